@@ -1,0 +1,34 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-slow lint bench clean
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: $(STAMP)  ## the main job on the shipped model and the default device
+	$(BIN)/qhw demo
+
+test: $(STAMP)  ## the default tests (under 10 minutes)
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-slow: $(STAMP)  ## every test, the slow ones too
+	$(BIN)/pip install -q -c constraints.txt -e ".[dev,train]"
+	$(BIN)/pytest -n 2
+
+lint: $(STAMP)  ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## training speed beside PennyLane and TensorCircuit-NG
+	$(BIN)/pip install -q -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m benchmarks.training
+
+clean:
+	rm -rf $(VENV) runs .cache

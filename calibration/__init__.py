@@ -1,0 +1,1 @@
+"""What a device is like and how we know it."""

@@ -1,0 +1,1 @@
+"""Run trained molecular quantum circuits on noisy quantum computers and compare them with exact."""

@@ -1,0 +1,1 @@
+"""Comparison of what a device gave with what is exact."""

@@ -1,0 +1,1 @@
+"""Molecules: reading, frames, amplitude encodings, geometry metrics."""

@@ -1,0 +1,1 @@
+"""Ansätze and their Qiskit templates; state preparation; bit order."""

@@ -1,0 +1,113 @@
+"""Ansätze as plain data: one description read by Qiskit templates and by the torch simulator.
+
+Wire 0 is the most significant bit of the amplitude index (the papers' order); wire ``w`` of ``n``
+is Qiskit qubit ``n - 1 - w``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+OpName = Literal["rz", "ry", "crx", "cz"]
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One gate.
+
+    Attributes:
+        name: gate name; ``crx`` lists control then target.
+        wires: wires it acts on.
+        angle: index into the angle vector (radians), or ``None`` for ``cz``.
+    """
+
+    name: OpName
+    wires: tuple[int, ...]
+    angle: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ansatz:
+    """A parametrised circuit.
+
+    Attributes:
+        n_wires: number of wires.
+        ops: gates in the order they are applied.
+        n_angles: length of the angle vector.
+    """
+
+    n_wires: int
+    ops: tuple[Op, ...]
+    n_angles: int
+
+
+def qvae_ansatz(n_wires: int, n_blocks: int, *, mirrored: bool = False) -> Ansatz:
+    """QVAE-Mole ansatz: L blocks of RZ-RY-RZ and a CRX ring, then a last RZ-RY-RZ.
+
+    The angle vector is ``[rz1 | ry | rz2 | crx]`` with ``rz1``, ``ry``, ``rz2`` of length
+    ``(n_blocks+1)*n_wires`` (index ``block*n_wires + wire``) and ``crx`` of ``n_blocks*n_wires``
+    (control ``wire``, target ``wire+1 mod n_wires``): the layout of the released state dict.
+
+    Args:
+        n_wires: number of wires (7 in the paper).
+        n_blocks: L.
+        mirrored: the decoder's order: last block's rotations first (RZ2, RY, RZ1), ring backwards.
+
+    Returns:
+        The ansatz with ``n_wires*(4*n_blocks+3)`` angles.
+
+    Source: QVAE-Mole (NeurIPS 2024), section 3; gate order of the decoder as released.
+    """
+    n_rot = (n_blocks + 1) * n_wires
+    ops: list[Op] = []
+    for block in range(n_blocks + 1):
+        for wire in range(n_wires):
+            i = block * n_wires + wire
+            ops += [Op("rz", (wire,), i), Op("ry", (wire,), n_rot + i), Op("rz", (wire,), 2 * n_rot + i)]
+        if block < n_blocks:
+            for wire in range(n_wires):
+                ops.append(Op("crx", (wire, (wire + 1) % n_wires), 3 * n_rot + block * n_wires + wire))
+    if mirrored:
+        ops.reverse()
+    return Ansatz(n_wires, tuple(ops), 3 * n_rot + n_blocks * n_wires)
+
+
+def chain_ansatz(n_wires: int, n_layers: int) -> Ansatz:
+    """Brickwork on a line: ``n_layers`` of (RZ-RY-RZ on every wire, CZ on alternate bonds), then RZ-RY-RZ.
+
+    Layer ``l`` entangles bonds ``(w, w+1)`` with ``w % 2 == l % 2``; on 7 wires each layer has 3 CZ.
+    Angles are ordered ``[layer][wire][rz, ry, rz]``.
+    """
+    ops: list[Op] = []
+    k = 0
+    for layer in range(n_layers + 1):
+        for wire in range(n_wires):
+            ops += [Op("rz", (wire,), k), Op("ry", (wire,), k + 1), Op("rz", (wire,), k + 2)]
+            k += 3
+        if layer < n_layers:
+            ops += [Op("cz", (w, w + 1)) for w in range(layer % 2, n_wires - 1, 2)]
+    return Ansatz(n_wires, tuple(ops), k)
+
+
+def brickwork_ansatz(n_wires: int, n_layers: int, *, first_wire: int = 0, total_wires: int | None = None) -> Ansatz:
+    """Real brickwork (RY on every wire, CZ on alternate bonds) on wires ``first_wire ..``.
+
+    Used to prepare real states: angles are data, ordered ``[layer][wire]``; the last RY layer
+    follows the last CZ layer.
+
+    Args:
+        n_wires: wires it spans.
+        n_layers: CZ layers.
+        first_wire: the first of them.
+        total_wires: wires of the whole register (default ``first_wire + n_wires``).
+    """
+    ops: list[Op] = []
+    k = 0
+    for layer in range(n_layers + 1):
+        for w in range(n_wires):
+            ops.append(Op("ry", (first_wire + w,), k))
+            k += 1
+        if layer < n_layers:
+            ops += [Op("cz", (first_wire + w, first_wire + w + 1)) for w in range(layer % 2, n_wires - 1, 2)]
+    return Ansatz(total_wires or first_wire + n_wires, tuple(ops), k)

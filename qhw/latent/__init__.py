@@ -1,0 +1,1 @@
+"""The von Mises-Fisher latent: densities, sampling, priors, estimation from shots."""

@@ -1,0 +1,1 @@
+"""Error mitigation: one file a technique."""

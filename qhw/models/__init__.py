@@ -1,0 +1,1 @@
+"""Trained models: QVAE-Mole, its NISQ-native variant, losses, training, checkpoints."""

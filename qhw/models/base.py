@@ -1,0 +1,94 @@
+"""What every molecular quantum VAE offers to the rest of the house.
+
+The classical side (heads, decoding) and the quantum side (two circuit plans) are kept apart so
+that the same model runs in torch, on the exact statevector, and on a device.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from qhw.chem.molecule import MoleculeBatch
+from qhw.circuits.ansatz import Ansatz
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CircuitPlan:
+    """A data-dependent preparation followed by a trained ansatz, then measurement.
+
+    Attributes:
+        preparation: ``"amplitudes"`` loads real signed amplitudes on ``data_wires`` (others |0>);
+            ``"angles"`` applies ``loader`` with data angles.
+        data_wires: wires the preparation acts on, most significant first.
+        loader: the data-angle ansatz when ``preparation == "angles"``, else ``None``.
+        ansatz: trained circuit.
+        weights: its angles ``(ansatz.n_angles,)``, radians.
+        measured_wires: wires measured, most significant first.
+    """
+
+    preparation: Literal["amplitudes", "angles"]
+    data_wires: tuple[int, ...]
+    loader: Ansatz | None
+    ansatz: Ansatz
+    weights: FloatArray
+    measured_wires: tuple[int, ...]
+
+
+class MoleculeVAE(nn.Module, ABC):
+    """A variational autoencoder of molecules with a quantum encoder, vMF latent, quantum decoder."""
+
+    kind: ClassVar[str]
+    """Registry key, also written in checkpoints."""
+
+    latent_dim: int
+    kappa: float
+    """Concentration of the vMF latent used in training."""
+
+    # -- quantum side --------------------------------------------------------------------------
+    @abstractmethod
+    def encoder_plan(self) -> CircuitPlan:
+        """The encoder's circuit with the current weights."""
+
+    @abstractmethod
+    def decoder_plan(self) -> CircuitPlan:
+        """The decoder's circuit; its preparation loads a signed latent ``(latent_dim,)``."""
+
+    # -- classical side ------------------------------------------------------------------------
+    @abstractmethod
+    def encoder_inputs(self, molecules: MoleculeBatch) -> Tensor:
+        """Data for the encoder's preparation: amplitudes ``(B, 2**n)`` or angles ``(B, P)``."""
+
+    def latent_mean(self, probabilities: Tensor) -> Tensor:
+        """mu ``(B, latent_dim)``: normalised square root of the measured distribution."""
+        root = probabilities.clamp_min(0).sqrt()
+        return root / root.norm(dim=-1, keepdim=True)
+
+    @abstractmethod
+    def decode(self, probabilities: Tensor) -> MoleculeBatch:
+        """Molecules from measured decoder distributions ``(B, 2**n)``."""
+
+    # -- exact ---------------------------------------------------------------------------------
+    @abstractmethod
+    def encoder_probabilities(self, inputs: Tensor) -> Tensor:
+        """Exact distribution over the encoder's measured wires, ``(B, latent_dim)``."""
+
+    @abstractmethod
+    def decoder_probabilities(self, latents: Tensor) -> Tensor:
+        """Exact distribution ``(B, 2**n)`` for unit latents ``(B, latent_dim)``, signs allowed."""
+
+    def encode(self, molecules: MoleculeBatch) -> Tensor:
+        """Exact latent mean directions ``(B, latent_dim)``."""
+        return self.latent_mean(self.encoder_probabilities(self.encoder_inputs(molecules)))
+
+    @abstractmethod
+    def loss(self, molecules: MoleculeBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Training losses by name; ``"total"`` is minimised."""
