@@ -7,40 +7,15 @@ that the same model runs in torch, on the exact statevector, and on a device.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from qhw.chem.molecule import MoleculeBatch
-from qhw.circuits.ansatz import Ansatz
+from qhw.circuits.plan import CircuitPlan
 
-FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class CircuitPlan:
-    """A data-dependent preparation followed by a trained ansatz, then measurement.
-
-    Attributes:
-        preparation: ``"amplitudes"`` loads real signed amplitudes on ``data_wires`` (others |0>);
-            ``"angles"`` applies ``loader`` with data angles.
-        data_wires: wires the preparation acts on, most significant first.
-        loader: the data-angle ansatz when ``preparation == "angles"``, else ``None``.
-        ansatz: trained circuit.
-        weights: its angles ``(ansatz.n_angles,)``, radians.
-        measured_wires: wires measured, most significant first.
-    """
-
-    preparation: Literal["amplitudes", "angles"]
-    data_wires: tuple[int, ...]
-    loader: Ansatz | None
-    ansatz: Ansatz
-    weights: FloatArray
-    measured_wires: tuple[int, ...]
+__all__ = ["CircuitPlan", "MoleculeVAE"]
 
 
 class MoleculeVAE(nn.Module, ABC):
