@@ -19,7 +19,7 @@ __all__ = ["CircuitPlan", "MoleculeVAE"]
 
 
 class MoleculeVAE(nn.Module, ABC):
-    """A variational autoencoder of molecules with a quantum encoder, vMF latent, quantum decoder."""
+    """A variational autoencoder of molecules: quantum encoder, vMF latent, quantum decoder."""
 
     kind: ClassVar[str]
     """Registry key, also written in checkpoints."""
