@@ -152,11 +152,18 @@ class DeviceSnapshot(Frozen):
     def _best_two_qubit(self) -> dict[tuple[int, int], Gate]:
         best: dict[tuple[int, int], Gate] = {}
         for gate in self.gates:
-            if gate.name in self.two_qubit_gates and gate.usable:
+            alive = gate.usable and not self.dead_qubits.intersection(gate.qubits)
+            if gate.name in self.two_qubit_gates and alive:
                 pair = (min(gate.qubits), max(gate.qubits))
                 if pair not in best or (gate.error or 0.0) < (best[pair].error or 0.0):
                     best[pair] = gate
         return best
+
+    @cached_property
+    def dead_qubits(self) -> frozenset[int]:
+        """Qubits on which a native one-qubit gate is dead."""
+        dead = (g for g in self.gates if g.name in self.one_qubit_gates and not g.usable)
+        return frozenset(q for g in dead for q in g.qubits)
 
     @cached_property
     def usable_couplings(self) -> tuple[tuple[int, int], ...]:

@@ -1,0 +1,1 @@
+"""One module a vendor: vendor payload to `DeviceSnapshot`."""

@@ -1,0 +1,92 @@
+"""Vendor numbers to physical ones: what is impossible is clamped or masked, and written down."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from calibration.snapshot import Correction, Gate
+
+_CLAMPED_READOUT = "readout probability out of range"
+
+
+class Cleaner:
+    """Collects every correction made while one snapshot is read.
+
+    Attributes:
+        corrections: what was changed or found missing so far, in reading order.
+    """
+
+    def __init__(self) -> None:
+        self.corrections: list[Correction] = []
+
+    def note(
+        self,
+        kind: str,
+        qubits: Sequence[int],
+        *,
+        gate: str | None = None,
+        reported: float | None = None,
+        used: float | None = None,
+    ) -> None:
+        """Write one correction down; a reported NaN or infinity is kept as missing."""
+        finite = reported if reported is not None and math.isfinite(reported) else None
+        self.corrections.append(
+            Correction(kind=kind, qubits=tuple(qubits), gate=gate, reported=finite, used=used)
+        )
+
+    def lifetimes(
+        self, qubit: int, t1: float | None, t2: float | None
+    ) -> tuple[float | None, float | None]:
+        """T1 and T2 in seconds, masked when not positive, T2 clamped to 2 T1."""
+        t1, t2 = self._positive("T1", qubit, t1), self._positive("T2", qubit, t2)
+        if t1 is not None and t2 is not None and t2 > 2 * t1:
+            self.note("T2 > 2 T1", [qubit], reported=t2, used=2 * t1)
+            t2 = 2 * t1
+        return t1, t2
+
+    def _positive(self, name: str, qubit: int, value: float | None) -> float | None:
+        if value is None:
+            self.note(f"{name} missing", [qubit])
+        elif not (math.isfinite(value) and value > 0):
+            self.note(f"{name} not positive", [qubit], reported=value)
+            return None
+        return value
+
+    def readout(
+        self, qubit: int, p10: float | None, p01: float | None
+    ) -> tuple[float | None, float | None]:
+        """Readout errors p(1|0) and p(0|1), clamped to 0..1; both masked when one is missing."""
+        if p10 is None or p01 is None or not (math.isfinite(p10) and math.isfinite(p01)):
+            self.note("readout error missing", [qubit])
+            return None, None
+        clamped = []
+        for value in (p10, p01):
+            clamped.append(min(max(value, 0.0), 1.0))
+            if clamped[-1] != value:
+                self.note(_CLAMPED_READOUT, [qubit], reported=value, used=clamped[-1])
+        if sum(clamped) >= 1:
+            mean = sum(clamped) / 2
+            self.note("readout no better than chance", [qubit], reported=mean, used=mean)
+        return clamped[0], clamped[1]
+
+    def gate(
+        self, name: str, qubits: Sequence[int], error: float | None, duration_s: float | None
+    ) -> Gate:
+        """A gate whose error is within 0..1; dead (unusable) at a reported error of 1 or above."""
+        if error is None or not math.isfinite(error):
+            self.note("gate error missing", qubits, gate=name)
+            error = None
+        elif error < 0:
+            self.note("gate error below 0", qubits, gate=name, reported=error, used=0.0)
+            error = 0.0
+        if duration_s is None or not math.isfinite(duration_s) or duration_s < 0:
+            self.note("gate duration missing", qubits, gate=name, reported=duration_s)
+            duration_s = None
+        usable = error is None or error < 1
+        if not usable:
+            self.note("dead gate", qubits, gate=name, reported=error)
+            error = 1.0
+        return Gate(
+            name=name, qubits=tuple(qubits), error=error, duration_s=duration_s, usable=usable
+        )

@@ -1,0 +1,201 @@
+"""IBM: properties of live backends and of the snapshots inside the qiskit-ibm-runtime wheel."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from calibration.readers.cleaning import Cleaner
+from calibration.snapshot import DeviceSnapshot, Gate, GateLimit, JobLimits, Qubit, SnapshotError
+
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+_VIRTUAL = ("rz", "u1")
+_FRACTIONAL = ("rx", "rzz")
+# Heron's native rzz takes angles in this range only (Qiskit folds the rest into it).
+_RZZ_LIMIT = GateLimit(gate="rzz", minimum=0.0, maximum=math.pi / 2)
+_SYNTHETIC = {"nighthawk": "; its errors are synthetic"}
+
+Json = Mapping[str, Any]
+
+
+def available_ibm() -> tuple[str, ...]:
+    """House names, sorted, of the snapshots shipped inside qiskit-ibm-runtime."""
+    return tuple(f"ibm_{name}" for name in sorted(_folders()))
+
+
+def read_ibm_fake(name: str) -> DeviceSnapshot:
+    """Read one of IBM's own calibration snapshots from the installed qiskit-ibm-runtime.
+
+    Args:
+        name: ``ibm_boston``, ``fake_boston`` or ``boston``.
+
+    Raises:
+        SnapshotError: there is no such snapshot; the line lists those that exist.
+    """
+    key = _short(name)
+    folder = _folders().get(key)
+    if folder is None:
+        close = difflib.get_close_matches(key, _folders(), n=3, cutoff=0.5)
+        first = f"closest: {', '.join('ibm_' + c for c in close)}; " if close else ""
+        raise SnapshotError(
+            f"Argument `name` must be an IBM snapshot, but is {name!r} "
+            f"({first}all: {', '.join(available_ibm())})."
+        )
+    raw = [(folder / f"{part}_{key}.json").read_bytes() for part in ("conf", "props")]
+    conf, props = (json.loads(part) for part in raw)
+    version = importlib.metadata.version("qiskit-ibm-runtime")
+    return ibm_snapshot(
+        conf,
+        props,
+        name=f"ibm_{key}",
+        source=f"qiskit-ibm-runtime {version}, fake_{key}{_SYNTHETIC.get(key, '')}",
+        sha256=hashlib.sha256(b"".join(raw)).hexdigest(),
+    )
+
+
+def read_ibm_backend(backend: Any) -> DeviceSnapshot:
+    """Read the present calibration of a Qiskit ``BackendV2`` with ``properties()``.
+
+    Args:
+        backend: an ``IBMBackend`` or one of IBM's fake backends.
+
+    Raises:
+        SnapshotError: the backend has no calibration properties.
+    """
+    properties = backend.properties() if hasattr(backend, "properties") else None
+    if properties is None:
+        raise SnapshotError(f"backend {backend.name} must have properties(), but has none")
+    conf, props = backend.configuration().to_dict(), properties.to_dict()
+    raw = json.dumps([conf, props], sort_keys=True, default=str).encode()
+    return ibm_snapshot(
+        conf,
+        props,
+        name=f"ibm_{_short(backend.name)}",
+        source=f"properties() of {backend.name} {backend.backend_version or ''}".strip(),
+        sha256=hashlib.sha256(raw).hexdigest(),
+    )
+
+
+def ibm_snapshot(conf: Json, props: Json, *, name: str, source: str, sha256: str) -> DeviceSnapshot:
+    """Convert IBM's configuration and properties dictionaries.
+
+    Args:
+        conf: backend configuration (``n_qubits``, ``basis_gates``, ``coupling_map``, ...).
+        props: backend properties (``qubits``, ``gates``, ``last_update_date``).
+        name: house name.
+        source: where they come from.
+        sha256: hash of the raw payload.
+
+    Raises:
+        SnapshotError: a part is missing or malformed; the line names it.
+    """
+    clean = Cleaner()
+    try:
+        basis = tuple(str(g) for g in conf["basis_gates"])
+        qubits = _qubits(conf, props, clean)
+        gates = _gates(props, basis, clean)
+        pairs = {(min(p), max(p)) for p in conf.get("coupling_map") or ()}
+        taken = props["last_update_date"]
+        native = {g.name: len(g.qubits) for g in gates if g.name in basis}
+        optional = {g.name for g in gates if g.name not in basis and g.usable}
+        revision = conf.get("processor_type") or {}
+        return DeviceSnapshot(
+            name=name,
+            vendor="ibm",
+            processor=_processor(revision),
+            taken=taken if isinstance(taken, datetime) else datetime.fromisoformat(taken),
+            source=source,
+            payload_sha256=sha256,
+            qubits=qubits,
+            gates=gates,
+            couplings=tuple(sorted(pairs)),
+            one_qubit_gates=tuple(g for g in basis if native.get(g) == 1),
+            two_qubit_gates=tuple(g for g in basis if native.get(g) == 2),
+            optional_gates=tuple(sorted(optional)),
+            virtual_gates=tuple(g for g in basis if g in _VIRTUAL),
+            gate_limits=(_RZZ_LIMIT,) if "rzz" in optional | set(basis) else (),
+            job_limits=JobLimits(
+                max_shots=conf.get("max_shots"), max_circuits=conf.get("max_experiments")
+            ),
+            dt_s=_clock(conf.get("dt")),
+            corrections=tuple(clean.corrections),
+        )
+    except KeyError as error:
+        raise SnapshotError(f"{source}: {error} is missing") from error
+    except (TypeError, AttributeError, ValueError) as error:
+        raise SnapshotError(f"{source}: {' '.join(str(error).split())}") from error
+
+
+def _qubits(conf: Json, props: Json, clean: Cleaner) -> tuple[Qubit, ...]:
+    places = conf.get("coords") or [None] * len(props["qubits"])
+    qubits = []
+    for index, (entries, place) in enumerate(zip(props["qubits"], places, strict=True)):
+        value = {entry["name"]: _si(entry) for entry in entries}
+        t1, t2 = clean.lifetimes(index, value.get("T1"), value.get("T2"))
+        p10, p01 = value.get("prob_meas1_prep0"), value.get("prob_meas0_prep1")
+        p10, p01 = clean.readout(index, p10, p01)
+        duration = value.get("readout_length")
+        if duration is None:
+            clean.note("readout duration missing", [index])
+        xy = (float(place[0]), float(place[1])) if place else None
+        qubits.append(
+            Qubit(label=index, t1_s=t1, t2_s=t2, p10=p10, p01=p01, readout_s=duration, xy=xy)
+        )
+    return tuple(qubits)
+
+
+def _gates(props: Json, basis: tuple[str, ...], clean: Cleaner) -> tuple[Gate, ...]:
+    gates = []
+    for entry in props["gates"]:
+        name = entry["gate"]
+        if name == "reset" or (name not in basis and name not in _FRACTIONAL):
+            continue
+        value = {p["name"]: _si(p) for p in entry["parameters"]}
+        error, duration = value.get("gate_error"), value.get("gate_length")
+        gates.append(clean.gate(name, entry["qubits"], error, duration))
+    return tuple(gates)
+
+
+def _si(entry: Json) -> float:
+    unit = entry.get("unit", "")
+    return float(entry["value"]) * _SECONDS.get(unit, 1.0)
+
+
+def _clock(dt: float | None) -> float | None:
+    # IBM writes nanoseconds; one old snapshot and live configurations hold seconds. No control
+    # system ticks slower than a millisecond or faster than a picosecond.
+    if not dt:
+        return None
+    return dt if dt < 1e-6 else dt * 1e-9
+
+
+def _processor(kind: Json) -> str:
+    if not kind:
+        return "unknown"
+    return f"{kind.get('family', 'unknown')} r{kind.get('revision', '?')}"
+
+
+def _short(name: str) -> str:
+    for prefix in ("fake_", "ibmq_16_", "ibmq_", "ibm_"):
+        if name.startswith(prefix):
+            return name.removeprefix(prefix)
+    return name
+
+
+@cache
+def _folders() -> dict[str, Path]:
+    # found without importing qiskit_ibm_runtime, which takes seconds
+    spec = importlib.util.find_spec("qiskit_ibm_runtime")
+    if spec is None or not spec.submodule_search_locations:
+        return {}
+    root = Path(spec.submodule_search_locations[0]) / "fake_provider" / "backends"
+    return {p.name: p for p in root.glob("*") if (p / f"props_{p.name}.json").exists()}
