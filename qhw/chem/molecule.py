@@ -30,7 +30,8 @@ class MoleculeBatch:
     @property
     def counts(self) -> NDArray[np.int64]:
         """Atoms in each molecule, ``(B,)``."""
-        return (self.types >= 0).sum(axis=1)
+        counts: NDArray[np.int64] = (self.types >= 0).sum(axis=1)
+        return counts
 
     def __len__(self) -> int:
         return len(self.types)
