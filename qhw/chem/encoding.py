@@ -188,7 +188,8 @@ def inside(molecules: MoleculeBatch, box: BoundingBox) -> NDArray[np.bool_]:
     """Whether all atoms of each molecule lie in the box, ``(B,)``."""
     unit = box.to_unit(molecules.positions)
     outside = ((unit < -1e-9) | (unit > 1.0 + 1e-9)).any(axis=-1) & (molecules.types >= 0)
-    return ~outside.any(axis=1)
+    result: NDArray[np.bool_] = ~np.any(outside, axis=1)
+    return result
 
 
 def _check_encodable(molecules: MoleculeBatch, box: BoundingBox) -> None:
@@ -219,7 +220,7 @@ def decode(
     *,
     layout: Layout = "paper",
     box: BoundingBox = RELEASED_BOX,
-    options: DecodeOptions = DecodeOptions(),  # noqa: B008 (frozen)
+    options: DecodeOptions = DecodeOptions(),
 ) -> MoleculeBatch:
     """Molecules read from amplitudes, in the frame they were encoded in.
 
