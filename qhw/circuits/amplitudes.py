@@ -38,4 +38,5 @@ def check_amplitudes(amplitudes: ArrayLike) -> NDArray[np.float64]:
         )
     a = a / largest
     # arctan2 tells -0.0 from 0.0; adding 0.0 removes the difference.
-    return a / np.linalg.norm(a, axis=1, keepdims=True) + 0.0
+    unit: NDArray[np.float64] = a / np.linalg.norm(a, axis=1, keepdims=True) + 0.0
+    return unit

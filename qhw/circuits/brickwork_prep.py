@@ -63,7 +63,7 @@ def default_layers(n_wires: int) -> int:
     ``m`` angles a layer must cover ``2**m - 1`` real dimensions; 40 % to spare makes nearly every
     first start succeed (measured for 1 to 6 wires; 5 wires: 8 layers, 16 CZ).
     """
-    return math.ceil(1.4 * (2**n_wires - 1) / n_wires) - 1
+    return math.ceil(1.4 * (2.0**n_wires - 1) / n_wires) - 1
 
 
 def fit_brickwork(
@@ -181,7 +181,7 @@ def _fit_starts(
     tiled = first.repeat(rows, 1)
     pieces = [
         _levenberg_marquardt(circuit, t, a, options)
-        for t, a in zip(repeated.split(chunk), tiled.split(chunk), strict=True)
+        for t, a in zip(torch.split(repeated, chunk), torch.split(tiled, chunk), strict=True)
     ]
     angles = torch.cat([p[0] for p in pieces]).reshape(rows, starts, -1)
     score = torch.cat([p[1] for p in pieces]).reshape(rows, starts)
