@@ -9,9 +9,9 @@ from functools import lru_cache
 from qiskit.circuit import Delay, Instruction, QuantumCircuit
 from qiskit.circuit.library import PauliGate
 from qiskit.quantum_info import Kraus
-from qiskit.utils.units import apply_prefix
 from qiskit_aer.noise import LocalNoisePass, NoiseModel, QuantumError, ReadoutError
 
+from calibration.interaction import delay_seconds
 from calibration.noise import DeviceNoise, GateChannel, NoiseOptions, Relaxation
 from calibration.snapshot import DeviceSnapshot
 
@@ -100,14 +100,6 @@ def _idle_pass(noise: DeviceNoise) -> LocalNoisePass:
         return _kraus(noise.idle(qubit, duration_s))
 
     def after(delay: Delay, qubits: Sequence[int]) -> Instruction | None:
-        return relax(qubits[0], _seconds(delay, noise.snapshot.dt_s))
+        return relax(qubits[0], delay_seconds(delay, noise.snapshot.dt_s))
 
     return LocalNoisePass(after, op_types=Delay, method="append")
-
-
-def _seconds(delay: Delay, dt_s: float | None) -> float:
-    if delay.unit != "dt":
-        return float(apply_prefix(delay.duration, delay.unit))
-    if dt_s is None:
-        raise ValueError("Argument `circuit` must have delays in seconds: this device has no clock")
-    return float(delay.duration) * dt_s

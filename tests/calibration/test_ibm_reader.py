@@ -1,0 +1,141 @@
+"""IBM's snapshots: every one opens; values equal what qiskit-ibm-runtime itself reports."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from qiskit_ibm_runtime.fake_provider import FakeBoston, FakeProviderForBackendV2
+
+from calibration.readers.ibm import (
+    available_ibm,
+    ibm_snapshot,
+    read_ibm_backend,
+    read_ibm_fake,
+)
+from calibration.snapshot import DeviceSnapshot, SnapshotError
+
+
+def test_all_shipped_snapshots_open_quickly_and_round_trip():
+    names = available_ibm()
+    assert len(names) == len(FakeProviderForBackendV2().backends())
+    start = time.process_time()
+    devices = [read_ibm_fake(name) for name in names]
+    assert (time.process_time() - start) / len(names) < 0.2
+    assert [d.name for d in devices] == list(names)
+    for device in devices[::7]:
+        assert DeviceSnapshot.from_json(device.to_json()) == device
+
+
+# medians and dead directed edges of reference/ibm.md section 1
+@pytest.mark.parametrize(
+    "name, qubits, processor, date, error, dead",
+    [
+        ("ibm_boston", 156, "Heron r3", "2026-04-17", 0.00127, 2),
+        ("ibm_fez", 156, "Heron r2", "2025-02-26", 0.00382, 14),
+        ("ibm_torino", 133, "Heron r1", "2025-02-26", 0.00408, 22),
+        ("ibm_berlin", 120, "Nighthawk r1", "2026-04-17", 0.00211, 12),
+        ("ibm_sherbrooke", 127, "Eagle r3", "2025-02-26", 0.00750, 9),
+        ("ibm_kyoto", 127, "Eagle r3", "2024-02-28", None, 144),
+    ],
+)
+def test_known_devices(name, qubits, processor, date, error, dead):
+    device = read_ibm_fake(name)
+    assert (device.n_qubits, device.processor) == (qubits, processor)
+    assert str(device.taken.date()) == date
+    native = [g for g in device.gates if g.name in device.two_qubit_gates]
+    assert sum(not g.usable for g in native) == dead
+    median = device.median_two_qubit_error()
+    assert median == (None if error is None else pytest.approx(error, rel=0.02))
+
+
+def test_values_are_those_of_the_backends_own_target():
+    backend, device = FakeBoston(), read_ibm_fake("fake_boston")
+    assert device.name == "ibm_boston" and device.vendor == "ibm"
+    target = backend.target
+    for q in (0, 77, 155):
+        assert device.qubits[q].t1_s == pytest.approx(target.qubit_properties[q].t1)
+        assert device.gate("sx", [q]).error == target["sx"][q,].error
+        assert device.gate("sx", [q]).duration_s == pytest.approx(target["sx"][q,].duration)
+        assert device.qubits[q].readout_s == pytest.approx(target["measure"][q,].duration)
+    for pair in ((0, 1), (3, 16)):
+        assert device.gate("cz", pair).error == target["cz"][pair].error
+    assert device.dt_s == backend.dt
+    assert device.job_limits.max_shots == 100_000
+    assert device.optional_gates == ("rx", "rzz")
+    # asymmetric readout survives
+    assert (device.qubits[0].p10, device.qubits[0].p01) == (0.00244140625, 0.005859375)
+
+
+def test_live_backend_and_file_give_the_same_calibration():
+    live, file = read_ibm_backend(FakeBoston()), read_ibm_fake("boston")
+    ignored = {"source", "payload_sha256"}
+    assert live.model_dump(exclude=ignored) == file.model_dump(exclude=ignored)
+
+
+def test_unphysical_values_are_corrected_and_counted():
+    device = read_ibm_fake("boston")
+    assert device.correction_counts() == {"dead gate": 10, "T2 > 2 T1": 3}
+    for fixed in (c for c in device.corrections if c.kind == "T2 > 2 T1"):
+        qubit = device.qubits[fixed.qubits[0]]
+        assert fixed.reported > fixed.used == qubit.t2_s == 2 * qubit.t1_s
+    assert device.dead_qubits == {146}
+    assert read_ibm_fake("kingston").correction_counts()["T1 missing"] == 1
+
+
+def test_unknown_name_lists_what_exists_closest_first():
+    with pytest.raises(SnapshotError, match=r"'ibm_bostn' \(closest: ibm_boston.*all: ibm_aachen"):
+        read_ibm_fake("ibm_bostn")
+
+
+def one_qubit_payload() -> tuple[dict, dict]:
+    def value(name: str, number: float, unit: str = "") -> dict:
+        return {"name": name, "value": number, "unit": unit}
+
+    qubit = [
+        value("T1", 100, "us"),
+        value("T2", 300, "µs"),
+        value("prob_meas1_prep0", -0.1),
+        value("prob_meas0_prep1", 0.02),
+        value("readout_length", 700, "ns"),
+    ]
+    sx = {"gate": "sx", "qubits": [0], "parameters": [value("gate_error", 1.0)]}
+    conf = {"basis_gates": ["rz", "sx"], "coupling_map": None, "n_qubits": 1, "dt": 0.5}
+    return conf, {"qubits": [qubit], "gates": [sx], "last_update_date": "2026-01-01T00:00:00Z"}
+
+
+def read(conf: dict, props: dict) -> DeviceSnapshot:
+    return ibm_snapshot(conf, props, name="ibm_test", source="props.json", sha256="0" * 64)
+
+
+def test_every_kind_of_correction():
+    device = read(*one_qubit_payload())
+    assert device.qubits[0].t2_s == pytest.approx(200e-6)
+    assert (device.qubits[0].p10, device.qubits[0].p01) == (0.0, 0.02)
+    assert device.dt_s == 0.5e-9
+    assert device.correction_counts() == {
+        "T2 > 2 T1": 1,
+        "readout probability out of range": 1,
+        "gate duration missing": 1,
+        "dead gate": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "breaks, message",
+    [
+        (lambda c, p: c.pop("basis_gates"), "props.json: 'basis_gates' is missing"),
+        (lambda c, p: p.pop("last_update_date"), "props.json: 'last_update_date' is missing"),
+        (lambda c, p: p.update(last_update_date="2026-01-01T00:00:00"), "props.json: .*timezone"),
+        (lambda c, p: p.update(qubits=[[{"name": "T1"}]]), "props.json: 'value' is missing"),
+        (lambda c, p: p.update(gates=None), "props.json: "),
+        (lambda c, p: c.update(coupling_map=[[0, 5]]), "props.json: .*coupling"),
+    ],
+)
+def test_malformed_payloads_are_refused_in_one_line(breaks, message):
+    conf, props = json.loads(json.dumps(one_qubit_payload()))
+    breaks(conf, props)
+    with pytest.raises(SnapshotError, match=message) as caught:
+        read(conf, props)
+    assert "\n" not in str(caught.value)
