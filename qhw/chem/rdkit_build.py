@@ -1,0 +1,50 @@
+"""RDKit molecules from atoms and bond orders."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem, rdBase
+
+from qhw.chem.molecule import ELEMENTS
+
+_ORDERS = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
+
+
+def build(types: NDArray[np.int8], orders: NDArray[np.int64]) -> Chem.RWMol:
+    """Unsanitised molecule; hydrogens stay implicit.
+
+    Args:
+        types: ``(n,)``, index into C N O F.
+        orders: ``(n, n)``; an order above 3 is written as single, as the released code does.
+    """
+    molecule = Chem.RWMol()
+    for kind in types:
+        molecule.AddAtom(Chem.Atom(ELEMENTS[kind]))
+    for i, j in zip(*np.nonzero(np.triu(orders)), strict=True):
+        bond = _ORDERS.get(int(orders[i, j]), Chem.BondType.SINGLE)
+        molecule.AddBond(int(i), int(j), bond)
+    return molecule
+
+
+def sanitised_smiles(molecule: Chem.Mol) -> str | None:
+    """Canonical SMILES without stereo after full sanitisation; ``None`` if RDKit refuses."""
+    copy = Chem.Mol(molecule)
+    with rdBase.BlockLogs():
+        if Chem.SanitizeMol(copy, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
+            return None
+    return str(Chem.MolToSmiles(copy, isomericSmiles=False))
+
+
+def round_trip_smiles(molecule: Chem.Mol) -> str | None:
+    """SMILES of the unsanitised molecule if RDKit reads it back, else ``None`` (released rule)."""
+    smiles = str(Chem.MolToSmiles(molecule))
+    with rdBase.BlockLogs():
+        return smiles if Chem.MolFromSmiles(smiles) is not None else None
+
+
+def canonical_smiles(smiles: str) -> str | None:
+    """Canonical SMILES without stereo; ``None`` if RDKit cannot read it."""
+    with rdBase.BlockLogs():
+        molecule = Chem.MolFromSmiles(smiles)
+    return None if molecule is None else str(Chem.MolToSmiles(molecule, isomericSmiles=False))
