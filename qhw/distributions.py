@@ -68,6 +68,6 @@ def check_shots(shots: int) -> int:
     Raises:
         ValueError: it is not a whole number >= 1.
     """
-    if int(shots) != shots or shots < 1:
+    if not isinstance(shots, int | np.integer) or shots < 1:
         raise ValueError(f"Argument `shots` must be a whole number >= 1, but is {shots!r}")
     return int(shots)

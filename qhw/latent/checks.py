@@ -21,7 +21,7 @@ def check_dim(dim: int) -> int:
     Raises:
         ValueError: it is not a whole number in 2..1024.
     """
-    if int(dim) != dim or not MIN_DIM <= dim <= MAX_DIM:
+    if not isinstance(dim, int | np.integer) or not MIN_DIM <= dim <= MAX_DIM:
         raise ValueError(
             f"Argument `dim` must be a whole number in {MIN_DIM}..{MAX_DIM}, but is {dim!r}"
         )
