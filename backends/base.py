@@ -39,9 +39,12 @@ class CompiledTemplate:
         two_qubit_gates: number of two-qubit gates.
         two_qubit_depth: depth counting two-qubit gates only.
         depth: full depth.
-        duration_s: scheduled duration, seconds (0 when the device has no timing).
+        duration_s: scheduled duration, seconds, from the first gate to the start of readout (0
+            when the device has no timing).
         seed: transpiler seed used.
         snapshot: calibration it was compiled against (``None`` for an ideal device).
+        predicted_success: product of all (1 - error) and of the idle qubits' survival; ``None``
+            for an ideal device.
     """
 
     circuit: QuantumCircuit
@@ -54,6 +57,7 @@ class CompiledTemplate:
     duration_s: float
     seed: int
     snapshot: DeviceSnapshot | None = field(repr=False)
+    predicted_success: float | None = None
 
 
 @dataclass(frozen=True)

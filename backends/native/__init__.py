@@ -1,0 +1,1 @@
+"""Targets, placement and schedules, shared by every vendor."""
