@@ -1,0 +1,366 @@
+"""What a comparison found, as frozen, versioned JSON.
+
+A number from a device never stands alone: each :class:`Metric` holds, for the same latents, the
+device's rows, the shot floor and the baselines. Angles are degrees, distances Å, durations
+seconds, ages days, money US dollars.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from calibration.parts import Frozen, Utc
+
+SCHEMA_VERSION = 1
+"""Version written by this code; every version up to it is read."""
+
+Task = Literal["generate", "encode", "reconstruct"]
+Mitigation = Literal["none", "readout"]
+Preparation = Literal["exact", "brickwork"]
+SourceKey = Literal[
+    "exact", "shots_only", "device_raw", "device_readout", "uniform", "prior_mean", "input", "qm9"
+]
+Count = Annotated[int, Field(ge=0)]
+
+SOURCE_LABELS: dict[SourceKey, str] = {
+    "exact": "exact (infinite shots, no noise)",
+    "shots_only": "shot floor (no noise, same shots)",
+    "device_raw": "device, raw",
+    "device_readout": "device, readout corrected",
+    "uniform": "baseline: uniform distribution",
+    "prior_mean": "baseline: mean of the other rows",
+    "input": "input molecules",
+    "qm9": "QM9's own geometries",
+}
+"""Words for where numbers come from. The baselines need no QPU."""
+
+
+class ResultError(ValueError):
+    """A result file cannot be used; one line says where and why."""
+
+
+class Settings(Frozen):
+    """What was asked for.
+
+    Attributes:
+        model: name of a shipped model or path of a checkpoint.
+        device: backend name, for example ``aer:ibm_boston``.
+        shots: per circuit.
+        molecules: rows compared, two or more (a baseline is the mean of the others).
+        task: ``generate``: prior latents through the decoder; ``encode``: molecules through the
+            encoder; ``reconstruct``: encoder, vMF draw and decoder, all on the device.
+        seed: of everything random.
+        mitigation: applied beside the raw counts, never instead of them.
+        preparation: how amplitudes are loaded.
+        prior: of ``generate``; ``None`` takes the model's own.
+        kappa: of the vMF draw; ``None`` takes the model's, 0 or less means no draw at all.
+        input: SDF file of the molecules, ``None`` takes the shipped held-out sample.
+    """
+
+    model: str
+    device: str
+    shots: Annotated[int, Field(ge=1)]
+    molecules: Annotated[int, Field(ge=2)]
+    task: Task
+    seed: Count = 0
+    mitigation: Mitigation = "readout"
+    preparation: Preparation = "brickwork"
+    prior: str | None = None
+    kappa: float | None = None
+    input: str | None = None
+
+
+class Estimate(Frozen):
+    """A mean over rows, or a skill score, with its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    level: float = 0.95
+
+
+class Row(Frozen):
+    """One source's values of a metric.
+
+    Attributes:
+        source: where they come from.
+        values: one a latent or molecule; ``None`` where undefined (other atom count).
+        mean: over the defined ones; ``None`` with fewer than two.
+    """
+
+    source: SourceKey
+    values: tuple[float | None, ...]
+    mean: Estimate | None
+
+    @property
+    def defined(self) -> int:
+        """How many values there are."""
+        return sum(value is not None for value in self.values)
+
+
+class Skill(Frozen):
+    """``1 - mean error / mean error of the best baseline``: 1 perfect, 0 no better, < 0 worse."""
+
+    source: SourceKey
+    baseline: SourceKey
+    estimate: Estimate
+
+
+class Metric(Frozen):
+    """A metric of every source, on the same rows.
+
+    Attributes:
+        key: for code.
+        label: for people.
+        unit: ``""`` where there is none.
+        better: which direction is good.
+        rows: device, floor and baselines.
+        skills: of the device rows and of the shot floor, against the best baseline.
+        note: definition where it is not plain.
+    """
+
+    key: str
+    label: str
+    unit: str = ""
+    better: Literal["lower", "higher"]
+    rows: tuple[Row, ...]
+    skills: tuple[Skill, ...] = ()
+    note: str = ""
+
+    def row(self, source: SourceKey) -> Row | None:
+        """The row of a source, ``None`` if it has none."""
+        return next((row for row in self.rows if row.source == source), None)
+
+
+class Section(Frozen):
+    """Metrics that belong together.
+
+    Attributes:
+        key: ``encoder``, ``decoder``, ``pipeline``, ``direction``, ``molecules_exact`` or
+            ``molecules_input``.
+        title: heading.
+        text: what is compared with what, in a sentence or two.
+        metrics: the numbers.
+    """
+
+    key: str
+    title: str
+    text: str
+    metrics: tuple[Metric, ...]
+
+    def metric(self, key: str) -> Metric | None:
+        """The metric of that key, ``None`` if it has none."""
+        return next((metric for metric in self.metrics if metric.key == key), None)
+
+
+class Validity(Frozen):
+    """One source judged under one protocol, with every denominator.
+
+    Attributes:
+        source: what was judged.
+        protocol: ``strict`` or ``released``.
+        samples: all molecules.
+        kept: those of two atoms or more; the released protocol divides by these.
+        valid: valid ones.
+        unique: different SMILES among the valid.
+        novel: valid ones whose SMILES is not in the shipped sample of QM9.
+        reasons: how many molecules have each status.
+    """
+
+    source: SourceKey
+    protocol: str
+    samples: Count
+    kept: Count
+    valid: Count
+    unique: Count
+    novel: Count | None
+    reasons: dict[str, int]
+
+
+class MoleculeRecord(Frozen):
+    """One row's molecules; SMILES are those of the strict protocol, ``None`` if not valid."""
+
+    index: Count
+    name: str
+    input_smiles: str | None
+    exact_smiles: str | None
+    device_smiles: str | None
+    device_status: str
+    rmsd: float | None
+
+
+class ModelFacts(Frozen):
+    """The model used."""
+
+    name: str
+    kind: str
+    latent_dim: int
+    wires: int
+    quantum_parameters: int
+    classical_parameters: int
+    kappa: float | None
+    sha256: str | None
+
+
+class DeviceFacts(Frozen):
+    """The device or device model used; snapshot fields are ``None`` on an ideal simulator."""
+
+    backend: str
+    snapshot: str | None = None
+    vendor: str | None = None
+    processor: str | None = None
+    n_qubits: int | None = None
+    taken: Utc | None = None
+    source: str | None = None
+    median_one_qubit_error: float | None = None
+    median_two_qubit_error: float | None = None
+    median_readout_error: float | None = None
+    corrections: dict[str, int] = Field(default_factory=dict)
+
+
+class CircuitFacts(Frozen):
+    """One compiled template and what running it cost.
+
+    Attributes:
+        role: ``encoder`` or ``decoder``.
+        preparation: how its data are loaded.
+        loading_fidelity_min: worst squared overlap of a loaded with the wanted state.
+        loading_fidelity_mean: mean of it.
+        logical_two_qubit_gates: before compilation.
+        two_qubit_gates: after compilation.
+        two_qubit_depth: depth counting them only.
+        depth: full depth.
+        duration_s: of one execution.
+        qubits: device qubits, in circuit order.
+        expected_two_qubit_errors: sum of the reported errors of the two-qubit gates.
+        transpiler_seed: seed of the compilation.
+        circuits: rows executed, one binding each.
+        shots: per row.
+        usd: cost.
+        qpu_seconds: device time, where billed by time.
+        cost_basis: how the cost was computed.
+        readout_source: where the confusion matrices come from, ``None`` without correction.
+        negative_mass: mean negative mass before projection, ``None`` without correction.
+        projection_distance: mean Euclidean distance of the projection.
+    """
+
+    role: Literal["encoder", "decoder"]
+    preparation: str
+    loading_fidelity_min: float
+    loading_fidelity_mean: float
+    logical_two_qubit_gates: int
+    two_qubit_gates: int
+    two_qubit_depth: int
+    depth: int
+    duration_s: float
+    qubits: tuple[int, ...]
+    expected_two_qubit_errors: float | None
+    transpiler_seed: int
+    circuits: int
+    shots: int
+    usd: float
+    qpu_seconds: float | None
+    cost_basis: str
+    readout_source: str | None = None
+    negative_mass: float | None = None
+    projection_distance: float | None = None
+
+
+class Draw(Frozen):
+    """The vMF draw of ``reconstruct``.
+
+    Attributes:
+        kappa: intended concentration, ``None`` when the mean direction itself was used.
+        kappa_used: smallest and largest concentration after the correction for shots; ``None``
+            where no draw was needed because shots already spread as much.
+        unattainable: rows whose shots alone spread more than intended.
+        expected_angle: mean rms angle of mu-hat from shots alone, degrees.
+    """
+
+    kappa: float | None
+    kappa_used: tuple[float | None, float | None]
+    unattainable: int
+    expected_angle: float
+
+
+class Provenance(Frozen):
+    """How to get this result again; the only part that differs between equal runs."""
+
+    created: Utc
+    command: str
+    versions: dict[str, str]
+    git_revision: str | None
+    git_dirty: bool | None
+    platform: str
+    wall_s: float
+    snapshot_age_days: float | None
+
+
+class Verdict(Frozen):
+    """The one sentence at the top.
+
+    Attributes:
+        level: ``better``, ``same`` or ``worse`` than the best baseline.
+        text: the sentence.
+        section: section it rests on.
+        skill: total variation skill score of the device.
+    """
+
+    level: Literal["better", "same", "worse"]
+    text: str
+    section: str
+    skill: Skill
+
+
+class ComparisonResult(Frozen):
+    """Everything a comparison found."""
+
+    schema_version: int = SCHEMA_VERSION
+    settings: Settings
+    verdict: Verdict
+    model: ModelFacts
+    device: DeviceFacts
+    circuits: tuple[CircuitFacts, ...]
+    sections: tuple[Section, ...]
+    validity: tuple[Validity, ...]
+    molecules: tuple[MoleculeRecord, ...]
+    draw: Draw | None
+    provenance: Provenance
+
+    def section(self, key: str) -> Section | None:
+        """The section of that key, ``None`` if it has none."""
+        return next((section for section in self.sections if section.key == key), None)
+
+    def to_json(self) -> str:
+        """JSON text."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str = "result") -> ComparisonResult:
+        """Read what :meth:`to_json` wrote, in this or an earlier version.
+
+        Args:
+            text: JSON text.
+            where: name of the file, used in errors.
+
+        Raises:
+            ResultError: not JSON, another version, or a value out of place.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise ResultError(f"{where} must be JSON, but: {error}") from error
+        version = data.get("schema_version") if isinstance(data, dict) else None
+        if version != SCHEMA_VERSION:
+            raise ResultError(
+                f"{where} must have schema_version {SCHEMA_VERSION}, but has {version!r}"
+            )
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ResultError(f"{where}: `{place}`: {first['msg']}") from error

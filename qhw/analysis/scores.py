@@ -1,0 +1,213 @@
+"""Sections of a result about distributions and directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qhw.analysis.baselines import prior_mean, shot_floor, uniform
+from qhw.analysis.bootstrap import mean_interval, skill_interval
+from qhw.analysis.metrics import (
+    hellinger_distance,
+    hellinger_fidelity,
+    kl_divergence,
+    mean_direction_angle,
+    total_variation,
+)
+from qhw.analysis.result import Estimate, Metric, Row, Section, Skill, SourceKey
+
+FloatArray = NDArray[np.float64]
+BASELINES: tuple[SourceKey, ...] = ("uniform", "prior_mean")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    key: str
+    label: str
+    unit: str
+    better: Literal["lower", "higher"]
+    note: str
+    of: Callable[[FloatArray, FloatArray, int], FloatArray]
+    as_error: Callable[[FloatArray], FloatArray]
+
+
+_KINDS = (
+    _Kind(
+        "total_variation",
+        "total variation distance",
+        "",
+        "lower",
+        "sum |p - q| / 2",
+        lambda p, q, _: total_variation(p, q),
+        lambda v: v,
+    ),
+    _Kind(
+        "hellinger_fidelity",
+        "Hellinger fidelity",
+        "",
+        "higher",
+        "(sum sqrt(p q))^2, which is |<a, b>|^2 of the square-root vectors; its skill is that of "
+        "1 - fidelity",
+        lambda p, q, _: hellinger_fidelity(p, q),
+        lambda v: np.maximum(1.0 - v, 0.0),
+    ),
+    _Kind(
+        "hellinger_distance",
+        "Hellinger distance",
+        "",
+        "lower",
+        "sqrt(1 - sum sqrt(p q))",
+        lambda p, q, _: hellinger_distance(p, q),
+        lambda v: v,
+    ),
+    _Kind(
+        "kl_divergence",
+        "KL divergence",
+        "nats",
+        "lower",
+        "sum p log(p/q), p exact; q smoothed by half a count a bin in every row alike, so that "
+        "bins never hit stay finite",
+        lambda p, q, shots: kl_divergence(p, q, shots=shots),
+        lambda v: v,
+    ),
+)
+
+
+def distribution_section(
+    key: str,
+    title: str,
+    text: str,
+    exact: FloatArray,
+    measured: Mapping[SourceKey, FloatArray],
+    shots: int,
+    rng: np.random.Generator,
+) -> Section:
+    """Score measured distributions against exact ones.
+
+    Args:
+        key: of the section.
+        title: of the section.
+        text: of the section.
+        exact: ``(K, D)``, K >= 2.
+        measured: by source ``(K, D)``. Without ``shots_only`` among them, the shot floor is the
+            expectation over noiseless experiments.
+        shots: behind every measured distribution.
+        rng: of the floor and the intervals.
+    """
+    floor: dict[str, FloatArray] = {}
+    if "shots_only" not in measured:
+        expected = shot_floor(exact, shots, rng)
+        floor = {kind.key: getattr(expected, kind.key) for kind in _KINDS}
+    compared = {**measured, "uniform": uniform(exact), "prior_mean": prior_mean(exact)}
+    metrics = []
+    for kind in _KINDS:
+        values: dict[SourceKey, FloatArray] = {
+            source: kind.of(exact, q, shots) for source, q in compared.items()
+        }
+        if floor:
+            values["shots_only"] = floor[kind.key]
+        metrics.append(_metric(kind, values, rng))
+    return Section(key=key, title=title, text=text, metrics=tuple(metrics))
+
+
+def direction_section(
+    exact: FloatArray,
+    estimated: Mapping[SourceKey, FloatArray],
+    rng: np.random.Generator,
+) -> Section:
+    """Angles between exact and estimated mean directions.
+
+    Args:
+        exact: unit vectors ``(K, D)``, K >= 2.
+        estimated: by source ``(K, D)``.
+        rng: of the intervals.
+    """
+    others = exact.sum(axis=0) - exact
+    directions = {
+        **estimated,
+        "uniform": np.ones_like(exact),
+        "prior_mean": others,
+    }
+    values = {source: mean_direction_angle(exact, d) for source, d in directions.items()}
+    kind = _Kind(
+        "angle",
+        "angle of the mean direction",
+        "degrees",
+        "lower",
+        "between mu of the exact encoder and mu-hat",
+        lambda p, q, _: mean_direction_angle(p, q),
+        lambda v: v,
+    )
+    return Section(
+        key="direction",
+        title="Latent mean direction",
+        text="How far the direction estimated from shots points from the exact one.",
+        metrics=(_metric(kind, values, rng),),
+    )
+
+
+def make_row(source: SourceKey, values: ArrayLike, rng: np.random.Generator) -> Row:
+    """A row with the interval of its mean; NaN becomes ``None``."""
+    v = np.asarray(values, dtype=np.float64)
+    known = v[np.isfinite(v)]
+    mean = None
+    if len(known) >= 2:
+        interval = mean_interval(known, rng)
+        mean = Estimate(
+            value=interval.value, low=interval.low, high=interval.high, level=interval.level
+        )
+    return Row(
+        source=source,
+        values=tuple(float(x) if np.isfinite(x) else None for x in v),
+        mean=mean,
+    )
+
+
+def _metric(
+    kind: _Kind, values: Mapping[SourceKey, FloatArray], rng: np.random.Generator
+) -> Metric:
+    order: Iterable[SourceKey] = (
+        "device_raw",
+        "device_readout",
+        "shots_only",
+        "prior_mean",
+        "uniform",
+    )
+    rows = tuple(make_row(source, values[source], rng) for source in order if source in values)
+    return Metric(
+        key=kind.key,
+        label=kind.label,
+        unit=kind.unit,
+        better=kind.better,
+        rows=rows,
+        skills=_skills(kind, values, rng),
+        note=kind.note,
+    )
+
+
+def _skills(
+    kind: _Kind, values: Mapping[SourceKey, FloatArray], rng: np.random.Generator
+) -> tuple[Skill, ...]:
+    errors = np.stack([kind.as_error(values[baseline]) for baseline in BASELINES])
+    best = int(errors.mean(axis=1).argmin())
+    # a baseline that is exact on every row leaves nothing to be better than
+    if errors[best].min() <= 0.0:
+        return ()
+    skills = []
+    for source in ("device_raw", "device_readout", "shots_only"):
+        if source in values:
+            found = skill_interval(kind.as_error(values[source]), errors, rng)
+            skills.append(
+                Skill(
+                    source=source,
+                    baseline=BASELINES[best],
+                    estimate=Estimate(
+                        value=found.value, low=found.low, high=found.high, level=found.level
+                    ),
+                )
+            )
+    return tuple(skills)

@@ -1,0 +1,191 @@
+"""One circuit of a model, compiled once and run for a batch: the device's answer and the exact one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.base import Backend, CompiledTemplate, CostEstimate
+from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.result import CircuitFacts, Mitigation, Preparation
+from qhw.circuits.plan import CircuitPlan
+from qhw.circuits.templates import CircuitTemplate, build_template, data_angles
+from qhw.mitigation.readout import ReadoutCorrection, correct_readout
+
+FloatArray = NDArray[np.float64]
+Notify = Callable[[str], None]
+Role = Literal["encoder", "decoder"]
+
+_LOG = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class KnowsReadout(Protocol):
+    """A backend that can tell its confusion matrices."""
+
+    def readout_matrices(self, compiled: CompiledTemplate) -> FloatArray:
+        """``(m, 2, 2)`` in measured wire order, columns = prepared state."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A circuit run for B rows.
+
+    Attributes:
+        role: encoder or decoder.
+        template: before compilation.
+        compiled: after it.
+        loading_fidelity: ``(B,)`` squared overlap of the loaded with the wanted state.
+        exact: ``(B, 2**m)`` of the same inputs; amplitude index of the measured wires.
+        counts: ``(B, 2**m)`` int64, same order.
+        shots: per row.
+        correction: readout correction of the frequencies, ``None`` if not asked for.
+        readout_source: where its confusion matrices come from.
+        cost: of running it.
+    """
+
+    role: Role
+    template: CircuitTemplate
+    compiled: CompiledTemplate
+    loading_fidelity: FloatArray
+    exact: FloatArray
+    counts: NDArray[np.int64]
+    shots: int
+    correction: ReadoutCorrection | None
+    readout_source: str | None
+    cost: CostEstimate
+
+    @property
+    def raw(self) -> FloatArray:
+        """Relative frequencies ``(B, 2**m)``."""
+        return np.asarray(self.counts / self.shots, dtype=np.float64)
+
+    @property
+    def best(self) -> FloatArray:
+        """Corrected distributions where there are any, else the raw ones."""
+        return self.raw if self.correction is None else self.correction.probabilities
+
+    def distributions(self) -> dict[Literal["device_raw", "device_readout"], FloatArray]:
+        """What the device gave, by source."""
+        out: dict[Literal["device_raw", "device_readout"], FloatArray] = {"device_raw": self.raw}
+        if self.correction is not None:
+            out["device_readout"] = self.correction.probabilities
+        return out
+
+
+@dataclass(frozen=True)
+class StageRunner:
+    """Runs a model's circuits on a backend.
+
+    Attributes:
+        backend: where.
+        shots: per row.
+        preparation: how amplitudes are loaded.
+        mitigation: ``"readout"`` adds corrected distributions.
+        seed: transpiler, preparation fit and shots.
+        notify: told what is being done.
+    """
+
+    backend: Backend
+    shots: int
+    preparation: Preparation
+    mitigation: Mitigation
+    seed: int
+    notify: Notify
+
+    def run(self, role: Role, plan: CircuitPlan, inputs: FloatArray, exact: FloatArray) -> Stage:
+        """Compile the plan once, bind every row, run, correct.
+
+        Args:
+            role: which circuit of the model.
+            plan: its description.
+            inputs: ``(B, ...)`` data of the preparation.
+            exact: ``(B, 2**m)`` exact distributions of the same inputs.
+
+        Raises:
+            ValueError: inputs that cannot be loaded.
+            BackendError: the circuit does not fit the device, or too many shots.
+        """
+        self.notify(f"{role}: compiling for {self.backend.name}")
+        template = build_template(plan, self.preparation, name=role)
+        compiled = self.backend.compile(template.circuit, seed=self.seed)
+        _LOG.info(
+            "%s: %d two-qubit gates on qubits %s",
+            role,
+            compiled.two_qubit_gates,
+            list(compiled.physical_qubits),
+        )
+        self.notify(f"{role}: preparing {len(inputs)} inputs")
+        data = data_angles(template, inputs, seed=self.seed)
+        columns = [template.parameter_names.index(name) for name in compiled.parameter_names]
+        self.notify(f"{role}: running {len(inputs)} circuits, {self.shots} shots each")
+        # one stream a role, so that the encoder's shots do not repeat in the decoder
+        seed = int(np.random.SeedSequence([self.seed, len(role)]).generate_state(1)[0])
+        result = self.backend.run(compiled, data.angles[:, columns], shots=self.shots, seed=seed)
+        correction, source = self._correct(compiled, result.counts)
+        return Stage(
+            role=role,
+            template=template,
+            compiled=compiled,
+            loading_fidelity=data.fidelity,
+            exact=exact,
+            counts=result.counts,
+            shots=self.shots,
+            correction=correction,
+            readout_source=source,
+            cost=self.backend.estimate(compiled, circuits=len(inputs), shots=self.shots),
+        )
+
+    def _correct(
+        self, compiled: CompiledTemplate, counts: NDArray[np.int64]
+    ) -> tuple[ReadoutCorrection | None, str | None]:
+        if self.mitigation == "none" or not isinstance(self.backend, KnowsReadout):
+            return None, None
+        matrices = self.backend.readout_matrices(compiled)
+        name = compiled.snapshot.name if compiled.snapshot else self.backend.name
+        return correct_readout(counts / self.shots, matrices), f"calibration snapshot of {name}"
+
+
+def circuit_facts(stage: Stage) -> CircuitFacts:
+    """What a run stage says about its circuit."""
+    compiled, correction = stage.compiled, stage.correction
+    return CircuitFacts(
+        role=stage.role,
+        preparation=stage.template.loading,
+        loading_fidelity_min=float(stage.loading_fidelity.min()),
+        loading_fidelity_mean=float(stage.loading_fidelity.mean()),
+        logical_two_qubit_gates=stage.template.circuit.num_nonlocal_gates(),
+        two_qubit_gates=compiled.two_qubit_gates,
+        two_qubit_depth=compiled.two_qubit_depth,
+        depth=compiled.depth,
+        duration_s=compiled.duration_s,
+        qubits=compiled.physical_qubits,
+        expected_two_qubit_errors=_expected_errors(compiled, compiled.snapshot),
+        transpiler_seed=compiled.seed,
+        circuits=len(stage.counts),
+        shots=stage.shots,
+        usd=stage.cost.usd,
+        qpu_seconds=stage.cost.qpu_seconds,
+        cost_basis=stage.cost.basis,
+        readout_source=stage.readout_source,
+        negative_mass=None if correction is None else float(correction.negative_mass.mean()),
+        projection_distance=None if correction is None else float(correction.distance.mean()),
+    )
+
+
+def _expected_errors(compiled: CompiledTemplate, snapshot: DeviceSnapshot | None) -> float | None:
+    """Sum of reported two-qubit gate errors of the compiled circuit."""
+    if snapshot is None:
+        return None
+    total = 0.0
+    for step in compiled.circuit.data:
+        if len(step.qubits) == 2 and step.operation.name in snapshot.two_qubit_gates:
+            qubits = [compiled.circuit.find_bit(q).index for q in step.qubits]
+            gate = snapshot.gate(step.operation.name, [compiled.physical_qubits[q] for q in qubits])
+            total += (gate.error or 0.0) if gate else 0.0
+    return total

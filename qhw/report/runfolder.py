@@ -1,0 +1,106 @@
+"""A run's folder: written beside its place under a hidden name, renamed when whole."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+LOG_FILE = "log.txt"
+_LOGGER = "qhw"
+
+
+class OutputError(ValueError):
+    """A folder cannot be written; one line says which and why."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run is being written.
+
+    Attributes:
+        id: name of the run.
+        staging: hidden folder to write into now.
+        final: where it will be once the run is whole.
+    """
+
+    id: str
+    staging: Path
+    final: Path
+
+
+def run_id(task: str, settings_json: str, now: datetime | None = None) -> str:
+    """``<UTC time>-<task>-<hash>``: sorts by time, and equal settings share the hash.
+
+    Args:
+        task: word for the run.
+        settings_json: settings, hashed.
+        now: timezone-aware; the present by default.
+    """
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    digest = hashlib.sha256(settings_json.encode()).hexdigest()[:8]
+    return f"{moment:%Y%m%dT%H%M%S}Z-{task}-{digest}"
+
+
+@contextmanager
+def run_folder(out: Path, name: str) -> Iterator[RunFolder]:
+    """Open a run's folder; on success it appears at once under its name, else it is removed.
+
+    Log records of ``qhw`` are written to ``log.txt`` in it meanwhile.
+
+    Args:
+        out: parent folder, made if missing.
+        name: name of the run; a number is added when it is taken.
+
+    Raises:
+        OutputError: ``out`` cannot be written. Raised before anything is computed.
+    """
+    made: list[Path] = []
+    try:
+        made = [path for path in (out, *out.parents) if not path.exists()]
+        name = _free_name(out, name)
+        folder = RunFolder(name, out / f".{name}.partial", out / name)
+        folder.staging.mkdir(parents=True)
+        handler = logging.FileHandler(folder.staging / LOG_FILE, encoding="utf-8")
+    except OSError as error:
+        _remove(out / f".{name}.partial", made)
+        reason = error.strerror or error
+        raise OutputError(
+            f"Argument `out` must be a folder that can be written, but {out}: {reason}"
+        ) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger(_LOGGER)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield folder
+        handler.close()
+        folder.staging.rename(folder.final)
+    except BaseException:  # also Ctrl-C: nothing half-written may stay
+        handler.close()
+        _remove(folder.staging, made)
+        raise
+    finally:
+        logger.removeHandler(handler)
+
+
+def _free_name(out: Path, name: str) -> str:
+    taken, number = name, 1
+    while (out / taken).exists() or (out / f".{taken}.partial").exists():
+        number += 1
+        taken = f"{name}-{number}"
+    return taken
+
+
+def _remove(staging: Path, made: list[Path]) -> None:
+    """Remove the staging folder and the parents this run made, if nothing else is in them."""
+    shutil.rmtree(staging, ignore_errors=True)
+    for path in made:
+        if not path.is_dir() or any(path.iterdir()):
+            return
+        path.rmdir()
