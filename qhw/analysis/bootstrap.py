@@ -15,8 +15,8 @@ from scipy.special import ndtr, ndtri
 from qhw.analysis.metrics import as_errors, skill_score
 
 FloatArray = NDArray[np.float64]
-Statistic = Callable[[NDArray[np.int64]], FloatArray]
-"""Rows of latent indices ``(R, n)`` to one value a row ``(R,)``."""
+Statistic = Callable[[FloatArray], FloatArray]
+"""Column means ``(R, C)`` to one value a row ``(R,)``: statistics here depend on means only."""
 
 _CHUNK = 1 << 20
 """Indices drawn at a time, to bound memory."""
@@ -58,13 +58,7 @@ def mean_interval(
         raise ValueError(f"Argument `values` must be (K,) with K >= 2, but has shape {v.shape}")
     if not np.isfinite(v).all():
         raise ValueError("Argument `values` must be finite, but contains NaN or infinity")
-    return _bca(
-        lambda index: np.asarray(v[index].mean(axis=1)),
-        len(v),
-        rng,
-        level=level,
-        resamples=resamples,
-    )
+    return _bca(v[:, None], lambda means: means[:, 0], rng, level=level, resamples=resamples)
 
 
 def skill_interval(
@@ -95,8 +89,8 @@ def skill_interval(
         raise ValueError(f"Argument `error` must be (K,) with K >= 2, but has shape {e.shape}")
     skill_score(e, b)
     return _bca(
-        lambda index: skill_score(e[index], b[:, index]),
-        len(e),
+        np.vstack([e, b]).T,
+        lambda means: skill_score(means[:, :1], means.T[1:, :, None]),
         rng,
         level=level,
         resamples=resamples,
@@ -104,39 +98,39 @@ def skill_interval(
 
 
 def _bca(
-    statistic: Statistic, n: int, rng: np.random.Generator, *, level: float, resamples: int
+    data: FloatArray,
+    statistic: Statistic,
+    rng: np.random.Generator,
+    *,
+    level: float,
+    resamples: int,
 ) -> Interval:
+    """BCa interval of a statistic of the column means of ``data`` ``(n, C)``."""
     if not 0.0 < level < 1.0:
         raise ValueError(f"Argument `level` must be in (0, 1), but is {level}")
     if resamples < 100:
         raise ValueError(f"Argument `resamples` must be >= 100, but is {resamples}")
-    value = float(statistic(np.arange(n)[None])[0])
+    n = len(data)
+    value = float(statistic(data.mean(axis=0, keepdims=True))[0])
     rows = max(1, _CHUNK // n)
-    replicates = np.concatenate(
-        [
-            statistic(rng.integers(0, n, size=(min(rows, resamples - done), n)))
-            for done in range(0, resamples, rows)
-        ]
-    )
+    means = [
+        data[rng.integers(0, n, size=(min(rows, resamples - done), n))].mean(axis=1)
+        for done in range(0, resamples, rows)
+    ]
+    replicates = statistic(np.concatenate(means))
     below = np.mean(replicates < value) + 0.5 * np.mean(replicates == value)
     # All replicates on one side would send the bias correction to infinity.
     half = 0.5 / resamples
     bias = ndtri(np.clip(below, half, 1.0 - half))
     shifted = bias + ndtri(np.array([0.5 - 0.5 * level, 0.5 + 0.5 * level]))
-    ends = ndtr(bias + shifted / (1.0 - _acceleration(statistic, n, rows) * shifted))
+    left_out = statistic((data.sum(axis=0) - data) / (n - 1))
+    ends = ndtr(bias + shifted / (1.0 - _acceleration(left_out) * shifted))
     low, high = np.quantile(replicates, ends)
     return Interval(value, float(low), float(high), level)
 
 
-def _acceleration(statistic: Statistic, n: int, rows: int) -> float:
-    """Skewness of the jackknife, the ``a`` of BCa; 0 when the jackknife is constant."""
-    ramp = np.arange(n - 1)
-    left_out = np.concatenate(
-        [
-            statistic(ramp + (ramp >= np.arange(start, min(start + rows, n))[:, None]))
-            for start in range(0, n, rows)
-        ]
-    )
+def _acceleration(left_out: FloatArray) -> float:
+    """The ``a`` of BCa, from the skewness of jackknife values ``(n,)``; 0 when they are equal."""
     deviation = left_out.mean() - left_out
     spread = float((deviation**2).sum()) ** 1.5
     return float((deviation**3).sum()) / (6.0 * spread) if spread > 0.0 else 0.0
