@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from calibration.snapshot import Correction, Gate
 
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+"""Length of the units of time that vendors write."""
+
 _CLAMPED_READOUT = "readout probability out of range"
 
 

@@ -14,10 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from calibration.readers.cleaning import Cleaner
+from calibration.readers.cleaning import SECONDS, Cleaner
 from calibration.snapshot import DeviceSnapshot, Gate, GateLimit, JobLimits, Qubit, SnapshotError
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 _VIRTUAL = ("rz", "u1")
 _FRACTIONAL = ("rx", "rzz")
 # Heron's native rzz takes angles in this range only (Qiskit folds the rest into it).
@@ -167,7 +166,7 @@ def _gates(props: Json, basis: tuple[str, ...], clean: Cleaner) -> tuple[Gate, .
 
 def _si(entry: Json) -> float:
     unit = entry.get("unit", "")
-    return float(entry["value"]) * _SECONDS.get(unit, 1.0)
+    return float(entry["value"]) * SECONDS.get(unit, 1.0)
 
 
 def _clock(dt: float | None) -> float | None:

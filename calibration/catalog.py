@@ -1,0 +1,144 @@
+"""Every calibration snapshot at hand: shipped with the house, inside qiskit-ibm-runtime, or a file.
+
+Names are ``ibm_boston`` (IBM's own), ``iqm_garnet`` (the newest shipped), ``iqm_garnet@2025-07-06``
+(that date), or the path of a ``.json`` file in our format or of Braket ``deviceCapabilities``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+from calibration.readers.braket import braket_snapshot
+from calibration.readers.ibm import available_ibm, read_ibm_fake
+from calibration.snapshot import DeviceSnapshot, SnapshotError
+
+
+@dataclass(frozen=True)
+class CatalogRow:
+    """One snapshot in a listing; errors are medians, ``None`` where nothing usable is reported.
+
+    Attributes:
+        reference: name that :func:`load_snapshot` takes.
+        vendor: vendor.
+        processor: vendor's processor name.
+        taken: time of calibration (UTC).
+        n_qubits: number of qubits.
+        usable_couplings: pairs with a usable two-qubit gate.
+        two_qubit_error: median over usable couplings.
+        one_qubit_error: median over native, physical one-qubit gates.
+        readout_error: median of the mean of both directions.
+        t1_s: median T1, seconds.
+        t2_s: median T2, seconds.
+        usd_per_shot: price of a shot, ``None`` when not known.
+        corrections: number of values clamped, masked or missing.
+    """
+
+    reference: str
+    vendor: str
+    processor: str
+    taken: datetime
+    n_qubits: int
+    usable_couplings: int
+    two_qubit_error: float | None
+    one_qubit_error: float | None
+    readout_error: float | None
+    t1_s: float | None
+    t2_s: float | None
+    usd_per_shot: float | None
+    corrections: int
+
+    def age(self, now: datetime | None = None) -> timedelta:
+        """Time since calibration."""
+        return (now or datetime.now(UTC)) - self.taken
+
+
+def snapshot_names() -> tuple[str, ...]:
+    """All names :func:`load_snapshot` knows, sorted, without opening anything."""
+    return tuple(sorted({*available_ibm(), *_shipped(), *_newest()}))
+
+
+def load_snapshot(name: str | Path) -> DeviceSnapshot:
+    """Open a snapshot by name or file.
+
+    Args:
+        name: see this module's docstring; ``fake_boston`` means ``ibm_boston``.
+
+    Raises:
+        SnapshotError: no such name (the line lists those that exist, closest first), or a file
+            that cannot be read.
+    """
+    if isinstance(name, Path) or name.endswith(".json"):
+        return _read_file(Path(name))
+    known = f"ibm_{name.removeprefix('fake_')}" if name.startswith("fake_") else name
+    if known not in snapshot_names():
+        close = difflib.get_close_matches(known, snapshot_names(), n=3, cutoff=0.5)
+        first = f"closest: {', '.join(close)}; " if close else ""
+        raise SnapshotError(
+            f"Argument `name` must be a device or a .json file, but is {name!r} "
+            f"({first}all: {', '.join(snapshot_names())})."
+        )
+    return _open(known)
+
+
+def list_snapshots() -> tuple[CatalogRow, ...]:
+    """Every snapshot, each date of a device its own row, sorted by name (about a second)."""
+    return tuple(_row(name) for name in sorted({*available_ibm(), *_shipped()}))
+
+
+@lru_cache(maxsize=16)
+def _open(name: str) -> DeviceSnapshot:
+    if name in available_ibm():
+        return read_ibm_fake(name)
+    file = f"{_newest().get(name, name)}.json"
+    text = files("calibration").joinpath("snapshots", file).read_text(encoding="utf-8")
+    return DeviceSnapshot.from_json(text, where=file)
+
+
+def _row(name: str) -> CatalogRow:
+    device = _open(name)
+    return CatalogRow(
+        reference=name,
+        vendor=device.vendor,
+        processor=device.processor,
+        taken=device.taken,
+        n_qubits=device.n_qubits,
+        usable_couplings=len(device.usable_couplings),
+        two_qubit_error=device.median_two_qubit_error(),
+        one_qubit_error=device.median_one_qubit_error(),
+        readout_error=device.median_readout_error(),
+        t1_s=device.median_qubit(lambda q: q.t1_s),
+        t2_s=device.median_qubit(lambda q: q.t2_s),
+        usd_per_shot=device.price.usd_per_shot if device.price else None,
+        corrections=len(device.corrections),
+    )
+
+
+def _shipped() -> tuple[str, ...]:
+    """Dated names of the snapshots in our own format, oldest first for each device."""
+    folder = files("calibration").joinpath("snapshots")
+    found = (entry.name for entry in folder.iterdir() if entry.name.endswith(".json"))
+    return tuple(sorted(file.removesuffix(".json") for file in found))
+
+
+def _newest() -> dict[str, str]:
+    return {name.partition("@")[0]: name for name in _shipped()}
+
+
+def _read_file(path: Path) -> DeviceSnapshot:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnapshotError(f"{path} cannot be read: {error}") from error
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise SnapshotError(f"{path} must be JSON, but: {error}") from error
+    if isinstance(data, dict) and "schema_version" in data:
+        return DeviceSnapshot.from_json(text, where=str(path))
+    return braket_snapshot(text, file=str(path))
