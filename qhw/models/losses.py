@@ -36,9 +36,9 @@ class LossConfig(BaseModel):
     kind: Literal["paper", "fidelity"] = "paper"
     type_loss: Literal["cross_entropy", "focal"] = "cross_entropy"
     class_weights: tuple[float, float, float, float] = (0.3, 0.8, 0.5, 1.2)
-    type_weight: float = Field(1.0, ge=0)
-    norm_weight: float = Field(100.0, ge=0)
-    rest_weight: float = Field(1.0, ge=0)
+    type_weight: float = Field(default=1.0, ge=0)
+    norm_weight: float = Field(default=100.0, ge=0)
+    rest_weight: float = Field(default=1.0, ge=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +113,8 @@ def amplitude_loss(
     counts = present.sum(-1, keepdim=True)
     weights = present / (counts * len(alpha))
     stride = 8 if layout == "paper" else 7
-    atoms = alpha[:, : MAX_ATOMS * stride].unflatten(-1, (MAX_ATOMS, stride))
-    wanted = targets.amplitudes[:, : MAX_ATOMS * stride].unflatten(-1, (MAX_ATOMS, stride))
+    atoms = alpha[:, : MAX_ATOMS * stride].reshape(-1, MAX_ATOMS, stride)
+    wanted = targets.amplitudes[:, : MAX_ATOMS * stride].reshape(-1, MAX_ATOMS, stride)
     offsets = (atoms[..., :3] - wanted[..., :3]).square().sum(-1)
     mass = atoms[..., 3:7].square()
     block = mass.sum(-1)

@@ -45,8 +45,8 @@ class QVAEConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    n_blocks: int = Field(10, ge=1, le=200)
-    kappa: float = Field(100.0, ge=0, le=1e5)
+    n_blocks: int = Field(default=10, ge=1, le=200)
+    kappa: float = Field(default=100.0, ge=0, le=1e5)
     layout: Layout = "paper"
     frame: FrameName = "paper"
     box: BoundingBox = RELEASED_BOX
@@ -135,6 +135,11 @@ class QVAE(MoleculeVAE):
         return born_probabilities(
             circuit_matrix(self.decoder_ansatz, self.decoder_angles, wires), latents
         )
+
+    def fidelity(self, molecules: MoleculeBatch, probabilities: Tensor) -> Tensor:
+        """Squared overlap of the roots of distributions with the encoded molecules, ``(B,)``."""
+        roots = probabilities.clamp_min(0).sqrt()
+        return (roots * self.encoder_inputs(molecules)).sum(-1).square()
 
     # -- training ------------------------------------------------------------------------------
     def precompute(self, molecules: MoleculeBatch) -> Targets:

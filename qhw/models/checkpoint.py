@@ -1,0 +1,292 @@
+"""Trained models on disk: tensors in safetensors, everything else in a JSON card beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as dump_tensors
+
+from qhw.models.base import MoleculeVAE
+from qhw.models.registry import KINDS, build
+
+FORMAT_VERSION = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is missing, damaged, or does not fit its model."""
+
+
+class CodeVersion(BaseModel):
+    """The code that wrote a checkpoint; ``revision`` is ``None`` outside a git checkout."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    revision: str | None = None
+    modified: bool | None = None
+
+
+class ModelCard(BaseModel):
+    """What a checkpoint is.
+
+    Attributes:
+        format_version: of this schema.
+        name: the checkpoint's name.
+        kind: key of :data:`qhw.models.registry.KINDS`.
+        config: the model's config, complete.
+        seed: of its training, if it was trained here.
+        training: how it was trained (settings of the run), or where it was imported from.
+        data: what it was trained on.
+        metrics: what was measured after training, names say on what.
+        tensors: shape of every tensor.
+        sha256: of the tensor file.
+        code: what wrote it.
+        created: when, UTC.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    kind: str
+    config: dict[str, JsonValue]
+    seed: int | None = None
+    training: dict[str, JsonValue] = {}
+    data: dict[str, JsonValue] = {}
+    metrics: dict[str, float | None] = {}
+    tensors: dict[str, list[int]]
+    sha256: str
+    code: CodeVersion
+    created: AwareDatetime
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the checkpoints that come with the package, sorted."""
+    folder = files("qhw") / "data" / "models"
+    if not folder.is_dir():
+        return ()
+    names = [entry.name for entry in folder.iterdir()]
+    return tuple(sorted(n.removesuffix(".json") for n in names if n.endswith(".json")))
+
+
+def save(
+    model: MoleculeVAE,
+    path: Path,
+    *,
+    name: str,
+    seed: int | None = None,
+    training: Mapping[str, JsonValue] | None = None,
+    data: Mapping[str, JsonValue] | None = None,
+    metrics: Mapping[str, float | None] | None = None,
+) -> ModelCard:
+    """Write ``path`` (``.safetensors``) and its card (``.json``), each whole or not at all.
+
+    Args:
+        model: a registered kind; its weights are stored as they are.
+        path: target; the suffix is replaced. The folder is made if missing.
+        name: the checkpoint's name.
+        seed: of the training.
+        training: settings of the training, or the source of an import.
+        data: what it was trained on.
+        metrics: what was measured.
+
+    Returns:
+        The card.
+
+    Raises:
+        CheckpointError: a weight is not finite.
+        OSError: the folder cannot be written.
+    """
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    _check_finite(tensors, str(path))
+    blob = dump_tensors(tensors, metadata={"format": "pt"})
+    config: Any = model.config
+    card = ModelCard(
+        name=name,
+        kind=model.kind,
+        config=config.model_dump(mode="json"),
+        seed=seed,
+        training=dict(training or {}),
+        data=dict(data or {}),
+        metrics=dict(metrics or {}),
+        tensors={k: list(v.shape) for k, v in tensors.items()},
+        sha256=hashlib.sha256(blob).hexdigest(),
+        code=code_version(),
+        created=datetime.now(UTC).replace(microsecond=0),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path.with_suffix(".safetensors"), blob)
+    text = json.dumps(card.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
+    write_atomically(path.with_suffix(".json"), text.encode())
+    return card
+
+
+def load(source: str | Path) -> tuple[MoleculeVAE, ModelCard]:
+    """Read a checkpoint.
+
+    Args:
+        source: a shipped name (see :func:`shipped`), or the path of either of its two files.
+
+    Returns:
+        The model, in evaluation mode, and its card.
+
+    Raises:
+        CheckpointError: one line that says what is wrong: an unknown name (lists the shipped),
+            a missing file, bad JSON, another format version, an unknown kind, missing or extra
+            tensors, a wrong shape, a value that is not finite, or tensors of another card.
+    """
+    stem, where = _locate(source)
+    try:
+        card = _read_card(stem + ".json", where)
+        blob = where.joinpath(stem + ".safetensors").read_bytes()
+        tensors = load_tensors(blob)
+    except FileNotFoundError as error:
+        missing = Path(str(error.filename)).name
+        raise CheckpointError(f"Checkpoint {source} has no file {missing}.") from error
+    except OSError as error:
+        raise CheckpointError(f"Checkpoint {source} cannot be read: {error}.") from error
+    except SafetensorError as error:
+        raise CheckpointError(f"{stem}.safetensors is no safetensors file: {error}.") from error
+    _check_tensors(tensors, {k: tuple(v) for k, v in card.tensors.items()}, "its card", stem)
+    try:
+        model = build(card.kind, card.config, torch.Generator().manual_seed(0))
+    except ValueError as error:
+        raise CheckpointError(f"{stem}.json does not describe a model: {error}") from error
+    wanted = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    _check_tensors(tensors, wanted, f"kind {card.kind}", stem)
+    _check_finite(tensors, stem)
+    if hashlib.sha256(blob).hexdigest() != card.sha256:
+        raise CheckpointError(f"{stem}.safetensors is not the file {stem}.json was written for.")
+    for name, parameter in model.state_dict().items():
+        if tensors[name].dtype != parameter.dtype:
+            model = model.to(tensors[name].dtype)
+            break
+    model.load_state_dict(tensors, strict=True)
+    return model.eval(), card
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: under another name, then renamed.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def code_version() -> CodeVersion:
+    """Version of this package, and the git revision if it runs from a checkout."""
+    try:
+        number = version("qhw")
+    except PackageNotFoundError:
+        number = "0"
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(here), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    tracked = git("ls-files", "--error-unmatch", Path(__file__).name) is not None
+    revision = git("rev-parse", "HEAD") if tracked else None
+    status = git("status", "--porcelain", "--untracked-files=no") if revision else None
+    return CodeVersion(
+        version=number, revision=revision, modified=None if status is None else bool(status)
+    )
+
+
+def _locate(source: str | Path) -> tuple[str, Any]:
+    """Stem of the files and the folder they are in."""
+    path = Path(source)
+    if path.suffix in (".safetensors", ".json"):
+        return path.stem, path.parent
+    if isinstance(source, str) and source in shipped():
+        return source, files("qhw") / "data" / "models"
+    raise CheckpointError(
+        f"Model {str(source)!r} is neither a shipped checkpoint ({', '.join(shipped()) or 'none'}) "
+        "nor the path of a .safetensors or .json file."
+    )
+
+
+def _read_card(name: str, folder: Any) -> ModelCard:
+    try:
+        raw = json.loads(folder.joinpath(name).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{name} is not valid JSON: {error}.") from error
+    found = raw.get("format_version") if isinstance(raw, dict) else None
+    if found != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{name} must have format_version {FORMAT_VERSION}, but has {found!r}."
+        )
+    try:
+        card = ModelCard.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise CheckpointError(f"{name} is not a model card: {field}: {first['msg']}.") from error
+    if card.kind not in KINDS:
+        raise CheckpointError(
+            f"{name} has kind {card.kind!r}, but the kinds are {', '.join(KINDS)}."
+        )
+    return card
+
+
+def _check_tensors(
+    tensors: Mapping[str, torch.Tensor],
+    wanted: Mapping[str, tuple[int, ...]],
+    by: str,
+    stem: str,
+) -> None:
+    missing = sorted(wanted.keys() - tensors.keys())
+    if missing:
+        raise CheckpointError(f"{stem} lacks tensors that {by} names: {', '.join(missing)}.")
+    extra = sorted(tensors.keys() - wanted.keys())
+    if extra:
+        raise CheckpointError(f"{stem} has tensors that {by} does not name: {', '.join(extra)}.")
+    for key, shape in wanted.items():
+        if tuple(tensors[key].shape) != shape:
+            raise CheckpointError(
+                f"{stem}: tensor {key} must have shape {shape} ({by}), "
+                f"but has {tuple(tensors[key].shape)}."
+            )
+
+
+def _check_finite(tensors: Mapping[str, torch.Tensor], where: str) -> None:
+    for key, value in tensors.items():
+        bad = int((~torch.isfinite(value)).sum())
+        if bad:
+            raise CheckpointError(
+                f"{where}: tensor {key} has {bad} of {value.numel()} values that are not finite."
+            )
