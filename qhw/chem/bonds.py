@@ -12,10 +12,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.chem.molecule import ELEMENTS, MoleculeBatch
+from qhw.chem.molecule import MoleculeBatch
 
 Protocol = Literal["released", "strict"]
-PROTOCOLS: tuple[str, ...] = get_args(Protocol)
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 VALENCES = np.array([4, 3, 2, 1])
 """Largest number of bonds of C, N, O, F (neutral)."""
@@ -27,12 +27,13 @@ RELEASED_FACTOR = 2.2
 RELEASED_LENGTHS = np.array(
     [
         [1.7721, 1.7876, 1.5731, 1.3620],
-        [1.7876, 1.4208, 1.7692, 0.0],
-        [1.5731, 1.7692, 0.0, 0.0],
-        [1.3620, 0.0, 0.0, 0.0],
+        [1.7876, 1.4208, 1.7692, -1.0],
+        [1.5731, 1.7692, -1.0, -1.0],
+        [1.3620, -1.0, -1.0, -1.0],
     ]
 )
-"""Å, by pair of C N O F; 0 where the released table has no entry (such pairs never bond)."""
+"""Å, by pair of C N O F; -1 where the released table has no entry: such pairs never bond, not
+even in one point."""
 
 
 def check_protocol(protocol: str) -> None:
@@ -136,6 +137,3 @@ def _fill_in_order(near: NDArray[np.bool_], valences: NDArray[np.int64]) -> NDAr
             free = bonds[:, j].sum(axis=1) < valences[:, j]
             bonds[:, i, j] = bonds[:, j, i] = near[:, i, j] & free
     return bonds
-
-
-assert len(VALENCES) == len(COVALENT_RADII) == len(RELEASED_LENGTHS) == len(ELEMENTS)

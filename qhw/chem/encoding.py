@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from qhw.chem.molecule import ELEMENTS, MAX_ATOMS, SYMBOLS, MoleculeBatch
 
 Layout = Literal["paper", "released"]
-LAYOUTS: tuple[str, ...] = get_args(Layout)
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 N_AMPLITUDES = 128
 _N_TYPES = len(ELEMENTS)
 _AXES = np.arange(3)

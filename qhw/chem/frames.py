@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from qhw.chem.molecule import MoleculeBatch
 
 FrameName = Literal["paper", "fixed"]
-FRAMES: tuple[str, ...] = get_args(FrameName)
+FRAMES: tuple[FrameName, ...] = get_args(FrameName)
 
 CLEAR_OF_AXIS = 0.1
 """Å. Atoms nearer than this to the centre (or axis) do not define a direction while another can:
 a direction taken from a short lever arm would jump at the smallest change of geometry."""
+_SHARE_OF_LONGEST = 0.37
 _NOTHING = 1e-9
 
 
@@ -46,8 +47,9 @@ def frame_rotations(molecules: MoleculeBatch, frame: FrameName) -> NDArray[np.fl
     """Rotation of each centred molecule into the frame, ``(B, 3, 3)``, determinant +1.
 
     In the ``fixed`` frame the first atom clear of the centre goes to +z, then the first atom clear
-    of the z axis goes to x > 0, y = 0. If no atom is clear (:data:`CLEAR_OF_AXIS`) the farthest
-    one serves; if all coincide with the centre (or lie on the axis) that rotation is the identity.
+    of the z axis goes to x > 0, y = 0. If no atom is clear (:data:`CLEAR_OF_AXIS`) the first
+    of the farther ones serves; if all coincide with the centre (or lie on the axis) that rotation
+    is the identity.
 
     Raises:
         ValueError: unknown frame.
@@ -72,10 +74,14 @@ def _centred(molecules: MoleculeBatch) -> NDArray[np.float64]:
 
 
 def _first_clear(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """First vector longer than ``CLEAR_OF_AXIS`` in each row, else the longest, ``(B, 3)``."""
+    """First vector longer than ``CLEAR_OF_AXIS`` in each row, ``(B, 3)``.
+
+    Where none is that long, the first longer than a fixed share of the longest: not the longest
+    itself, since two of equal length would be told apart by rounding only.
+    """
     lengths = np.linalg.norm(vectors, axis=-1)
-    clear = lengths > CLEAR_OF_AXIS
-    chosen = np.where(clear.any(axis=1), clear.argmax(axis=1), lengths.argmax(axis=1))
+    limit = np.minimum(CLEAR_OF_AXIS, _SHARE_OF_LONGEST * lengths.max(axis=1, keepdims=True))
+    chosen = (lengths > limit).argmax(axis=1)
     picked: NDArray[np.float64] = vectors[np.arange(len(vectors)), chosen]
     return picked
 

@@ -10,8 +10,8 @@ import importlib.metadata
 import json
 import os
 import re
-import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,6 +86,7 @@ def load_qm9() -> QM9:
 
     Raises:
         ModuleNotFoundError: ``qm9pack`` is not installed.
+        OSError: the cache folder cannot be written.
     """
     try:
         package = importlib.metadata.distribution("qm9pack")
@@ -98,7 +99,7 @@ def load_qm9() -> QM9:
         try:
             return _read(cached)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            print(f"{cached} cannot be read; reading qm9pack again.", file=sys.stderr)
+            warnings.warn(f"{cached} is damaged; reading qm9pack again.", stacklevel=2)
     parts = [Path(str(package.locate_file(f"qm9pack/data/qm9_part{k}.csv"))) for k in (1, 2, 3)]
     dataset = _parse(parts)
     cached.parent.mkdir(parents=True, exist_ok=True)
@@ -188,15 +189,20 @@ def _rows(parts: list[Path]) -> Iterator[dict[str, str]]:
 def _write(path: Path, dataset: QM9) -> None:
     """Write whole or not at all: readers in other processes may look at any time."""
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as stream:
-        np.savez_compressed(
-            stream,
-            types=dataset.molecules.types,
-            positions=dataset.molecules.positions.astype(np.float32),
-            smiles=dataset.smiles.astype(np.bytes_),
-            index=dataset.index.astype(np.int32),
-        )
-    Path(stream.name).chmod(0o644)
-    Path(stream.name).replace(path)
+        unfinished = Path(stream.name)
+        try:
+            np.savez_compressed(
+                stream,
+                types=dataset.molecules.types,
+                positions=dataset.molecules.positions.astype(np.float32),
+                smiles=dataset.smiles.astype(np.bytes_),
+                index=dataset.index.astype(np.int32),
+            )
+            stream.flush()
+            unfinished.chmod(0o644)  # temporary files are private, shared caches are not
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> QM9:

@@ -9,12 +9,16 @@ released: the evaluation code of QVAE-Mole, faithfully. Samples of fewer than tw
 out of its denominator (``kept``), bonds reach 2.2 times a bond length, bond orders rise by
 repeated maximum matching.
 
-``python -m qhw.chem.validity`` prints how QM9's own geometries score: no model should be expected
-to do better.
+``python -m qhw.chem.validity [--all]`` prints how QM9's own geometries score, which is what a
+perfect model would reach: valid/kept 96.3 % strict and 64.2 % released on the shipped sample of
+1,000, 97.3 % and 61.6 % on all 130,831. What strict refuses there are cages and bridged small
+rings whose unbonded carbons are 1.8 to 1.98 Å apart.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -35,6 +39,7 @@ from qhw.chem.bonds import (
 )
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.orders import distance_orders, released_orders
+from qhw.chem.qm9 import load_qm9, sample_molecules
 from qhw.chem.rdkit_build import build, canonical_smiles, round_trip_smiles, sanitised_smiles
 
 Status = Literal["valid", "too few atoms", "clash", "disconnected", "valence", "rdkit"]
@@ -210,13 +215,17 @@ def _writer(
 
 
 def main() -> None:
-    """Print how the shipped QM9 sample's own geometries score."""
-    from qhw.chem.qm9 import sample_molecules
+    """Print how QM9's own geometries score.
 
-    sample = sample_molecules()
-    reference = reference_smiles(sample.smiles.tolist())
+    With the published SMILES as reference, ``novel`` counts the valid molecules whose SMILES is
+    not found again from the heavy-atom geometry.
+    """
+    parser = argparse.ArgumentParser(description="Score QM9's own geometries.")
+    parser.add_argument("--all", action="store_true", help="all of QM9, not the shipped sample")
+    data = load_qm9() if parser.parse_args().all else sample_molecules()
+    reference = reference_smiles(data.smiles.tolist())
     for protocol in PROTOCOLS:
-        print(judge(sample.molecules, protocol, reference=reference).summary())  # type: ignore[arg-type]
+        print(json.dumps(judge(data.molecules, protocol, reference=reference).summary()))
 
 
 if __name__ == "__main__":
