@@ -36,6 +36,18 @@ class Interaction:
     measured: tuple[int, ...] = ()
     idle_s: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        n = self.n_qubits
+        if n < 1:
+            raise ValueError(f"Argument `n_qubits` must be 1 or more, but is {n}.")
+        if not all(0 <= a < b < n and count > 0 for a, b, count in self.pairs):
+            raise ValueError(
+                f"Argument `pairs` must hold (a, b, count) with a < b < {n} and count > 0, "
+                f"but is {self.pairs}."
+            )
+        if len(self.one_qubit) not in (0, n) or len(self.idle_s) not in (0, n):
+            raise ValueError(f"Arguments `one_qubit` and `idle_s` must be empty or of length {n}.")
+
     @classmethod
     def chain(cls, n_qubits: int, gates: int = 1) -> Interaction:
         """A line of measured qubits with ``gates`` two-qubit gates on each bond."""

@@ -74,8 +74,11 @@ def best_layouts(
         limit: single placements tried before the search settles for what it has (about 1 s).
 
     Raises:
+        ValueError: ``top`` is below 1.
         LayoutError: more qubits than the device has, no usable coupling, or no embedding.
     """
+    if top < 1:
+        raise ValueError(f"Argument `top` must be 1 or more, but is {top}.")
     n, usable = interaction.n_qubits, snapshot.n_qubits - len(snapshot.dead_qubits)
     if n > usable:
         raise LayoutError(f"{snapshot.name} has {usable} usable qubits, but the circuit needs {n}.")

@@ -104,6 +104,9 @@ def ibm_snapshot(conf: Json, props: Json, *, name: str, source: str, sha256: str
         gates = _gates(props, basis, clean)
         pairs = {(min(p), max(p)) for p in conf.get("coupling_map") or ()}
         taken = props["last_update_date"]
+        joined = {(min(g.qubits), max(g.qubits)) for g in gates if len(g.qubits) == 2}
+        for pair in sorted(pairs - joined):
+            clean.note("coupling without a gate", pair)
         native = {g.name: len(g.qubits) for g in gates if g.name in basis}
         optional = {g.name for g in gates if g.name not in basis and g.usable}
         revision = conf.get("processor_type") or {}
@@ -135,7 +138,9 @@ def ibm_snapshot(conf: Json, props: Json, *, name: str, source: str, sha256: str
 
 
 def _qubits(conf: Json, props: Json, clean: Cleaner) -> tuple[Qubit, ...]:
-    places = conf.get("coords") or [None] * len(props["qubits"])
+    places = conf.get("coords") or ()
+    if len(places) != len(props["qubits"]):  # only a drawing hangs on them
+        places = [None] * len(props["qubits"])
     qubits = []
     for index, (entries, place) in enumerate(zip(props["qubits"], places, strict=True)):
         value = {entry["name"]: _si(entry) for entry in entries}

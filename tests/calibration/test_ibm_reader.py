@@ -81,6 +81,7 @@ def test_unphysical_values_are_corrected_and_counted():
         qubit = device.qubits[fixed.qubits[0]]
         assert fixed.reported > fixed.used == qubit.t2_s == 2 * qubit.t1_s
     assert device.dead_qubits == {146}
+    assert read_ibm_fake("cairo").correction_counts()["coupling without a gate"] == 2
     assert read_ibm_fake("kingston").correction_counts()["T1 missing"] == 1
 
 

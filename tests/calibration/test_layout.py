@@ -127,6 +127,17 @@ def test_what_does_not_fit_is_refused_with_the_reason():
         best_layouts(odd_ring, read_ibm_fake("miami"))
 
 
+def test_arguments_are_checked():
+    for make, message in [
+        (lambda: Interaction(0, ()), "`n_qubits` must be 1 or more"),
+        (lambda: Interaction(2, ((1, 0, 1),)), "`pairs` must hold"),
+        (lambda: Interaction(2, (), (1,)), "must be empty or of length 2"),
+        (lambda: best_layouts(Interaction.chain(2), line_device(2), top=0), "`top` must be 1"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make()
+
+
 def test_interaction_counts_gates_and_waits():
     device = line_device(3)  # sx 40 ns, cz 200 ns, dt 1 ns
     circuit = QuantumCircuit(3, 2)
