@@ -45,7 +45,8 @@ class MoleculeVAE(nn.Module, ABC):
     def latent_mean(self, probabilities: Tensor) -> Tensor:
         """mu ``(B, latent_dim)``: normalised square root of the measured distribution."""
         root = probabilities.clamp_min(0).sqrt()
-        return root / root.norm(dim=-1, keepdim=True)
+        mean: Tensor = root / root.norm(dim=-1, keepdim=True)
+        return mean
 
     @abstractmethod
     def decode(self, probabilities: Tensor) -> MoleculeBatch:

@@ -13,6 +13,7 @@ from qhw.models.base import MoleculeVAE
 
 KINDS: dict[str, str] = {
     "qvae": "qhw.models.qvae.QVAE",
+    "nisq": "qhw.models.nisq.NISQVAE",
 }
 """Kind -> class. A class takes ``(config, generator)``, has a pydantic ``Config`` and keeps the
 config it was made from as ``config``."""
