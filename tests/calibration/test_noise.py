@@ -233,6 +233,14 @@ def test_relaxation_worse_than_reported_is_recorded():
     assert DeviceNoise(device).gate("cz", (0,)) is None
 
 
+def test_confusion_and_gate_order_mean_what_they_say():
+    noise = DeviceNoise(line_device(2), NoiseOptions(readout=2))
+    np.testing.assert_allclose(noise.confusion(0), [[0.98, 0.08], [0.02, 0.92]])
+    one, zero = noise.gate("cz", (1, 0)).relaxations
+    assert zero == Relaxation.during(200e-9, 100e-6, 80e-6)
+    assert one == Relaxation.during(200e-9, 107e-6, 91e-6)
+
+
 def test_agrees_with_aers_own_model_of_the_same_device():
     from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
