@@ -1,0 +1,189 @@
+"""``aer:<device>``: a circuit compiled for a device and simulated with that device's noise.
+
+The noisy distribution of up to ten qubits is computed exactly (density matrix, readout errors
+included) and kept for the last batch, so any number of shots costs one simulation: shots are
+multinomial draws from it. Larger circuits run as trajectories, shot by shot.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit_aer import AerSimulator
+
+from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
+from backends.binding import columns_of
+from backends.checks import check_angles, check_circuit, check_shots, measured_qubits, sample
+from backends.native.placement import place
+from backends.native.schedule import schedule_alap
+from calibration.aer_noise import to_aer_noise_model
+from calibration.noise import DeviceNoise, NoiseOptions, apply_confusion
+from calibration.snapshot import DeviceSnapshot
+
+FloatArray = NDArray[np.float64]
+
+MAX_EXACT_QUBITS = 10
+"""A density matrix of 10 qubits takes 16 MB and some seconds a row."""
+
+
+class AerBackend:
+    """Simulation of one device snapshot with Qiskit Aer.
+
+    Args:
+        snapshot: the device.
+        noise: strength of each source of noise; as reported by default.
+        scheduled: let idle qubits relax. Off, waiting costs nothing: a comparison, not a device.
+        fractional: also use the gates that must be asked for (IBM's ``rx`` and ``rzz``).
+    """
+
+    def __init__(
+        self,
+        snapshot: DeviceSnapshot,
+        *,
+        noise: NoiseOptions | None = None,
+        scheduled: bool = True,
+        fractional: bool = False,
+    ) -> None:
+        self._snapshot = snapshot
+        self._noise = noise or NoiseOptions()
+        self._scheduled = scheduled
+        self._fractional = fractional
+        self._last: tuple[CompiledTemplate, FloatArray, FloatArray] | None = None
+
+    @property
+    def name(self) -> str:
+        """``aer:`` and the device's name."""
+        return f"aer:{self._snapshot.name}"
+
+    @property
+    def snapshot(self) -> DeviceSnapshot:
+        """Calibration that is simulated."""
+        return self._snapshot
+
+    @property
+    def noise(self) -> NoiseOptions:
+        """Strength of each source of noise."""
+        return self._noise
+
+    def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
+        """Place, route where needed, translate, and schedule as late as possible.
+
+        Raises:
+            BackendError: the circuit does not fit the device, or is not "gates, then one
+                measurement of every bit".
+        """
+        check_circuit(circuit)
+        placed = place(circuit, self._snapshot, seed=seed, fractional=self._fractional)
+        schedule = schedule_alap(placed.circuit, self._snapshot.restricted(placed.qubits))
+        native = placed.circuit
+        return CompiledTemplate(
+            circuit=schedule.circuit if self._scheduled else native,
+            parameter_names=tuple(p.name for p in circuit.parameters),
+            n_measured=circuit.num_clbits,
+            physical_qubits=placed.qubits,
+            two_qubit_gates=native.num_nonlocal_gates(),
+            two_qubit_depth=native.depth(lambda item: len(item.qubits) == 2),
+            depth=native.depth(),
+            duration_s=schedule.duration_s,
+            seed=placed.seed,
+            snapshot=self._snapshot,
+            predicted_success=placed.layout.success,
+        )
+
+    def probabilities(self, compiled: CompiledTemplate, angles: FloatArray) -> FloatArray:
+        """Noisy outcome probabilities ``(B, 2**m)``, readout errors included, no shot noise.
+
+        Raises:
+            BackendError: angles of the wrong shape or not finite, or more than ten qubits.
+        """
+        x = check_angles(compiled, angles)
+        if compiled.circuit.num_qubits > MAX_EXACT_QUBITS:
+            raise BackendError(
+                f"Argument `compiled` must use at most {MAX_EXACT_QUBITS} qubits for an exact "
+                f"noisy distribution, but uses {compiled.circuit.num_qubits}; `run` takes more."
+            )
+        if (
+            self._last is None
+            or self._last[0] is not compiled
+            or not np.array_equal(self._last[1], x)
+        ):
+            self._last = (compiled, x.copy(), self._density_matrix(compiled, x))
+        return self._last[2].copy()
+
+    def run(
+        self, compiled: CompiledTemplate, angles: FloatArray, *, shots: int, seed: int
+    ) -> ShotResult:
+        """Shots of every row; up to ten qubits multinomial draws of :meth:`probabilities`.
+
+        Raises:
+            BackendError: shots out of range, or angles of the wrong shape or not finite.
+        """
+        x = check_angles(compiled, angles)
+        shots = check_shots(shots)
+        if compiled.circuit.num_qubits > MAX_EXACT_QUBITS:
+            counts = self._trajectories(compiled, x, shots, seed)
+        else:
+            exact = self.probabilities(compiled, x)
+            counts = sample(exact, shots, np.random.default_rng(seed))
+        return ShotResult(counts, shots, self.name, seed, datetime.now(UTC))
+
+    def estimate(self, compiled: CompiledTemplate, *, circuits: int, shots: int) -> CostEstimate:
+        """Simulation is free."""
+        del compiled, circuits, shots
+        return CostEstimate(0.0, None, "simulated on this machine, free")
+
+    def readout_matrices(self, compiled: CompiledTemplate) -> FloatArray:
+        """Confusion matrices ``(m, 2, 2)`` of the measured wires, most significant first.
+
+        Element ``[wire, read, prepared]``, from the snapshot and this backend's noise options.
+        """
+        device = DeviceNoise(self._snapshot, self._noise)
+        physical = compiled.physical_qubits
+        return np.stack([device.confusion(physical[q]) for q in measured_qubits(compiled.circuit)])
+
+    def _density_matrix(self, compiled: CompiledTemplate, x: FloatArray) -> FloatArray:
+        circuit = compiled.circuit.remove_final_measurements(inplace=False)
+        # Qiskit's first listed qubit is the least significant bit of the saved distribution.
+        circuit.save_probabilities(list(reversed(measured_qubits(compiled.circuit))))
+        ideal = np.empty((len(x), 2**compiled.n_measured))
+        for row, data in enumerate(self._experiments(circuit, compiled, x, "density_matrix")):
+            ideal[row] = data["probabilities"]
+        return apply_confusion(ideal.clip(0.0, None), list(self.readout_matrices(compiled)))
+
+    def _trajectories(
+        self, compiled: CompiledTemplate, x: FloatArray, shots: int, seed: int
+    ) -> NDArray[np.int64]:
+        counts = np.zeros((len(x), 2**compiled.n_measured), dtype=np.int64)
+        options = {"shots": shots, "seed_simulator": seed}
+        found = self._experiments(compiled.circuit, compiled, x, "statevector", **options)
+        for row, data in enumerate(found):
+            for outcome, count in data["counts"].items():
+                counts[row, int(outcome, 16)] = count
+        return counts
+
+    def _experiments(
+        self,
+        circuit: QuantumCircuit,
+        compiled: CompiledTemplate,
+        x: FloatArray,
+        method: str,
+        **options: Any,
+    ) -> list[dict[str, Any]]:
+        """Aer's data of every row, in order."""
+        if not len(x):
+            return []
+        model = to_aer_noise_model(self._snapshot, compiled.physical_qubits, self._noise)
+        simulator = AerSimulator(method=method, noise_model=model, fusion_threshold=5)
+        columns = columns_of(compiled)
+        binds = [{p: x[:, column].tolist() for p, column in columns.items()}]
+        job = simulator.run(circuit, parameter_binds=binds if columns else None, **options)
+        result = job.result()
+        if not result.success:
+            raise BackendError(f"Aer could not simulate on {self.name}: {result.status}")
+        # Without free angles every row is the same circuit, simulated once.
+        one = [r.data.to_dict() for r in result.results]
+        return one if columns else one * len(x)

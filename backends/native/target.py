@@ -1,0 +1,75 @@
+"""A snapshot as a Qiskit compilation target."""
+
+from __future__ import annotations
+
+from qiskit.circuit import Delay, Gate, Measure, Parameter
+from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.transpiler import InstructionProperties, Target
+
+from backends.base import BackendError
+from calibration.snapshot import DeviceSnapshot
+
+
+def native_gates(snapshot: DeviceSnapshot, *, fractional: bool = False) -> dict[str, Gate]:
+    """The device's native gates by name, as Qiskit gates.
+
+    Args:
+        snapshot: the device.
+        fractional: with the gates that must be asked for (IBM's ``rx`` and ``rzz``).
+
+    Raises:
+        BackendError: a native gate is unknown to Qiskit.
+    """
+    known = get_standard_gate_name_mapping()
+    names = (*snapshot.one_qubit_gates, *snapshot.two_qubit_gates)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise BackendError(
+            f"{snapshot.name} has native gates that Qiskit does not know: {', '.join(unknown)}."
+        )
+    return {n: known[n] for n in (*names, *(snapshot.optional_gates if fractional else ()))}
+
+
+def to_target(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Target:
+    """Target with errors and durations; dead gates, dead qubits' gates and dead couplings left out.
+
+    Args:
+        snapshot: the device, or the part of it that may be used
+            (:meth:`DeviceSnapshot.restricted`).
+        fractional: see :func:`native_gates`.
+
+    Raises:
+        BackendError: a native gate is unknown to Qiskit.
+    """
+    target = Target(description=snapshot.name, num_qubits=snapshot.n_qubits, dt=snapshot.dt_s)
+    for name, gate in native_gates(snapshot, fractional=fractional).items():
+        places = _places(snapshot, name)
+        if places:
+            target.add_instruction(_free(gate), places)
+    target.add_instruction(
+        Measure(),
+        {
+            (q,): InstructionProperties(
+                error=qubit.readout_error or 0.0, duration=qubit.readout_s or 0.0
+            )
+            for q, qubit in enumerate(snapshot.qubits)
+        },
+    )
+    target.add_instruction(Delay(Parameter("t")), {(q,): None for q in range(snapshot.n_qubits)})
+    return target
+
+
+def _places(snapshot: DeviceSnapshot, name: str) -> dict[tuple[int, ...], InstructionProperties]:
+    found = {}
+    for gate in snapshot.gates:
+        if gate.name == name and gate.usable and not snapshot.dead_qubits & set(gate.qubits):
+            found[gate.qubits] = InstructionProperties(
+                error=gate.error or 0.0, duration=gate.duration_s or 0.0
+            )
+    return found
+
+
+def _free(gate: Gate) -> Gate:
+    """The same gate with its angles free: Qiskit's own table holds shared instances."""
+    names = ("theta", "phi", "lam", "gamma")
+    return type(gate)(*map(Parameter, names[: len(gate.params)])) if gate.params else gate
