@@ -20,8 +20,9 @@ from backends.binding import columns_of
 from backends.checks import check_angles, check_circuit, check_shots, measured_qubits, sample
 from backends.native.placement import place
 from backends.native.schedule import schedule_alap
+from backends.readout import ReadoutMatrices, readout_matrices
 from calibration.aer_noise import to_aer_noise_model
-from calibration.noise import DeviceNoise, NoiseOptions, apply_confusion
+from calibration.noise import NoiseOptions, apply_confusion
 from calibration.snapshot import DeviceSnapshot
 
 FloatArray = NDArray[np.float64]
@@ -136,14 +137,9 @@ class AerBackend:
         del compiled, circuits, shots
         return CostEstimate(0.0, None, "simulated on this machine, free")
 
-    def readout_matrices(self, compiled: CompiledTemplate) -> FloatArray:
-        """Confusion matrices ``(m, 2, 2)`` of the measured wires, most significant first.
-
-        Element ``[wire, read, prepared]``, from the snapshot and this backend's noise options.
-        """
-        device = DeviceNoise(self._snapshot, self._noise)
-        physical = compiled.physical_qubits
-        return np.stack([device.confusion(physical[q]) for q in measured_qubits(compiled.circuit)])
+    def readout_matrices(self, compiled: CompiledTemplate) -> ReadoutMatrices:
+        """Confusion matrices of the measured wires, scaled as this backend scales them."""
+        return readout_matrices(compiled, self._noise)
 
     def _density_matrix(self, compiled: CompiledTemplate, x: FloatArray) -> FloatArray:
         circuit = compiled.circuit.remove_final_measurements(inplace=False)
@@ -152,7 +148,9 @@ class AerBackend:
         ideal = np.empty((len(x), 2**compiled.n_measured))
         for row, data in enumerate(self._experiments(circuit, compiled, x, "density_matrix")):
             ideal[row] = data["probabilities"]
-        return apply_confusion(ideal.clip(0.0, None), list(self.readout_matrices(compiled)))
+        return apply_confusion(
+            ideal.clip(0.0, None), list(self.readout_matrices(compiled).matrices)
+        )
 
     def _trajectories(
         self, compiled: CompiledTemplate, x: FloatArray, shots: int, seed: int
@@ -179,11 +177,12 @@ class AerBackend:
         model = to_aer_noise_model(self._snapshot, compiled.physical_qubits, self._noise)
         simulator = AerSimulator(method=method, noise_model=model, fusion_threshold=5)
         columns = columns_of(compiled)
-        binds = [{p: x[:, column].tolist() for p, column in columns.items()}]
-        job = simulator.run(circuit, parameter_binds=binds if columns else None, **options)
+        if columns:
+            binds = [{p: x[:, column].tolist() for p, column in columns.items()}]
+            job = simulator.run(circuit, parameter_binds=binds, **options)
+        else:
+            job = simulator.run([circuit] * len(x), **options)
         result = job.result()
         if not result.success:
             raise BackendError(f"Aer could not simulate on {self.name}: {result.status}")
-        # Without free angles every row is the same circuit, simulated once.
-        one = [r.data.to_dict() for r in result.results]
-        return one if columns else one * len(x)
+        return [r.data.to_dict() for r in result.results]

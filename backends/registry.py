@@ -1,0 +1,68 @@
+"""Backends by name. A new one is one module and one line in ``_MAKERS``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+from backends.aer import AerBackend
+from backends.base import DistributionBackend, UnknownBackendError
+from backends.exact import ExactBackend
+from calibration.catalog import load_snapshot, snapshot_names
+from calibration.snapshot import SnapshotError
+
+_MAKERS: dict[str, Callable[[str], DistributionBackend]] = {
+    "exact": lambda _: ExactBackend(),
+    "aer": lambda device: AerBackend(load_snapshot(device)),
+}
+"""Maker of each prefix; it is given what follows the colon."""
+
+_DEVICES: dict[str, Callable[[], tuple[str, ...]]] = {"aer": snapshot_names}
+"""Prefixes that need a device, and the devices they know."""
+
+
+def backend_names() -> tuple[str, ...]:
+    """Every full name that :func:`get_backend` takes, sorted by prefix as registered."""
+    return tuple(
+        name
+        for prefix in _MAKERS
+        for name in (
+            [f"{prefix}:{device}" for device in _DEVICES[prefix]()]
+            if prefix in _DEVICES
+            else [prefix]
+        )
+    )
+
+
+def get_backend(name: str) -> DistributionBackend:
+    """The backend of a name such as ``exact``, ``aer:ibm_boston`` or ``aer:my_snapshot.json``.
+
+    Raises:
+        UnknownBackendError: no such backend or device (the line lists what exists, closest
+            first), or a snapshot file that cannot be read.
+    """
+    prefix, _, device = name.partition(":")
+    if prefix not in _MAKERS or (prefix in _DEVICES) != bool(device):
+        raise UnknownBackendError(_unknown(name))
+    if prefix in _DEVICES and device not in _DEVICES[prefix]() and not _opens_file(device):
+        raise UnknownBackendError(_unknown(name))
+    try:
+        return _MAKERS[prefix](device)
+    except SnapshotError as error:
+        raise UnknownBackendError(f"Argument `name` is {name!r}, but: {error}") from error
+
+
+def _opens_file(device: str) -> bool:
+    return device.endswith(".json") or device.startswith("fake_")
+
+
+def _unknown(name: str) -> str:
+    known = backend_names()
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    first = f"closest: {', '.join(close)}; " if close else ""
+    plain = [prefix for prefix in _MAKERS if prefix not in _DEVICES]
+    listed = [f"{p}:<device> with {', '.join(devices())}" for p, devices in _DEVICES.items()]
+    return (
+        f"Argument `name` must be a backend, but is {name!r} "
+        f"({first}all: {'; '.join([*plain, *listed])})."
+    )
