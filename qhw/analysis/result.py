@@ -56,7 +56,8 @@ class Settings(Frozen):
         mitigation: applied beside the raw counts, never instead of them.
         preparation: how amplitudes are loaded.
         prior: of ``generate``; ``None`` takes the model's own.
-        kappa: of the vMF draw; ``None`` takes the model's, 0 or less means no draw at all.
+        kappa: of the vMF draw of ``reconstruct``; ``None`` takes the model's.
+        draw: ``False`` uses the mean direction itself in place of a draw.
         input: SDF file of the molecules, ``None`` takes the shipped held-out sample.
     """
 
@@ -69,8 +70,24 @@ class Settings(Frozen):
     mitigation: Mitigation = "readout"
     preparation: Preparation = "brickwork"
     prior: str | None = None
-    kappa: float | None = None
+    kappa: Annotated[float, Field(ge=0, le=1e5)] | None = None
+    draw: bool = True
     input: str | None = None
+
+    @classmethod
+    def parse(cls, **values: object) -> Settings:
+        """Settings from loose values.
+
+        Raises:
+            ValueError: a value out of range; one line names the first.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            rule = first["msg"].replace("Input should be", "must be")
+            raise ValueError(f"Argument `{name}` {rule}, but is {first['input']!r}") from error
 
 
 class Estimate(Frozen):
@@ -236,6 +253,7 @@ class CircuitFacts(Frozen):
         duration_s: of one execution.
         qubits: device qubits, in circuit order.
         expected_two_qubit_errors: sum of the reported errors of the two-qubit gates.
+        predicted_success: the layout's estimate of a run without any error.
         transpiler_seed: seed of the compilation.
         circuits: rows executed, one binding each.
         shots: per row.
@@ -258,6 +276,7 @@ class CircuitFacts(Frozen):
     duration_s: float
     qubits: tuple[int, ...]
     expected_two_qubit_errors: float | None
+    predicted_success: float | None
     transpiler_seed: int
     circuits: int
     shots: int

@@ -1,18 +1,19 @@
-"""One circuit of a model, compiled once and run for a batch: the device's answer and the exact one."""
+"""One circuit of a model, compiled once and run for a batch, beside what is exact."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.base import Backend, CompiledTemplate, CostEstimate
+from backends.readout import readout_matrices
 from calibration.snapshot import DeviceSnapshot
-from qhw.analysis.result import CircuitFacts, Mitigation, Preparation
+from qhw.analysis.result import CircuitFacts, Mitigation, Preparation, SourceKey
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import CircuitTemplate, build_template, data_angles
 from qhw.mitigation.readout import ReadoutCorrection, correct_readout
@@ -22,14 +23,6 @@ Notify = Callable[[str], None]
 Role = Literal["encoder", "decoder"]
 
 _LOG = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class KnowsReadout(Protocol):
-    """A backend that can tell its confusion matrices."""
-
-    def readout_matrices(self, compiled: CompiledTemplate) -> FloatArray:
-        """``(m, 2, 2)`` in measured wire order, columns = prepared state."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +63,9 @@ class Stage:
         """Corrected distributions where there are any, else the raw ones."""
         return self.raw if self.correction is None else self.correction.probabilities
 
-    def distributions(self) -> dict[Literal["device_raw", "device_readout"], FloatArray]:
-        """What the device gave, by source."""
-        out: dict[Literal["device_raw", "device_readout"], FloatArray] = {"device_raw": self.raw}
+    def distributions(self) -> dict[SourceKey, FloatArray]:
+        """What the device gave, by source: ``device_raw``, and ``device_readout`` if corrected."""
+        out: dict[SourceKey, FloatArray] = {"device_raw": self.raw}
         if self.correction is not None:
             out["device_readout"] = self.correction.probabilities
         return out
@@ -144,11 +137,10 @@ class StageRunner:
     def _correct(
         self, compiled: CompiledTemplate, counts: NDArray[np.int64]
     ) -> tuple[ReadoutCorrection | None, str | None]:
-        if self.mitigation == "none" or not isinstance(self.backend, KnowsReadout):
+        if self.mitigation == "none" or compiled.snapshot is None:
             return None, None
-        matrices = self.backend.readout_matrices(compiled)
-        name = compiled.snapshot.name if compiled.snapshot else self.backend.name
-        return correct_readout(counts / self.shots, matrices), f"calibration snapshot of {name}"
+        found = readout_matrices(compiled)
+        return correct_readout(counts / self.shots, found.matrices), found.source
 
 
 def circuit_facts(stage: Stage) -> CircuitFacts:
@@ -166,6 +158,7 @@ def circuit_facts(stage: Stage) -> CircuitFacts:
         duration_s=compiled.duration_s,
         qubits=compiled.physical_qubits,
         expected_two_qubit_errors=_expected_errors(compiled, compiled.snapshot),
+        predicted_success=compiled.predicted_success,
         transpiler_seed=compiled.seed,
         circuits=len(stage.counts),
         shots=stage.shots,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
 from qhw.chem.molecule import ELEMENTS, MAX_ATOMS, SYMBOLS, MoleculeBatch
@@ -54,9 +55,7 @@ def read_sdf(path: Path) -> NamedMolecules:
 
 def _heavy_atoms(
     molecule: Chem.Mol | None, where: str
-) -> tuple[
-    np.ndarray[tuple[int], np.dtype[np.int8]], np.ndarray[tuple[int, int], np.dtype[np.float64]]
-]:
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     if molecule is None or molecule.GetNumConformers() == 0:
         raise ValueError(f"Argument `input` must hold molecules, but {where} cannot be read.")
     numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()], dtype=np.int64)

@@ -1,0 +1,214 @@
+"""The main job: a model's circuits on a device, compared with the exact statevector."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.base import Backend
+from backends.registry import get_backend
+from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.molecule_scores import molecule_records, validity_rows
+from qhw.analysis.provenance import versions
+from qhw.analysis.result import (
+    ComparisonResult,
+    DeviceFacts,
+    ModelFacts,
+    Provenance,
+    Settings,
+    SourceKey,
+)
+from qhw.analysis.stage import Notify, StageRunner, circuit_facts
+from qhw.analysis.tasks import ExactModel, Outcome, encode, generate, reconstruct
+from qhw.analysis.verdict import verdict
+from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.qm9 import QM9, sample_molecules
+from qhw.chem.sdf_reader import NamedMolecules, read_sdf
+from qhw.latent.priors import PositiveOrthant, Prior, UniformSphere, VMFMixture
+from qhw.models.base import MoleculeVAE
+from qhw.models.checkpoint import ModelCard, code_version, load
+
+FloatArray = NDArray[np.float64]
+
+PRIORS = ("vmf-mixture", "positive-orthant", "uniform-sphere")
+"""Priors of ``generate``, the default first."""
+_MIXTURE_COMPONENTS = 24
+_PRIOR_STREAM, _CHOICE_STREAM = 21, 22
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A result with everything it was made from.
+
+    Attributes:
+        result: the numbers.
+        outcome: circuits, counts, latents, molecules.
+        snapshot: of the device, ``None`` if ideal.
+    """
+
+    result: ComparisonResult
+    outcome: Outcome
+    snapshot: DeviceSnapshot | None
+
+
+def compare(settings: Settings, *, command: str = "", notify: Notify = _LOG.info) -> Comparison:
+    """Run a task on a device and compare it with the same task done exactly.
+
+    Args:
+        settings: what to do.
+        command: written into the result.
+        notify: told what is being done.
+
+    Raises:
+        ValueError: an unknown prior, a bad input file, or too few molecules in it.
+        CheckpointError: the model is unknown or damaged.
+        BackendError: the device is unknown or cannot run the circuits.
+    """
+    start = time.monotonic()
+    if settings.prior is not None and settings.prior not in PRIORS:
+        raise ValueError(
+            f"Argument `prior` must be one of {', '.join(PRIORS)}, but is {settings.prior!r}"
+        )
+    backend = get_backend(settings.device)
+    notify(f"loading {settings.model}")
+    model, card = load(settings.model)
+    exact = ExactModel(model.double())
+    sample = sample_molecules()
+    runner = StageRunner(
+        backend=backend,
+        shots=settings.shots,
+        preparation=settings.preparation,
+        mitigation=settings.mitigation,
+        seed=settings.seed,
+        notify=notify,
+    )
+    outcome = _run(settings, exact, runner, sample)
+    notify("judging molecules")
+    judged: dict[SourceKey, MoleculeBatch] = {**outcome.molecules, "qm9": sample.molecules}
+    git = code_version()
+    snapshot = backend.snapshot
+    now = datetime.now(UTC).replace(microsecond=0)
+    result = ComparisonResult(
+        settings=settings,
+        verdict=verdict(outcome.sections),
+        model=_model_facts(model, card),
+        device=_device_facts(backend),
+        circuits=tuple(circuit_facts(stage) for stage in outcome.stages),
+        sections=outcome.sections,
+        validity=validity_rows(judged, sample.smiles.tolist()),
+        molecules=molecule_records(
+            list(outcome.names),
+            outcome.molecules.get("input"),
+            outcome.molecules["exact"],
+            outcome.molecules.get("device_readout", outcome.molecules["device_raw"]),
+        ),
+        draw=outcome.draw,
+        provenance=Provenance(
+            created=now,
+            command=command,
+            versions=versions(),
+            git_revision=git.revision,
+            git_dirty=git.modified,
+            platform=platform.platform(terse=True),
+            wall_s=round(time.monotonic() - start, 1),
+            snapshot_age_days=None
+            if snapshot is None
+            else round(snapshot.age(now).total_seconds() / 86400, 2),
+        ),
+    )
+    return Comparison(result, outcome, snapshot)
+
+
+def _run(settings: Settings, exact: ExactModel, runner: StageRunner, sample: QM9) -> Outcome:
+    if settings.task == "generate":
+        runner.notify("drawing latents from the prior")
+        prior = make_prior(settings.prior or PRIORS[0], exact, sample, settings.seed)
+        rng = np.random.default_rng([settings.seed, _PRIOR_STREAM])
+        return generate(exact, runner, prior.sample(settings.molecules, rng))
+    given = _given_molecules(settings, sample)
+    if settings.task == "encode":
+        return encode(exact, runner, given)
+    kappa = settings.kappa if settings.kappa is not None else exact.model.kappa
+    return reconstruct(exact, runner, given, kappa if settings.draw else None)
+
+
+def make_prior(name: str, exact: ExactModel, sample: QM9, seed: int) -> Prior:
+    """A prior by name.
+
+    Args:
+        name: ``vmf-mixture``: mixture of vMFs fitted to the latents of the shipped held-out
+            molecules; ``positive-orthant``: the released code's; ``uniform-sphere``: the paper's.
+        exact: encodes the molecules.
+        sample: the shipped molecules.
+        seed: of the fit.
+    """
+    if name == "uniform-sphere":
+        return UniformSphere(exact.model.latent_dim)
+    if name == "positive-orthant":
+        return PositiveOrthant(exact.model.latent_dim)
+    directions = exact.direction(exact.encoder(exact.inputs(sample.molecules)))
+    rng = np.random.default_rng([seed, _PRIOR_STREAM, 1])
+    return VMFMixture.fit(directions, _MIXTURE_COMPONENTS, rng)
+
+
+def _given_molecules(settings: Settings, sample: QM9) -> NamedMolecules:
+    if settings.input is None:
+        if settings.molecules > len(sample):
+            raise ValueError(
+                f"Argument `molecules` must be at most {len(sample)}, the size of the shipped "
+                f"sample, but is {settings.molecules}; give more with --input"
+            )
+        rng = np.random.default_rng([settings.seed, _CHOICE_STREAM])
+        rows = np.sort(rng.choice(len(sample), settings.molecules, replace=False))
+        chosen = sample.take(rows)
+        return NamedMolecules(chosen.molecules, tuple(f"QM9 {index}" for index in chosen.index))
+    found = read_sdf(Path(settings.input))
+    if len(found.names) < settings.molecules:
+        raise ValueError(
+            f"Argument `molecules` must be at most the {len(found.names)} in {settings.input}, "
+            f"but is {settings.molecules}"
+        )
+    rows = np.arange(settings.molecules)
+    return NamedMolecules(found.molecules[rows], found.names[: settings.molecules])
+
+
+def _model_facts(model: MoleculeVAE, card: ModelCard) -> ModelFacts:
+    plans = (model.encoder_plan(), model.decoder_plan())
+    quantum = sum(len(plan.weights) for plan in plans)
+    return ModelFacts(
+        name=card.name,
+        kind=card.kind,
+        latent_dim=model.latent_dim,
+        wires=plans[1].ansatz.n_wires,
+        quantum_parameters=quantum,
+        classical_parameters=sum(p.numel() for p in model.parameters()) - quantum,
+        kappa=model.kappa,
+        sha256=card.sha256,
+    )
+
+
+def _device_facts(backend: Backend) -> DeviceFacts:
+    snapshot = backend.snapshot
+    if snapshot is None:
+        return DeviceFacts(backend=backend.name)
+    return DeviceFacts(
+        backend=backend.name,
+        snapshot=snapshot.name,
+        vendor=snapshot.vendor,
+        processor=snapshot.processor,
+        n_qubits=snapshot.n_qubits,
+        taken=snapshot.taken,
+        source=snapshot.source,
+        median_one_qubit_error=snapshot.median_one_qubit_error(),
+        median_two_qubit_error=snapshot.median_two_qubit_error(),
+        median_readout_error=snapshot.median_readout_error(),
+        corrections=snapshot.correction_counts(),
+    )

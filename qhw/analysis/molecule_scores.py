@@ -1,0 +1,150 @@
+"""Sections of a result about molecules: distances, atom types, graphs, validity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhw.analysis.result import Metric, MoleculeRecord, Section, SourceKey, Validity
+from qhw.analysis.scores import make_row
+from qhw.chem.bonds import Protocol, same_graph
+from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
+from qhw.chem.rmsd import kabsch_rmsd
+from qhw.chem.validity import judge, reference_smiles
+
+FloatArray = NDArray[np.float64]
+PROTOCOLS: tuple[Protocol, ...] = ("strict", "released")
+
+
+def molecule_section(
+    key: str,
+    title: str,
+    text: str,
+    reference: MoleculeBatch,
+    decoded: Mapping[SourceKey, MoleculeBatch],
+    rng: np.random.Generator,
+) -> Section:
+    """Compare decoded molecules with a reference, atom by atom in order.
+
+    Args:
+        key: of the section.
+        title: of the section.
+        text: of the section.
+        reference: K molecules.
+        decoded: by source, K molecules each.
+        rng: of the intervals.
+    """
+    wanted = padded(reference)
+    batches = {source: padded(batch) for source, batch in decoded.items()}
+    rmsd = {source: kabsch_rmsd(batch, wanted) for source, batch in batches.items()}
+    types = {source: type_accuracy(batch, wanted) for source, batch in batches.items()}
+    graph = {
+        source: same_graph(batch, wanted).astype(np.float64) for source, batch in batches.items()
+    }
+    metrics = (
+        Metric(
+            key="rmsd",
+            label="coordinate RMSD",
+            unit="Å",
+            better="lower",
+            rows=tuple(make_row(source, v, rng) for source, v in rmsd.items()),
+            note="after the best rotation and translation (mirror images stay apart); defined only "
+            "where the atom counts agree",
+        ),
+        Metric(
+            key="type_accuracy",
+            label="atom types right",
+            better="higher",
+            rows=tuple(make_row(source, v, rng) for source, v in types.items()),
+            note="share of each molecule's atoms; missing and surplus atoms count as wrong",
+        ),
+        Metric(
+            key="same_graph",
+            label="same molecular graph",
+            better="higher",
+            rows=tuple(make_row(source, v, rng) for source, v in graph.items()),
+            note="elements and strict bonds agree atom by atom",
+        ),
+    )
+    return Section(key=key, title=title, text=text, metrics=metrics)
+
+
+def type_accuracy(molecules: MoleculeBatch, reference: MoleculeBatch) -> FloatArray:
+    """Share of atoms with the right element, missing and surplus atoms counted as wrong.
+
+    Args:
+        molecules: K molecules.
+        reference: K molecules, same padding.
+
+    Returns:
+        ``(K,)``; 1 where both are empty.
+    """
+    either = (molecules.types >= 0) | (reference.types >= 0)
+    right = (molecules.types == reference.types) & either
+    atoms = either.sum(axis=1)
+    return np.where(atoms > 0, right.sum(axis=1) / np.maximum(atoms, 1), 1.0)
+
+
+def validity_rows(
+    batches: Mapping[SourceKey, MoleculeBatch], known_smiles: list[str] | None
+) -> tuple[Validity, ...]:
+    """Every source under both protocols.
+
+    Args:
+        batches: molecules by source.
+        known_smiles: what is not novel; ``None`` leaves novelty out.
+    """
+    known = None if known_smiles is None else reference_smiles(known_smiles)
+    rows = []
+    for protocol in PROTOCOLS:
+        for source, batch in batches.items():
+            report = judge(batch, protocol, reference=None if source == "qm9" else known)
+            rows.append(
+                Validity(
+                    source=source,
+                    protocol=protocol,
+                    samples=report.samples,
+                    kept=report.kept,
+                    valid=report.valid,
+                    unique=report.unique,
+                    novel=report.novel,
+                    reasons=report.reasons,
+                )
+            )
+    return tuple(rows)
+
+
+def molecule_records(
+    names: list[str],
+    given: MoleculeBatch | None,
+    exact: MoleculeBatch,
+    device: MoleculeBatch,
+) -> tuple[MoleculeRecord, ...]:
+    """What each row's molecules are, under the strict protocol."""
+    exact_report, device_report = judge(exact), judge(device)
+    given_smiles = judge(given).smiles if given is not None else (None,) * len(names)
+    rmsd = kabsch_rmsd(padded(device), padded(exact))
+    return tuple(
+        MoleculeRecord(
+            index=row,
+            name=name,
+            input_smiles=given_smiles[row],
+            exact_smiles=exact_report.smiles[row],
+            device_smiles=device_report.smiles[row],
+            device_status=device_report.statuses[row],
+            rmsd=float(rmsd[row]) if np.isfinite(rmsd[row]) else None,
+        )
+        for row, name in enumerate(names)
+    )
+
+
+def padded(batch: MoleculeBatch) -> MoleculeBatch:
+    """The batch with exactly :data:`MAX_ATOMS` places (decoders may return other paddings)."""
+    missing = MAX_ATOMS - batch.types.shape[1]
+    if missing <= 0:
+        return batch
+    types = np.pad(batch.types, ((0, 0), (0, missing)), constant_values=-1)
+    positions = np.pad(batch.positions, ((0, 0), (0, missing), (0, 0)))
+    return MoleculeBatch(types, positions)

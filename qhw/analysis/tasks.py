@@ -1,0 +1,325 @@
+"""The three tasks: what runs on the device, what runs exactly, and what is compared with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from qhw.analysis.baselines import prior_mean
+from qhw.analysis.molecule_scores import molecule_section
+from qhw.analysis.result import Draw, Section, SourceKey
+from qhw.analysis.scores import direction_section, distribution_section
+from qhw.analysis.stage import Stage, StageRunner
+from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.sdf_reader import NamedMolecules
+from qhw.latent import vmf
+from qhw.latent.from_shots import corrected_kappa, expected_squared_angle
+from qhw.models.base import MoleculeVAE
+
+FloatArray = NDArray[np.float64]
+
+_FLOOR_STREAM, _INTERVAL_STREAM, _DRAW_STREAM = 11, 12, 13
+_FROM_EXACT = "Molecules against exact"
+_FROM_INPUT = "Molecules against the input"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a task gave.
+
+    Attributes:
+        stages: circuits run on the device.
+        sections: numbers.
+        molecules: by source, ``exact`` and ``device_raw`` among them.
+        names: of the rows.
+        draw: of the latents, ``reconstruct`` only.
+        arrays: latents and the like, for the run's folder.
+    """
+
+    stages: tuple[Stage, ...]
+    sections: tuple[Section, ...]
+    molecules: dict[SourceKey, MoleculeBatch]
+    names: tuple[str, ...]
+    draw: Draw | None = None
+    arrays: dict[str, FloatArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExactModel:
+    """A model as plain double-precision functions of arrays."""
+
+    model: MoleculeVAE
+
+    def inputs(self, molecules: MoleculeBatch) -> FloatArray:
+        """Data of the encoder's preparation."""
+        with torch.no_grad():
+            return _array(self.model.encoder_inputs(molecules))
+
+    def encoder(self, inputs: FloatArray) -> FloatArray:
+        """Exact distributions of the encoder ``(B, 2**m)``."""
+        with torch.no_grad():
+            return _array(self.model.encoder_probabilities(torch.from_numpy(inputs)))
+
+    def direction(self, distributions: FloatArray) -> FloatArray:
+        """mu ``(B, latent_dim)`` of encoder distributions."""
+        with torch.no_grad():
+            return _array(self.model.latent_mean(torch.from_numpy(distributions)))
+
+    def decoder(self, latents: FloatArray) -> FloatArray:
+        """Exact distributions of the decoder ``(B, 2**n)``."""
+        with torch.no_grad():
+            return _array(self.model.decoder_probabilities(torch.from_numpy(latents)))
+
+    def molecules(self, distributions: FloatArray) -> MoleculeBatch:
+        """Molecules of decoder distributions."""
+        return self.model.decode(torch.from_numpy(distributions))
+
+
+def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Outcome:
+    """Latents -> decoder on the device -> molecules.
+
+    Args:
+        model: exact reference.
+        runner: device.
+        latents: unit vectors ``(K, d)``.
+    """
+    exact = model.decoder(latents)
+    stage = runner.run("decoder", model.model.decoder_plan(), latents, exact)
+    runner.notify("comparing with the exact statevector")
+    rng = _stream(runner, _INTERVAL_STREAM)
+    section = distribution_section(
+        "decoder",
+        "Decoder distribution",
+        "The device's outcome distribution against the exact one of the same latent.",
+        exact,
+        stage.distributions(),
+        runner.shots,
+        rng,
+    )
+    floor = _multinomial(exact, runner.shots, _stream(runner, _FLOOR_STREAM))
+    decoded = _decode_all(
+        model, {**stage.distributions(), "shots_only": floor, "prior_mean": prior_mean(exact)}
+    )
+    reference = model.molecules(exact)
+    text = "Molecules decoded from the device against those decoded from the exact distribution."
+    return Outcome(
+        stages=(stage,),
+        sections=(
+            section,
+            molecule_section("molecules_exact", _FROM_EXACT, text, reference, decoded, rng),
+        ),
+        molecules={"exact": reference, **decoded},
+        names=tuple(f"latent {row}" for row in range(len(latents))),
+        arrays={"latents": latents},
+    )
+
+
+def encode(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Outcome:
+    """Molecules -> encoder on the device -> mean directions.
+
+    Args:
+        model: exact reference.
+        runner: device.
+        given: K molecules.
+    """
+    stage = _run_encoder(model, runner, given)
+    rng = _stream(runner, _INTERVAL_STREAM)
+    floor = _multinomial(stage.exact, runner.shots, _stream(runner, _FLOOR_STREAM))
+    measured: dict[SourceKey, FloatArray] = {**stage.distributions(), "shots_only": floor}
+    exact_mu = model.direction(stage.exact)
+    directions = {source: model.direction(p) for source, p in measured.items()}
+    decoded = _decode_all(model, {s: model.decoder(mu) for s, mu in directions.items()})
+    reference = model.molecules(model.decoder(exact_mu))
+    text = (
+        "Only the encoder ran on the device. The exact decoder turns each mean direction into a "
+        "molecule; these are compared with the molecules of the exact mean directions."
+    )
+    return Outcome(
+        stages=(stage,),
+        sections=(
+            _encoder_section(stage, rng),
+            direction_section(exact_mu, directions, rng),
+            molecule_section("molecules_exact", _FROM_EXACT, text, reference, decoded, rng),
+            _input_section(given, {"exact": reference, **decoded}, rng),
+        ),
+        molecules={"exact": reference, **decoded, "input": given.molecules},
+        names=given.names,
+        arrays={"mu_exact": exact_mu, "mu_hat": model.direction(stage.best)},
+    )
+
+
+def reconstruct(
+    model: ExactModel, runner: StageRunner, given: NamedMolecules, kappa: float | None
+) -> Outcome:
+    """Molecules -> encoder shots -> mu-hat -> vMF draw -> decoder shots -> molecules.
+
+    The exact way takes the same steps without noise; both ways draw with the same random numbers,
+    and the device's concentration is raised by what its shots already spread.
+
+    Args:
+        model: exact reference.
+        runner: device.
+        given: K molecules.
+        kappa: of the draw; ``None`` for no draw.
+    """
+    encoder = _run_encoder(model, runner, given)
+    rng = _stream(runner, _INTERVAL_STREAM)
+    exact_mu = model.direction(encoder.exact)
+    exact_latents = draw_latents(exact_mu, kappa, runner.seed)
+    latents, draw = _device_latents(model, runner, encoder.best, kappa)
+    stage = runner.run("decoder", model.model.decoder_plan(), latents, model.decoder(latents))
+    runner.notify("comparing with the exact statevector")
+    exact = model.decoder(exact_latents)
+    noise = _stream(runner, _FLOOR_STREAM)
+    encoder_floor = _multinomial(encoder.exact, runner.shots, noise)
+    floor_latents, _ = _device_latents(model, runner, encoder_floor, kappa)
+    floor = _multinomial(model.decoder(floor_latents), runner.shots, noise)
+    measured: dict[SourceKey, FloatArray] = {**stage.distributions(), "shots_only": floor}
+    decoded = _decode_all(model, {**measured, "prior_mean": prior_mean(exact)})
+    reference = model.molecules(exact)
+    directions: dict[SourceKey, FloatArray] = {
+        source: model.direction(p) for source, p in encoder.distributions().items()
+    }
+    directions["shots_only"] = model.direction(encoder_floor)
+    sections = (
+        distribution_section(
+            "pipeline",
+            "Whole way: encoder, draw, decoder",
+            "The decoder's outcome distribution at the end of the whole way on the device against "
+            "the end of the same way done exactly. The shot floor is one noiseless run of the "
+            "whole way with the same shots.",
+            exact,
+            measured,
+            runner.shots,
+            rng,
+        ),
+        _encoder_section(encoder, rng),
+        direction_section(exact_mu, directions, rng),
+        distribution_section(
+            "decoder",
+            "Decoder alone",
+            "The device's decoder against the exact decoder of the very latent it was given: what "
+            "the second half of the way adds.",
+            stage.exact,
+            stage.distributions(),
+            runner.shots,
+            rng,
+        ),
+        molecule_section(
+            "molecules_exact",
+            _FROM_EXACT,
+            "Molecules at the end of the device's way against those at the end of the exact way.",
+            reference,
+            decoded,
+            rng,
+        ),
+        _input_section(given, {"exact": reference, **decoded}, rng),
+    )
+    return Outcome(
+        stages=(encoder, stage),
+        sections=sections,
+        molecules={"exact": reference, **decoded, "input": given.molecules},
+        names=given.names,
+        draw=draw,
+        arrays={
+            "mu_exact": exact_mu,
+            "mu_hat": model.direction(encoder.best),
+            "latents": latents,
+            "latents_exact": exact_latents,
+        },
+    )
+
+
+def draw_latents(mu: FloatArray, kappa: float | FloatArray | None, seed: int) -> FloatArray:
+    """One vMF draw a row, each row from its own stream.
+
+    Two calls with the same seed and nearly equal arguments give nearly equal draws, so that two
+    ways through the model can be compared draw by draw.
+
+    Args:
+        mu: unit vectors ``(B, d)``.
+        kappa: concentration, for all rows or ``(B,)``; infinite or ``None`` for no draw.
+        seed: of the streams.
+    """
+    if kappa is None:
+        return mu
+    out = mu.copy()
+    for row, concentration in enumerate(np.broadcast_to(kappa, len(mu))):
+        if np.isfinite(concentration):
+            rng = np.random.default_rng([seed, _DRAW_STREAM, row])
+            out[row] = vmf.sample(mu[row], float(concentration), rng)
+    return out
+
+
+def _device_latents(
+    model: ExactModel, runner: StageRunner, frequencies: FloatArray, kappa: float | None
+) -> tuple[FloatArray, Draw]:
+    """Draw from measured encoder distributions, kappa corrected for the shots."""
+    mu_hat = model.direction(frequencies)
+    angle = float(np.degrees(np.sqrt(expected_squared_angle(frequencies, runner.shots))).mean())
+    if kappa is None:
+        return mu_hat, Draw(
+            kappa=None, kappa_used=(None, None), unattainable=0, expected_angle=angle
+        )
+    plan = corrected_kappa(kappa, runner.shots, p=frequencies)
+    ends = tuple(float(k) if np.isfinite(k) else None for k in np.sort(plan.kappa)[[0, -1]])
+    draw = Draw(
+        kappa=kappa,
+        kappa_used=(ends[0], ends[1]),
+        unattainable=int((~plan.attainable).sum()),
+        expected_angle=angle,
+    )
+    return draw_latents(mu_hat, plan.kappa, runner.seed), draw
+
+
+def _run_encoder(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Stage:
+    inputs = model.inputs(given.molecules)
+    return runner.run("encoder", model.model.encoder_plan(), inputs, model.encoder(inputs))
+
+
+def _encoder_section(stage: Stage, rng: np.random.Generator) -> Section:
+    return distribution_section(
+        "encoder",
+        "Encoder distribution",
+        "The device's distribution over the latent wires against the exact one.",
+        stage.exact,
+        stage.distributions(),
+        stage.shots,
+        rng,
+    )
+
+
+def _input_section(
+    given: NamedMolecules, decoded: Mapping[SourceKey, MoleculeBatch], rng: np.random.Generator
+) -> Section:
+    return molecule_section(
+        "molecules_input",
+        _FROM_INPUT,
+        "Molecules at the end against those that went in: the model's own error is the exact row.",
+        given.molecules,
+        decoded,
+        rng,
+    )
+
+
+def _decode_all(
+    model: ExactModel, distributions: Mapping[SourceKey, FloatArray]
+) -> dict[SourceKey, MoleculeBatch]:
+    return {source: model.molecules(p) for source, p in distributions.items()}
+
+
+def _multinomial(p: FloatArray, shots: int, rng: np.random.Generator) -> FloatArray:
+    exact = p / p.sum(axis=1, keepdims=True)
+    return np.asarray(rng.multinomial(shots, exact) / shots, dtype=np.float64)
+
+
+def _stream(runner: StageRunner, tag: int) -> np.random.Generator:
+    return np.random.default_rng([runner.seed, tag])
+
+
+def _array(values: torch.Tensor) -> FloatArray:
+    return np.asarray(values.detach().double().cpu().numpy(), dtype=np.float64)
