@@ -108,7 +108,8 @@ def _pairs(ansatz: Ansatz) -> tuple[Pair, ...]:
         a = left[i]
         b = left[i + 1] if i + 1 < len(left) else (a + 1) % ansatz.n_wires
         pairs.append(Pair((a, b), take(a, b)))
-    return tuple(pairs)
+    # A circuit without gates is one identity pair, so that no later step meets an empty list.
+    return tuple(pairs) or (Pair((0, 1), ((), ())),)
 
 
 def _euler(ops: list[Op]) -> tuple[Euler, ...]:

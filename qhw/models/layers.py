@@ -136,9 +136,8 @@ class _SumOfSquares(torch.autograd.Function):
 
 
 def _check_angles(ansatz: Ansatz, angles: Tensor, *, batched: bool) -> None:
-    expected = ("B", ansatz.n_angles) if batched else (ansatz.n_angles,)
-    if angles.ndim != len(expected) or angles.shape[-1] != ansatz.n_angles:
-        shape = ", ".join(map(str, expected))
+    shape = f"B, {ansatz.n_angles}" if batched else f"{ansatz.n_angles},"
+    if angles.ndim != 1 + batched or angles.shape[-1] != ansatz.n_angles:
         raise ValueError(
             f"Argument `angles` must have shape ({shape}), but has {tuple(angles.shape)}."
         )

@@ -1,0 +1,134 @@
+"""The released QVAE-Mole checkpoint (a TorchQuantum state dict) as our :class:`QVAE`.
+
+Layout of the released file: an OrderedDict of float32 ``[1, 1]`` tensors ``rz1_layer.{i}.params``,
+``ry_layer.{i}.params``, ``rz2_layer.{i}.params`` (``i = block*7 + wire``) and
+``crx_layer.{i}.params`` (control ``wire``, target ``wire + 1 mod 7``); the decoder's names end in
+``_layer_d``. Entries ``MLP_*`` (linear layers the model does not use) and ``qdev.*`` are ignored.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from qhw.chem.encoding import RELEASED_DECODE
+from qhw.models.checkpoint import CheckpointError
+from qhw.models.losses import LossConfig
+from qhw.models.qvae import N_WIRES, QVAE, QVAEConfig
+
+_IGNORED = ("MLP_", "qdev.")
+_MAX_BYTES = 64 * 2**20
+_DAMAGED = (
+    pickle.UnpicklingError,
+    RuntimeError,  # torch: not a zip archive, or a damaged one
+    EOFError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What torch.load raises on bytes that are no state dict; each is a way to be damaged."""
+
+
+def import_torchquantum(path: Path, *, n_blocks: int = 10, kappa: float = 20.0) -> QVAE:
+    """Read a released state dict.
+
+    Nothing in the file is executed: only tensors and plain containers are read
+    (``weights_only``).
+
+    Args:
+        path: the ``.pth`` file.
+        n_blocks: L of the circuits, 10 in the released model.
+        kappa: concentration of the latent, which the file does not hold; 20 is the released
+            code's default (its README trains with 0.1).
+
+    Returns:
+        The model in the released layout, with the released decoding, in evaluation mode.
+
+    Raises:
+        CheckpointError: one line: no such file, not a state dict, missing or unexpected keys, a
+            wrong shape or type, or a value that is not finite, each by its key.
+    """
+    state = _read(path)
+    config = QVAEConfig(
+        n_blocks=n_blocks,
+        kappa=kappa,
+        layout="released",
+        decode=RELEASED_DECODE,
+        loss=LossConfig(type_loss="focal"),
+    )
+    model = QVAE(config, torch.Generator().manual_seed(0))
+    wanted = {"encoder": _keys(n_blocks, "_layer"), "decoder": _keys(n_blocks, "_layer_d")}
+    _check_keys(path, state, [*wanted["encoder"], *wanted["decoder"]])
+    with torch.no_grad():
+        model.encoder_angles.copy_(_angles(path, state, wanted["encoder"]))
+        model.decoder_angles.copy_(_angles(path, state, wanted["decoder"]))
+    return model.eval()
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    try:
+        size = path.stat().st_size
+        if size > _MAX_BYTES:
+            raise CheckpointError(f"{path} is no released checkpoint: {size} bytes is too large.")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except CheckpointError:
+        raise
+    except _DAMAGED as error:
+        raise CheckpointError(
+            f"{path} is not a state dict of tensors: it is damaged, of another format, or holds "
+            f"objects that are not loaded for safety ({type(error).__name__})."
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
+        raise CheckpointError(f"{path} must hold a state dict, but holds {type(state).__name__}.")
+    return state
+
+
+def _keys(n_blocks: int, suffix: str) -> list[str]:
+    """Names of a circuit's tensors in the order of :func:`qhw.circuits.ansatz.qvae_ansatz`."""
+    rotations = (n_blocks + 1) * N_WIRES
+    sizes = {"rz1": rotations, "ry": rotations, "rz2": rotations, "crx": n_blocks * N_WIRES}
+    return [f"{gate}{suffix}.{i}.params" for gate, size in sizes.items() for i in range(size)]
+
+
+def _check_keys(path: Path, state: Mapping[str, object], wanted: list[str]) -> None:
+    missing = [key for key in wanted if key not in state]
+    if missing:
+        raise CheckpointError(
+            f"{path} lacks {len(missing)} of {len(wanted)} keys: {_few(missing)}."
+        )
+    known = set(wanted)
+    extra = [key for key in state if key not in known and not key.startswith(_IGNORED)]
+    if extra:
+        raise CheckpointError(f"{path} has {len(extra)} unexpected keys: {_few(extra)}.")
+
+
+def _few(keys: list[str]) -> str:
+    return ", ".join(keys[:5]) + (", ..." if len(keys) > 5 else "")
+
+
+def _angles(path: Path, state: Mapping[str, object], keys: list[str]) -> Tensor:
+    values: list[Tensor] = []
+    for key in keys:
+        value = state[key]
+        if not isinstance(value, Tensor):
+            raise CheckpointError(f"{path}: {key} must be a tensor, but is {type(value).__name__}.")
+        if tuple(value.shape) != (1, 1) or value.dtype != torch.float32:
+            raise CheckpointError(
+                f"{path}: {key} must be float32 of shape (1, 1), but is {value.dtype} of shape "
+                f"{tuple(value.shape)}."
+            )
+        if not bool(torch.isfinite(value).all()):
+            raise CheckpointError(f"{path}: {key} is {float(value)}, which is not finite.")
+        values.append(value.reshape(()))
+    return torch.stack(values)

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from qhw.chem.molecule import MoleculeBatch
+from qhw.models import checkpoint
+from qhw.models.checkpoint import CheckpointError, load, save
+from qhw.models.qvae import QVAE, QVAEConfig
+
+GOLDEN = Path(__file__).parent / "golden" / "qvae-v1.safetensors"
+
+
+@pytest.fixture
+def saved(tmp_path: Path, generator: torch.Generator) -> Path:
+    model = QVAE(QVAEConfig(n_blocks=1, kappa=7.5), generator)
+    save(model, tmp_path / "m.safetensors", name="m", seed=11, metrics={"mean/fidelity": 0.5})
+    return tmp_path / "m.safetensors"
+
+
+def edit_card(path: Path, **changes: object) -> None:
+    card = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps(card | changes))
+
+
+def test_round_trip(saved: Path) -> None:
+    original = QVAE(QVAEConfig(n_blocks=1, kappa=7.5), torch.Generator().manual_seed(11))
+    for source in (saved, str(saved), saved.with_suffix(".json")):
+        model, card = load(source)
+        assert isinstance(model, QVAE)
+        assert model.config == original.config
+        assert torch.equal(model.encoder_angles, original.encoder_angles)
+        assert torch.equal(model.decoder_angles, original.decoder_angles)
+        assert (card.name, card.kind, card.seed) == ("m", "qvae", 11)
+        assert card.metrics == {"mean/fidelity": 0.5}
+        assert card.tensors == {"encoder_angles": [49], "decoder_angles": [49]}
+        assert card.created.utcoffset() is not None
+
+
+def test_double_precision_is_kept(tmp_path: Path, generator: torch.Generator) -> None:
+    model = QVAE(QVAEConfig(n_blocks=1), generator).double()
+    save(model, tmp_path / "m.safetensors", name="m")
+    again, _ = load(tmp_path / "m.safetensors")
+    assert torch.equal(model.encoder_angles, again.get_parameter("encoder_angles"))
+
+
+def test_golden_file_still_loads(molecules: MoleculeBatch) -> None:
+    model, card = load(GOLDEN)
+    assert card.name == "golden"
+    assert card.format_version == 1
+    expected = json.loads((GOLDEN.parent / "qvae-v1-means.json").read_text())
+    means = model.encode(molecules[:2]).detach().numpy()
+    np.testing.assert_allclose(means, expected, atol=1e-6)
+
+
+def test_unknown_name_lists_the_shipped() -> None:
+    with pytest.raises(CheckpointError) as caught:
+        load("no-such-model")
+    assert "no-such-model" in str(caught.value)
+    assert all(name in str(caught.value) for name in checkpoint.shipped())
+
+
+@pytest.mark.parametrize("name", checkpoint.shipped())
+def test_shipped_checkpoints_load(name: str) -> None:
+    model, card = load(name)
+    assert card.name == name
+    assert card.kind == model.kind
+    assert card.metrics
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": 2}, "must have format_version 1, but has 2"),
+        ({"kind": "gan"}, "has kind 'gan', but the kinds are .*qvae"),
+        ({"name": 3}, "is not a model card: name"),
+        ({"surprise": 3}, "is not a model card: surprise"),
+        ({"config": {"n_blocks": -1}}, "does not describe a model.*n_blocks"),
+        ({"config": {"n_blocks": 2}}, r"encoder_angles must have shape \(77,\) \(kind qvae\)"),
+        ({"sha256": "0"}, "is not the file m.json was written for"),
+        ({"tensors": {"encoder_angles": [49]}}, "does not name: decoder_angles"),
+    ],
+)
+def test_bad_cards(saved: Path, changes: dict, message: str) -> None:
+    edit_card(saved, **changes)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(saved)
+    assert "\n" not in str(caught.value)
+
+
+def damage(path: Path, **changes: torch.Tensor | None) -> None:
+    tensors = load_file(path)
+    for key, value in changes.items():
+        tensors.pop(key, None)
+        if value is not None:
+            tensors[key] = value
+    save_file(tensors, path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"decoder_angles": None}, "lacks tensors that its card names: decoder_angles"),
+        ({"more": torch.zeros(1)}, "does not name: more"),
+        ({"decoder_angles": torch.zeros(7)}, r"must have shape \(49,\)"),
+        ({"decoder_angles": torch.full((49,), float("nan"))}, "49 of 49 values .* not finite"),
+    ],
+)
+def test_bad_tensors(saved: Path, changes: dict, message: str) -> None:
+    damage(saved, **changes)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(saved)
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_files(saved: Path) -> None:
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[:-5])
+    with pytest.raises(CheckpointError, match="no safetensors file"):
+        load(saved)
+    saved.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="no safetensors file"):
+        load(saved)
+    saved.unlink()
+    with pytest.raises(CheckpointError, match=r"has no file m\.safetensors"):
+        load(saved)
+    saved.write_bytes(whole)
+    saved.with_suffix(".json").write_text("{")
+    with pytest.raises(CheckpointError, match="not valid JSON"):
+        load(saved)
+    saved.with_suffix(".json").write_text("[]")
+    with pytest.raises(CheckpointError, match="format_version"):
+        load(saved)
+    saved.with_suffix(".json").unlink()
+    with pytest.raises(CheckpointError, match=r"has no file m\.json"):
+        load(saved)
+
+
+def test_weights_that_are_not_finite_are_not_saved(
+    tmp_path: Path, generator: torch.Generator
+) -> None:
+    model = QVAE(QVAEConfig(n_blocks=1), generator)
+    with torch.no_grad():
+        model.encoder_angles[3] = torch.inf
+    with pytest.raises(CheckpointError, match="encoder_angles has 1 of 49"):
+        save(model, tmp_path / "m.safetensors", name="m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()  # a rename onto a folder fails
+    with pytest.raises(OSError):
+        checkpoint.write_atomically(target, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+    shutil.rmtree(target)
+    checkpoint.write_atomically(target, b"new")
+    assert target.read_bytes() == b"new"

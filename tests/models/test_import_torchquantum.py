@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from qhw.models.checkpoint import CheckpointError
+from qhw.models.import_torchquantum import import_torchquantum
+from tests.models.reference import crx, embed, ry, rz
+
+State = OrderedDict[str, torch.Tensor]
+
+
+@pytest.fixture
+def state() -> State:
+    """A state dict in the released layout."""
+    generator = torch.Generator().manual_seed(4)
+    made: State = OrderedDict()
+    for suffix in ("", "_d"):
+        for gate, count in (("rz1", 77), ("ry", 77), ("rz2", 77), ("crx", 70)):
+            for i in range(count):
+                angle = (torch.rand(1, 1, generator=generator) * 2 - 1) * torch.pi
+                made[f"{gate}_layer{suffix}.{i}.params"] = angle
+    made["MLP_encoder.weight"] = torch.zeros(128, 73)
+    made["qdev.states"] = torch.zeros(1, 2, dtype=torch.complex64)
+    return made
+
+
+def write(state: object, folder: Path) -> Path:
+    path = folder / "model.pth"
+    torch.save(state, path)
+    return path
+
+
+def released_encoder(state: State) -> np.ndarray:
+    """Gate by gate in the order of the paper."""
+    total = np.eye(128, dtype=complex)
+
+    def angle(name: str, i: int) -> float:
+        return float(state[f"{name}_layer.{i}.params"])
+
+    for k in range(11):
+        for q in range(7):
+            for name, gate in (("rz1", rz), ("ry", ry), ("rz2", rz)):
+                total = embed(gate(angle(name, 7 * k + q)), (q,), 7) @ total
+        if k < 10:
+            for q in range(7):
+                total = embed(crx(angle("crx", 7 * k + q)), (q, (q + 1) % 7), 7) @ total
+    return total
+
+
+def released_decoder(state: State) -> np.ndarray:
+    """Last block first: RZ2, RY, RZ1 on every wire, then the previous ring backwards."""
+    total = np.eye(128, dtype=complex)
+
+    def angle(name: str, i: int) -> float:
+        return float(state[f"{name}_layer_d.{i}.params"])
+
+    for k in reversed(range(11)):
+        for q in range(7):
+            for name, gate in (("rz2", rz), ("ry", ry), ("rz1", rz)):
+                total = embed(gate(angle(name, 7 * k + q)), (q,), 7) @ total
+        if k > 0:
+            for q in reversed(range(7)):
+                total = embed(crx(angle("crx", 7 * (k - 1) + q)), (q, (q + 1) % 7), 7) @ total
+    return total
+
+
+def test_circuits_equal_a_second_implementation(state: State, tmp_path: Path) -> None:
+    model = import_torchquantum(write(state, tmp_path))
+    rng = np.random.default_rng(0)
+    data = rng.random((3, 128))
+    data /= np.linalg.norm(data, axis=1, keepdims=True)
+    latents = rng.standard_normal((3, 32))
+    latents /= np.linalg.norm(latents, axis=1, keepdims=True)
+    encoded = (np.abs(data @ released_encoder(state).T) ** 2).reshape(3, 32, 4).sum(-1)
+    decoded = np.abs(latents @ released_decoder(state)[:, :32].T) ** 2
+    for dtype, tolerance in ((torch.float32, 1e-6), (torch.float64, 1e-10)):
+        cast = model.to(dtype)
+        with torch.no_grad():
+            p = cast.encoder_probabilities(torch.as_tensor(data, dtype=dtype))
+            q = cast.decoder_probabilities(torch.as_tensor(latents, dtype=dtype))
+        np.testing.assert_allclose(p.numpy(), encoded, atol=tolerance)
+        np.testing.assert_allclose(q.numpy(), decoded, atol=tolerance)
+    assert model.config.layout == "released"
+    assert model.config.decode.scale == "released"
+
+
+def test_wrong_entries_are_named(state: State, tmp_path: Path) -> None:
+    def fault(change: dict[str, object | None]) -> str:
+        changed: OrderedDict[str, object] = OrderedDict(state)
+        for key, value in change.items():
+            changed.pop(key, None)
+            if value is not None:
+                changed[key] = value
+        with pytest.raises(CheckpointError) as caught:
+            import_torchquantum(write(changed, tmp_path))
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    key = "crx_layer_d.69.params"
+    assert f"lacks 1 of 602 keys: {key}" in fault({key: None})
+    assert "1 unexpected keys: rx_layer.0.params" in fault({"rx_layer.0.params": torch.zeros(1, 1)})
+    assert f"{key} must be float32 of shape (1, 1), but is torch.float32 of shape (1,)" in fault(
+        {key: torch.zeros(1)}
+    )
+    assert "torch.float64" in fault({key: torch.zeros(1, 1, dtype=torch.float64)})
+    assert f"{key} is nan" in fault({key: torch.full((1, 1), torch.nan)})
+    assert f"{key} must be a tensor, but is str" in fault({key: "0"})
+
+
+class Malicious:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (self.target,))
+
+
+def test_files_that_are_no_state_dict(state: State, tmp_path: Path) -> None:
+    good = write(state, tmp_path).read_bytes()
+    bad = tmp_path / "bad.pth"
+    trap = tmp_path / "trap"
+    contents = {
+        "truncated": good[: len(good) // 2],
+        "empty": b"",
+        "text": b"hello\n",
+        "plain pickle": pickle.dumps({"a": 1}, protocol=2),
+        "malicious": pickle.dumps(Malicious(trap), protocol=2),
+        "png": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+        "zip": b"PK\x03\x04" + bytes(100),
+    }
+    for content in contents.values():
+        bad.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"bad\.pth (is not|must hold|lacks)") as caught:
+            import_torchquantum(bad)
+        assert "\n" not in str(caught.value)
+    torch.save(Malicious(trap), bad)
+    with pytest.raises(CheckpointError, match="not loaded for safety"):
+        import_torchquantum(bad)
+    assert not trap.exists()
+    torch.save([torch.zeros(1)], bad)
+    with pytest.raises(CheckpointError, match="must hold a state dict, but holds list"):
+        import_torchquantum(bad)
+    with pytest.raises(CheckpointError, match="cannot be read: No such file"):
+        import_torchquantum(tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_damage_is_always_one_clear_error(seed: int, state: State, tmp_path: Path) -> None:
+    """Legacy pickles have no checksum, so damage reaches the unpickler."""
+    path = tmp_path / "model.pth"
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    for place in rng.integers(0, min(len(content), 3000), 20):
+        content[place] = rng.integers(256)
+    path.write_bytes(bytes(content))
+    with pytest.raises(CheckpointError):
+        import_torchquantum(path)
