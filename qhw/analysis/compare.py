@@ -103,7 +103,7 @@ def compare(settings: Settings, *, command: str = "", notify: Notify = _LOG.info
         device=_device_facts(backend),
         circuits=tuple(circuit_facts(stage) for stage in outcome.stages),
         sections=outcome.sections,
-        validity=validity_rows(judged, sample.smiles.tolist()),
+        validity=validity_rows(judged),
         molecules=molecule_records(
             list(outcome.names),
             outcome.molecules.get("input"),

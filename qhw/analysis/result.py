@@ -183,7 +183,6 @@ class Validity(Frozen):
         kept: those of two atoms or more; the released protocol divides by these.
         valid: valid ones.
         unique: different SMILES among the valid.
-        novel: valid ones whose SMILES is not in the shipped sample of QM9.
         reasons: how many molecules have each status.
     """
 
@@ -193,18 +192,29 @@ class Validity(Frozen):
     kept: Count
     valid: Count
     unique: Count
-    novel: Count | None
     reasons: dict[str, int]
 
 
 class MoleculeRecord(Frozen):
-    """One row's molecules; SMILES are those of the strict protocol, ``None`` if not valid."""
+    """One row's molecules under the strict protocol.
+
+    Attributes:
+        index: row.
+        name: of the row.
+        input_smiles: of what went in, ``None`` if nothing did or it is not valid.
+        exact_smiles: of the exact way, ``None`` if not valid.
+        device_smiles: of the device, readout corrected if that was asked for.
+        exact_status: ``valid`` or the first reason against.
+        device_status: ``valid`` or the first reason against.
+        rmsd: device against exact, Å, ``None`` where the atom counts differ.
+    """
 
     index: Count
     name: str
     input_smiles: str | None
     exact_smiles: str | None
     device_smiles: str | None
+    exact_status: str
     device_status: str
     rmsd: float | None
 

@@ -33,6 +33,7 @@ class Stage:
         role: encoder or decoder.
         template: before compilation.
         compiled: after it.
+        angles: ``(B, P)`` bound to it, radians, columns its ``parameter_names``.
         loading_fidelity: ``(B,)`` squared overlap of the loaded with the wanted state.
         exact: ``(B, 2**m)`` of the same inputs; amplitude index of the measured wires.
         counts: ``(B, 2**m)`` int64, same order.
@@ -45,6 +46,7 @@ class Stage:
     role: Role
     template: CircuitTemplate
     compiled: CompiledTemplate
+    angles: FloatArray
     loading_fidelity: FloatArray
     exact: FloatArray
     counts: NDArray[np.int64]
@@ -115,16 +117,18 @@ class StageRunner:
         )
         self.notify(f"{role}: preparing {len(inputs)} inputs")
         data = data_angles(template, inputs, seed=self.seed)
-        columns = [template.parameter_names.index(name) for name in compiled.parameter_names]
+        order = [template.parameter_names.index(name) for name in compiled.parameter_names]
         self.notify(f"{role}: running {len(inputs)} circuits, {self.shots} shots each")
         # one stream a role, so that the encoder's shots do not repeat in the decoder
         seed = int(np.random.SeedSequence([self.seed, len(role)]).generate_state(1)[0])
-        result = self.backend.run(compiled, data.angles[:, columns], shots=self.shots, seed=seed)
+        angles = data.angles[:, order]
+        result = self.backend.run(compiled, angles, shots=self.shots, seed=seed)
         correction, source = self._correct(compiled, result.counts)
         return Stage(
             role=role,
             template=template,
             compiled=compiled,
+            angles=angles,
             loading_fidelity=data.fidelity,
             exact=exact,
             counts=result.counts,

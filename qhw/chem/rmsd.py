@@ -43,6 +43,25 @@ def kabsch_rmsd(
     return result
 
 
+def superposed(moving: MoleculeBatch, fixed: MoleculeBatch) -> MoleculeBatch:
+    """``moving`` laid onto ``fixed`` by the best translation and proper rotation.
+
+    Matching atoms (by order) decide.
+
+    Raises:
+        ValueError: batches of different shapes.
+    """
+    check_same_shape(moving, fixed)
+    present = (moving.types >= 0) & (fixed.types >= 0)
+    pairs = np.maximum(present.sum(axis=1), 1)[:, None, None]
+    weights = present[..., None] / pairs
+    centre = (moving.positions * weights).sum(axis=1, keepdims=True)
+    goal = (fixed.positions * weights).sum(axis=1, keepdims=True)
+    a, b = moving.positions - centre, fixed.positions - goal
+    places = a @ _best_rotations((a * weights).transpose(0, 2, 1) @ b) + goal
+    return MoleculeBatch(moving.types, np.where((moving.types >= 0)[..., None], places, 0.0))
+
+
 def _best_rotations(covariances: NDArray[np.float64]) -> NDArray[np.float64]:
     """Proper rotations R maximising trace(R^T C), to be applied as ``a @ R``."""
     u, _, vt = np.linalg.svd(covariances)

@@ -1,0 +1,89 @@
+"""The files of a comparison's run folder, all but the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.export import to_openqasm3, to_qpy_bytes
+from qhw.analysis.compare import Comparison
+from qhw.analysis.molecule_scores import padded
+from qhw.analysis.result import SOURCE_LABELS, SourceKey
+from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.rmsd import kabsch_rmsd
+from qhw.chem.sdf import to_sdf
+from qhw.chem.validity import judge
+
+SIDE_BY_SIDE: tuple[SourceKey, ...] = ("input", "exact", "device_raw", "device_readout")
+"""Sources written to the SDF, row by row, in this order."""
+
+
+def write_artefacts(comparison: Comparison, folder: Path) -> None:
+    """Write result, molecules, circuits, snapshot and counts.
+
+    Args:
+        comparison: a finished comparison.
+        folder: existing folder.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / "result.json").write_text(comparison.result.to_json(), encoding="utf-8")
+    (folder / "molecules.sdf").write_text(side_by_side_sdf(comparison), encoding="utf-8")
+    circuits = folder / "circuits"
+    circuits.mkdir()
+    for stage in comparison.outcome.stages:
+        (circuits / f"{stage.role}.qpy").write_bytes(to_qpy_bytes(stage.compiled))
+        (circuits / f"{stage.role}.qasm").write_text(to_openqasm3(stage.compiled), "utf-8")
+    if comparison.snapshot is not None:
+        (folder / "snapshot.json").write_text(comparison.snapshot.to_json(), encoding="utf-8")
+    np.savez_compressed(folder / "counts.npz", allow_pickle=False, **_arrays(comparison))
+
+
+def side_by_side_sdf(comparison: Comparison) -> str:
+    """For every row the input (if any), exact and device molecules, one after another."""
+    batches = comparison.outcome.molecules
+    sources = [source for source in SIDE_BY_SIDE if source in batches]
+    exact = padded(batches["exact"])
+    parts: list[MoleculeBatch] = []
+    columns: list[dict[str, list[object]]] = []
+    for source in sources:
+        batch = padded(batches[source])
+        parts.append(batch)
+        strict, released = judge(batch), judge(batch, "released")
+        columns.append(
+            {
+                "source": [SOURCE_LABELS[source]] * len(batch),
+                "row": list(range(len(batch))),
+                "strict": list(strict.statuses),
+                "released": list(released.statuses),
+                "smiles": list(strict.smiles),
+                "rmsd_to_exact_angstrom": [
+                    f"{d:.4f}" if np.isfinite(d) else None for d in kabsch_rmsd(batch, exact)
+                ],
+            }
+        )
+    # sources interleaved: all of row 0, then all of row 1, ...
+    order = np.arange(len(exact) * len(sources)).reshape(len(sources), -1).T.ravel()
+    merged = MoleculeBatch(
+        np.concatenate([p.types for p in parts])[order],
+        np.concatenate([p.positions for p in parts])[order],
+    )
+    flat = {key: [v for column in columns for v in column[key]] for key in columns[0]}
+    properties = {key: [values[i] for i in order] for key, values in flat.items()}
+    names = [f"{comparison.outcome.names[i % len(exact)]}, {flat['source'][i]}" for i in order]
+    return to_sdf(merged, names=names, properties=properties)
+
+
+def _arrays(comparison: Comparison) -> dict[str, NDArray[np.generic]]:
+    """Raw counts, angles bound to the circuit, distributions and latents, by name."""
+    arrays: dict[str, NDArray[np.generic]] = dict(comparison.outcome.arrays)
+    for stage in comparison.outcome.stages:
+        arrays[f"{stage.role}_counts"] = stage.counts
+        arrays[f"{stage.role}_exact"] = stage.exact
+        arrays[f"{stage.role}_angles"] = stage.angles
+        if stage.correction is not None:
+            arrays[f"{stage.role}_readout_corrected"] = stage.correction.probabilities
+    return arrays

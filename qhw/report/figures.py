@@ -1,0 +1,112 @@
+"""The key figure of a report: the device between its shot floor and its baselines."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from qhw.analysis.result import SOURCE_LABELS, Metric, Row, Section, SourceKey
+from qhw.report.svg import SOFT, house_style, to_svg
+
+COLOURS: dict[SourceKey, str] = {
+    "device_raw": "#e07b39",
+    "device_readout": "#2673b8",
+    "shots_only": "#3a9e6a",
+    "prior_mean": "#9b6bb3",
+    "uniform": "#8d97a3",
+}
+_MARKS: dict[SourceKey, str] = {
+    "device_raw": "o",
+    "device_readout": "o",
+    "shots_only": "_",
+    "prior_mean": "D",
+    "uniform": "s",
+}
+_MARK_STYLE: dict[SourceKey, tuple[float, float, bool]] = {
+    "device_raw": (6.5, 1.5, False),
+    "device_readout": (6.5, 1.5, True),
+    "shots_only": (9.0, 1.8, True),
+    "prior_mean": (5.0, 0.0, True),
+    "uniform": (5.0, 0.0, True),
+}
+"""Size, edge width, filled."""
+_MAX_ROWS = 60
+"""Rows drawn one by one; more would be a smear."""
+
+
+def key_figure(section: Section) -> str:
+    """Total variation distance by row and on average, as SVG text.
+
+    Args:
+        section: one with the metric ``total_variation``.
+    """
+    metric = section.metric("total_variation")
+    if metric is None:
+        raise ValueError(f"Argument `section` must have total_variation, but {section.key} has not")
+    with house_style():
+        figure = Figure(figsize=(9.4, 3.9), layout="constrained")
+        by_row, average = figure.subplots(1, 2, width_ratios=(2.4, 1), sharey=True)
+        _each_row(by_row, metric)
+        _average(average, metric)
+        handles, labels = by_row.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    return to_svg(figure, f"{section.title}: total variation distance to exact, by row and mean")
+
+
+def _each_row(axes: Axes, metric: Metric) -> None:
+    for row in metric.rows:
+        values = np.array([np.nan if v is None else v for v in row.values[:_MAX_ROWS]])
+        size, edge, filled = _MARK_STYLE[row.source]
+        axes.plot(
+            np.arange(len(values)),
+            values,
+            linestyle="none",
+            marker=_MARKS[row.source],
+            markersize=size,
+            markeredgewidth=edge,
+            markerfacecolor=COLOURS[row.source] if filled else "none",
+            color=COLOURS[row.source],
+            label=SOURCE_LABELS[row.source],
+        )
+    axes.set_ylim(bottom=0)
+    total = len(metric.rows[0].values)
+    axes.set_xlabel("row" if total <= _MAX_ROWS else f"row (first {_MAX_ROWS} of {total})")
+    axes.set_ylabel("total variation distance to exact\n(0 is best)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y", color=SOFT, alpha=0.25, lw=0.6)
+
+
+def _average(axes: Axes, metric: Metric) -> None:
+    rows: list[Row] = [row for row in metric.rows if row.mean is not None]
+    for place, row in enumerate(rows):
+        mean = row.mean
+        assert mean is not None
+        axes.bar(place, mean.value, color=COLOURS[row.source], width=0.62, alpha=0.85)
+        axes.errorbar(
+            place,
+            mean.value,
+            [[max(mean.value - mean.low, 0.0)], [max(mean.high - mean.value, 0.0)]],
+            color=SOFT,
+            capsize=4,
+            lw=1.4,
+        )
+        axes.annotate(
+            f"{mean.value:.3f}",
+            (place, mean.high),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+        )
+    names = {
+        "device_raw": "raw",
+        "device_readout": "corrected",
+        "shots_only": "shot\nfloor",
+        "prior_mean": "mean of\nothers",
+        "uniform": "uniform",
+    }
+    axes.set_xticks(range(len(rows)), [names[row.source] for row in rows], fontsize=8.5)
+    axes.set_xlabel("mean and 95 % interval")
+    axes.grid(axis="y", color=SOFT, alpha=0.25, lw=0.6)

@@ -1,0 +1,38 @@
+"""Numbers as people read them: same digits in the report and on the terminal."""
+
+from __future__ import annotations
+
+from qhw.analysis.result import Estimate
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Three significant digits, never ``1e-05`` for plain readers; a dash for nothing."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    if abs(value) >= 100 or float(value).is_integer():
+        return f"{value:,.0f}"
+    text = f"{value:.{digits}g}"
+    return text if "e" not in text else f"{value:.1e}"
+
+
+def percent(value: float | None) -> str:
+    """A share as ``93.2 %``."""
+    return "–" if value is None else f"{100 * value:.3g} %"
+
+
+def interval(estimate: Estimate | None, *, as_percent: bool = False) -> str:
+    """``low to high``."""
+    if estimate is None:
+        return ""
+    write = percent if as_percent else number
+    return f"{write(estimate.low)} to {write(estimate.high)}"
+
+
+def duration(seconds: float) -> str:
+    """``3.0 µs``, ``41 ms``, ``2.1 s``."""
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return "0 s"

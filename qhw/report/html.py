@@ -1,0 +1,143 @@
+"""The report: one HTML file that opens offline and asks nobody for anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from qhw.analysis.compare import Comparison
+from qhw.analysis.molecule_scores import padded, wilson
+from qhw.analysis.result import (
+    SOURCE_LABELS,
+    ComparisonResult,
+    Estimate,
+    Metric,
+    SourceKey,
+    Validity,
+)
+from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.rmsd import superposed
+from qhw.report.chip import chip_figure
+from qhw.report.drawing import structure_svg, view_json
+from qhw.report.figures import key_figure
+from qhw.report.format import duration, interval, number, percent
+
+MAX_PAIRS = 24
+"""Molecules drawn, in row order; the SDF has all."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One molecule of a pair, ready for the page.
+
+    Attributes:
+        title: where it comes from.
+        drawing: flat structure, ``None`` when the geometry is not valid.
+        reason: why not.
+        smiles: of a valid one.
+        view: JSON of the turning view.
+    """
+
+    title: str
+    drawing: Markup | None
+    reason: str
+    smiles: str | None
+    view: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Exact and device molecule of a row."""
+
+    row: int
+    name: str
+    rmsd: float | None
+    same: bool
+    sides: tuple[Side, ...]
+
+
+def render(comparison: Comparison, run_id: str) -> str:
+    """The report's HTML text.
+
+    Args:
+        comparison: a finished comparison.
+        run_id: name of its folder.
+    """
+    result = comparison.result
+    environment = Environment(
+        loader=PackageLoader("qhw.report"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "interval": interval,
+        "duration": duration,
+    }
+    snapshot = comparison.snapshot
+    used: dict[str, tuple[int, ...]] = {c.role: c.qubits for c in result.circuits}
+    main = result.section(result.verdict.section)
+    assert main is not None
+    return environment.get_template("report.html.j2").render(
+        result=result,
+        run_id=run_id,
+        main=main,
+        labels=SOURCE_LABELS,
+        css=_asset("report.css"),
+        script=_asset("viewer.js"),
+        figure=Markup(key_figure(main)),
+        chip=Markup(chip_figure(snapshot, used)) if snapshot is not None else None,
+        pairs=pairs(comparison),
+        skill_of=skill_of,
+        validity_share=validity_share,
+        headline=headline(result),
+    )
+
+
+def headline(result: ComparisonResult) -> SourceKey:
+    """The device row that stands for the device: corrected if there is one."""
+    return result.verdict.skill.source
+
+
+def skill_of(metric: Metric, source: SourceKey) -> Estimate | None:
+    """Skill score of a row, ``None`` if it has none."""
+    return next((s.estimate for s in metric.skills if s.source == source), None)
+
+
+def validity_share(row: Validity, whole: int) -> Estimate | None:
+    """Valid molecules of ``whole`` with the Wilson interval."""
+    return wilson(row.valid, whole) if whole else None
+
+
+def pairs(comparison: Comparison) -> list[Pair]:
+    """The first :data:`MAX_PAIRS` rows; the device's molecule is laid onto the exact one."""
+    batches = comparison.outcome.molecules
+    source = headline(comparison.result)
+    exact = padded(batches["exact"])
+    device = superposed(padded(batches[source]), exact)
+    out = []
+    for record in comparison.result.molecules[:MAX_PAIRS]:
+        row = record.index
+        sides = [
+            _side("exact", exact, row, record.exact_smiles, record.exact_status),
+            _side(SOURCE_LABELS[source], device, row, record.device_smiles, record.device_status),
+        ]
+        same = record.exact_smiles is not None and record.exact_smiles == record.device_smiles
+        out.append(Pair(row, record.name, record.rmsd, same, tuple(sides)))
+    return out
+
+
+def _side(title: str, batch: MoleculeBatch, row: int, smiles: str | None, status: str) -> Side:
+    drawing = Markup(structure_svg(smiles, f"structure {smiles}")) if smiles else None
+    return Side(title, drawing, status, smiles, view_json(*batch.molecule(row)))
+
+
+def _asset(name: str) -> Markup:
+    # our own files, not data: safe to inline as they are
+    return Markup(files("qhw.report").joinpath("assets", name).read_text(encoding="utf-8"))
