@@ -33,7 +33,7 @@ from qhw.chem.qm9 import QM9, sample_molecules
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.latent.priors import PositiveOrthant, Prior, UniformSphere, VMFMixture
 from qhw.models.base import MoleculeVAE
-from qhw.models.checkpoint import ModelCard, code_version, load
+from qhw.models.checkpoint import CheckpointError, ModelCard, code_version, load, shipped
 
 FloatArray = NDArray[np.float64]
 
@@ -73,12 +73,8 @@ def compare(settings: Settings, *, command: str = "", notify: Notify = _LOG.info
         BackendError: the device is unknown or cannot run the circuits.
     """
     start = time.monotonic()
-    if settings.prior is not None and settings.prior not in PRIORS:
-        raise ValueError(
-            f"Argument `prior` must be one of {', '.join(PRIORS)}, but is {settings.prior!r}"
-        )
+    check_prior(settings.prior)
     backend = get_backend(settings.device)
-    notify(f"loading {settings.model}")
     model, card = load(settings.model)
     exact = ExactModel(model.double())
     sample = sample_molecules()
@@ -130,7 +126,7 @@ def compare(settings: Settings, *, command: str = "", notify: Notify = _LOG.info
 def _run(settings: Settings, exact: ExactModel, runner: StageRunner, sample: QM9) -> Outcome:
     if settings.task == "generate":
         runner.notify("drawing latents from the prior")
-        prior = make_prior(settings.prior or PRIORS[0], exact, sample, settings.seed)
+        prior = make_prior(settings.prior, exact, sample, settings.seed)
         rng = np.random.default_rng([settings.seed, _PRIOR_STREAM])
         return generate(exact, runner, prior.sample(settings.molecules, rng))
     given = _given_molecules(settings, sample)
@@ -140,16 +136,44 @@ def _run(settings: Settings, exact: ExactModel, runner: StageRunner, sample: QM9
     return reconstruct(exact, runner, given, kappa if settings.draw else None)
 
 
-def make_prior(name: str, exact: ExactModel, sample: QM9, seed: int) -> Prior:
+def default_model() -> str:
+    """The shipped model that is meant for devices, else the first shipped one.
+
+    Raises:
+        CheckpointError: nothing is shipped.
+    """
+    names = shipped()
+    if not names:
+        raise CheckpointError("No model is shipped; name a checkpoint with --model.")
+    return next((name for name in names if name.startswith("nisq")), names[0])
+
+
+def check_prior(name: str | None) -> str:
+    """The name of a prior, the default for ``None``.
+
+    Raises:
+        ValueError: no such prior; the message lists those that exist.
+    """
+    if name is not None and name not in PRIORS:
+        raise ValueError(f"Argument `prior` must be one of {', '.join(PRIORS)}, but is {name!r}")
+    return name or PRIORS[0]
+
+
+def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> Prior:
     """A prior by name.
 
     Args:
         name: ``vmf-mixture``: mixture of vMFs fitted to the latents of the shipped held-out
-            molecules; ``positive-orthant``: the released code's; ``uniform-sphere``: the paper's.
+            molecules (the default); ``positive-orthant``: the released code's;
+            ``uniform-sphere``: the paper's.
         exact: encodes the molecules.
         sample: the shipped molecules.
         seed: of the fit.
+
+    Raises:
+        ValueError: no such prior.
     """
+    name = check_prior(name)
     if name == "uniform-sphere":
         return UniformSphere(exact.model.latent_dim)
     if name == "positive-orthant":

@@ -38,7 +38,7 @@ def _words(skill: Skill) -> tuple[Literal["better", "same", "worse"], str]:
     baseline = SOURCE_LABELS[skill.baseline].removeprefix("baseline: ")
     numbers = (
         f"skill score {found.value:.2f} against the {baseline}, "
-        f"{found.level:.0%} interval {found.low:.2f} to {found.high:.2f}"
+        f"{100 * found.level:.0f} % interval {found.low:.2f} to {found.high:.2f}"
     )
     if found.low > 0.0:
         return "better", (

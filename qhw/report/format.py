@@ -6,11 +6,13 @@ from qhw.analysis.result import Estimate
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Three significant digits, never ``1e-05`` for plain readers; a dash for nothing."""
+    """Three significant digits, more just below 1 (fidelities); a dash for nothing."""
     if value is None:
         return "–"
     if value == 0:
         return "0"
+    if 0.99 <= value < 1:
+        return f"{value:.5f}" if value < 0.99999 else "> 0.99999"
     if abs(value) >= 100 or float(value).is_integer():
         return f"{value:,.0f}"
     text = f"{value:.{digits}g}"

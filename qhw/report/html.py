@@ -20,6 +20,7 @@ from qhw.analysis.result import (
 )
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import superposed
+from qhw.chem.validity import judge
 from qhw.report.chip import chip_figure
 from qhw.report.drawing import structure_svg, view_json
 from qhw.report.figures import key_figure
@@ -27,6 +28,14 @@ from qhw.report.format import duration, interval, number, percent
 
 MAX_PAIRS = 24
 """Molecules drawn, in row order; the SDF has all."""
+
+
+_TITLES: dict[SourceKey, str] = {
+    "input": "input",
+    "exact": "exact",
+    "device_raw": "device, raw",
+    "device_readout": "device, corrected",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """Exact and device molecule of a row."""
+    """The molecules of a row: input if there is one, exact, device."""
 
     row: int
     name: str
@@ -116,20 +125,25 @@ def validity_share(row: Validity, whole: int) -> Estimate | None:
 
 
 def pairs(comparison: Comparison) -> list[Pair]:
-    """The first :data:`MAX_PAIRS` rows; the device's molecule is laid onto the exact one."""
+    """The first :data:`MAX_PAIRS` rows, every molecule laid onto the exact one."""
     batches = comparison.outcome.molecules
     source = headline(comparison.result)
     exact = padded(batches["exact"])
-    device = superposed(padded(batches[source]), exact)
+    laid = {
+        key: superposed(padded(batches[key]), exact)
+        for key in ("input", "exact", source)
+        if key in batches
+    }
+    reports = {key: judge(batch) for key, batch in laid.items()}
     out = []
     for record in comparison.result.molecules[:MAX_PAIRS]:
         row = record.index
-        sides = [
-            _side("exact", exact, row, record.exact_smiles, record.exact_status),
-            _side(SOURCE_LABELS[source], device, row, record.device_smiles, record.device_status),
-        ]
+        sides = tuple(
+            _side(_TITLES[key], batch, row, reports[key].smiles[row], reports[key].statuses[row])
+            for key, batch in laid.items()
+        )
         same = record.exact_smiles is not None and record.exact_smiles == record.device_smiles
-        out.append(Pair(row, record.name, record.rmsd, same, tuple(sides)))
+        out.append(Pair(row, record.name, record.rmsd, same, sides))
     return out
 
 

@@ -20,6 +20,9 @@ SOFT = "#7b8592"
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "qhw",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
     "font.family": "sans-serif",
     "font.size": 10.5,
     "axes.edgecolor": INK,

@@ -1,0 +1,58 @@
+"""The command line: ``qhw --help`` is its table of contents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from qhw.cli import compare, devices, doctor, judge, latents, models
+from qhw.cli.errors import HouseGroup
+from qhw.models.checkpoint import code_version
+
+MAIN_JOB = "The main job"
+LOOK = "What there is"
+MODELS = "Models"
+TOOLS = "Tools"
+
+app = typer.Typer(
+    cls=HouseGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Run trained molecular quantum circuits on noisy quantum computers and know exactly what "
+    "came out.\n\nEvery command takes --json (one JSON document on stdout) and --debug (a "
+    "traceback instead of one line). Exit codes: 0 done, 2 bad input.",
+)
+
+app.command("demo", rich_help_panel=MAIN_JOB)(compare.demo)
+app.command("compare", rich_help_panel=MAIN_JOB)(compare.compare_command)
+app.command("models", rich_help_panel=LOOK)(models.list_models)
+app.command("devices", rich_help_panel=LOOK)(devices.list_devices)
+app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
+app.command("train", rich_help_panel=MODELS)(models.train_command)
+app.command("import-checkpoint", rich_help_panel=MODELS)(models.import_checkpoint)
+app.command("judge", rich_help_panel=TOOLS)(judge.judge_command)
+app.command("plan-shots", rich_help_panel=TOOLS)(latents.plan_shots_command)
+app.command("sample-latents", rich_help_panel=TOOLS)(latents.sample_latents)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"qhw {code_version().version}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Entry point of ``qhw``."""
+    app()

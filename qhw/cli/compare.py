@@ -1,0 +1,112 @@
+"""``qhw compare`` and ``qhw demo``: the main job."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qhw.analysis.compare import compare, default_model
+from qhw.analysis.result import Settings
+from qhw.cli.console import emit_json, out, steps
+from qhw.cli.options import DEFAULT_DEVICE, RUNS, Device, Json, Model, Out, Prior, Seed, Shots
+from qhw.report.artefacts import write_artefacts
+from qhw.report.html import render
+from qhw.report.runfolder import run_folder, run_id
+from qhw.report.terminal import summary
+
+_DEMO_SHOTS = 100_000
+_DEMO_MOLECULES = 20
+
+
+def compare_command(
+    model: Model = None,
+    device: Device = DEFAULT_DEVICE,
+    shots: Shots = 100_000,
+    molecules: Annotated[int, typer.Option(help="Rows compared, two or more.")] = 20,
+    task: Annotated[
+        str, typer.Option(help="generate, encode or reconstruct (the whole way on the device).")
+    ] = "generate",
+    seed: Seed = 0,
+    mitigation: Annotated[str, typer.Option(help="none or readout; raw is always shown.")] = (
+        "readout"
+    ),
+    preparation: Annotated[
+        str, typer.Option(help="How amplitudes are loaded: brickwork (shallow, fitted) or exact.")
+    ] = "brickwork",
+    prior: Prior = None,
+    kappa: Annotated[
+        float | None, typer.Option(help="Of reconstruct's vMF draw; default: the model's.")
+    ] = None,
+    draw: Annotated[
+        bool, typer.Option("--draw/--no-draw", help="Draw, or decode the mean direction itself.")
+    ] = True,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", help="SDF of molecules for encode and reconstruct.")
+    ] = None,
+    out_folder: Out = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Run a model on a device and compare it with exact.
+
+    Writes DIR/<run>/ with report.html, result.json, molecules.sdf, the compiled circuits, the
+    calibration snapshot and the raw counts.
+    """
+    settings = Settings.parse(
+        model=model or default_model(),
+        device=device,
+        shots=shots,
+        molecules=molecules,
+        task=task,
+        seed=seed,
+        mitigation=mitigation,
+        preparation=preparation,
+        prior=prior,
+        kappa=kappa,
+        draw=draw,
+        input=None if input_file is None else str(input_file),
+    )
+    _run(settings, out_folder, as_json=as_json)
+
+
+def demo(out_folder: Out = RUNS, seed: Seed = 0, as_json: Json = False) -> None:
+    """The main job on the shipped model and the default device: start here.
+
+    Twenty held-out molecules go the whole way through the device model: encoder shots, latent,
+    decoder shots, molecule.
+    """
+    settings = Settings.parse(
+        model=default_model(),
+        device=DEFAULT_DEVICE,
+        shots=_DEMO_SHOTS,
+        molecules=_DEMO_MOLECULES,
+        task="reconstruct",
+        seed=seed,
+    )
+    _run(settings, out_folder, as_json=as_json)
+
+
+def command_line(settings: Settings) -> str:
+    """The ``qhw compare`` command that gives these settings."""
+    words = ["qhw", "compare"]
+    for name, value in settings.model_dump(exclude_defaults=True).items():
+        words += ["--no-draw"] if name == "draw" else [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def _run(settings: Settings, folder: Path, *, as_json: bool) -> None:
+    name = run_id(settings.task, settings.model_dump_json())
+    with run_folder(folder, name) as run, steps() as tell:
+        comparison = compare(settings, command=command_line(settings), notify=tell)
+        tell("writing the report")
+        write_artefacts(comparison, run.staging)
+        (run.staging / "report.html").write_text(render(comparison, run.id), encoding="utf-8")
+    if as_json:
+        document = json.loads(comparison.result.to_json())
+        emit_json({"run": str(run.final), **document})
+        return
+    out.print(summary(comparison.result))
+    out.print(f"report: {run.final / 'report.html'}", soft_wrap=True, markup=False)

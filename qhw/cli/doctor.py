@@ -1,0 +1,36 @@
+"""``qhw doctor``: is this installation able to work?"""
+
+from __future__ import annotations
+
+import importlib.util
+
+from backends.registry import backend_names
+from qhw.analysis.provenance import versions
+from qhw.cli.console import emit_json, out
+from qhw.cli.options import Json
+from qhw.models.checkpoint import code_version, shipped
+
+_EXTRAS = {"train": "qm9pack", "bench": "pennylane", "braket": "braket", "mitiq": "mitiq"}
+
+
+def doctor(as_json: Json = False) -> None:
+    """Versions, extras, shipped models and devices found here."""
+    code = code_version()
+    found = {
+        "versions": versions(),
+        "git_revision": code.revision,
+        "git_dirty": code.modified,
+        "extras": {
+            extra: importlib.util.find_spec(module) is not None for extra, module in _EXTRAS.items()
+        },
+        "models": list(shipped()),
+        "backends": len(backend_names()),
+    }
+    if as_json:
+        emit_json(found)
+        return
+    for name, value in found.items():
+        shown = (
+            ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        )
+        out.print(f"{name}: {shown}", markup=False, soft_wrap=True)

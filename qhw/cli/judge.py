@@ -1,0 +1,82 @@
+"""``qhw judge``: which geometries are molecules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from qhw.analysis.compare import make_prior
+from qhw.analysis.molecule_scores import PROTOCOLS
+from qhw.analysis.tasks import ExactModel
+from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.qm9 import sample_molecules
+from qhw.chem.sdf_reader import read_sdf
+from qhw.chem.validity import judge, reference_smiles
+from qhw.cli.console import emit_json, out
+from qhw.cli.options import Json, Model, Prior, Seed
+from qhw.models.checkpoint import load
+from qhw.report.format import percent
+
+
+def judge_command(
+    input_file: Annotated[Path | None, typer.Option("--input", help="SDF file to judge.")] = None,
+    model: Model = None,
+    samples: Annotated[int, typer.Option(help="Molecules generated with --model.")] = 1000,
+    prior: Prior = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Validity under both protocols, every denominator named.
+
+    Judges QM9's own geometries (the shipped held-out sample), an SDF file (--input), or what a
+    model generates exactly, without a device (--model).
+    """
+    title, molecules = _molecules(input_file, model, samples, prior, seed)
+    known = reference_smiles(sample_molecules().smiles.tolist()) if model else None
+    reports = [judge(molecules, protocol, reference=known) for protocol in PROTOCOLS]
+    if as_json:
+        emit_json({"judged": title, "reports": [report.summary() for report in reports]})
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim", title=title, title_justify="left")
+    for heading in ("protocol", "samples", "two atoms or more", "valid", "valid / all"):
+        table.add_column(heading, justify="right")
+    for heading in ("valid / two or more", "different / valid", "reasons"):
+        table.add_column(heading, justify="right")
+    for report in reports:
+        rates = report.rates
+        reasons = [f"{why} {n}" for why, n in report.reasons.items() if why != "valid"]
+        table.add_row(
+            report.protocol,
+            str(report.samples),
+            str(report.kept),
+            str(report.valid),
+            percent(rates["valid/all"]),
+            percent(rates["valid/kept"]),
+            f"{report.unique} / {report.valid}",
+            ", ".join(reasons),
+        )
+    out.print(table)
+
+
+def _molecules(
+    file: Path | None, model: str | None, samples: int, prior: str | None, seed: int
+) -> tuple[str, MoleculeBatch]:
+    if file is not None and model is not None:
+        raise ValueError("Argument `input` must not be given with `model`, but both are")
+    if file is not None:
+        return str(file), read_sdf(file).molecules
+    if model is None:
+        sample = sample_molecules()
+        return f"QM9's own geometries, {len(sample)} held-out molecules", sample.molecules
+    if samples < 1:
+        raise ValueError(f"Argument `samples` must be >= 1, but is {samples}")
+    loaded, card = load(model)
+    exact = ExactModel(loaded.double())
+    source = make_prior(prior, exact, sample_molecules(), seed)
+    latents = source.sample(samples, np.random.default_rng(seed))
+    title = f"{samples} molecules generated exactly by {card.name}, prior {source.kind}"
+    return title, exact.molecules(exact.decoder(latents))

@@ -1,0 +1,65 @@
+"""``qhw plan-shots`` and ``qhw sample-latents``."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from qhw.analysis.compare import default_model, make_prior
+from qhw.analysis.tasks import ExactModel
+from qhw.chem.qm9 import sample_molecules
+from qhw.cli.console import emit_json, out
+from qhw.cli.options import Json, Model, Prior, Seed
+from qhw.latent.shot_plan import plan_shots
+from qhw.models.checkpoint import load, write_atomically
+
+
+def plan_shots_command(
+    kappa: Annotated[float, typer.Option(help="Concentration of the latent vMF, 0 to 1e5.")],
+    dim: Annotated[int, typer.Option(help="Latent dimension.")] = 32,
+    share: Annotated[
+        float, typer.Option(help="Largest shot-noise angle, as a share of the vMF's own.")
+    ] = 0.1,
+    as_json: Json = False,
+) -> None:
+    """Encoder shots for which shot noise hides behind the latent's own spread."""
+    plan = plan_shots(kappa, dim, share)
+    if as_json:
+        emit_json({"kappa": kappa, "dim": dim, **asdict(plan)})
+        return
+    out.print(f"{plan.shots:,} shots", style="bold")
+    shot, vmf = math.degrees(plan.shot_angle), math.degrees(plan.vmf_angle)
+    out.print(
+        f"shot noise turns the mean direction by {shot:.3g} degrees (rms), the vMF by {vmf:.3g}: "
+        f"a share of {100 * plan.share:.3g} %, which widens the spread by "
+        f"{100 * plan.extra_spread:.2g} %",
+        soft_wrap=True,
+    )
+
+
+def sample_latents(
+    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON file to write.")],
+    model: Model = None,
+    count: Annotated[int, typer.Option(help="Latents drawn.")] = 100,
+    prior: Prior = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw latents from a model's prior, for use elsewhere."""
+    if count < 1:
+        raise ValueError(f"Argument `count` must be >= 1, but is {count}")
+    loaded, card = load(model or default_model())
+    source = make_prior(prior, ExactModel(loaded.double()), sample_molecules(), seed)
+    latents = source.sample(count, np.random.default_rng(seed))
+    document = {"model": card.name, "prior": source.kind, "seed": seed, "latents": latents.tolist()}
+    write_atomically(out_file, (json.dumps(document) + "\n").encode())
+    if as_json:
+        emit_json({"file": str(out_file), "count": count, "dim": latents.shape[1]})
+        return
+    out.print(f"{count} latents of dimension {latents.shape[1]}: {out_file}", soft_wrap=True)

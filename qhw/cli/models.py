@@ -1,0 +1,66 @@
+"""``qhw models``, ``qhw train`` and ``qhw import-checkpoint``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from qhw.cli.console import emit_json, out
+from qhw.cli.options import Json
+from qhw.models.checkpoint import load, save, shipped
+from qhw.models.import_torchquantum import import_torchquantum
+from qhw.models.train import TrainConfig, train
+from qhw.report.format import number
+
+
+def list_models(as_json: Json = False) -> None:
+    """Shipped models, with what was measured after their training."""
+    cards = [load(name)[1] for name in shipped()]
+    if as_json:
+        emit_json({"models": [card.model_dump(mode="json") for card in cards]})
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("name", "kind", "tensors", "made", "measured"):
+        table.add_column(heading)
+    for card in cards:
+        measured = ", ".join(f"{key} {number(value)}" for key, value in card.metrics.items())
+        table.add_row(
+            card.name, card.kind, str(len(card.tensors)), f"{card.created:%Y-%m-%d}", measured
+        )
+    out.print(table)
+
+
+def train_command(
+    config: Annotated[Path, typer.Argument(help="YAML; see experiments/.")],
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")],
+    as_json: Json = False,
+) -> None:
+    """Train a model on QM9 (extra `train`); goes on where it was stopped."""
+    path = train(TrainConfig.from_yaml(config), folder)
+    card = load(path)[1]
+    if as_json:
+        emit_json({"checkpoint": str(path), "card": card.model_dump(mode="json")})
+        return
+    for key, value in card.metrics.items():
+        out.print(f"{key}: {number(value)}", markup=False)
+    out.print(f"checkpoint: {path}", markup=False, soft_wrap=True)
+
+
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(help="Released TorchQuantum state dict (.pth).")],
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")],
+    kappa: Annotated[float, typer.Option(help="Of the latent; the file does not hold it.")] = 20.0,
+    blocks: Annotated[int, typer.Option(help="Blocks L of its circuits.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Read the authors' released QVAE-Mole checkpoint into our format."""
+    model = import_torchquantum(file, n_blocks=blocks, kappa=kappa)
+    path = folder / f"{file.stem}.safetensors"
+    card = save(model, path, name=file.stem, training={"imported_from": file.name})
+    if as_json:
+        emit_json({"checkpoint": str(path), "card": card.model_dump(mode="json")})
+        return
+    out.print(f"checkpoint: {path}", markup=False, soft_wrap=True)

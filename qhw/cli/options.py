@@ -1,0 +1,30 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the run's folder is made.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+Shots = Annotated[int, typer.Option("--shots", help="Shots of each circuit.")]
+Device = Annotated[
+    str, typer.Option("--device", help="Backend: exact, aer:<device>; see `qhw devices`.")
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="Shipped name or path of a checkpoint; see `qhw models`."),
+]
+Prior = Annotated[
+    str | None,
+    typer.Option(
+        "--prior",
+        help="vmf-mixture (default, fitted to the shipped molecules' latents), positive-orthant "
+        "(released code), uniform-sphere (paper).",
+    ),
+]
+RUNS = Path("runs")
+DEFAULT_DEVICE = "aer:ibm_boston"

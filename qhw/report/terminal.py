@@ -1,0 +1,82 @@
+"""A comparison as a few lines on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from qhw.analysis.result import SOURCE_LABELS, ComparisonResult, Metric, Section, SourceKey
+from qhw.report.format import duration, interval, number, percent
+
+_STYLES = {"better": "bold green", "same": "bold yellow", "worse": "bold red"}
+
+
+def summary(result: ComparisonResult) -> RenderableType:
+    """Verdict, one table of the main numbers, circuits and device."""
+    s = result.settings
+    title = f"{s.task}: {result.model.name} on {s.device}, {s.molecules} rows, {s.shots:,} shots"
+    return Group(
+        Text(title, style="bold"),
+        _numbers(result),
+        *(Text(line) for line in _facts(result)),
+        Text(result.verdict.text, style=_STYLES[result.verdict.level]),
+    )
+
+
+def _numbers(result: ComparisonResult) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("")
+    for heading in ("TVD to exact", "95 % interval", "skill", "RMSD (Å)", "types", "strict valid"):
+        table.add_column(heading, justify="right")
+    main = result.section(result.verdict.section)
+    metric = main.metric("total_variation") if main else None
+    molecules = result.section("molecules_exact")
+    sources: list[SourceKey] = ["exact", *(row.source for row in metric.rows)] if metric else []
+    for source in sources:
+        row = metric.row(source) if metric else None
+        skill = next((k for k in metric.skills if k.source == source), None) if metric else None
+        table.add_row(
+            SOURCE_LABELS[source],
+            number(row.mean.value) if row and row.mean else "",
+            interval(row.mean) if row else "",
+            f"{skill.estimate.value:.2f}" if skill else "",
+            _mean(molecules, "rmsd", source),
+            _mean(molecules, "type_accuracy", source, share=True),
+            _valid(result, source),
+            style="bold" if source.startswith("device") else None,
+        )
+    return table
+
+
+def _mean(section: Section | None, key: str, source: SourceKey, *, share: bool = False) -> str:
+    metric: Metric | None = section.metric(key) if section else None
+    row = metric.row(source) if metric else None
+    if row is None or row.mean is None:
+        return ""
+    return percent(row.mean.value) if share else number(row.mean.value, 2)
+
+
+def _valid(result: ComparisonResult, source: SourceKey) -> str:
+    for row in result.validity:
+        if row.source == source and row.protocol == "strict":
+            return f"{row.valid} of {row.samples}"
+    return ""
+
+
+def _facts(result: ComparisonResult) -> list[str]:
+    lines = [
+        f"{c.role}: {c.two_qubit_gates} two-qubit gates, two-qubit depth {c.two_qubit_depth}, "
+        f"{duration(c.duration_s)}, qubits {', '.join(map(str, c.qubits))}; "
+        f"loading fidelity at least {c.loading_fidelity_min:.5f}"
+        for c in result.circuits
+    ]
+    device, age = result.device, result.provenance.snapshot_age_days
+    if device.snapshot is not None and device.taken is not None:
+        lines.append(
+            f"snapshot {device.snapshot} of {device.taken:%Y-%m-%d} ({number(age)} days old), "
+            f"median two-qubit error {number(device.median_two_qubit_error)}"
+        )
+    cost = sum(c.usd for c in result.circuits)
+    lines.append(f"cost: ${cost:.2f} ({result.circuits[0].cost_basis})")
+    return lines
