@@ -62,12 +62,12 @@ class FusedAnsatz:
 
 
 @lru_cache(maxsize=64)
-def fuse(ansatz: Ansatz, max_wires: int = 5) -> FusedAnsatz:
+def fuse(ansatz: Ansatz, max_wires: int = 4) -> FusedAnsatz:
     """Cut ``ansatz`` into blocks of at most ``max_wires`` wires.
 
     Args:
         ansatz: circuit on at least two wires.
-        max_wires: largest block; 5 is fastest for 7 wires on a CPU.
+        max_wires: largest block; 4 is fastest for 7 wires on a CPU.
 
     Raises:
         ValueError: fewer than two wires, or an unknown gate.

@@ -8,6 +8,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +61,8 @@ class TrainConfig(BaseModel):
         molecules: train on the first so many of the training split; all by default.
         evaluate: molecules of the validation split measured at the end.
         checkpoint_every: epochs between states on disk.
+        threads: of torch during the run; with one, the usual choice for such small matrices, the
+            weights do not depend on how many cores there are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +79,7 @@ class TrainConfig(BaseModel):
     molecules: int | None = Field(default=None, ge=1)
     evaluate: int = Field(default=2000, ge=1)
     checkpoint_every: int = Field(default=1, ge=1)
+    threads: int = Field(default=1, ge=1)
 
     @classmethod
     def from_yaml(cls, path: Path) -> Self:
@@ -175,11 +179,12 @@ def train(
     log = out / "log.jsonl"
     first = state.restore(model, run.optimizer, generator) if resume else 0
     _cut_log(log, first)
-    for epoch in _shown(range(first, config.epochs), config, progress):
-        with log.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(run.epoch(epoch)) + "\n")
-        if (epoch + 1) % config.checkpoint_every == 0 or epoch + 1 == config.epochs:
-            state.write(model, run.optimizer, generator, epoch + 1)
+    with _threads(config.threads):
+        for epoch in _shown(range(first, config.epochs), config, progress):
+            with log.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(run.epoch(epoch)) + "\n")
+            if (epoch + 1) % config.checkpoint_every == 0 or epoch + 1 == config.epochs:
+                state.write(model, run.optimizer, generator, epoch + 1)
     metrics = reconstruction_metrics(
         model.eval(), data.validation[: config.evaluate], torch.Generator().manual_seed(config.seed)
     )
@@ -264,11 +269,23 @@ class _Run:
 
 def _digest(config: TrainConfig, molecules: MoleculeBatch) -> str:
     """What a state belongs to: the config, but for how it is watched, and the molecules."""
-    settings = config.model_dump(mode="json", exclude={"name", "evaluate", "checkpoint_every"})
+    settings = config.model_dump(
+        mode="json", exclude={"name", "evaluate", "checkpoint_every", "threads"}
+    )
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(np.ascontiguousarray(molecules.types).tobytes())
     digest.update(np.ascontiguousarray(molecules.positions).tobytes())
     return digest.hexdigest()
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _cut_log(log: Path, epochs: int) -> None:
