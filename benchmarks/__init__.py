@@ -1,0 +1,1 @@
+"""Measurements of speed; not part of the installed packages."""

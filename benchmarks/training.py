@@ -1,0 +1,157 @@
+"""Training speed of QVAE-Mole (7 qubits, L = 10) here and in other frameworks, in one run.
+
+Run ``python -m benchmarks.training``; ``--json`` prints one JSON document instead of a table.
+Our step is timed right before and right after every rival, so that each ratio compares
+neighbouring minutes of the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.rivals import RIVALS
+from benchmarks.workload import Workload, make_workload, ours
+
+
+@dataclass(frozen=True)
+class Row:
+    """One framework at one batch size; times in seconds, medians over steps.
+
+    ``ratio`` is the rival's step over ours beside it; ``skipped`` says why nothing was measured.
+    """
+
+    framework: str
+    batch: int
+    setup: float | None = None
+    step: float | None = None
+    ours: float | None = None
+    ratio: float | None = None
+    steps: int = 0
+    remark: str = ""
+    skipped: str = ""
+
+
+def timed(step: Callable[[], float], budget: float, most: int) -> list[float]:
+    """Times of single steps: at least 3, at most ``most``, until ``budget`` seconds are used."""
+    times: list[float] = []
+    while len(times) < 3 or (len(times) < most and sum(times) < budget):
+        started = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def time_ours(workload: Workload, budget: float) -> list[float]:
+    """Our steps after three to warm up."""
+    step = ours(workload)
+    for _ in range(3):
+        step()
+    return timed(step, budget, 100)
+
+
+def time_rival(name: str, workload: Workload, budget: float) -> Row:
+    """A rival between two measurements of ours.
+
+    Raises:
+        RuntimeError: its loss at the common starting angles is not ours.
+    """
+    batch = len(workload.data)
+    module, prepare = RIVALS[name]
+    if find_spec(module) is None:
+        return Row(name, batch, skipped=f"{module} is not installed")
+    rival = prepare(workload)
+    if not math.isclose(rival.first_loss, workload.first_loss(), rel_tol=1e-3):
+        raise RuntimeError(
+            f"{name} has loss {rival.first_loss}, but the same model here {workload.first_loss()}"
+        )
+    rival.step()
+    before = time_ours(workload, budget / 4)
+    times = timed(rival.step, budget, 30)
+    beside = float(np.median(before + time_ours(workload, budget / 4)))
+    median = float(np.median(times))
+    return Row(
+        name,
+        batch,
+        rival.setup_seconds,
+        median,
+        beside,
+        median / beside,
+        len(times),
+        rival.remark,
+    )
+
+
+def measure(batches: list[int], names: list[str], budget: float, console: Console) -> list[Row]:
+    """Every framework at every batch size, ours first."""
+    rows = []
+    for batch in batches:
+        workload = make_workload(batch)
+        times = time_ours(workload, budget)
+        remark = f"torch {torch.__version__}, {torch.get_num_threads()} threads, with vMF draw"
+        middle = float(np.median(times))
+        rows.append(Row("qhw", batch, 0.0, middle, middle, 1.0, len(times), remark))
+        for name in names:
+            console.print(f"batch {batch}: {name} ...", highlight=False)
+            rows.append(time_rival(name, workload, budget))
+            gc.collect()
+    return rows
+
+
+def table(rows: list[Row]) -> Table:
+    """Rows for people."""
+    shown = Table(title="One training step of QVAE-Mole (7 qubits, L = 10)")
+    for name in ("batch", "framework", "set-up, s", "step, ms", "ours beside, ms", "theirs / ours"):
+        shown.add_column(name, justify="left" if name == "framework" else "right")
+    shown.add_column("remark")
+    for row in rows:
+        if row.step is None or row.ours is None or row.ratio is None or row.setup is None:
+            shown.add_row(str(row.batch), row.framework, *["-"] * 4, f"skipped: {row.skipped}")
+            continue
+        shown.add_row(
+            str(row.batch),
+            row.framework,
+            f"{row.setup:.1f}",
+            f"{1e3 * row.step:.1f}",
+            f"{1e3 * row.ours:.1f}",
+            f"{row.ratio:.1f}",
+            row.remark,
+        )
+    return shown
+
+
+def main() -> int:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
+    parser.add_argument("--batch", type=int, nargs="+", default=[512, 8192])
+    parser.add_argument("--rival", choices=sorted(RIVALS), nargs="*", default=list(RIVALS))
+    parser.add_argument("--seconds", type=float, default=20.0, help="per measurement (default 20)")
+    parser.add_argument("--threads", type=int, help="torch threads (default: torch's own)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    arguments = parser.parse_args()
+    if min(arguments.batch) < 1 or any(b > 512 and b % 512 for b in arguments.batch):
+        parser.error("--batch must be at most 512 or a multiple of 512")
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
+    rows = measure(arguments.batch, arguments.rival, arguments.seconds, Console(stderr=True))
+    if arguments.json:
+        print(json.dumps({"rows": [asdict(row) for row in rows]}, indent=2))
+    else:
+        Console(width=None if sys.stdout.isatty() else 160).print(table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
