@@ -132,7 +132,7 @@ def table(rows: list[Row]) -> Table:
     return shown
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
     parser.add_argument("--batch", type=int, nargs="+", default=[512, 8192])
@@ -140,7 +140,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="per measurement (default 20)")
     parser.add_argument("--threads", type=int, help="torch threads (default: torch's own)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     if min(arguments.batch) < 1 or any(b > 512 and b % 512 for b in arguments.batch):
         parser.error("--batch must be at most 512 or a multiple of 512")
     if arguments.threads is not None:

@@ -79,6 +79,7 @@ def test_any_gate_sequence(data: st.DataObject, n: int, max_wires: int) -> None:
     assert sorted(i for b in fused.blocks for i in b.pairs) == list(range(len(fused.pairs)))
 
 
+@settings(max_examples=40, deadline=None)
 @given(wires=st.permutations(range(4)).flatmap(lambda p: st.integers(1, 4).map(lambda k: p[:k])))
 def test_input_wires_are_columns(wires: list[int]) -> None:
     ansatz = chain_ansatz(4, 2)
