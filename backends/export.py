@@ -5,14 +5,25 @@ from __future__ import annotations
 import io
 
 from qiskit import qasm3, qpy
+from qiskit.circuit import Delay, Duration
+from qiskit.circuit.classical import expr
 
 from backends.base import CompiledTemplate
 
 
 def to_qpy_bytes(compiled: CompiledTemplate) -> bytes:
-    """The compiled circuit, parameters free, in Qiskit's QPY format."""
+    """The compiled circuit, parameters free, in Qiskit's QPY format.
+
+    Waits are written as duration expressions: Qiskit 2.6 loses the unit of a plain delay in QPY
+    and reads seconds back as clock periods.
+    """
+    circuit = compiled.circuit.copy()
+    for place, step in enumerate(circuit.data):
+        if step.operation.name == "delay" and step.operation.unit == "s":
+            wait = Delay(expr.lift(Duration.s(step.operation.duration)))
+            circuit.data[place] = step.replace(operation=wait)
     buffer = io.BytesIO()
-    qpy.dump(compiled.circuit, buffer)
+    qpy.dump(circuit, buffer)
     return buffer.getvalue()
 
 

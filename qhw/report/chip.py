@@ -80,7 +80,10 @@ def positions(snapshot: DeviceSnapshot) -> FloatArray:
         return np.stack([np.cos(turn), np.sin(turn)], axis=1) * n / (2 * np.pi)
     hops = np.asarray(rx.distance_matrix(graph, null_value=np.inf), dtype=np.float64)
     hops[~np.isfinite(hops)] = hops[np.isfinite(hops)].max() + 2.0
-    return _across(_majorise(hops, _classical_scaling(hops)))
+    # a small spiral parts qubits that no hop count tells apart
+    turn = 2.4 * np.arange(n)
+    spiral = 0.02 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    return _across(_majorise(hops, _classical_scaling(hops) + spiral))
 
 
 def _classical_scaling(hops: FloatArray) -> FloatArray:

@@ -56,6 +56,7 @@ def to_svg(figure: Figure, label: str) -> str:
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     # ids repeat between figures of one page; a prefix of their own keeps clip paths apart
     salt = f"f{zlib.crc32(text.encode()):x}"
     text = re.sub(r'id="([^"]+)"', rf'id="{salt}-\1"', text)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qhw.analysis.compare import compare, default_model, make_prior
+from qhw.analysis.result import ComparisonResult, ResultError, Settings
+from qhw.analysis.tasks import ExactModel, draw_latents
+from qhw.chem.qm9 import sample_molecules
+from qhw.latent import vmf
+from qhw.models.checkpoint import load, shipped
+
+GOLDEN = Path(__file__).parent / "golden" / "result-v1.json"
+
+
+def run(model: Path, task: str, **changes: object) -> ComparisonResult:
+    values = {"device": "exact", "shots": 20_000, "molecules": 6, "model": str(model), "task": task}
+    return compare(Settings.parse(**(values | changes)), notify=lambda _: None).result
+
+
+def without_times(result: ComparisonResult) -> dict[str, object]:
+    return result.model_dump(exclude={"provenance"})
+
+
+@pytest.mark.parametrize("task", ["generate", "encode", "reconstruct"])
+def test_a_noiseless_device_sits_on_the_shot_floor(small_model: Path, task: str) -> None:
+    result = run(small_model, task, molecules=24)
+    metric = result.section(result.verdict.section).metric("total_variation")
+    device, floor = metric.row("device_raw").mean, metric.row("shots_only").mean
+    assert device.value == pytest.approx(floor.value, rel=0.1)
+    assert metric.row("device_readout") is None
+    assert result.device.snapshot is None
+
+
+def test_device_noise_shows_and_readout_correction_helps(small_model: Path) -> None:
+    result = run(small_model, "generate", device="aer:ibm_torino", shots=1_000_000)
+    metric = result.section("decoder").metric("total_variation")
+    raw, corrected, floor = (
+        metric.row(source).mean.value for source in ("device_raw", "device_readout", "shots_only")
+    )
+    assert floor < corrected < raw
+    assert result.circuits[0].two_qubit_gates >= 16
+    assert result.circuits[0].loading_fidelity_min > 0.9999
+    assert "ibm_torino" in (result.circuits[0].readout_source or "")
+
+
+def test_same_seed_same_result_other_seed_other_result(small_model: Path) -> None:
+    first = run(small_model, "reconstruct", device="aer:ibm_fez", molecules=3)
+    again = run(small_model, "reconstruct", device="aer:ibm_fez", molecules=3)
+    other = run(small_model, "reconstruct", device="aer:ibm_fez", molecules=3, seed=1)
+    assert without_times(first) == without_times(again)
+    assert first.sections != other.sections
+
+
+def test_many_shots_and_no_draw_bring_the_whole_way_to_exact(small_model: Path) -> None:
+    result = run(small_model, "reconstruct", shots=10_000_000, draw=False)
+    angle = result.section("direction").metric("angle").row("device_raw").mean.value
+    assert angle < 0.1
+    assert (
+        result.section("molecules_exact").metric("type_accuracy").row("device_raw").mean.value == 1
+    )
+    assert result.draw.kappa is None
+
+
+def test_kappa_is_raised_by_what_shots_already_spread(small_model: Path) -> None:
+    draw = run(small_model, "reconstruct", shots=10_000, kappa=500.0).draw
+    # concentrated limit: 1/kappa' = 1/kappa - 1/(4N)
+    assert draw.kappa_used[0] == pytest.approx(1 / (1 / 500 - 1 / 40_000), rel=0.01)
+    few = run(small_model, "reconstruct", shots=50, kappa=5000.0).draw
+    assert few.unattainable == 6
+
+
+def test_paired_draws_follow_the_law_and_each_other() -> None:
+    mu = np.tile(np.eye(32)[0], (4000, 1))
+    z = draw_latents(mu, 100.0, seed=2)
+    assert np.linalg.norm(z, axis=1) == pytest.approx(np.ones(4000))
+    cosine = (z * mu).sum(axis=1)
+    error = cosine.std() / np.sqrt(4000)
+    assert cosine.mean() == pytest.approx(vmf.mean_resultant_length(32, 100.0), abs=4 * error)
+    near = draw_latents(mu, 100.5, seed=2)
+    assert np.median(np.linalg.norm(near - z, axis=1)) < 0.01
+    assert draw_latents(mu, None, seed=2) is mu
+    infinite = draw_latents(mu[:2], np.array([np.inf, 100.0]), seed=2)
+    assert (infinite[0] == mu[0]).all()
+    assert (infinite[1] == z[1]).all()
+
+
+def test_priors_by_name(small_model: Path) -> None:
+    exact = ExactModel(load(small_model)[0].double())
+    sample = sample_molecules()
+    orthant = make_prior("positive-orthant", exact, sample, 0).sample(50, np.random.default_rng(0))
+    assert orthant.shape == (50, 32)
+    assert (orthant >= 0).all()
+    fitted = make_prior(None, exact, sample, 0)
+    mu = exact.direction(exact.encoder(exact.inputs(sample.molecules)))
+    uniform = make_prior("uniform-sphere", exact, sample, 0)
+    assert fitted.log_density(mu).mean() > uniform.log_density(mu).mean() + 10
+    with pytest.raises(ValueError, match="vmf-mixture, positive-orthant, uniform-sphere"):
+        make_prior("gauss", exact, sample, 0)
+
+
+def test_golden_result_still_loads() -> None:
+    result = ComparisonResult.from_json(GOLDEN.read_text(encoding="utf-8"), "golden")
+    assert result.settings.task == "reconstruct"
+    assert ComparisonResult.from_json(result.to_json()) == result
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "must be JSON"),
+        ('{"schema_version": 99}', "must have schema_version 1, but has 99"),
+        ('{"schema_version": 1, "settings": {}}', "settings"),
+    ],
+)
+def test_damaged_results_are_named(text: str, words: str) -> None:
+    with pytest.raises(ResultError, match=words):
+        ComparisonResult.from_json(text, "r.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"shots": 0}, "`shots` must be greater than or equal to 1, but is 0"),
+        ({"molecules": 1}, "`molecules` must be greater than or equal to 2"),
+        ({"task": "fold"}, "`task`.*'generate', 'encode' or 'reconstruct'"),
+        ({"mitigation": "magic"}, "'none' or 'readout'"),
+        ({"kappa": float("nan")}, "`kappa`"),
+        ({"molecules": 1001}, "at most 1000"),
+        ({"prior": "x"}, "`prior` must be one of"),
+    ],
+)
+def test_settings_out_of_range_are_named(small_model: Path, change: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        run(small_model, **({"task": "encode"} | change))
+
+
+def test_default_model_is_a_shipped_one() -> None:
+    if not shipped():
+        pytest.skip("no checkpoint is shipped yet")
+    assert default_model() in shipped()
