@@ -1,0 +1,72 @@
+"""Predicted success of a compiled circuit, gate by gate as it stands."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from qiskit import QuantumCircuit
+
+from backends.native.schedule import schedule_alap
+from calibration.layout import Layout
+from calibration.noise import Relaxation
+from calibration.snapshot import DeviceSnapshot
+
+_WORST = 1e-12
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a snapshot says will happen.
+
+    Attributes:
+        layout: natural logarithm of success, and each share of it.
+        two_qubit_errors: sum of the reported two-qubit gate errors (n2 e2).
+        duration_s: from the first gate to the start of readout; 0 without timing.
+    """
+
+    layout: Layout
+    two_qubit_errors: float
+    duration_s: float
+
+
+def predict(
+    circuit: QuantumCircuit, snapshot: DeviceSnapshot, qubits: tuple[int, ...]
+) -> Prediction:
+    """Multiply (1 - error) of every gate and readout, and the survival of waiting qubits.
+
+    Args:
+        circuit: native gates.
+        snapshot: the device.
+        qubits: device qubit of each circuit qubit.
+
+    Source: the estimated success probability of Nation and Treinish, PRX Quantum 4, 010327 (2023),
+    with idle decay of an as-late-as-possible schedule added.
+    """
+    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
+    two = one = readout = errors = 0.0
+    for item in circuit.data:
+        places = [qubits[index[q]] for q in item.qubits]
+        name = item.operation.name
+        if name == "measure":
+            readout += _log(snapshot.qubits[places[0]].readout_error)
+        elif name not in ("barrier", "delay") and name not in snapshot.virtual_gates:
+            gate = snapshot.gate(name, places)
+            error = gate.error if gate else None
+            if len(places) == 2:
+                two += _log(error)
+                errors += error or 0.0
+            else:
+                one += _log(error)
+    schedule = schedule_alap(circuit, snapshot.restricted(qubits))
+    idle = 0.0
+    for wait, q in zip(schedule.idle_s, qubits, strict=True):
+        qubit = snapshot.qubits[q]
+        kept = Relaxation.during(wait, qubit.t1_s, qubit.t2_s).process_fidelity
+        idle += _log(2 / 3 * (1 - kept))
+    layout = Layout(two + one + readout + idle, qubits, two, one, readout, idle)
+    return Prediction(layout, errors, schedule.duration_s)
+
+
+def _log(error: float | None) -> float:
+    return math.log(max(1 - (error or 0.0), _WORST))

@@ -1,0 +1,167 @@
+"""One-qubit unitaries as native pulses, as few as possible, rotations about z kept virtual.
+
+A rotation about z costs nothing: it is either a native virtual gate or a shift of the phase of
+every later pulse. So a unitary is split into pulses and a rotation about z that is handed on, and
+may pass through the next two-qubit gate (McKay et al., Phys. Rev. A 96, 022330 (2017)).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from qiskit.circuit import Gate
+from qiskit.circuit.library import RGate, RXGate, RZGate, SXGate, U1Gate, U2Gate, U3Gate, XGate
+
+from backends.base import BackendError
+from backends.native.gates import GPi2Gate, GPiGate
+from backends.native.rotations import (
+    TOLERANCE,
+    Matrix,
+    euler_zxz,
+    pulse,
+    quaternion,
+    rx,
+    wrap,
+)
+
+KitName = Literal["sx", "rx", "quarter_rx", "u", "r", "gpi"]
+_FRAMED: tuple[KitName, ...] = ("r", "gpi")
+_FREE_TURN: tuple[KitName, ...] = ("rx", "r", "u")
+
+
+@dataclass(frozen=True)
+class PulseKit:
+    """The one-qubit pulses of a qubit.
+
+    Attributes:
+        name: ``sx`` (sx, x, virtual rz), ``rx`` (any rx, virtual rz), ``quarter_rx`` (rx by
+            multiples of pi/2, virtual rz), ``u`` (u3, u2, virtual u1), ``r`` (equatorial pulses
+            of any length), ``gpi`` (equatorial pulses of pi and pi/2).
+    """
+
+    name: KitName
+
+    @classmethod
+    def of(cls, names: Collection[str], *, any_rx: bool) -> PulseKit:
+        """The kit of a set of native gate names.
+
+        Args:
+            names: native one-qubit gates usable on the qubit.
+            any_rx: whether ``rx`` takes any angle.
+
+        Raises:
+            BackendError: the gates do not make a known kit.
+        """
+        have = set(names)
+        kits: tuple[tuple[KitName, set[str], bool], ...] = (
+            ("rx", {"rx", "rz"}, any_rx),
+            ("sx", {"sx", "rz"}, True),
+            ("quarter_rx", {"rx", "rz"}, True),
+            ("u", {"u1", "u2", "u3"}, True),
+            ("r", {"r"}, True),
+            ("gpi", {"gpi", "gpi2"}, True),
+        )
+        for name, needs, allowed in kits:
+            if allowed and needs <= have:
+                return cls(name)
+        raise BackendError(
+            f"Native one-qubit gates must include one of {[sorted(k[1]) for k in kits]}, "
+            f"but are {sorted(have)}."
+        )
+
+    @property
+    def framed(self) -> bool:
+        """Whether rotations about z exist only as phases of later pulses."""
+        return self.name in _FRAMED
+
+    def up_to_z(self, unitary: Matrix) -> tuple[list[Gate], float]:
+        """Pulses P and angle a with ``unitary = rz(a) P`` up to phase, fewest pulses."""
+        a, turn, c = euler_zxz(unitary)
+        if turn < TOLERANCE:
+            return [], wrap(a + c)
+        if turn > math.pi - TOLERANCE:
+            steps, rest = [(0.0, math.pi)], a - c
+        elif self.name in _FREE_TURN or abs(turn - math.pi / 2) < TOLERANCE:
+            steps, rest = [(c, turn)], a
+        else:
+            # rx(b) = rz(pi/2) rx(pi/2) rz(b + pi) rx(pi/2) rz(pi/2), up to phase
+            quarter = math.pi / 2
+            steps, rest = [(c + quarter, quarter), (turn + math.pi, quarter)], a + quarter
+        return self._emit(steps, rest)
+
+    def exactly(self, unitary: Matrix) -> list[Gate]:
+        """Gates whose product is ``unitary`` up to phase, fewest pulses."""
+        gates, rest = self.up_to_z(unitary)
+        if rest == 0.0:
+            return gates
+        if not self.framed:
+            return [*gates, self._z(rest)]
+        if self.name == "r" or not gates:
+            # unitary = pulse(pi, p) pulse(.): the second pulse undoes the first one's rest
+            a, _, c = euler_zxz(unitary)
+            last = (a - c) / 2 if gates else rest / 2
+            first, _ = self.up_to_z(pulse(-math.pi, last) @ unitary)
+            return [*first, *self._emit([(-last, math.pi)], last)[0]]
+        # rz(a) rx(b) rz(c) = gpi2(p) gpi(q) gpi2(s), from rx(pi/2) rz(m) rx(-pi/2) = ry(-m)
+        a, turn, c = euler_zxz(unitary)
+        p, s = a - math.pi / 2, -(c + math.pi / 2)
+        return [GPi2Gate(wrap(s)), GPiGate(wrap((s + p - turn) / 2)), GPi2Gate(wrap(p))]
+
+    def up_to_x(self, unitary: Matrix) -> tuple[list[Gate], float]:
+        """Gates P and angle a with ``unitary = rx(a) P`` up to phase, fewest pulses."""
+        w, x, y, z = quaternion(unitary)
+        # where the pole goes: rx(-a) can bring it to the equator (one quarter turn is left)
+        # or, if it lies in the y-z plane, back to the pole (nothing is left)
+        pole = (2 * (x * z + w * y), 2 * (y * z - w * x), w * w - x * x - y * y + z * z)
+        angles = [0.0, 2 * math.atan2(z, y), math.atan2(pole[2], pole[1])]
+        if abs(pole[0]) < TOLERANCE:
+            angles.append(math.atan2(-pole[1], pole[2]))
+        if abs(y) < TOLERANCE and abs(z) < TOLERANCE:
+            angles.append(2 * math.atan2(x, w))
+        tries = [(self.exactly(rx(-angle) @ unitary), wrap(angle)) for angle in angles]
+        return min(tries, key=lambda t: sum(g.name not in ("rz", "u1") for g in t[0]))
+
+    def _emit(self, steps: list[tuple[float, float]], rest: float) -> tuple[list[Gate], float]:
+        """Gates of ``rz(rest) ... rx(turn) rz(before)``, first step applied first."""
+        gates: list[Gate] = []
+        frame = 0.0
+        for before, turn in steps:
+            frame += before
+            if self.framed:
+                gates.append(self._phased(turn, wrap(-frame)))
+            elif self.name == "u":
+                gates.append(_u_pulse(turn, wrap(frame)))
+                frame = 0.0
+            else:
+                if wrap(frame):
+                    gates.append(self._z(frame))
+                gates.append(self._turn(turn))
+                frame = 0.0
+        return gates, wrap(rest + frame)
+
+    def _phased(self, turn: float, phase: float) -> Gate:
+        if self.name == "r":
+            return RGate(turn, phase)
+        return GPiGate(phase) if abs(turn - math.pi) < TOLERANCE else GPi2Gate(phase)
+
+    def _turn(self, turn: float) -> Gate:
+        half = abs(turn - math.pi) < TOLERANCE
+        if self.name == "sx":
+            return XGate() if half else SXGate()
+        if self.name == "quarter_rx":
+            return RXGate(math.pi if half else math.pi / 2)
+        return RXGate(turn)
+
+    def _z(self, angle: float) -> Gate:
+        return U1Gate(wrap(angle)) if self.name == "u" else RZGate(wrap(angle))
+
+
+def _u_pulse(turn: float, before: float) -> Gate:
+    """``rx(turn) rz(before)`` as one gate: u3(b, a, c) is rz(a) ry(b) rz(c)."""
+    after, first = -math.pi / 2, wrap(before + math.pi / 2)
+    if abs(turn - math.pi / 2) < TOLERANCE:
+        return U2Gate(after, first)
+    return U3Gate(turn, after, first)
