@@ -87,7 +87,7 @@ def test_decode_inverts_encoder_inputs(
 def test_loss_is_seeded_and_has_finite_gradients(model: QVAE, molecules: MoleculeBatch) -> None:
     batch = molecules[:16]
     values = [
-        float(model.loss(batch, torch.Generator().manual_seed(seed))["total"]) for seed in (0, 0, 1)
+        model.loss(batch, torch.Generator().manual_seed(seed))["total"].item() for seed in (0, 0, 1)
     ]
     assert values[0] == values[1] != values[2]
     model.loss(batch, torch.Generator().manual_seed(0))["total"].backward()
