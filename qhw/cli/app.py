@@ -1,4 +1,8 @@
-"""The command line: ``qhw --help`` is its table of contents."""
+"""The command line: ``qhw --help`` is its table of contents.
+
+Commands import the house's other rooms when they are called: torch, Qiskit and RDKit take seconds
+to load, and ``qhw --help`` should not.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ import typer
 
 from qhw.cli import compare, devices, doctor, judge, latents, models
 from qhw.cli.errors import HouseGroup
-from qhw.models.checkpoint import code_version
 
 MAIN_JOB = "The main job"
 LOOK = "What there is"
@@ -40,6 +43,8 @@ app.command("sample-latents", rich_help_panel=TOOLS)(latents.sample_latents)
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from qhw.models.checkpoint import code_version
+
         typer.echo(f"qhw {code_version().version}")
         raise typer.Exit
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qhw.analysis.compare import compare, default_model
-from qhw.analysis.result import Settings
 from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import DEFAULT_DEVICE, RUNS, Device, Json, Model, Out, Prior, Seed, Shots
-from qhw.report.artefacts import write_artefacts
-from qhw.report.html import render
-from qhw.report.runfolder import run_folder, run_id
-from qhw.report.terminal import summary
+
+if TYPE_CHECKING:
+    from qhw.analysis.result import Settings
 
 _DEMO_SHOTS = 100_000
 _DEMO_MOLECULES = 20
@@ -55,6 +52,9 @@ def compare_command(
     Writes DIR/<run>/ with report.html, result.json, molecules.sdf, the compiled circuits, the
     calibration snapshot and the raw counts.
     """
+    from qhw.analysis.compare import default_model
+    from qhw.analysis.result import Settings
+
     settings = Settings.parse(
         model=model or default_model(),
         device=device,
@@ -78,6 +78,9 @@ def demo(out_folder: Out = RUNS, seed: Seed = 0, as_json: Json = False) -> None:
     Twenty held-out molecules go the whole way through the device model: encoder shots, latent,
     decoder shots, molecule.
     """
+    from qhw.analysis.compare import default_model
+    from qhw.analysis.result import Settings
+
     settings = Settings.parse(
         model=default_model(),
         device=DEFAULT_DEVICE,
@@ -98,6 +101,12 @@ def command_line(settings: Settings) -> str:
 
 
 def _run(settings: Settings, folder: Path, *, as_json: bool) -> None:
+    from qhw.analysis.compare import compare
+    from qhw.report.artefacts import write_artefacts
+    from qhw.report.html import render
+    from qhw.report.runfolder import run_folder, run_id
+    from qhw.report.terminal import summary
+
     name = run_id(settings.task, settings.model_dump_json())
     with run_folder(folder, name) as run, steps() as tell:
         comparison = compare(settings, command=command_line(settings), notify=tell)

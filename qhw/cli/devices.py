@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from calibration.catalog import CatalogRow, list_snapshots
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
-from qhw.report.format import duration, number
+
+if TYPE_CHECKING:
+    from calibration.catalog import CatalogRow
 
 
 def list_devices(
@@ -18,6 +19,9 @@ def list_devices(
     as_json: Json = False,
 ) -> None:
     """Device models: age of the calibration, qubits, median errors."""
+    from calibration.catalog import list_snapshots
+    from qhw.report.format import duration, number
+
     rows = [row for row in list_snapshots() if word in row.reference]
     if not rows:
         raise ValueError(f"Argument `word` must be part of a device's name, but no name has {word}")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 
-from backends.registry import backend_names
-from qhw.analysis.provenance import versions
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
-from qhw.models.checkpoint import code_version, shipped
 
 _EXTRAS = {"train": "qm9pack", "bench": "pennylane", "braket": "braket", "mitiq": "mitiq"}
 
 
 def doctor(as_json: Json = False) -> None:
     """Versions, extras, shipped models and devices found here."""
+    from backends.registry import backend_names
+    from qhw.analysis.provenance import versions
+    from qhw.models.checkpoint import code_version, shipped
+
     code = code_version()
     found = {
         "versions": versions(),

@@ -7,12 +7,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from backends.base import BackendError
 from qhw.cli.console import err
-from qhw.models.train import TrainingError
 
-EXPECTED = (ValueError, BackendError, OSError, ModuleNotFoundError, TrainingError)
-"""What bad input raises. Anything else is a fault of ours and keeps its traceback."""
 _DEBUG = "--debug"
 
 
@@ -36,11 +32,22 @@ class HouseGroup(TyperGroup):
                 markup=False,
                 soft_wrap=True,
             )
-        except EXPECTED as error:
+        except expected_errors() as error:
             if ctx.meta[_DEBUG]:
                 raise
             err.print(f"error: {one_line(str(error))}", markup=False, soft_wrap=True)
         raise typer.Exit(2)
+
+
+def expected_errors() -> tuple[type[Exception], ...]:
+    """What bad input raises; anything else is a fault of ours and keeps its traceback.
+
+    Imported only when something was raised: these modules take seconds.
+    """
+    from backends.base import BackendError
+    from qhw.models.train import TrainingError
+
+    return (ValueError, OSError, ModuleNotFoundError, BackendError, TrainingError)
 
 
 def one_line(text: str) -> str:

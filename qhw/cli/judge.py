@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.table import Table
 
-from qhw.analysis.compare import make_prior
-from qhw.analysis.molecule_scores import PROTOCOLS
-from qhw.analysis.tasks import ExactModel
-from qhw.chem.molecule import MoleculeBatch
-from qhw.chem.qm9 import sample_molecules
-from qhw.chem.sdf_reader import read_sdf
-from qhw.chem.validity import judge, reference_smiles
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json, Model, Prior, Seed
-from qhw.models.checkpoint import load
-from qhw.report.format import percent
+
+if TYPE_CHECKING:
+    from qhw.chem.molecule import MoleculeBatch
 
 
 def judge_command(
@@ -35,6 +28,11 @@ def judge_command(
     Judges QM9's own geometries (the shipped held-out sample), an SDF file (--input), or what a
     model generates exactly, without a device (--model).
     """
+    from qhw.analysis.molecule_scores import PROTOCOLS
+    from qhw.chem.qm9 import sample_molecules
+    from qhw.chem.validity import judge, reference_smiles
+    from qhw.report.format import percent
+
     title, molecules = _molecules(input_file, model, samples, prior, seed)
     known = reference_smiles(sample_molecules().smiles.tolist()) if model else None
     reports = [judge(molecules, protocol, reference=known) for protocol in PROTOCOLS]
@@ -65,6 +63,14 @@ def judge_command(
 def _molecules(
     file: Path | None, model: str | None, samples: int, prior: str | None, seed: int
 ) -> tuple[str, MoleculeBatch]:
+    import numpy as np
+
+    from qhw.analysis.compare import make_prior
+    from qhw.analysis.tasks import ExactModel
+    from qhw.chem.qm9 import sample_molecules
+    from qhw.chem.sdf_reader import read_sdf
+    from qhw.models.checkpoint import load
+
     if file is not None and model is not None:
         raise ValueError("Argument `input` must not be given with `model`, but both are")
     if file is not None:

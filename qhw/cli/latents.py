@@ -8,16 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from qhw.analysis.compare import default_model, make_prior
-from qhw.analysis.tasks import ExactModel
-from qhw.chem.qm9 import sample_molecules
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json, Model, Prior, Seed
-from qhw.latent.shot_plan import plan_shots
-from qhw.models.checkpoint import load, write_atomically
 
 
 def plan_shots_command(
@@ -29,6 +23,8 @@ def plan_shots_command(
     as_json: Json = False,
 ) -> None:
     """Encoder shots for which shot noise hides behind the latent's own spread."""
+    from qhw.latent.shot_plan import plan_shots
+
     plan = plan_shots(kappa, dim, share)
     if as_json:
         emit_json({"kappa": kappa, "dim": dim, **asdict(plan)})
@@ -52,6 +48,13 @@ def sample_latents(
     as_json: Json = False,
 ) -> None:
     """Draw latents from a model's prior, for use elsewhere."""
+    import numpy as np
+
+    from qhw.analysis.compare import default_model, make_prior
+    from qhw.analysis.tasks import ExactModel
+    from qhw.chem.qm9 import sample_molecules
+    from qhw.models.checkpoint import load, write_atomically
+
     if count < 1:
         raise ValueError(f"Argument `count` must be >= 1, but is {count}")
     loaded, card = load(model or default_model())

@@ -10,14 +10,13 @@ from rich.table import Table
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
-from qhw.models.checkpoint import load, save, shipped
-from qhw.models.import_torchquantum import import_torchquantum
-from qhw.models.train import TrainConfig, train
-from qhw.report.format import number
 
 
 def list_models(as_json: Json = False) -> None:
     """Shipped models, with what was measured after their training."""
+    from qhw.models.checkpoint import load, shipped
+    from qhw.report.format import number
+
     cards = [load(name)[1] for name in shipped()]
     if as_json:
         emit_json({"models": [card.model_dump(mode="json") for card in cards]})
@@ -39,6 +38,10 @@ def train_command(
     as_json: Json = False,
 ) -> None:
     """Train a model on QM9 (extra `train`); goes on where it was stopped."""
+    from qhw.models.checkpoint import load
+    from qhw.models.train import TrainConfig, train
+    from qhw.report.format import number
+
     path = train(TrainConfig.from_yaml(config), folder)
     card = load(path)[1]
     if as_json:
@@ -57,6 +60,9 @@ def import_checkpoint(
     as_json: Json = False,
 ) -> None:
     """Read the authors' released QVAE-Mole checkpoint into our format."""
+    from qhw.models.checkpoint import save
+    from qhw.models.import_torchquantum import import_torchquantum
+
     model = import_torchquantum(file, n_blocks=blocks, kappa=kappa)
     path = folder / f"{file.stem}.safetensors"
     card = save(model, path, name=file.stem, training={"imported_from": file.name})

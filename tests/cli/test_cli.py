@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rdkit import Chem
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner, Result
+
+from qhw.analysis.result import ComparisonResult
+from qhw.cli.app import app
+
+COMMANDS = (
+    "demo",
+    "compare",
+    "models",
+    "devices",
+    "doctor",
+    "train",
+    "import-checkpoint",
+    "judge",
+    "plan-shots",
+    "sample-latents",
+)
+
+
+def qhw(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def refused(result: Result, words: str) -> None:
+    """Exit code 2, one line on stderr with these words, nothing on stdout."""
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert re.search(words, result.stderr), result.stderr
+
+
+def write_sdf(path: Path, *symbols: str) -> Path:
+    """A chain of the given atoms in one record."""
+    molecule = Chem.RWMol()
+    for symbol in symbols:
+        molecule.AddAtom(Chem.Atom(symbol))
+    conformer = Chem.Conformer(len(symbols))
+    for atom in range(len(symbols)):
+        conformer.SetAtomPosition(atom, (1.4 * atom % 4.2, 0.9 * (atom % 2), 0.3 * atom))
+    molecule.AddConformer(conformer)
+    with Chem.SDWriter(str(path)) as writer:
+        writer.write(molecule)
+    return path
+
+
+def test_help_is_a_table_of_contents() -> None:
+    result = qhw("--help")
+    assert result.exit_code == 0
+    for word in (*COMMANDS, "The main job", "What there is", "Models", "Tools"):
+        assert word in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_and_takes_json(command: str) -> None:
+    result = qhw(command, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout
+
+
+def test_compare_writes_a_whole_run(small_model: Path, tmp_path: Path) -> None:
+    result = qhw(
+        "compare", "--model", small_model, "--device", "aer:ibm_fez", "--shots", 500,
+        "--molecules", 2, "--task", "reconstruct", "--out", tmp_path, "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    run = Path(document.pop("run"))
+    assert [p.name for p in tmp_path.iterdir()] == [run.name]
+    names = {str(p.relative_to(run)) for p in run.rglob("*") if p.is_file()}
+    assert names == {
+        "result.json", "report.html", "molecules.sdf", "snapshot.json", "counts.npz", "log.txt",
+        "circuits/encoder.qpy", "circuits/encoder.qasm",
+        "circuits/decoder.qpy", "circuits/decoder.qasm",
+    }  # fmt: skip
+    found = ComparisonResult.from_json(json.dumps(document))
+    assert found == ComparisonResult.from_json((run / "result.json").read_text(encoding="utf-8"))
+    assert found.provenance.command.startswith("qhw compare --model")
+    assert "--molecules 2" in found.provenance.command
+    assert "decoder: running 2 circuits" in (run / "log.txt").read_text()
+
+
+def test_compare_prints_a_table_and_the_reports_path(small_model: Path, tmp_path: Path) -> None:
+    result = qhw(
+        "compare", "--model", small_model, "--device", "exact", "--shots", 500,
+        "--molecules", 3, "--out", tmp_path,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert "baseline: uniform distribution" in result.stdout
+    report = re.search(r"report: (\S+report\.html)", result.stdout)
+    assert report
+    assert Path(report[1]).is_file()
+
+
+def test_molecules_from_a_file(small_model: Path, tmp_path: Path) -> None:
+    source = write_sdf(tmp_path / "a.sdf", "C", "C", "O", "H")
+    source.write_text(source.read_text() + write_sdf(tmp_path / "b.sdf", "N", "C").read_text())
+    result = qhw(
+        "compare", "--model", small_model, "--device", "exact", "--shots", 100, "--molecules", 2,
+        "--task", "encode", "--input", source, "--out", tmp_path / "runs", "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    kept = {row["source"]: row for row in json.loads(result.stdout)["validity"]}
+    assert kept["input"]["samples"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--model", "nope"), "'nope' is neither a shipped checkpoint"),
+        (("--device", "aer:ibm_bostn"), "closest: aer:ibm_boston"),
+        (("--device", "quantum"), "exact; aer:<device>"),
+        (("--shots", "0"), "`shots` must be greater than or equal to 1, but is 0"),
+        (("--shots", "-5"), "`shots`"),
+        (("--shots", "many"), "--shots"),
+        (("--shots", "99999999999"), "`shots` must be a whole number from 1 to"),
+        (("--molecules", "1"), "`molecules` must be greater than or equal to 2"),
+        (("--task", "fold"), "'generate', 'encode' or 'reconstruct'"),
+        (("--prior", "gauss"), "vmf-mixture, positive-orthant, uniform-sphere"),
+        (("--task", "encode", "--input", "none.sdf"), "none.sdf is not a file"),
+        (("--wrong",), "No such option"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    small_model: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    out = tmp_path / "runs"
+    base = ["compare", "--model", small_model, "--device", "exact", "--out", out]
+    result = qhw(*base, *arguments)
+    if "99999999999" in arguments:  # found by the backend, after the first steps were told
+        assert result.exit_code == 2
+        assert re.search(words, result.stderr.splitlines()[-1])
+    else:
+        refused(result, words)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("symbols", "words"),
+    [
+        (("C", "Si"), "record 1 has Si"),
+        (("C",) * 10, "1 to 9 heavy atoms a molecule, but .* record 1 has 10"),
+        (("H", "H"), "record 1 has 0"),
+    ],
+)
+def test_molecules_that_cannot_be_encoded_are_named(
+    small_model: Path, tmp_path: Path, symbols: tuple[str, ...], words: str
+) -> None:
+    source = write_sdf(tmp_path / "x.sdf", *symbols)
+    result = qhw(
+        "compare", "--model", small_model, "--device", "exact", "--task", "encode",
+        "--input", source, "--out", tmp_path / "runs",
+    )  # fmt: skip
+    refused(result, words)
+    assert not (tmp_path / "runs").exists()
+
+
+def damage(model: Path, folder: Path, kind: str) -> Path:
+    """A copy of the model with one fault."""
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(model.with_suffix(suffix), folder)
+    tensors = load_file(folder / "small.safetensors")
+    if kind == "truncated":
+        (folder / "small.safetensors").write_bytes(b"\0" * 10)
+    elif kind == "nan":
+        tensors["encoder_angles"][3] = torch.nan
+        save_file(tensors, folder / "small.safetensors")
+    elif kind == "missing":
+        del tensors["head_bias"]
+        save_file(tensors, folder / "small.safetensors")
+    else:
+        save_file({**tensors, "surplus": torch.zeros(2)}, folder / "small.safetensors")
+    return folder / "small.json"
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("truncated", "no safetensors file"),
+        ("nan", "encoder_angles has 1 of .* not finite"),
+        ("missing", "head_bias"),
+        ("extra", "surplus"),
+    ],
+)
+def test_damaged_checkpoints_are_named(
+    small_model: Path, tmp_path: Path, kind: str, words: str
+) -> None:
+    model = damage(small_model, tmp_path, kind)
+    refused(qhw("compare", "--model", model, "--device", "exact", "--out", tmp_path / "r"), words)
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_unwritable_folder_is_named_first(small_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    result = qhw("compare", "--model", small_model, "--device", "exact", "--out", file)
+    refused(result, "`out` must be a folder that can be written")
+
+
+def test_debug_gives_the_error_itself(small_model: Path) -> None:
+    result = qhw("compare", "--model", small_model, "--shots", "0", "--debug")
+    assert isinstance(result.exception, ValueError)
+
+
+def test_judge_gives_every_denominator(tmp_path: Path) -> None:
+    result = qhw("judge", "--json")
+    reports = {r["protocol"]: r for r in json.loads(result.stdout)["reports"]}
+    assert reports["strict"]["samples"] == reports["released"]["samples"] == 1000
+    assert reports["strict"]["valid/all"] > 0.95
+    assert 0.6 < reports["released"]["valid/kept"] < 0.7
+    own = qhw("judge", "--input", write_sdf(tmp_path / "m.sdf", "C", "C"), "--json")
+    assert json.loads(own.stdout)["reports"][0]["samples"] == 1
+    refused(qhw("judge", "--input", tmp_path / "none.sdf"), "none.sdf is not a file")
+
+
+def test_judge_of_a_model_uses_all_its_samples(small_model: Path) -> None:
+    result = qhw("judge", "--model", small_model, "--samples", 30, "--json")
+    assert {r["samples"] for r in json.loads(result.stdout)["reports"]} == {30}
+    assert "samples" in qhw("judge", "--model", small_model).stdout
+    refused(qhw("judge", "--model", small_model, "--samples", 0), "`samples` must be >= 1")
+
+
+def test_devices_and_doctor_and_models_are_documents() -> None:
+    devices = json.loads(qhw("devices", "fez", "--json").stdout)["devices"]
+    assert [d["backend"] for d in devices] == ["exact", "aer:ibm_fez"]
+    assert devices[1]["qubits"] == 156
+    assert "aer:ibm_fez" in qhw("devices", "fez").stdout
+    refused(qhw("devices", "zzz"), "no name has zzz")
+    assert "qiskit" in json.loads(qhw("doctor", "--json").stdout)["versions"]
+    assert isinstance(json.loads(qhw("models", "--json").stdout)["models"], list)
+
+
+def test_plan_shots_follows_the_rule_of_thumb() -> None:
+    plan = json.loads(qhw("plan-shots", "--kappa", 2000, "--share", 0.1, "--json").stdout)
+    assert plan["shots"] == pytest.approx(25 * 2000, rel=0.02)  # N = kappa / (4 share^2)
+    refused(qhw("plan-shots", "--kappa", -1), "kappa")
+    assert "shots" in qhw("plan-shots", "--kappa", 100).stdout
+
+
+def test_sample_latents_writes_unit_vectors(small_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "z.json"
+    base = ("sample-latents", "--model", small_model, "--count", 7, "--out", file)
+    assert qhw(*base, "--prior", "uniform-sphere").exit_code == 0
+    latents = np.array(json.loads(file.read_text())["latents"])
+    assert latents.shape == (7, 32)
+    assert np.linalg.norm(latents, axis=1) == pytest.approx(np.ones(7))
+    first = file.read_bytes()
+    qhw(*base, "--prior", "uniform-sphere")
+    assert file.read_bytes() == first
+
+
+def test_imports_and_trains_only_what_is_there(tmp_path: Path) -> None:
+    refused(qhw("import-checkpoint", tmp_path / "no.pth", "--out", tmp_path / "o"), "no.pth")
+    bad = tmp_path / "c.yaml"
+    bad.write_text("name: x\nmodel: {kind: qvae}\nepoch: 3\n")
+    refused(qhw("train", bad, "--out", tmp_path / "o"), "epoch")
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--version"], 0), (["compare", "--shots", "0"], 2), (["nope"], 2)]
+)
+def test_as_a_process(tmp_path: Path, arguments: list[str], code: int) -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", "from qhw.cli.app import main; main()", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("\n") == (code == 2)
+    assert list(tmp_path.iterdir()) == []
