@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from backends.aer import AerBackend
 from backends.base import DistributionBackend, UnknownBackendError
+from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
 from calibration.catalog import load_snapshot, snapshot_names
 from calibration.snapshot import SnapshotError
@@ -14,10 +15,14 @@ from calibration.snapshot import SnapshotError
 _MAKERS: dict[str, Callable[[str], DistributionBackend]] = {
     "exact": lambda _: ExactBackend(),
     "aer": lambda device: AerBackend(load_snapshot(device)),
+    "engine": lambda device: EngineBackend(load_snapshot(device)),
 }
 """Maker of each prefix; it is given what follows the colon."""
 
-_DEVICES: dict[str, Callable[[], tuple[str, ...]]] = {"aer": snapshot_names}
+_DEVICES: dict[str, Callable[[], tuple[str, ...]]] = {
+    "aer": snapshot_names,
+    "engine": snapshot_names,
+}
 """Prefixes that need a device, and the devices they know."""
 
 

@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 from qiskit.circuit import Delay, Instruction, QuantumCircuit
-from qiskit.circuit.library import PauliGate
+from qiskit.circuit.library import DiagonalGate, PauliGate
 from qiskit.quantum_info import Kraus
 from qiskit_aer.noise import LocalNoisePass, NoiseModel, QuantumError, ReadoutError
 
@@ -17,7 +18,11 @@ from calibration.snapshot import DeviceSnapshot
 
 
 def to_aer_noise_model(
-    snapshot: DeviceSnapshot, qubits: Sequence[int], options: NoiseOptions | None = None
+    snapshot: DeviceSnapshot,
+    qubits: Sequence[int],
+    options: NoiseOptions | None = None,
+    *,
+    offsets_rad_s: Sequence[float] = (),
 ) -> NoiseModel:
     """Noise model for a circuit on qubits ``0 .. k-1`` standing for ``qubits`` of the device.
 
@@ -29,12 +34,20 @@ def to_aer_noise_model(
         snapshot: the device.
         qubits: device qubit of each circuit qubit.
         options: strength of each source.
+        offsets_rad_s: frequency offset of each circuit qubit, radians a second, for one shot of
+            quasi-static detuning; none by default.
 
     Raises:
-        ValueError: a qubit is repeated or does not exist.
+        ValueError: a qubit is repeated or does not exist, or ``options`` ask for detuning and no
+            offsets are given: one noise model is one shot's offsets, not their average.
     """
     part = snapshot.restricted(qubits)
-    noise = DeviceNoise(part, options or NoiseOptions())
+    noise = DeviceNoise(part, options or NoiseOptions(), tuple(offsets_rad_s))
+    if not offsets_rad_s and any(noise.options.detuning_rad_s(q) for q in part.labels):
+        raise ValueError(
+            "Argument `options` must have no detuning for Aer, which keeps no offset from gate to "
+            "gate; backends.engine averages over detunings."
+        )
     names = (*part.one_qubit_gates, *part.two_qubit_gates, *part.optional_gates)
     model = NoiseModel(basis_gates=sorted({*names, "delay"}))
     for name, places in _places(part, names).items():
@@ -46,7 +59,7 @@ def to_aer_noise_model(
         confusion = noise.confusion(qubit)
         if confusion[1, 0] or confusion[0, 1]:
             model.add_readout_error(ReadoutError(confusion.T.tolist()), [qubit], warnings=False)
-    if noise.options.idle:
+    if noise.options.idle or offsets_rad_s:
         # the hook NoiseModel.from_backend itself uses for delays; Aer offers no public one
         model._custom_noise_passes.append(_idle_pass(noise))
     return model
@@ -70,6 +83,7 @@ def gate_error(channel: GateChannel) -> QuantumError:
     k = len(channel.relaxations)
     relax = [_kraus(r) for r in channel.relaxations]
     weight = channel.depolarising / 4**k
+    turn = channel.coherent()
     terms = []
     for letters in itertools.product("IXYZ", repeat=k):
         label = "".join(letters)
@@ -77,6 +91,8 @@ def gate_error(channel: GateChannel) -> QuantumError:
         if weight == 0 and not identity:
             continue
         circuit = QuantumCircuit(k)
+        if not np.allclose(turn, turn[0], rtol=0, atol=1e-15):
+            circuit.append(DiagonalGate(list(turn)), range(k))
         if not identity:
             circuit.append(PauliGate(label), range(k))
         for qubit, instruction in enumerate(relax):
@@ -88,16 +104,18 @@ def gate_error(channel: GateChannel) -> QuantumError:
     return QuantumError(terms)
 
 
-def _kraus(relaxation: Relaxation) -> Instruction | None:
-    if relaxation == Relaxation():
+def _kraus(relaxation: Relaxation, z_rad: float = 0.0) -> Instruction | None:
+    """Relaxation after a rotation about z."""
+    if relaxation == Relaxation() and z_rad == 0.0:
         return None
-    return Kraus(list(relaxation.kraus())).to_instruction()
+    turn = np.exp([-0.5j * z_rad, 0.5j * z_rad])
+    return Kraus(list(relaxation.kraus() * turn)).to_instruction()
 
 
 def _idle_pass(noise: DeviceNoise) -> LocalNoisePass:
     @lru_cache(maxsize=4096)
     def relax(qubit: int, duration_s: float) -> Instruction | None:
-        return _kraus(noise.idle(qubit, duration_s))
+        return _kraus(noise.idle(qubit, duration_s), noise.offset_angle(qubit, duration_s))
 
     def after(delay: Delay, qubits: Sequence[int]) -> Instruction | None:
         return relax(qubits[0], delay_seconds(delay, noise.snapshot.dt_s))

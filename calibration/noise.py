@@ -4,6 +4,10 @@ A gate's noise is thermal relaxation of each of its qubits during the gate, then
 remainder chosen so that the average gate fidelity of the whole equals the reported one. An idle
 qubit relaxes for as long as it waits. Readout flips bits with the two reported probabilities.
 
+Two coherent sources come on top where asked for, since no vendor reports them: a ZZ rotation after
+every two-qubit gate, and a frequency offset of each qubit that stays the same during a shot and is
+Gaussian from shot to shot, so that a Ramsey fringe decays as ``exp(-(t / T2*)**2)``.
+
 Superoperators act on column-stacked density matrices, ``vec(rho)[i + d*j] = rho[i, j]``, and the
 first qubit of a gate is the least significant one (both as in ``qiskit.quantum_info.SuperOp``).
 
@@ -15,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,23 +33,64 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class NoiseOptions:
-    """How strong each source of noise is; 1 is as reported, 0 is off.
+    """How strong each source of noise is; a factor of 1 is as reported, 0 is off.
 
     Attributes:
         gates: scales the gates' infidelities and the relaxation during them.
-        idle: scales waiting times.
+        idle: scales waiting times (of relaxation).
         readout: scales both flip probabilities (the result is cut at 1).
+        depolarising: scales the depolarising part of the gates once more (cut at the most a
+            channel can have).
+        gate_relaxation: scales the time that qubits relax during gates once more; the
+            depolarising part stays what it is at 1.
+        coherent_zz: scales ``zz_rad``.
+        detuning: scales the frequency offsets that ``t2_star_s`` stands for.
+        zz_rad: angle of ``exp(-i angle/2 ZZ)`` after every two-qubit gate, radians.
+        t2_star_s: T2* by quasi-static detuning, seconds: one for all qubits, or pairs (qubit
+            label, T2*), qubits left out having none; ``None`` for no detuning.
     """
 
     gates: float = 1.0
     idle: float = 1.0
     readout: float = 1.0
+    depolarising: float = 1.0
+    gate_relaxation: float = 1.0
+    coherent_zz: float = 1.0
+    detuning: float = 1.0
+    zz_rad: float = 0.0
+    t2_star_s: float | tuple[tuple[int, float], ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("gates", "idle", "readout"):
+        for name in _FACTORS:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"Argument `{name}` must be 0 or more, but is {value}.")
+        if not math.isfinite(self.zz_rad):
+            raise ValueError(f"Argument `zz_rad` must be finite, but is {self.zz_rad}.")
+        times = self.t2_star_s if isinstance(self.t2_star_s, tuple) else ((0, self.t2_star_s),)
+        for _, value in times:
+            if value is not None and not value > 0:
+                raise ValueError(f"Argument `t2_star_s` must be above 0, but is {value}.")
+
+    def detuning_rad_s(self, label: int) -> float:
+        """Standard deviation of a qubit's frequency offset, radians a second.
+
+        ``<exp(i d t)>`` of a Gaussian ``d`` is ``exp(-(sigma t)**2 / 2)``: ``sigma = sqrt(2)/T2*``.
+        """
+        times = self.t2_star_s
+        t2_star = dict(times).get(label) if isinstance(times, tuple) else times
+        return 0.0 if t2_star is None else self.detuning * math.sqrt(2) / t2_star
+
+
+_FACTORS = (
+    "gates",
+    "idle",
+    "readout",
+    "depolarising",
+    "gate_relaxation",
+    "coherent_zz",
+    "detuning",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +143,16 @@ class GateChannel:
             ``rho -> (1-p) rho + p 1/d``, at most ``d^2/(d^2-1)``.
         excess: infidelity of the relaxation beyond the reported error (0 when it fits; the
             depolarising part is then 0 and the simulated gate is worse than reported).
+        z_rad: angle of ``exp(-i angle/2 Z)`` on each qubit, before everything else; empty for
+            none.
+        zz_rad: angle of ``exp(-i angle/2 ZZ)`` of a two-qubit gate, likewise.
     """
 
     relaxations: tuple[Relaxation, ...]
     depolarising: float
     excess: float = 0.0
+    z_rad: tuple[float, ...] = ()
+    zz_rad: float = 0.0
 
     @classmethod
     def reported(cls, error: float, relaxations: Sequence[Relaxation]) -> GateChannel:
@@ -120,7 +170,17 @@ class GateChannel:
     @property
     def is_ideal(self) -> bool:
         """Whether it does nothing."""
-        return self.depolarising == 0 and all(r == Relaxation() for r in self.relaxations)
+        relaxes = any(r != Relaxation() for r in self.relaxations)
+        return not (self.depolarising or relaxes or self.zz_rad or any(self.z_rad))
+
+    def coherent(self) -> ComplexArray:
+        """``(2**k,)`` diagonal of the unitary part, first qubit least significant."""
+        k = len(self.relaxations)
+        signs = 1 - 2 * (np.arange(2**k)[:, None] >> np.arange(k) & 1)
+        phase = signs @ np.array(self.z_rad or (0.0,) * k)
+        if k == 2:
+            phase = phase + self.zz_rad * signs.prod(axis=1)
+        return np.asarray(np.exp(-0.5j * phase), dtype=np.complex128)
 
     def superoperator(self) -> ComplexArray:
         """``(4**k, 4**k)`` for ``k`` qubits."""
@@ -130,7 +190,10 @@ class GateChannel:
         mixed = np.zeros((d * d, d * d), dtype=complex)
         diagonal = np.arange(d) * (d + 1)
         mixed[np.ix_(diagonal, diagonal)] = 1 / d
-        return relax @ ((1 - self.depolarising) * np.eye(d * d) + self.depolarising * mixed)
+        turn = self.coherent()
+        turned = np.kron(turn.conj(), turn)
+        depolarise = (1 - self.depolarising) * np.eye(d * d) + self.depolarising * mixed
+        return np.asarray(relax @ depolarise * turned, dtype=np.complex128)
 
 
 def _tensor(parts: Sequence[ComplexArray]) -> ComplexArray:
@@ -158,10 +221,13 @@ class DeviceNoise:
     Attributes:
         snapshot: the device; qubit numbers below are its own.
         options: strength of each source.
+        offsets_rad_s: frequency offset of each qubit in one shot, radians a second; empty for
+            none. An average over them is the caller's.
     """
 
     snapshot: DeviceSnapshot
     options: NoiseOptions = NoiseOptions()
+    offsets_rad_s: tuple[float, ...] = ()
 
     def gate(self, name: str, qubits: Sequence[int]) -> GateChannel | None:
         """Noise after a native gate; ``None`` for a virtual gate or one that does not exist here.
@@ -175,11 +241,24 @@ class DeviceNoise:
 
     def channel(self, gate: Gate, qubits: Sequence[int]) -> GateChannel:
         """Noise of a reported gate, its relaxations in the order of ``qubits``."""
-        duration = (gate.duration_s or 0.0) * self.options.gates
-        relaxations = [self._relax(q, duration) for q in qubits]
-        if gate.error is None:
-            return GateChannel(tuple(relaxations), 0.0)
-        return GateChannel.reported(min(gate.error * self.options.gates, 1.0), relaxations)
+        options = self.options
+        duration = (gate.duration_s or 0.0) * options.gates
+        channel = GateChannel(tuple(self._relax(q, duration) for q in qubits), 0.0)
+        if gate.error is not None:
+            error = min(gate.error * options.gates, 1.0)
+            channel = GateChannel.reported(error, channel.relaxations)
+        d2 = 4 ** len(qubits)
+        return replace(
+            channel,
+            relaxations=tuple(self._relax(q, duration * options.gate_relaxation) for q in qubits),
+            depolarising=min(channel.depolarising * options.depolarising, d2 / (d2 - 1)),
+            z_rad=tuple(self.offset_angle(q, gate.duration_s or 0.0) for q in qubits),
+            zz_rad=options.zz_rad * options.coherent_zz if len(qubits) == 2 else 0.0,
+        )
+
+    def offset_angle(self, qubit: int, duration_s: float) -> float:
+        """Angle about z that the qubit's frequency offset adds in a time, radians."""
+        return self.offsets_rad_s[qubit] * duration_s if self.offsets_rad_s else 0.0
 
     def idle(self, qubit: int, duration_s: float) -> Relaxation:
         """Relaxation of a qubit that waits ``duration_s`` seconds."""

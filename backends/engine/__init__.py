@@ -1,0 +1,1 @@
+"""Batched noisy simulation of compiled circuits: one shared part computed once, rows in torch."""
