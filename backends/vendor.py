@@ -1,0 +1,195 @@
+"""What a backend that costs money offers: a submission in steps that a crash cannot confuse.
+
+The caller (``qhw.jobs``) writes an intent with a unique key down, then calls :meth:`submit` once.
+Every failure of a submission is one of two kinds, and the difference decides whether it may be
+sent again: :class:`SubmissionRefused` (certainly not accepted) or :class:`SubmissionUncertain`
+(may have been accepted; look the key up with :meth:`VendorBackend.find` first).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+
+from backends.base import BackendError, CompiledTemplate, CostEstimate
+from calibration.snapshot import DeviceSnapshot
+
+
+class VendorError(BackendError):
+    """The vendor said no, or could not be reached; holds the vendor's own words."""
+
+
+class CredentialsError(VendorError):
+    """No credentials, or the vendor does not take them; names where they are looked for."""
+
+
+class SubmissionRefused(VendorError):  # noqa: N818 - a state, not an accident
+    """Certainly not accepted: nothing runs, nothing is billed, sending again is safe."""
+
+
+class SubmissionUncertain(VendorError):  # noqa: N818
+    """May have been accepted: the key must be looked up before anything is sent again."""
+
+
+class VendorUnavailable(VendorError):  # noqa: N818
+    """A question could not be answered in bounded time; asking again is safe."""
+
+
+class JobState(StrEnum):
+    """State of a job at the vendor."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether it can still change."""
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one vendor job runs: rows of angles on one compiled template.
+
+    Attributes:
+        compiled: from :meth:`VendorBackend.compile`.
+        angles: ``(B, P)`` radians, columns ``compiled.parameter_names``.
+        shots: per row.
+    """
+
+    compiled: CompiledTemplate
+    angles: NDArray[np.float64]
+    shots: int
+
+
+@dataclass(frozen=True)
+class JobHandle:
+    """A job the vendor has accepted.
+
+    Attributes:
+        backend: name of the backend, for example ``ibm:ibm_fez``.
+        vendor_id: the vendor's id (job id, task ARN).
+        key: our unique key, carried as job tag or client token.
+        created: the vendor's creation time, UTC.
+    """
+
+    backend: str
+    vendor_id: str
+    key: str
+    created: datetime
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What the vendor says of a job.
+
+    Attributes:
+        state: normalised.
+        vendor_text: the vendor's own state and reason, verbatim.
+        queue_position: where known.
+    """
+
+    state: JobState
+    vendor_text: str
+    queue_position: int | None = None
+
+
+@dataclass(frozen=True)
+class JobCounts:
+    """Counts of a job, whatever part of it worked.
+
+    Attributes:
+        counts: ``(B, 2**m)`` int64, amplitude index of the measured wires; rows that failed are
+            all zero.
+        row_errors: the vendor's text for each failed row, by row; empty when all worked.
+        raw: the vendor's result payload, byte for byte.
+        finished: UTC.
+    """
+
+    counts: NDArray[np.int64]
+    row_errors: dict[int, str]
+    raw: bytes
+    finished: datetime
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a finished job really cost.
+
+    Attributes:
+        usd: dollars, ``None`` where the vendor gives no figure to compute it from.
+        qpu_seconds: billed device seconds, where billed by time.
+        basis: one line saying where the figure is from.
+    """
+
+    usd: float | None
+    qpu_seconds: float | None
+    basis: str
+
+
+@runtime_checkable
+class VendorBackend(Protocol):
+    """A paid device behind a network. Every call returns or raises in bounded time."""
+
+    @property
+    def name(self) -> str:
+        """Registry name, for example ``braket:iqm_garnet``."""
+
+    @property
+    def snapshot(self) -> DeviceSnapshot | None:
+        """Calibration that circuits are compiled against."""
+
+    def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
+        """Compile a measured circuit with free parameters to the device's native gates."""
+
+    def split(self, submission: Submission) -> tuple[Submission, ...]:
+        """Cut into as few vendor jobs as the device's limits allow, rows kept in order."""
+
+    def validate(self, submission: Submission) -> None:
+        """Check everything the device would refuse, without sending anything.
+
+        Raises:
+            BackendError: native gates, angle limits, shots, rows, closed window, device offline.
+        """
+
+    def payload(self, submission: Submission, key: str) -> bytes:
+        """Exactly what :meth:`submit` would post."""
+
+    def estimate(self, submission: Submission) -> CostEstimate:
+        """Price before it is made."""
+
+    def submit(self, submission: Submission, key: str) -> JobHandle:
+        """Post once; never retried by the vendor's client in a way that could make two jobs.
+
+        Raises:
+            SubmissionRefused: certainly not accepted.
+            SubmissionUncertain: may have been accepted.
+        """
+
+    def find(self, key: str, since: datetime) -> tuple[JobHandle, ...]:
+        """Every job at the vendor that carries the key, oldest first; ``()`` is certain.
+
+        Raises:
+            VendorUnavailable: the vendor could not be asked, nothing is known.
+        """
+
+    def status(self, handle: JobHandle) -> JobStatus:
+        """State of a job."""
+
+    def fetch(self, handle: JobHandle, submission: Submission) -> JobCounts:
+        """Counts of a finished job; partial results are kept."""
+
+    def cancel(self, handle: JobHandle) -> JobStatus:
+        """Ask for cancellation; a job already final is no error."""
+
+    def usage(self, handle: JobHandle) -> Usage:
+        """What the job cost, from the vendor's own record."""
