@@ -101,12 +101,16 @@ def command_line(settings: Settings) -> str:
 
 
 def _run(settings: Settings, folder: Path, *, as_json: bool) -> None:
+    import torch
+
     from qhw.analysis.compare import compare
     from qhw.report.artefacts import write_artefacts
     from qhw.report.html import render
     from qhw.report.runfolder import run_folder, run_id
     from qhw.report.terminal import summary
 
+    # matrices of 32 and 128 rows: a second thread gains nothing, and on busy cores it waits for ages
+    torch.set_num_threads(1)
     name = run_id(settings.task, settings.model_dump_json())
     with run_folder(folder, name) as run, steps() as tell:
         comparison = compare(settings, command=command_line(settings), notify=tell)

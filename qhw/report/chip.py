@@ -9,6 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from calibration.snapshot import DeviceSnapshot
@@ -70,20 +71,25 @@ def positions(snapshot: DeviceSnapshot) -> FloatArray:
     """
     given = [qubit.xy for qubit in snapshot.qubits]
     if all(xy is not None for xy in given):
-        return np.array(given, dtype=np.float64)
+        # chips are drawn with their first row at the top
+        return np.array(given, dtype=np.float64) * [1.0, -1.0]
     n = snapshot.n_qubits
     graph: rx.PyGraph = rx.PyGraph(multigraph=False)
     graph.add_nodes_from(range(n))
     graph.add_edges_from_no_data(list(snapshot.couplings))
     if len(snapshot.couplings) >= _COMPLETE * n * (n - 1) / 2:
-        turn = 2 * np.pi * np.arange(n) / n
-        return np.stack([np.cos(turn), np.sin(turn)], axis=1) * n / (2 * np.pi)
+        return _circle(n, 2 * np.pi / n, n / (2 * np.pi))
     hops = np.asarray(rx.distance_matrix(graph, null_value=np.inf), dtype=np.float64)
     hops[~np.isfinite(hops)] = hops[np.isfinite(hops)].max() + 2.0
-    # a small spiral parts qubits that no hop count tells apart
-    turn = 2.4 * np.arange(n)
-    spiral = 0.02 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    return _across(_majorise(hops, _classical_scaling(hops) + spiral))
+    # a small circle parts qubits that no hop count tells apart
+    start = _classical_scaling(hops) + _circle(n, 2.4, 0.02)
+    return _across(_majorise(hops, start))
+
+
+def _circle(n: int, step: float, radius: float) -> FloatArray:
+    angles = step * np.arange(n)
+    points = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return np.asarray(points, dtype=np.float64)
 
 
 def _classical_scaling(hops: FloatArray) -> FloatArray:
@@ -165,9 +171,18 @@ def _ring(
 
 
 def _bar(figure: Figure, axes: Axes, mappable: ScalarMappable, label: str) -> None:
-    figure.colorbar(
-        mappable, ax=axes, label=label, orientation="horizontal", shrink=0.4, aspect=30, pad=0.02
+    bar = figure.colorbar(
+        mappable,
+        ax=axes,
+        label=label,
+        orientation="horizontal",
+        shrink=0.4,
+        aspect=30,
+        pad=0.02,
+        ticks=LogLocator(subs=(1.0, 2.0, 5.0)),
+        format=StrMethodFormatter("{x:g}"),
     )
+    bar.minorticks_off()
 
 
 def _limits(values: FloatArray) -> tuple[float, float]:

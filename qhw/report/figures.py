@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from qhw.analysis.result import SOURCE_LABELS, Metric, Row, Section, SourceKey
 from qhw.report.svg import SOFT, house_style, to_svg
@@ -70,10 +70,11 @@ def _each_row(axes: Axes, metric: Metric) -> None:
             color=COLOURS[row.source],
             label=SOURCE_LABELS[row.source],
         )
-    axes.set_ylim(bottom=0)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     total = len(metric.rows[0].values)
     axes.set_xlabel("row" if total <= _MAX_ROWS else f"row (first {_MAX_ROWS} of {total})")
-    axes.set_ylabel("total variation distance to exact\n(0 is best)")
+    axes.set_ylabel("total variation distance to exact\n(log scale, lower is better)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color=SOFT, alpha=0.25, lw=0.6)
 
@@ -83,19 +84,23 @@ def _average(axes: Axes, metric: Metric) -> None:
     for place, row in enumerate(rows):
         mean = row.mean
         assert mean is not None
-        axes.bar(place, mean.value, color=COLOURS[row.source], width=0.62, alpha=0.85)
+        size, edge, filled = _MARK_STYLE[row.source]
         axes.errorbar(
             place,
             mean.value,
             [[max(mean.value - mean.low, 0.0)], [max(mean.high - mean.value, 0.0)]],
-            color=SOFT,
-            capsize=4,
+            color=COLOURS[row.source],
+            marker=_MARKS[row.source],
+            markersize=size + 1,
+            markeredgewidth=edge,
+            markerfacecolor=COLOURS[row.source] if filled else "none",
+            capsize=5,
             lw=1.4,
         )
         axes.annotate(
             f"{mean.value:.3f}",
             (place, mean.high),
-            xytext=(0, 3),
+            xytext=(0, 6),
             textcoords="offset points",
             ha="center",
             fontsize=9,
@@ -107,6 +112,8 @@ def _average(axes: Axes, metric: Metric) -> None:
         "prior_mean": "mean of\nothers",
         "uniform": "uniform",
     }
+    axes.set_xlim(-0.6, len(rows) - 0.4)
+    axes.margins(y=0.15)
     axes.set_xticks(range(len(rows)), [names[row.source] for row in rows], fontsize=8.5)
     axes.set_xlabel("mean and 95 % interval")
     axes.grid(axis="y", color=SOFT, alpha=0.25, lw=0.6)

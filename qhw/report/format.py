@@ -9,7 +9,7 @@ def number(value: float | None, digits: int = 3) -> str:
     """Three significant digits, more just below 1 (fidelities); a dash for nothing."""
     if value is None:
         return "–"
-    if value == 0:
+    if abs(value) < 1e-12:
         return "0"
     if 0.99 <= value < 1:
         return f"{value:.5f}" if value < 0.99999 else "> 0.99999"

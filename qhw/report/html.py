@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -18,6 +19,7 @@ from qhw.analysis.result import (
     SourceKey,
     Validity,
 )
+from qhw.chem.bonds import same_graph
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import superposed
 from qhw.chem.validity import judge
@@ -26,6 +28,7 @@ from qhw.report.drawing import structure_svg, view_json
 from qhw.report.figures import key_figure
 from qhw.report.format import duration, interval, number, percent
 
+Likeness = Literal["same structure", "same atoms and bonds", "differs"]
 MAX_PAIRS = 24
 """Molecules drawn, in row order; the SDF has all."""
 
@@ -64,7 +67,7 @@ class Pair:
     row: int
     name: str
     rmsd: float | None
-    same: bool
+    likeness: Likeness
     sides: tuple[Side, ...]
 
 
@@ -135,6 +138,7 @@ def pairs(comparison: Comparison) -> list[Pair]:
         if key in batches
     }
     reports = {key: judge(batch) for key, batch in laid.items()}
+    graph = same_graph(laid[source], laid["exact"])
     out = []
     for record in comparison.result.molecules[:MAX_PAIRS]:
         row = record.index
@@ -142,8 +146,10 @@ def pairs(comparison: Comparison) -> list[Pair]:
             _side(_TITLES[key], batch, row, reports[key].smiles[row], reports[key].statuses[row])
             for key, batch in laid.items()
         )
-        same = record.exact_smiles is not None and record.exact_smiles == record.device_smiles
-        out.append(Pair(row, record.name, record.rmsd, same, sides))
+        likeness: Likeness = "same atoms and bonds" if graph[row] else "differs"
+        if record.exact_smiles is not None and record.exact_smiles == record.device_smiles:
+            likeness = "same structure"
+        out.append(Pair(row, record.name, record.rmsd, likeness, sides))
     return out
 
 

@@ -68,7 +68,7 @@ def _facts(result: ComparisonResult) -> list[str]:
     lines = [
         f"{c.role}: {c.two_qubit_gates} two-qubit gates, two-qubit depth {c.two_qubit_depth}, "
         f"{duration(c.duration_s)}, qubits {', '.join(map(str, c.qubits))}; "
-        f"loading fidelity at least {c.loading_fidelity_min:.5f}"
+        f"loading fidelity {number(c.loading_fidelity_min)}"
         for c in result.circuits
     ]
     device, age = result.device, result.provenance.snapshot_age_days

@@ -53,7 +53,7 @@ def test_all_to_all_is_a_circle_and_given_places_are_kept() -> None:
     n = 9
     circle = positions(device(n, [(a, b) for a in range(n) for b in range(a + 1, n)]))
     assert np.allclose(np.linalg.norm(circle, axis=1), n / (2 * np.pi))
-    assert positions(device(3, [(0, 1)], places=True)).tolist() == [[0, 7], [1, 7], [2, 7]]
+    assert positions(device(3, [(0, 1)], places=True)).tolist() == [[0, -7], [1, -7], [2, -7]]
 
 
 def test_pieces_without_couplings_are_placed_too() -> None:
