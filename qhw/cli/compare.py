@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qhw.analysis.result import Settings
 
 _DEMO_SHOTS = 100_000
-_DEMO_MOLECULES = 20
+_DEMO_MOLECULES = 100
 
 
 def compare_command(
@@ -75,7 +75,7 @@ def compare_command(
 def demo(out_folder: Out = RUNS, seed: Seed = 0, as_json: Json = False) -> None:
     """The main job on the shipped model and the default device: start here.
 
-    Twenty held-out molecules go the whole way through the device model: encoder shots, latent,
+    A hundred held-out molecules go the whole way through the device model: encoder shots, latent,
     decoder shots, molecule.
     """
     from qhw.analysis.compare import default_model
@@ -109,7 +109,7 @@ def _run(settings: Settings, folder: Path, *, as_json: bool) -> None:
     from qhw.report.runfolder import run_folder, run_id
     from qhw.report.terminal import summary
 
-    # matrices of 32 and 128 rows: a second thread gains nothing, and on busy cores it waits for ages
+    # matrices of 128 rows: a second thread gains nothing, and on busy cores it waits for ages
     torch.set_num_threads(1)
     name = run_id(settings.task, settings.model_dump_json())
     with run_folder(folder, name) as run, steps() as tell:

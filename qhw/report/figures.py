@@ -109,7 +109,7 @@ def _average(axes: Axes, metric: Metric) -> None:
         "device_raw": "raw",
         "device_readout": "corrected",
         "shots_only": "shot\nfloor",
-        "prior_mean": "mean of\nothers",
+        "prior_mean": "others'\nmean",
         "uniform": "uniform",
     }
     axes.set_xlim(-0.6, len(rows) - 0.4)
