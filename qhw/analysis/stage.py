@@ -22,6 +22,7 @@ FloatArray = NDArray[np.float64]
 Notify = Callable[[str], None]
 Role = Literal["encoder", "decoder"]
 
+_STREAMS: dict[Role, int] = {"encoder": 1, "decoder": 2}
 _LOG = logging.getLogger(__name__)
 
 
@@ -59,6 +60,11 @@ class Stage:
     def raw(self) -> FloatArray:
         """Relative frequencies ``(B, 2**m)``."""
         return np.asarray(self.counts / self.shots, dtype=np.float64)
+
+    @property
+    def best_source(self) -> Literal["device_raw", "device_readout"]:
+        """Source of :attr:`best`."""
+        return "device_raw" if self.correction is None else "device_readout"
 
     @property
     def best(self) -> FloatArray:
@@ -120,7 +126,7 @@ class StageRunner:
         order = [template.parameter_names.index(name) for name in compiled.parameter_names]
         self.notify(f"{role}: running {len(inputs)} circuits, {self.shots} shots each")
         # one stream a role, so that the encoder's shots do not repeat in the decoder
-        seed = int(np.random.SeedSequence([self.seed, len(role)]).generate_state(1)[0])
+        seed = int(np.random.SeedSequence([self.seed, _STREAMS[role]]).generate_state(1)[0])
         angles = data.angles[:, order]
         result = self.backend.run(compiled, angles, shots=self.shots, seed=seed)
         correction, source = self._correct(compiled, result.counts)

@@ -10,20 +10,20 @@ import torch
 from numpy.typing import NDArray
 
 from qhw.analysis.baselines import prior_mean
+from qhw.analysis.draw import draw_latents, latents_from_shots
 from qhw.analysis.molecule_scores import molecule_section
 from qhw.analysis.result import Draw, Section, SourceKey
 from qhw.analysis.scores import direction_section, distribution_section
 from qhw.analysis.stage import Stage, StageRunner
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.sdf_reader import NamedMolecules
-from qhw.latent import vmf
-from qhw.latent.from_shots import corrected_kappa, expected_squared_angle
 from qhw.models.base import MoleculeVAE
 
 FloatArray = NDArray[np.float64]
 
-_FLOOR_STREAM, _INTERVAL_STREAM, _DRAW_STREAM = 11, 12, 13
+_FLOOR_STREAM, _INTERVAL_STREAM = 11, 12
 _FROM_EXACT = "Molecules against exact"
+_WAY_ENDS = "Molecules at the end of the device's way against those at the end of the exact way."
 _FROM_INPUT = "Molecules against the input"
 
 
@@ -91,15 +91,6 @@ def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Out
     stage = runner.run("decoder", model.model.decoder_plan(), latents, exact)
     runner.notify("comparing with the exact statevector")
     rng = _stream(runner, _INTERVAL_STREAM)
-    section = distribution_section(
-        "decoder",
-        "Decoder distribution",
-        "The device's outcome distribution against the exact one of the same latent.",
-        exact,
-        stage.distributions(),
-        runner.shots,
-        rng,
-    )
     floor = _multinomial(exact, runner.shots, _stream(runner, _FLOOR_STREAM))
     decoded = _decode_all(
         model, {**stage.distributions(), "shots_only": floor, "prior_mean": prior_mean(exact)}
@@ -109,7 +100,7 @@ def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Out
     return Outcome(
         stages=(stage,),
         sections=(
-            section,
+            _decoder_section(stage, rng),
             molecule_section("molecules_exact", _FROM_EXACT, text, reference, decoded, rng),
         ),
         molecules={"exact": reference, **decoded},
@@ -167,118 +158,87 @@ def reconstruct(
         kappa: of the draw; ``None`` for no draw.
     """
     encoder = _run_encoder(model, runner, given)
-    rng = _stream(runner, _INTERVAL_STREAM)
-    exact_mu = model.direction(encoder.exact)
-    exact_latents = draw_latents(exact_mu, kappa, runner.seed)
-    latents, draw = _device_latents(model, runner, encoder.best, kappa)
-    stage = runner.run("decoder", model.model.decoder_plan(), latents, model.decoder(latents))
+    mu = model.direction(encoder.exact)
+    mu_hat = {source: model.direction(p) for source, p in encoder.distributions().items()}
+    best = mu_hat[encoder.best_source]
+    latents, draw = latents_from_shots(best, encoder.best, runner.shots, kappa, runner.seed)
+    decoder = runner.run("decoder", model.model.decoder_plan(), latents, model.decoder(latents))
     runner.notify("comparing with the exact statevector")
+    exact_latents = draw_latents(mu, kappa, runner.seed)
     exact = model.decoder(exact_latents)
-    noise = _stream(runner, _FLOOR_STREAM)
-    encoder_floor = _multinomial(encoder.exact, runner.shots, noise)
-    floor_latents, _ = _device_latents(model, runner, encoder_floor, kappa)
-    floor = _multinomial(model.decoder(floor_latents), runner.shots, noise)
-    measured: dict[SourceKey, FloatArray] = {**stage.distributions(), "shots_only": floor}
+    mu_hat["shots_only"], floor = _noiseless_way(model, runner, encoder.exact, kappa)
+    measured: dict[SourceKey, FloatArray] = {**decoder.distributions(), "shots_only": floor}
     decoded = _decode_all(model, {**measured, "prior_mean": prior_mean(exact)})
     reference = model.molecules(exact)
-    directions: dict[SourceKey, FloatArray] = {
-        source: model.direction(p) for source, p in encoder.distributions().items()
-    }
-    directions["shots_only"] = model.direction(encoder_floor)
+    rng = _stream(runner, _INTERVAL_STREAM)
     sections = (
-        distribution_section(
-            "pipeline",
-            "Whole way: encoder, draw, decoder",
-            "The decoder's outcome distribution at the end of the whole way on the device against "
-            "the end of the same way done exactly. The shot floor is one noiseless run of the "
-            "whole way with the same shots.",
-            exact,
-            measured,
-            runner.shots,
-            rng,
-        ),
+        _pipeline_section(exact, measured, runner.shots, rng),
         _encoder_section(encoder, rng),
-        direction_section(exact_mu, directions, rng),
-        distribution_section(
-            "decoder",
-            "Decoder alone",
-            "The device's decoder against the exact decoder of the very latent it was given: what "
-            "the second half of the way adds.",
-            stage.exact,
-            stage.distributions(),
-            runner.shots,
-            rng,
-        ),
-        molecule_section(
-            "molecules_exact",
-            _FROM_EXACT,
-            "Molecules at the end of the device's way against those at the end of the exact way.",
-            reference,
-            decoded,
-            rng,
-        ),
+        direction_section(mu, mu_hat, rng),
+        _decoder_section(decoder, rng),
+        molecule_section("molecules_exact", _FROM_EXACT, _WAY_ENDS, reference, decoded, rng),
         _input_section(given, {"exact": reference, **decoded}, rng),
     )
     return Outcome(
-        stages=(encoder, stage),
+        stages=(encoder, decoder),
         sections=sections,
         molecules={"exact": reference, **decoded, "input": given.molecules},
         names=given.names,
         draw=draw,
         arrays={
-            "mu_exact": exact_mu,
-            "mu_hat": model.direction(encoder.best),
+            "mu_exact": mu,
+            "mu_hat": best,
             "latents": latents,
             "latents_exact": exact_latents,
         },
     )
 
 
-def draw_latents(mu: FloatArray, kappa: float | FloatArray | None, seed: int) -> FloatArray:
-    """One vMF draw a row, each row from its own stream.
-
-    Two calls with the same seed and nearly equal arguments give nearly equal draws, so that two
-    ways through the model can be compared draw by draw.
-
-    Args:
-        mu: unit vectors ``(B, d)``.
-        kappa: concentration, for all rows or ``(B,)``; infinite or ``None`` for no draw.
-        seed: of the streams.
-    """
-    if kappa is None:
-        return mu
-    out = mu.copy()
-    for row, concentration in enumerate(np.broadcast_to(kappa, len(mu))):
-        if np.isfinite(concentration):
-            rng = np.random.default_rng([seed, _DRAW_STREAM, row])
-            out[row] = vmf.sample(mu[row], float(concentration), rng)
-    return out
-
-
-def _device_latents(
-    model: ExactModel, runner: StageRunner, frequencies: FloatArray, kappa: float | None
-) -> tuple[FloatArray, Draw]:
-    """Draw from measured encoder distributions, kappa corrected for the shots."""
+def _noiseless_way(
+    model: ExactModel, runner: StageRunner, encoder: FloatArray, kappa: float | None
+) -> tuple[FloatArray, FloatArray]:
+    """Directions and decoder frequencies of one whole way with shots but without noise."""
+    rng = _stream(runner, _FLOOR_STREAM)
+    frequencies = _multinomial(encoder, runner.shots, rng)
     mu_hat = model.direction(frequencies)
-    angle = float(np.degrees(np.sqrt(expected_squared_angle(frequencies, runner.shots))).mean())
-    if kappa is None:
-        return mu_hat, Draw(
-            kappa=None, kappa_used=(None, None), unattainable=0, expected_angle=angle
-        )
-    plan = corrected_kappa(kappa, runner.shots, p=frequencies)
-    ends = tuple(float(k) if np.isfinite(k) else None for k in np.sort(plan.kappa)[[0, -1]])
-    draw = Draw(
-        kappa=kappa,
-        kappa_used=(ends[0], ends[1]),
-        unattainable=int((~plan.attainable).sum()),
-        expected_angle=angle,
-    )
-    return draw_latents(mu_hat, plan.kappa, runner.seed), draw
+    latents, _ = latents_from_shots(mu_hat, frequencies, runner.shots, kappa, runner.seed)
+    return mu_hat, _multinomial(model.decoder(latents), runner.shots, rng)
 
 
 def _run_encoder(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Stage:
     inputs = model.inputs(given.molecules)
     return runner.run("encoder", model.model.encoder_plan(), inputs, model.encoder(inputs))
+
+
+def _pipeline_section(
+    exact: FloatArray,
+    measured: Mapping[SourceKey, FloatArray],
+    shots: int,
+    rng: np.random.Generator,
+) -> Section:
+    return distribution_section(
+        "pipeline",
+        "Whole way: encoder, draw, decoder",
+        "The decoder's outcome distribution at the end of the whole way on the device against the "
+        "end of the same way done exactly. The shot floor is one noiseless run of the whole way "
+        "with the same shots.",
+        exact,
+        measured,
+        shots,
+        rng,
+    )
+
+
+def _decoder_section(stage: Stage, rng: np.random.Generator) -> Section:
+    return distribution_section(
+        "decoder",
+        "Decoder distribution",
+        "The device's outcome distribution against the exact one of the very latent it was given.",
+        stage.exact,
+        stage.distributions(),
+        stage.shots,
+        rng,
+    )
 
 
 def _encoder_section(stage: Stage, rng: np.random.Generator) -> Section:

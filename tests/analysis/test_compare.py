@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backends.registry import get_backend
 from qhw.analysis.compare import compare, default_model, make_prior
+from qhw.analysis.draw import draw_latents
 from qhw.analysis.result import ComparisonResult, ResultError, Settings
-from qhw.analysis.tasks import ExactModel, draw_latents
+from qhw.analysis.stage import StageRunner
+from qhw.analysis.tasks import ExactModel
 from qhw.chem.qm9 import sample_molecules
 from qhw.latent import vmf
 from qhw.models.checkpoint import load, shipped
@@ -52,6 +55,16 @@ def test_same_seed_same_result_other_seed_other_result(small_model: Path) -> Non
     other = run(small_model, "reconstruct", device="aer:ibm_fez", molecules=3, seed=1)
     assert without_times(first) == without_times(again)
     assert first.sections != other.sections
+
+
+def test_encoder_and_decoder_do_not_share_their_shot_noise(small_model: Path) -> None:
+    exact = ExactModel(load(small_model)[0].double())
+    runner = StageRunner(get_backend("exact"), 1000, "exact", "none", 5, lambda _: None)
+    latents = np.eye(32)[:2]
+    plan, wanted = exact.model.decoder_plan(), exact.decoder(latents)
+    counts = [runner.run(role, plan, latents, wanted).counts for role in ("encoder", "decoder")]
+    assert (counts[0] != counts[1]).any()
+    assert (runner.run("encoder", plan, latents, wanted).counts == counts[0]).all()
 
 
 def test_many_shots_and_no_draw_bring_the_whole_way_to_exact(small_model: Path) -> None:

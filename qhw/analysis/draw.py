@@ -1,0 +1,63 @@
+"""vMF draws that let two ways through a model be compared draw by draw."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhw.analysis.result import Draw
+from qhw.latent import vmf
+from qhw.latent.from_shots import corrected_kappa, expected_squared_angle
+
+FloatArray = NDArray[np.float64]
+
+_STREAM = 13
+
+
+def draw_latents(mu: FloatArray, kappa: float | FloatArray | None, seed: int) -> FloatArray:
+    """One vMF draw a row, each row from its own stream.
+
+    Two calls with the same seed and nearly equal arguments give nearly equal draws, so that two
+    ways through the model can be compared draw by draw.
+
+    Args:
+        mu: unit vectors ``(B, d)``.
+        kappa: concentration, for all rows or ``(B,)``; infinite or ``None`` for no draw.
+        seed: of the streams.
+    """
+    if kappa is None:
+        return mu
+    out = mu.copy()
+    for row, concentration in enumerate(np.broadcast_to(kappa, len(mu))):
+        if np.isfinite(concentration):
+            rng = np.random.default_rng([seed, _STREAM, row])
+            out[row] = vmf.sample(mu[row], float(concentration), rng)
+    return out
+
+
+def latents_from_shots(
+    mu_hat: FloatArray, frequencies: FloatArray, shots: int, kappa: float | None, seed: int
+) -> tuple[FloatArray, Draw]:
+    """Draw around estimated mean directions, kappa corrected for what the shots already spread.
+
+    Args:
+        mu_hat: estimated directions ``(B, d)``.
+        frequencies: encoder distributions behind them ``(B, D)``.
+        shots: behind every row.
+        kappa: intended concentration; ``None`` for no draw.
+        seed: of the draw.
+    """
+    angle = float(np.degrees(np.sqrt(expected_squared_angle(frequencies, shots))).mean())
+    if kappa is None:
+        return mu_hat, Draw(
+            kappa=None, kappa_used=(None, None), unattainable=0, expected_angle=angle
+        )
+    plan = corrected_kappa(kappa, shots, p=frequencies)
+    ends = tuple(float(k) if np.isfinite(k) else None for k in np.sort(plan.kappa)[[0, -1]])
+    draw = Draw(
+        kappa=kappa,
+        kappa_used=(ends[0], ends[1]),
+        unattainable=int((~plan.attainable).sum()),
+        expected_angle=angle,
+    )
+    return draw_latents(mu_hat, plan.kappa, seed), draw
