@@ -9,6 +9,7 @@ from backends.aer import AerBackend
 from backends.base import DistributionBackend, UnknownBackendError
 from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
+from backends.vendor import VendorBackend
 from calibration.catalog import load_snapshot, snapshot_names
 from calibration.snapshot import SnapshotError
 
@@ -24,6 +25,12 @@ _DEVICES: dict[str, Callable[[], tuple[str, ...]]] = {
     "engine": snapshot_names,
 }
 """Prefixes that need a device, and the devices they know."""
+
+_VENDORS: dict[str, Callable[[str], VendorBackend]] = {}
+"""Maker of each paid prefix (and of its rehearsal); it is given what follows the colon.
+
+A maker imports its own module when it is called: the vendors' clients take seconds to load.
+"""
 
 
 def backend_names() -> tuple[str, ...]:
@@ -55,6 +62,27 @@ def get_backend(name: str) -> DistributionBackend:
         return _MAKERS[prefix](device)
     except SnapshotError as error:
         raise UnknownBackendError(f"Argument `name` is {name!r}, but: {error}") from error
+
+
+def is_vendor(name: str) -> bool:
+    """Whether a name's prefix is one :func:`get_vendor` knows; nothing is contacted."""
+    return name.partition(":")[0] in _VENDORS
+
+
+def get_vendor(name: str) -> VendorBackend:
+    """The paid backend of a name such as ``ibm:ibm_fez`` or ``braket:iqm_garnet``.
+
+    Raises:
+        UnknownBackendError: no such prefix, or no device named; the line lists the prefixes.
+        VendorError: no credentials, no such device, or the vendor cannot be reached.
+    """
+    prefix, _, device = name.partition(":")
+    if prefix not in _VENDORS or not device:
+        kinds = ", ".join(f"{known}:<device>" for known in _VENDORS) or "none installed"
+        raise UnknownBackendError(
+            f"Argument `name` must be a backend that takes jobs ({kinds}), but is {name!r}."
+        )
+    return _VENDORS[prefix](device)
 
 
 def _opens_file(device: str) -> bool:
