@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError
-from backends.checks import check_circuit
 from backends.native.prediction import Prediction, predict
 from backends.native.routing import LEVELS, Region, Routed, region_of, route
 from backends.native.translate import to_native
 from calibration.layout import Interaction, LayoutError, best_layouts
 from calibration.snapshot import DeviceSnapshot
 
+COMPILER_VERSION = 1
+"""Part of every cache key: raised when the same input may give another circuit."""
 _SEARCH_LIMIT = 20_000
 
 
@@ -130,8 +131,30 @@ def check_compilable(circuit: QuantumCircuit) -> None:
                 f"Argument `circuit` must not have classical control, but instruction {place} is "
                 f"{operation.name}."
             )
-    if "measure" in circuit.count_ops():
-        check_circuit(circuit)
+    _check_measures_last(circuit)
+
+
+def _check_measures_last(circuit: QuantumCircuit) -> None:
+    measured: set[object] = set()
+    for place, item in enumerate(circuit.data):
+        name = item.operation.name
+        if name != "barrier" and measured.intersection(item.qubits):
+            raise BackendError(
+                f"Argument `circuit` must measure last, but instruction {place}, {name}, follows "
+                f"a measurement of its qubit."
+            )
+        if name == "measure":
+            if measured.intersection(item.clbits):
+                raise BackendError(
+                    f"Argument `circuit` must write each bit once, but instruction {place} writes "
+                    f"one again."
+                )
+            measured.update((*item.qubits, *item.clbits))
+        elif item.clbits:
+            raise BackendError(
+                f"Argument `circuit` must hold only gates and measurements, but instruction "
+                f"{place} is {name}."
+            )
 
 
 def _finish(

@@ -165,7 +165,8 @@ def _region(key: _Key, fractional: bool) -> Region:
     graph.add_nodes_from(range(snapshot.n_qubits))
     graph.add_edges_from_no_data(list(couplings))
     alive: list[set[int]] = [c - snapshot.dead_qubits for c in rx.connected_components(graph)]
-    qubits = sorted(max(alive, key=len))
+    largest = max(alive, key=len)
+    qubits = sorted(largest)
     place = {q: i for i, q in enumerate(qubits)}
     kept = {pair: gates for pair, gates in couplings.items() if set(pair) <= place.keys()}
     return Region(tuple(qubits), couplings, _target(snapshot, qubits, place, kept))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 import json
-import os
 import re
 import tempfile
 import warnings
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from qhw.cache import cache_folder
 from qhw.chem.molecule import ELEMENTS, MAX_ATOMS, SYMBOLS, MoleculeBatch
 
 N_TRAIN = 100_000
@@ -94,7 +94,7 @@ def load_qm9() -> QM9:
         raise ModuleNotFoundError(
             "QM9 needs the package qm9pack: pip install 'qhw[train]'"
         ) from error
-    cached = _cache_folder() / f"qm9-{package.version}-v{_CACHE_VERSION}.npz"
+    cached = cache_folder() / f"qm9-{package.version}-v{_CACHE_VERSION}.npz"
     if cached.exists():
         try:
             return _read(cached)
@@ -147,14 +147,6 @@ def make_sample(folder: Path) -> Path:
     }
     target.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return target
-
-
-def _cache_folder() -> Path:
-    named = os.environ.get("QHW_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "qhw"
 
 
 def _parse(parts: list[Path]) -> QM9:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from qhw.cli import compare, devices, doctor, judge, latents, models
+from qhw.cli import compare, depth, devices, doctor, judge, latents, models
 from qhw.cli.errors import HouseGroup
 
 MAIN_JOB = "The main job"
@@ -31,6 +31,7 @@ app = typer.Typer(
 
 app.command("demo", rich_help_panel=MAIN_JOB)(compare.demo)
 app.command("compare", rich_help_panel=MAIN_JOB)(compare.compare_command)
+app.command("depth-report", rich_help_panel=MAIN_JOB)(depth.depth_report)
 app.command("models", rich_help_panel=LOOK)(models.list_models)
 app.command("devices", rich_help_panel=LOOK)(devices.list_devices)
 app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)

@@ -1,0 +1,228 @@
+"""Compilations of a sweep: in parallel, each kept on disk by the hash of all it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from qiskit import QuantumCircuit, qpy
+from qiskit.exceptions import QiskitError
+
+from backends.base import BackendError
+from backends.native.compile import COMPILER_VERSION, NativeCircuit, compile_native
+from calibration.interaction import LayoutError
+from calibration.snapshot import DeviceSnapshot
+
+_FORMAT = 1
+
+
+class Compiled(BaseModel):
+    """One compilation, or why there is none.
+
+    Attributes:
+        seed: of layout and routing.
+        reason: why it failed; everything below is then 0 or empty.
+        two_qubit_gates: number of two-qubit gates.
+        two_qubit_depth: depth in them.
+        depth: depth without virtual gates.
+        pulses: physical one-qubit gates.
+        swaps: swaps inserted by routing.
+        duration_s: first gate to readout, seconds; 0 where the device reports no timing.
+        success: predicted probability that nothing goes wrong, idle decay and readout included.
+        two_qubit_share: two-qubit gates' factor of it.
+        one_qubit_share: one-qubit gates' factor.
+        readout_share: readout's factor.
+        idle_share: idle decay's factor.
+        two_qubit_errors: sum of the reported two-qubit errors (n2 e2).
+        qubits: device qubits used.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int
+    reason: str | None = None
+    two_qubit_gates: int = 0
+    two_qubit_depth: int = 0
+    depth: int = 0
+    pulses: int = 0
+    swaps: int = 0
+    duration_s: float = 0.0
+    success: float = 0.0
+    two_qubit_share: float = 0.0
+    one_qubit_share: float = 0.0
+    readout_share: float = 0.0
+    idle_share: float = 0.0
+    two_qubit_errors: float = 0.0
+    qubits: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One circuit on one device at one level, for several seeds.
+
+    Attributes:
+        circuit: QPY bytes of it.
+        snapshot: the device.
+        level: optimisation level.
+        seeds: of layout and routing.
+        fractional: allow the gates that must be asked for.
+    """
+
+    circuit: bytes
+    snapshot: DeviceSnapshot
+    level: int
+    seeds: tuple[int, ...]
+    fractional: bool = False
+
+
+def circuit_bytes(circuit: QuantumCircuit) -> bytes:
+    """The circuit alone, its name and metadata left out: equal circuits give equal bytes."""
+    plain = circuit.copy(name="circuit")
+    plain.metadata = {}
+    buffer = io.BytesIO()
+    qpy.dump(plain, buffer)
+    return buffer.getvalue()
+
+
+def circuit_from(raw: bytes) -> QuantumCircuit:
+    """Inverse of :func:`circuit_bytes`."""
+    found: QuantumCircuit = qpy.load(io.BytesIO(raw))[0]
+    return found
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    *,
+    cache: Path | None,
+    processes: int = 1,
+    done: Callable[[int, int], None] = lambda _finished, _total: None,
+) -> list[tuple[Compiled, ...]]:
+    """Compile every job, a failure being a result like any other.
+
+    Args:
+        jobs: what to compile.
+        cache: folder of earlier results, made if missing; ``None`` for none.
+        processes: worker processes; 1 works in this one.
+        done: told how many jobs of how many are finished.
+
+    Returns:
+        For each job its compilations, in the order of its seeds.
+
+    Raises:
+        OSError: the cache folder cannot be written.
+    """
+    results: dict[int, dict[int, Compiled]] = {}
+    missing: list[int] = []
+    for i, job in enumerate(jobs):
+        results[i] = _read(cache, job)
+        if not set(job.seeds) <= results[i].keys():
+            missing.append(i)
+    finished = len(jobs) - len(missing)
+    done(finished, len(jobs))
+    for i, found in _computed(jobs, missing, processes):
+        results[i] |= {c.seed: c for c in found}
+        _write(cache, jobs[i], results[i])
+        finished += 1
+        done(finished, len(jobs))
+    return [tuple(results[i][seed] for seed in job.seeds) for i, job in enumerate(jobs)]
+
+
+def compile_job(job: Job) -> tuple[Compiled, ...]:
+    """Compile a job here and now."""
+    circuit = circuit_from(job.circuit)
+    return tuple(_one(circuit, job, seed) for seed in job.seeds)
+
+
+def describe(native: NativeCircuit) -> Compiled:
+    """What a sweep keeps of a compilation."""
+    layout, prediction = native.prediction.layout, native.prediction
+    return Compiled(
+        seed=native.seed,
+        two_qubit_gates=native.two_qubit_gates,
+        two_qubit_depth=native.two_qubit_depth,
+        depth=native.depth,
+        pulses=native.pulses,
+        swaps=native.swaps,
+        duration_s=prediction.duration_s,
+        success=layout.success,
+        two_qubit_share=math.exp(layout.two_qubit),
+        one_qubit_share=math.exp(layout.one_qubit),
+        readout_share=math.exp(layout.readout),
+        idle_share=math.exp(layout.idle),
+        two_qubit_errors=prediction.two_qubit_errors,
+        qubits=native.qubits,
+    )
+
+
+def _one(circuit: QuantumCircuit, job: Job, seed: int) -> Compiled:
+    try:
+        native = compile_native(
+            circuit, job.snapshot, level=job.level, seed=seed, fractional=job.fractional
+        )
+    except (BackendError, LayoutError, QiskitError) as error:
+        return Compiled(seed=seed, reason=" ".join(str(error).split()))
+    return describe(native)
+
+
+def _computed(
+    jobs: Sequence[Job], missing: Sequence[int], processes: int
+) -> Iterable[tuple[int, tuple[Compiled, ...]]]:
+    if processes <= 1 or len(missing) <= 1:
+        for i in missing:
+            yield i, compile_job(jobs[i])
+        return
+    # spawn: forked workers would inherit the locks of this process's numerical threads
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(missing)), mp_context=context) as pool:
+        futures = {pool.submit(compile_job, jobs[i]): i for i in missing}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def _key(job: Job) -> str:
+    parts = [
+        f"{_FORMAT} {COMPILER_VERSION} {version('qhw')} {version('qiskit')}",
+        hashlib.sha256(job.circuit).hexdigest(),
+        hashlib.sha256(job.snapshot.to_json().encode()).hexdigest(),
+        f"{job.level} {job.fractional}",
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _file(cache: Path, job: Job) -> Path:
+    key = _key(job)
+    return cache / "compiled" / key[:2] / f"{key[2:]}.json"
+
+
+def _read(cache: Path | None, job: Job) -> dict[int, Compiled]:
+    if cache is None:
+        return {}
+    try:
+        rows = json.loads(_file(cache, job).read_text(encoding="utf-8"))
+        return {row["seed"]: Compiled.model_validate(row) for row in rows}
+    except (OSError, ValueError, TypeError, LookupError, ValidationError):
+        return {}  # missing or damaged: compiled again
+
+
+def _write(cache: Path | None, job: Job, found: dict[int, Compiled]) -> None:
+    if cache is None:
+        return
+    path = _file(cache, job)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps([found[seed].model_dump(mode="json") for seed in sorted(found)])
+    # renamed when whole: other runs may be reading or writing the same file
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).replace(path)

@@ -1,0 +1,170 @@
+"""Circuits of a depth report: a model's own, and those that a user brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import Statevector
+
+from backends.base import BackendError
+from backends.checks import measured_qubits
+from backends.native.compile import check_compilable
+from qhw.analysis.baselines import prior_mean, uniform
+from qhw.analysis.compare import make_prior
+from qhw.analysis.metrics import total_variation
+from qhw.analysis.tasks import ExactModel
+from qhw.chem.qm9 import sample_molecules
+from qhw.circuits.files import CircuitFileError, read_circuits
+from qhw.circuits.plan import CircuitPlan
+from qhw.circuits.templates import PREPARATIONS, build_template, data_angles
+from qhw.models.checkpoint import load
+
+FloatArray = NDArray[np.float64]
+
+BASELINE_ROWS = 32
+"""Latents (or molecules) that a model's baseline is measured on."""
+_MAX_EXACT_QUBITS = 14
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A bound, measured circuit and what is known of its exact output.
+
+    Attributes:
+        name: shown in the report.
+        source: where it comes from.
+        circuit: ``None`` when it cannot be used.
+        reason: why not.
+        spread: total variation distance of the uniform distribution to the exact one; ``None``
+            when that is not known (too many qubits).
+        baseline: distance of the best constant that needs no QPU, ``None`` where there is no
+            ensemble to take a mean of.
+        note: one line on how these were found.
+    """
+
+    name: str
+    source: str
+    circuit: QuantumCircuit | None
+    reason: str | None = None
+    spread: float | None = None
+    baseline: float | None = None
+    note: str = ""
+
+
+def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
+    """Decoder and encoder of a model, each with both preparations.
+
+    The data angles are those of one drawn latent (decoder) or shipped molecule (encoder); gate
+    counts do not depend on which. Baselines are means over :data:`BASELINE_ROWS` of them.
+
+    Args:
+        source: shipped name or path of a checkpoint.
+        seed: of the latents.
+
+    Raises:
+        CheckpointError: no such checkpoint, or a damaged one.
+    """
+    loaded, card = load(source)
+    model = ExactModel(loaded.double())
+    sample = sample_molecules()
+    latents = make_prior(None, model, sample, seed).sample(
+        BASELINE_ROWS, np.random.default_rng(seed)
+    )
+    inputs = model.inputs(sample.molecules[:BASELINE_ROWS])
+    parts = (
+        ("decoder", model.model.decoder_plan(), latents, model.decoder(latents), "latents"),
+        ("encoder", model.model.encoder_plan(), inputs, model.encoder(inputs), "molecules"),
+    )
+    found = []
+    for role, plan, data, exact, of in parts:
+        spread = float(total_variation(exact, uniform(exact)).mean())
+        mean = float(total_variation(exact, prior_mean(exact)).mean())
+        for preparation in PREPARATIONS if plan.loader is None else PREPARATIONS[:1]:
+            circuit, fidelity = _bound(plan, preparation, data[:1], seed)
+            loading = f", {preparation} preparation" if plan.loader is None else ""
+            found.append(
+                Subject(
+                    name=f"{card.name} {role}{loading}",
+                    source=f"model {card.name}",
+                    circuit=circuit,
+                    spread=spread,
+                    baseline=min(mean, spread),
+                    note=(
+                        f"baselines measured over {len(exact)} {of}: mean of the others "
+                        f"{mean:.3f}, uniform {spread:.3f}; the loaded state has squared overlap "
+                        f"{fidelity:.6f} with the wanted one"
+                    ),
+                )
+            )
+    return tuple(found)
+
+
+def file_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:
+    """The circuits of files; one that cannot be read becomes a subject with its reason."""
+    found: list[Subject] = []
+    for path in paths:
+        try:
+            found += [circuit_subject(circuit, str(path)) for circuit in read_circuits(path)]
+        except CircuitFileError as error:
+            found.append(Subject(path.name, str(path), None, str(error)))
+    return tuple(found)
+
+
+def circuit_subject(circuit: QuantumCircuit, source: str) -> Subject:
+    """A circuit that a user brings; without measurements, all its qubits are measured.
+
+    Args:
+        circuit: as read.
+        source: file it comes from.
+    """
+    try:
+        check_compilable(circuit)
+    except BackendError as error:
+        return Subject(circuit.name, source, None, f"{source}: {error}")
+    note = ""
+    if "measure" not in circuit.count_ops():
+        circuit = circuit.copy()
+        circuit.measure_all()
+        note = "nothing was measured, so every qubit is; "
+    if circuit.num_qubits > _MAX_EXACT_QUBITS:
+        return Subject(
+            circuit.name,
+            source,
+            circuit,
+            note=f"{note}{circuit.num_qubits} qubits: exact output not computed",
+        )
+    exact = _exact(circuit)
+    spread = float(total_variation(exact, uniform(exact))[0])
+    return Subject(
+        circuit.name,
+        source,
+        circuit,
+        spread=spread,
+        note=f"{note}one circuit: no ensemble to take a mean of",
+    )
+
+
+def _bound(
+    plan: CircuitPlan, preparation: str, data: FloatArray, seed: int
+) -> tuple[QuantumCircuit, float]:
+    chosen = next(p for p in PREPARATIONS if p == preparation)
+    template = build_template(plan, chosen)
+    angles = data_angles(template, data, seed=seed)
+    # columns and Qiskit's own parameter order agree: ParameterVector sorts by index
+    values = dict(zip(template.parameter_names, angles.angles[0], strict=True))
+    circuit = template.circuit.assign_parameters(
+        {p: float(values[p.name]) for p in template.circuit.parameters}
+    )
+    return circuit, float(angles.fidelity[0])
+
+
+def _exact(circuit: QuantumCircuit) -> FloatArray:
+    """Exact outcome distribution ``(1, 2**m)`` of the measured qubits."""
+    state = Statevector(circuit.remove_final_measurements(inplace=False))
+    qubits = list(reversed(measured_qubits(circuit)))
+    return np.asarray(state.probabilities(qubits), dtype=np.float64)[None]

@@ -1,0 +1,125 @@
+"""Circuits from files that a user brings: OpenQASM 2 and 3, and QPY; nothing in them is run.
+
+OpenQASM includes are limited to the standard gate libraries, so no other file is opened. QPY below
+version 13 stores angle expressions as text that Qiskit hands to a parser able to run code
+(CVE-2025-2000 is of that family); such files are refused.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from pathlib import Path
+
+from openqasm3.parser import QASM3ParsingError
+from qiskit import QuantumCircuit, qasm2, qasm3, qpy
+from qiskit.exceptions import QiskitError
+
+SUFFIXES = (".qasm", ".qasm2", ".qasm3", ".qpy")
+MAX_BYTES = 32 * 2**20
+"""Larger files are refused: a bound circuit of a million gates is smaller."""
+
+_MIN_QPY = 13
+_QASM_FAULTS = (
+    QiskitError,
+    QASM3ParsingError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+_QPY_FAULTS = (
+    QiskitError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What Qiskit's reader raises on damaged bytes, found by damaging files byte by byte."""
+
+
+class CircuitFileError(ValueError):
+    """A circuit file cannot be used; one line says which and why."""
+
+
+def read_circuits(path: Path) -> tuple[QuantumCircuit, ...]:
+    """The circuits of a file: one of OpenQASM, one or more of QPY, named after the file.
+
+    Args:
+        path: ``.qasm`` (version by its header), ``.qasm2``, ``.qasm3`` or ``.qpy``.
+
+    Raises:
+        CircuitFileError: unknown suffix, unreadable, too large, or not a circuit; the line names
+            the file and the place.
+    """
+    if path.suffix not in SUFFIXES:
+        raise CircuitFileError(
+            f"Argument `path` must end in {', '.join(SUFFIXES)}, but is {path.name!r}."
+        )
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise CircuitFileError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(raw) > MAX_BYTES:
+        raise CircuitFileError(f"{path} must have at most {MAX_BYTES} bytes, but has more.")
+    circuits = _from_qpy(raw, path) if path.suffix == ".qpy" else (_from_qasm(raw, path),)
+    for number, circuit in enumerate(circuits):
+        if circuit.num_qubits == 0:
+            raise CircuitFileError(f"{path} must hold a circuit, but declares no qubit.")
+        circuit.name = path.stem if len(circuits) == 1 else f"{path.stem}[{number}]"
+    return circuits
+
+
+def _from_qasm(raw: bytes, path: Path) -> QuantumCircuit:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CircuitFileError(f"{path} must be UTF-8 text, but: {error}.") from error
+    header = re.search(r"^\s*OPENQASM\s+(\d+)", text, re.MULTILINE)
+    version = path.suffix[-1] if path.suffix[-1] in "23" else header.group(1) if header else "2"
+    try:
+        if version == "2":
+            return qasm2.loads(
+                text, include_path=(), custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS
+            )
+        found: QuantumCircuit = qasm3.loads(text)
+    except _QASM_FAULTS as error:
+        reason = " ".join(str(error).strip("\"'").split()) or type(error).__name__
+        raise CircuitFileError(f"{path} must be OpenQASM {version}, but: {reason}") from error
+    return found
+
+
+def _from_qpy(raw: bytes, path: Path) -> tuple[QuantumCircuit, ...]:
+    if raw[:6] != b"QISKIT" or len(raw) < 7:
+        raise CircuitFileError(f"{path} must be a QPY file, but does not begin like one.")
+    if not _MIN_QPY <= raw[6] <= qpy.QPY_VERSION:
+        raise CircuitFileError(
+            f"{path} must be QPY of version {_MIN_QPY} to {qpy.QPY_VERSION}, but has version "
+            f"{raw[6]}; write it again with a current Qiskit."
+        )
+    try:
+        found = qpy.load(io.BytesIO(raw))
+    except _QPY_FAULTS as error:
+        raise _damaged(path, error) from error
+    except BaseException as error:
+        # Qiskit's Rust reader panics on some damage; that type derives from no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _damaged(path, error) from error
+    if not found or not all(isinstance(circuit, QuantumCircuit) for circuit in found):
+        raise CircuitFileError(f"{path} must hold circuits, but holds none.")
+    return tuple(found)
+
+
+def _damaged(path: Path, error: BaseException) -> CircuitFileError:
+    reason = " ".join(str(error).strip("\"'").split()) or type(error).__name__
+    return CircuitFileError(f"{path} must be a whole QPY file, but: {reason}")

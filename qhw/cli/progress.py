@@ -1,0 +1,43 @@
+"""A bar for sweeps of known length, on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from qhw.cli.console import err
+
+_LINES = 10
+"""Lines written over a whole sweep where stderr is no terminal."""
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with how many of how many are done.
+
+    Args:
+        what: words beside the bar.
+    """
+    if not err.is_terminal:
+        told = -1
+
+        def tell(finished: int, total: int) -> None:
+            nonlocal told
+            tenth = _LINES * finished // max(total, 1)
+            if tenth > told:
+                told = tenth
+                err.print(f"{what}: {finished} of {total}", markup=False, soft_wrap=True)
+
+        yield tell
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda finished, total: progress.update(task, completed=finished, total=total)

@@ -1,0 +1,176 @@
+"""The depth report as one HTML file, as CSV, and its circuits as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from qiskit import QuantumCircuit
+
+from backends.native.compile import NativeCircuit, compile_native
+from calibration.catalog import load_snapshot
+from qhw.analysis.depth_report import FIGURES, CircuitFacts, DepthReport, Row, Spread
+from qhw.analysis.subjects import Subject
+from qhw.report.chip import chip_figure
+from qhw.report.format import duration, number
+from qhw.report.page import asset, environment
+from qhw.report.pareto import pareto_figure
+
+_DRAWN_GATES = 1500
+"""A larger circuit is not drawn: the page would hold megabytes of text."""
+_COLUMNS = 150
+
+
+@dataclass(frozen=True)
+class Section:
+    """One circuit of the page."""
+
+    facts: CircuitFacts
+    rows: tuple[Row, ...]
+    failed: tuple[Row, ...]
+    best: Row | None
+    best_rows: frozenset[tuple[str, int | None]]
+    devices: int
+    beating: int
+    needed: float | None
+    pareto: Markup | None
+    chip: Markup | None
+    drawing: str | None
+    native_drawing: str | None
+
+
+def best_natives(report: DepthReport, subjects: Sequence[Subject]) -> dict[str, NativeCircuit]:
+    """The compiled circuit of each subject's best row, compiled once more from its seed."""
+    found = {}
+    for subject in subjects:
+        row = report.best_row(subject.name)
+        if row is None or row.best is None or row.level is None or subject.circuit is None:
+            continue
+        found[subject.name] = compile_native(
+            subject.circuit,
+            load_snapshot(row.device),
+            level=row.level,
+            seed=row.best.seed,
+            fractional=report.fractional,
+        )
+    return found
+
+
+def render_depth(
+    report: DepthReport,
+    subjects: Sequence[Subject],
+    natives: dict[str, NativeCircuit],
+    run_id: str,
+) -> str:
+    """The report's HTML text.
+
+    Args:
+        report: the sweep.
+        subjects: its circuits, in the report's order.
+        natives: from :func:`best_natives`.
+        run_id: name of its folder.
+    """
+    sections = [
+        _section(report, facts, subject, natives.get(facts.name))
+        for facts, subject in zip(report.circuits, subjects, strict=True)
+    ]
+    return (
+        environment()
+        .get_template("depth.html.j2")
+        .render(
+            report=report,
+            sections=sections,
+            run_id=run_id,
+            figures={key: heading for key, (heading, _) in FIGURES.items()},
+            cell=cell,
+            css=asset("report.css") + asset("depth.css"),
+            script=asset("sort.js"),
+        )
+    )
+
+
+def needed_success(facts: CircuitFacts) -> float | None:
+    """Predicted success from which the measured baseline is beaten; ``None`` without one."""
+    if facts.baseline is None or not facts.spread:
+        return None
+    return max(0.0, 1 - facts.baseline / facts.spread)
+
+
+def cell(key: str, spread: Spread) -> Markup:
+    """A figure of a row: the median, and below it the range over seeds where there is one."""
+    write = duration if key == "duration_s" else number
+    if key == "duration_s" and spread.high == 0:
+        return Markup("–")
+    text = Markup("{}").format(write(spread.median))
+    if spread.low == spread.high:
+        return text
+    return text + Markup('<br><span class="range">{} to {}</span>').format(
+        write(spread.low), write(spread.high)
+    )
+
+
+def to_csv(report: DepthReport) -> str:
+    """All rows as CSV, one line a row, times in seconds."""
+    buffer = io.StringIO()
+    spreads = [f"{key}_{part}" for key in FIGURES for part in ("median", "low", "high")]
+    names = ["circuit", "device", "vendor", "taken", "level", "seeds", *spreads]
+    names += ["best_seed", "qubits", "two_qubit_errors", "predicted_tvd", "beats_baseline", "rule"]
+    names += ["shots_per_second", "usd", "price_as_of", "reason"]
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    for row in report.rows:
+        figures = [
+            getattr(row.figures[key], part) if key in row.figures else ""
+            for key in FIGURES
+            for part in ("median", "low", "high")
+        ]
+        best = row.best
+        values: list[object] = [row.circuit, row.device, row.vendor]
+        values += [row.taken.isoformat() if row.taken else "", row.level, row.seeds, *figures]
+        values += [best.seed, " ".join(map(str, best.qubits))] if best else ["", ""]
+        values += [best.two_qubit_errors if best else "", row.tvd, row.beats_baseline, row.rule]
+        values += [row.shots_per_second]
+        values += [row.cost.usd, row.cost.as_of.isoformat()] if row.cost else ["", ""]
+        writer.writerow(["" if v is None else v for v in (*values, row.reason)])
+    return buffer.getvalue()
+
+
+def _section(
+    report: DepthReport, facts: CircuitFacts, subject: Subject, native: NativeCircuit | None
+) -> Section:
+    own = [r for r in report.rows if r.circuit == facts.name]
+    good = sorted((r for r in own if r.best is not None), key=_success, reverse=True)
+    by_device: dict[str, Row] = {}
+    for row in good:
+        by_device.setdefault(row.device, row)
+    needed = needed_success(facts)
+    chip = None
+    if native is not None:
+        chip = Markup(chip_figure(native.snapshot, {"circuit": native.qubits}))
+    return Section(
+        facts=facts,
+        rows=tuple(good),
+        failed=tuple(r for r in own if r.reason is not None),
+        best=good[0] if good else None,
+        best_rows=frozenset((r.device, r.level) for r in by_device.values()),
+        devices=len(by_device),
+        beating=sum(bool(r.beats_baseline) for r in by_device.values()),
+        needed=needed,
+        pareto=Markup(pareto_figure(good, needed)) if good else None,
+        chip=chip,
+        drawing=_drawing(subject.circuit),
+        native_drawing=_drawing(native.circuit if native else None),
+    )
+
+
+def _success(row: Row) -> float:
+    return row.best.success if row.best else 0.0
+
+
+def _drawing(circuit: QuantumCircuit | None) -> str | None:
+    if circuit is None or circuit.size() > _DRAWN_GATES:
+        return None
+    return str(circuit.draw("text", fold=_COLUMNS, idle_wires=False))

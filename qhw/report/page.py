@@ -1,0 +1,33 @@
+"""What every page of the house shares: templates, number filters, inlined assets."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from qhw.report.format import duration, interval, number, percent
+
+
+def environment() -> Environment:
+    """Templates of ``qhw.report`` with autoescaping and the house's filters."""
+    made = Environment(
+        loader=PackageLoader("qhw.report"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "number": number,
+        "percent": percent,
+        "interval": interval,
+        "duration": duration,
+    }
+    return made
+
+
+def asset(name: str) -> Markup:
+    """A file of ``assets``, to be inlined: our own text, not data."""
+    return Markup(files("qhw.report").joinpath("assets", name).read_text(encoding="utf-8"))
