@@ -37,7 +37,7 @@ from qhw.models.checkpoint import CheckpointError, ModelCard, code_version, load
 
 FloatArray = NDArray[np.float64]
 
-PRIORS = ("vmf-mixture", "positive-orthant", "uniform-sphere")
+PRIORS = ("vmf-mixture", "posterior", "positive-orthant", "uniform-sphere")
 """Priors of ``generate``, the default first."""
 _MIXTURE_COMPONENTS = 24
 _PRIOR_STREAM, _CHOICE_STREAM = 21, 22
@@ -127,8 +127,8 @@ def _run(settings: Settings, exact: ExactModel, runner: StageRunner, sample: QM9
     if settings.task == "generate":
         runner.notify("drawing latents from the prior")
         prior = make_prior(settings.prior, exact, sample, settings.seed)
-        rng = np.random.default_rng([settings.seed, _PRIOR_STREAM])
-        return generate(exact, runner, prior.sample(settings.molecules, rng))
+        latents = prior_latents(prior, settings.molecules, settings.seed)
+        return generate(exact, runner, latents)
     given = _given_molecules(settings, sample)
     if settings.task == "encode":
         return encode(exact, runner, given)
@@ -164,7 +164,8 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
 
     Args:
         name: ``vmf-mixture``: mixture of vMFs fitted to the latents of the shipped held-out
-            molecules (the default); ``positive-orthant``: the released code's;
+            molecules (the default); ``posterior``: those latents themselves, each with the spread
+            of training, so samples lie around known molecules; ``positive-orthant``: the released code's;
             ``uniform-sphere``: the paper's.
         exact: encodes the molecules.
         sample: the shipped molecules.
@@ -179,21 +180,17 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
     if name == "positive-orthant":
         return PositiveOrthant(exact.model.latent_dim)
     directions = exact.direction(exact.encoder(exact.inputs(sample.molecules)))
+    if name == "posterior":
+        count = len(directions)
+        kappas = np.full(count, exact.model.kappa)
+        return VMFMixture(np.full(count, 1.0 / count), directions, kappas)
     rng = np.random.default_rng([seed, _PRIOR_STREAM, 1])
     return VMFMixture.fit(directions, _MIXTURE_COMPONENTS, rng)
 
 
 def _given_molecules(settings: Settings, sample: QM9) -> NamedMolecules:
     if settings.input is None:
-        if settings.molecules > len(sample):
-            raise ValueError(
-                f"Argument `molecules` must be at most {len(sample)}, the size of the shipped "
-                f"sample, but is {settings.molecules}; give more with --input"
-            )
-        rng = np.random.default_rng([settings.seed, _CHOICE_STREAM])
-        rows = np.sort(rng.choice(len(sample), settings.molecules, replace=False))
-        chosen = sample.take(rows)
-        return NamedMolecules(chosen.molecules, tuple(f"QM9 {index}" for index in chosen.index))
+        return held_out(settings.molecules, sample, settings.seed)
     found = read_sdf(Path(settings.input))
     if len(found.names) < settings.molecules:
         raise ValueError(
@@ -202,6 +199,32 @@ def _given_molecules(settings: Settings, sample: QM9) -> NamedMolecules:
         )
     rows = np.arange(settings.molecules)
     return NamedMolecules(found.molecules[rows], found.names[: settings.molecules])
+
+
+def prior_latents(prior: Prior, count: int, seed: int) -> FloatArray:
+    """Latents ``(count, d)`` of ``generate``."""
+    return prior.sample(count, np.random.default_rng([seed, _PRIOR_STREAM]))
+
+
+def held_out(count: int, sample: QM9, seed: int) -> NamedMolecules:
+    """Molecules of the shipped sample, chosen at random, in its order.
+
+    Args:
+        count: how many.
+        sample: the shipped molecules.
+        seed: of the choice.
+
+    Raises:
+        ValueError: more than there are.
+    """
+    if count > len(sample):
+        raise ValueError(
+            f"Argument `molecules` must be at most {len(sample)}, the size of the shipped "
+            f"sample, but is {count}; give more with --input"
+        )
+    rng = np.random.default_rng([seed, _CHOICE_STREAM])
+    chosen = sample.take(np.sort(rng.choice(len(sample), count, replace=False)))
+    return NamedMolecules(chosen.molecules, tuple(f"QM9 {index}" for index in chosen.index))
 
 
 def _model_facts(model: MoleculeVAE, card: ModelCard) -> ModelFacts:

@@ -109,8 +109,14 @@ def test_priors_by_name(small_model: Path) -> None:
     fitted = make_prior(None, exact, sample, 0)
     mu = exact.direction(exact.encoder(exact.inputs(sample.molecules)))
     uniform = make_prior("uniform-sphere", exact, sample, 0)
+    around = make_prior("posterior", exact, sample, 0).sample(40, np.random.default_rng(0))
+    # the nearest of the encoded molecules is as near as training's own spread
+    nearest = (around @ mu.T).max(axis=1)
+    assert nearest.mean() > vmf.mean_resultant_length(32, exact.model.kappa) - 0.01
     assert fitted.log_density(mu).mean() > uniform.log_density(mu).mean() + 10
-    with pytest.raises(ValueError, match="vmf-mixture, positive-orthant, uniform-sphere"):
+    with pytest.raises(
+        ValueError, match="vmf-mixture, posterior, positive-orthant, uniform-sphere"
+    ):
         make_prior("gauss", exact, sample, 0)
 
 
