@@ -165,8 +165,8 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
     Args:
         name: ``vmf-mixture``: mixture of vMFs fitted to the latents of the shipped held-out
             molecules (the default); ``posterior``: those latents themselves, each with the spread
-            of training, so samples lie around known molecules; ``positive-orthant``: the released code's;
-            ``uniform-sphere``: the paper's.
+            of training, so samples lie around known molecules; ``positive-orthant``: the released
+            code's; ``uniform-sphere``: the paper's.
         exact: encodes the molecules.
         sample: the shipped molecules.
         seed: of the fit.

@@ -65,7 +65,7 @@ def _molecules(
 ) -> tuple[str, MoleculeBatch]:
     import numpy as np
 
-    from qhw.analysis.compare import make_prior
+    from qhw.analysis.compare import check_prior, make_prior
     from qhw.analysis.tasks import ExactModel
     from qhw.chem.qm9 import sample_molecules
     from qhw.chem.sdf_reader import read_sdf
@@ -84,5 +84,5 @@ def _molecules(
     exact = ExactModel(loaded.double())
     source = make_prior(prior, exact, sample_molecules(), seed)
     latents = source.sample(samples, np.random.default_rng(seed))
-    title = f"{samples} molecules generated exactly by {card.name}, prior {source.kind}"
+    title = f"{samples} molecules generated exactly by {card.name}, prior {check_prior(prior)}"
     return title, exact.molecules(exact.decoder(latents))

@@ -50,7 +50,7 @@ def sample_latents(
     """Draw latents from a model's prior, for use elsewhere."""
     import numpy as np
 
-    from qhw.analysis.compare import default_model, make_prior
+    from qhw.analysis.compare import check_prior, default_model, make_prior
     from qhw.analysis.tasks import ExactModel
     from qhw.chem.qm9 import sample_molecules
     from qhw.models.checkpoint import load, write_atomically
@@ -60,7 +60,12 @@ def sample_latents(
     loaded, card = load(model or default_model())
     source = make_prior(prior, ExactModel(loaded.double()), sample_molecules(), seed)
     latents = source.sample(count, np.random.default_rng(seed))
-    document = {"model": card.name, "prior": source.kind, "seed": seed, "latents": latents.tolist()}
+    document = {
+        "model": card.name,
+        "prior": check_prior(prior),
+        "seed": seed,
+        "latents": latents.tolist(),
+    }
     write_atomically(out_file, (json.dumps(document) + "\n").encode())
     if as_json:
         emit_json({"file": str(out_file), "count": count, "dim": latents.shape[1]})

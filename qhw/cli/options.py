@@ -22,8 +22,8 @@ Prior = Annotated[
     str | None,
     typer.Option(
         "--prior",
-        help="vmf-mixture (default, fitted to the shipped molecules' latents), posterior (around those "
-        "latents), positive-orthant (released code), uniform-sphere (paper).",
+        help="vmf-mixture (default, fitted to the shipped molecules' latents), posterior (around "
+        "those latents), positive-orthant (released code), uniform-sphere (paper).",
     ),
 ]
 RUNS = Path("runs")
