@@ -25,12 +25,21 @@ _COLUMNS = 150
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Levels that failed on a device for one reason."""
+
+    device: str
+    levels: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Section:
     """One circuit of the page."""
 
     facts: CircuitFacts
     rows: tuple[Row, ...]
-    failed: tuple[Row, ...]
+    failed: tuple[Failure, ...]
     best: Row | None
     best_rows: frozenset[tuple[str, int | None]]
     devices: int
@@ -153,7 +162,7 @@ def _section(
     return Section(
         facts=facts,
         rows=tuple(good),
-        failed=tuple(r for r in own if r.reason is not None),
+        failed=_failures(own),
         best=good[0] if good else None,
         best_rows=frozenset((r.device, r.level) for r in by_device.values()),
         devices=len(by_device),
@@ -163,6 +172,17 @@ def _section(
         chip=chip,
         drawing=_drawing(subject.circuit),
         native_drawing=_drawing(native.circuit if native else None),
+    )
+
+
+def _failures(rows: Sequence[Row]) -> tuple[Failure, ...]:
+    levels: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.reason is not None:
+            level = "–" if row.level is None else str(row.level)
+            levels.setdefault((row.device, row.reason), []).append(level)
+    return tuple(
+        Failure(device, ", ".join(found), reason) for (device, reason), found in levels.items()
     )
 
 

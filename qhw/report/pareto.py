@@ -19,6 +19,8 @@ VENDOR_COLOURS = {
     "aqt": "#b8862b",
 }
 _MAX_LABELS = 8
+_LABEL_WIDTH, _LABEL_HEIGHT = 130.0, 11.0
+"""Room for a name, points."""
 
 
 def pareto_front(rows: Sequence[Row]) -> list[Row]:
@@ -53,7 +55,7 @@ def pareto_figure(rows: Sequence[Row], needed: float | None) -> str:
                 [_gates(r) for r in own],
                 [_success(r) for r in own],
                 color=VENDOR_COLOURS.get(vendor, SOFT),
-                s=26,
+                s=38,
                 alpha=0.65,
                 lw=0,
                 label=vendor,
@@ -69,13 +71,13 @@ def pareto_figure(rows: Sequence[Row], needed: float | None) -> str:
         )
         if needed is not None:
             axes.axhline(needed, color="#a3271d", lw=1, ls="--", label="needed to beat baseline")
-        _label(axes, _named(known, front))
         axes.set_xlabel("two-qubit gates (best seed)")
         axes.set_ylabel("predicted success")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(bottom=-0.02, top=max(1.0, *(_success(r) for r in known)) + 0.03)
         axes.grid(color=SOFT, alpha=0.25, lw=0.6)
         figure.legend(loc="outside upper center", ncols=7)
+        _label(figure, axes, _named(known, front))
     return to_svg(figure, "Two-qubit gates against predicted success, one point a row")
 
 
@@ -87,18 +89,23 @@ def _named(known: Sequence[Row], front: Sequence[Row]) -> list[Row]:
     return list(chosen.values())[:_MAX_LABELS]
 
 
-def _label(axes: Axes, rows: Sequence[Row]) -> None:
-    heights: list[tuple[float, float]] = []
+def _label(figure: Figure, axes: Axes, rows: Sequence[Row]) -> None:
+    """Names beside points, the higher point first; a name moves down where one is in the way."""
+    placed: list[tuple[float, float]] = []
+    figure.draw_without_rendering()
+    points = 72 / figure.dpi
     for row in sorted(rows, key=_success, reverse=True):
-        x, y = _gates(row), _success(row)
-        shift = 0.0
-        while any(abs(x - u) < 25 and abs(y + shift / 260 - v) < 0.045 for u, v in heights):
-            shift -= 12
-        heights.append((x, y + shift / 260))
+        x, y = axes.transData.transform((_gates(row), _success(row))) * points
+        lift = 7.0
+        while any(
+            abs(x - u) < _LABEL_WIDTH and abs(y + lift - v) < _LABEL_HEIGHT for u, v in placed
+        ):
+            lift -= _LABEL_HEIGHT
+        placed.append((x, y + lift))
         axes.annotate(
             f"{row.device.partition('@')[0]}, level {row.level}",
-            (x, y),
-            xytext=(7, shift),
+            (_gates(row), _success(row)),
+            xytext=(5, lift),
             textcoords="offset points",
             fontsize=8.5,
             va="center",

@@ -1,0 +1,101 @@
+"""Circuit files of users: good ones are read, damaged ones give one line, none is run."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from qiskit import QuantumCircuit, qasm2, qasm3, qpy
+from qiskit.quantum_info import Operator
+
+from qhw.circuits.files import MAX_BYTES, CircuitFileError, read_circuits
+
+
+def sample():
+    circuit = QuantumCircuit(3, 3)
+    circuit.h(0)
+    circuit.crx(0.3, 0, 1)
+    circuit.ccx(0, 1, 2)
+    circuit.measure(range(3), [2, 0, 1])
+    return circuit
+
+
+def qpy_bytes(*circuits):
+    buffer = io.BytesIO()
+    qpy.dump(list(circuits), buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("suffix", ["qasm", "qasm2", "qasm3", "qpy"])
+def test_every_format_gives_the_same_circuit(tmp_path, suffix):
+    path = tmp_path / f"mine.{suffix}"
+    text = {"qasm": qasm2.dumps, "qasm2": qasm2.dumps, "qasm3": qasm3.dumps, "qpy": qpy_bytes}
+    content = text[suffix](sample())
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    (found,) = read_circuits(path)
+    assert found.name == "mine"
+    bare = [c.remove_final_measurements(inplace=False) for c in (found, sample())]
+    np.testing.assert_allclose(Operator(bare[0]).data, Operator(bare[1]).data, atol=1e-12)
+
+
+def test_openqasm_3_is_known_by_its_header(tmp_path):
+    path = tmp_path / "three.qasm"
+    path.write_text(qasm3.dumps(sample()))
+    assert read_circuits(path)[0].num_qubits == 3
+
+
+def test_several_circuits_of_a_qpy_file_are_numbered(tmp_path):
+    path = tmp_path / "two.qpy"
+    path.write_bytes(qpy_bytes(sample(), sample()))
+    assert [c.name for c in read_circuits(path)] == ["two[0]", "two[1]"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"", r"must end in \.qasm, "),
+        ("a.qasm", b"", "declares no qubit"),
+        ("a.qasm", b"\xff\xfe", "must be UTF-8 text"),
+        ("a.qasm", b"OPENQASM 2.0;\nqreg q[1];\nfoo q[0];", r"OpenQASM 2, but: .*3,0"),
+        ("a.qasm", b"OPENQASM 3.0;\nqubit q;\nfoo q;", r"OpenQASM 3, but: 3,0"),
+        ("a.qasm", b"OPENQASM 3.0; qubit q; @@@", "OpenQASM 3, but: QASM3ParsingError"),
+        ("a.qasm", b'OPENQASM 2.0;\ninclude "secret.txt";', "unable to find 'secret.txt'"),
+        ("a.qasm", b'OPENQASM 3.0;\ninclude "secret.txt";', "non-stdgates imports"),
+        ("a.qpy", b"", "does not begin like one"),
+        ("a.qpy", b"QISKIT\x0c" + b"\0" * 40, "version 13 to .*has version 12"),
+        ("a.qpy", b"QISKIT\xff" + b"\0" * 40, "has version 255"),
+    ],
+)
+def test_bad_files_are_named_with_the_place(tmp_path, name, content, message):
+    path = tmp_path / name
+    (tmp_path / "secret.txt").write_text("not a circuit")
+    path.write_bytes(content)
+    with pytest.raises(CircuitFileError, match=message) as caught:
+        read_circuits(path)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_oversized_files_are_refused(tmp_path):
+    with pytest.raises(CircuitFileError, match=r"none\.qasm cannot be read"):
+        read_circuits(tmp_path / "none.qasm")
+    big = tmp_path / "big.qasm"
+    with big.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(CircuitFileError, match="at most"):
+        read_circuits(big)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cut=st.integers(0, 1500), place=st.integers(0, 1500), value=st.integers(0, 255))
+def test_damaged_qpy_never_ends_in_anything_but_one_line(tmp_path_factory, cut, place, value):
+    raw = bytearray(qpy_bytes(sample()))
+    raw[place % len(raw)] = value
+    path = tmp_path_factory.mktemp("qpy") / "damaged.qpy"
+    path.write_bytes(bytes(raw[: len(raw) - cut % 40]))
+    try:
+        assert all(isinstance(c, QuantumCircuit) for c in read_circuits(path))
+    except CircuitFileError as error:
+        assert "damaged.qpy" in str(error)
+        assert "\n" not in str(error)
