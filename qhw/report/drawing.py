@@ -14,6 +14,9 @@ from rdkit.Chem.Draw import rdMolDraw2D
 from qhw.chem.bonds import bond_graph
 from qhw.chem.molecule import SYMBOLS, MoleculeBatch
 
+_PALETTE = {6: (0.0, 0.0, 0.0), 7: (0.23, 0.49, 0.85), 8: (0.85, 0.27, 0.24), 9: (0.18, 0.62, 0.27)}
+"""Legible on light and dark paper; carbon's black becomes the page's text colour."""
+
 
 def structure_svg(smiles: str, label: str) -> str:
     """Flat drawing of a structure, in the page's text colour.
@@ -34,7 +37,7 @@ def structure_svg(smiles: str, label: str) -> str:
     options.clearBackground = False
     options.fixedBondLength = 28
     options.padding = 0.08
-    options.updateAtomPalette({6: (0, 0, 0)})
+    options.updateAtomPalette(_PALETTE)
     rdMolDraw2D.PrepareAndDrawMolecule(drawer, molecule)
     drawer.FinishDrawing()
     text = drawer.GetDrawingText()
