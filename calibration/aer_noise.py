@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from qiskit.circuit import Delay, Instruction, QuantumCircuit
-from qiskit.circuit.library import DiagonalGate, PauliGate
+from qiskit.circuit.library import PauliGate, UnitaryGate
 from qiskit.quantum_info import Kraus
 from qiskit_aer.noise import LocalNoisePass, NoiseModel, QuantumError, ReadoutError
 
@@ -92,7 +92,8 @@ def gate_error(channel: GateChannel) -> QuantumError:
             continue
         circuit = QuantumCircuit(k)
         if not np.allclose(turn, turn[0], rtol=0, atol=1e-15):
-            circuit.append(DiagonalGate(list(turn)), range(k))
+            # not DiagonalGate: Aer 0.18's density matrix applies that wrongly inside an error
+            circuit.append(UnitaryGate(np.diag(turn)), range(k))
         if not identity:
             circuit.append(PauliGate(label), range(k))
         for qubit, instruction in enumerate(relax):

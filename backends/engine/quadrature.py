@@ -34,10 +34,12 @@ def gaussian_nodes(dimensions: int, level: int) -> tuple[FloatArray, FloatArray]
             "Arguments `dimensions` and `level` must be 0 or more, "
             f"but are {dimensions} and {level}."
         )
+    if dimensions == 0:
+        return np.empty((1, 0)), np.ones(1)
     total: dict[tuple[float, ...], float] = defaultdict(float)
     for orders in _orders(dimensions, level):
         missing = level - sum(orders)
-        share = (-1) ** missing * math.comb(max(dimensions - 1, 0), missing)
+        share = (-1) ** missing * math.comb(dimensions - 1, missing)
         if share:
             rules = [_rule(order) for order in orders]
             for pairs in itertools.product(*rules):
