@@ -1,0 +1,1 @@
+"""Noise studies: sweeps over devices, noise, shots, mitigation, models, layouts and seeds."""

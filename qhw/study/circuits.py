@@ -1,0 +1,170 @@
+"""A model's circuits, compiled once for a device and kept as one file for every cell to bind."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
+from qiskit import QuantumCircuit, qpy
+from qiskit.circuit import Delay
+
+from backends.aer import AerBackend
+from backends.base import CompiledTemplate
+from backends.engine.backend import EngineBackend
+from backends.export import to_qpy_bytes
+from calibration.catalog import load_snapshot
+from calibration.noise import NoiseOptions
+from calibration.snapshot import DeviceSnapshot
+from qhw.circuits.templates import CircuitTemplate, Preparation, build_template
+from qhw.models.base import MoleculeVAE
+from qhw.models.checkpoint import load
+from qhw.study.config import Simulator, StudyTask
+from qhw.study.grid import CircuitKey
+
+Role = Literal["encoder", "decoder"]
+FORMAT_VERSION = 1
+ROLES: dict[StudyTask, tuple[Role, ...]] = {
+    "generate": ("decoder",),
+    "reconstruct": ("encoder", "decoder"),
+}
+"""Circuits of each task."""
+_SIMULATORS: dict[Simulator, type[AerBackend]] = {"engine": EngineBackend, "aer": AerBackend}
+
+
+class StoredError(ValueError):
+    """A kept circuit cannot be read."""
+
+
+class StoredCircuit(BaseModel):
+    """A :class:`CompiledTemplate` without its snapshot; ``qpy`` is Qiskit's own format."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    qpy: Base64Bytes
+    parameter_names: tuple[str, ...]
+    n_measured: int
+    physical_qubits: tuple[int, ...]
+    two_qubit_gates: int
+    two_qubit_depth: int
+    depth: int
+    duration_s: float
+    seed: int
+    predicted_success: float | None
+
+
+class CircuitSet(BaseModel):
+    """All circuits of a task on one device, and the calibration they were compiled against.
+
+    Attributes:
+        format_version: of this schema.
+        snapshot: :meth:`DeviceSnapshot.to_json`.
+        circuits: by role.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    snapshot: str
+    circuits: dict[Role, StoredCircuit]
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str) -> CircuitSet:
+        """Read what ``model_dump_json`` wrote.
+
+        Raises:
+            StoredError: it does not fit; the line names the file and the place.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "the whole"
+            raise StoredError(f"{where}: `{place}`: {first['msg']}") from error
+
+
+def template_of(model: MoleculeVAE, role: Role, preparation: Preparation) -> CircuitTemplate:
+    """The circuit of a role before compilation."""
+    plan = model.encoder_plan() if role == "encoder" else model.decoder_plan()
+    return build_template(plan, preparation, name=role)
+
+
+def compile_circuits(key: CircuitKey, preparation: Preparation, task: StudyTask) -> CircuitSet:
+    """Compile a model for a device.
+
+    Raises:
+        ValueError: unknown model or device.
+        BackendError: a circuit does not fit the device.
+    """
+    model, _ = load(key.model)
+    snapshot = load_snapshot(key.device)
+    backend = AerBackend(snapshot)
+    circuits: dict[Role, StoredCircuit] = {}
+    for role in ROLES[task]:
+        template = template_of(model.double(), role, preparation)
+        circuits[role] = _stored(backend.compile(template.circuit, seed=key.layout_seed))
+    return CircuitSet(snapshot=snapshot.to_json(), circuits=circuits)
+
+
+@lru_cache(maxsize=8)
+def _opened(text: str) -> tuple[DeviceSnapshot, dict[Role, CompiledTemplate]]:
+    stored = CircuitSet.from_json(text, "kept circuits")
+    snapshot = DeviceSnapshot.from_json(stored.snapshot, "kept circuits")
+    return snapshot, {role: _template(c, snapshot) for role, c in stored.circuits.items()}
+
+
+def open_circuits(
+    text: str, simulator: Simulator, noise: NoiseOptions
+) -> tuple[AerBackend, dict[Role, CompiledTemplate]]:
+    """A backend with this noise and the circuits to run on it.
+
+    Args:
+        text: JSON of a :class:`CircuitSet`; opened once a process.
+        simulator: which one.
+        noise: strength of each source.
+
+    Raises:
+        StoredError: the circuits cannot be read.
+    """
+    snapshot, compiled = _opened(text)
+    return _SIMULATORS[simulator](snapshot, noise=noise), compiled
+
+
+def _stored(compiled: CompiledTemplate) -> StoredCircuit:
+    facts: dict[str, Any] = {
+        name: getattr(compiled, name) for name in StoredCircuit.model_fields if name != "qpy"
+    }
+    # built, not parsed: parsing would take the bytes for base64 text
+    return StoredCircuit.model_construct(qpy=to_qpy_bytes(compiled), **facts)
+
+
+def _template(stored: StoredCircuit, snapshot: DeviceSnapshot) -> CompiledTemplate:
+    try:
+        found = qpy.load(io.BytesIO(stored.qpy))
+    except (qpy.QpyError, ValueError, EOFError) as error:
+        raise StoredError(f"kept circuits: QPY cannot be read: {error}") from error
+    if len(found) != 1 or not isinstance(found[0], QuantumCircuit):
+        raise StoredError("kept circuits: QPY must hold one circuit")
+    return CompiledTemplate(
+        circuit=_plain_delays(found[0]),
+        snapshot=snapshot,
+        **{name: getattr(stored, name) for name in StoredCircuit.model_fields if name != "qpy"},
+    )
+
+
+def _plain_delays(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Waits as numbers again: QPY keeps their unit only in expressions, simulators want numbers."""
+    for place, step in enumerate(circuit.data):
+        if step.operation.name == "delay" and step.operation.unit == "expr":
+            seconds = float(step.operation.duration.value.value())
+            circuit.data[place] = step.replace(operation=Delay(seconds, "s"))
+    return circuit
+
+
+def data_columns(template: CircuitTemplate, compiled: CompiledTemplate) -> np.ndarray[Any, Any]:
+    """Column of the template's angles for each of the compiled circuit's parameters."""
+    return np.array(
+        [template.parameter_names.index(name) for name in compiled.parameter_names], dtype=np.int64
+    )

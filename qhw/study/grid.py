@@ -1,0 +1,156 @@
+"""From a study to its cells: deterministic order, and a key that names a cell by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from calibration.catalog import load_snapshot
+from calibration.snapshot import SnapshotError
+from qhw.models.checkpoint import CheckpointError, load
+from qhw.study.config import StudyConfig
+
+FORMAT_VERSION = 1
+"""Part of every key: raised when the same cell would give other numbers or other columns."""
+MISSING = "missing"
+"""Digest of a model or device that cannot be opened."""
+ALL_ON = "all"
+
+
+@dataclass(frozen=True)
+class Digests:
+    """What the names of a study stand for, as hashes.
+
+    Attributes:
+        models: name -> SHA-256 of the tensors, or :data:`MISSING`.
+        devices: name -> SHA-256 of the snapshot in our format, or :data:`MISSING`.
+    """
+
+    models: Mapping[str, str]
+    devices: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class CircuitKey:
+    """One compilation: a model's circuits on a device.
+
+    Attributes:
+        model: name.
+        device: name.
+        layout_seed: of the transpiler.
+        task: which circuits are needed.
+        preparation: how amplitudes are loaded.
+        digests: of model and device.
+    """
+
+    model: str
+    device: str
+    layout_seed: int
+    task: str
+    preparation: str
+    digests: tuple[str, str]
+
+    @property
+    def key(self) -> str:
+        """Content hash."""
+        return _digest(asdict(self))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One noise setting of one compiled model: what a worker does at a time.
+
+    Attributes:
+        circuit: compiled circuits it runs.
+        scale: factor on the noise.
+        sources: ``all``, ``only <source>`` or ``without <source>``.
+        seed: of latents, draws and shots.
+        config: the study's settings that all its cells share.
+    """
+
+    circuit: CircuitKey
+    scale: float
+    sources: str
+    seed: int
+    config: StudyConfig
+
+    @property
+    def key(self) -> str:
+        """Content hash: whatever changes a number of the cell changes it, nothing else does."""
+        config = self.config.model_dump(mode="json")
+        shared = ("shots", "mitigation", "molecules", "prior", "draw", "extra", "simulator")
+        return _digest(
+            {
+                "circuit": asdict(self.circuit),
+                "scale": self.scale,
+                "sources": self.sources,
+                "seed": self.seed,
+                "settings": {name: config[name] for name in shared},
+            }
+        )
+
+
+def digests(config: StudyConfig) -> Digests:
+    """Open every model and device once."""
+    models, devices = {}, {}
+    for model in config.models:
+        try:
+            models[model] = load(model)[1].sha256
+        except CheckpointError:
+            models[model] = MISSING
+    for device in config.devices:
+        try:
+            text = load_snapshot(device).to_json()
+            devices[device] = hashlib.sha256(text.encode()).hexdigest()
+        except SnapshotError:
+            devices[device] = MISSING
+    return Digests(models, devices)
+
+
+def expand(config: StudyConfig, known: Digests) -> tuple[Cell, ...]:
+    """Every cell of a study, always in the same order, none twice.
+
+    Args:
+        config: the study.
+        known: from :func:`digests`.
+    """
+    variants = [(scale, ALL_ON) for scale in config.scales]
+    if config.budget is not None:
+        budget = config.budget
+        # the whole beside which its parts are read
+        variants += [(scale, ALL_ON) for scale in budget.scales if scale not in config.scales]
+        variants += [
+            (scale, f"{mode} {source}")
+            for scale in budget.scales
+            for source in budget.sources
+            for mode in budget.modes
+        ]
+    return tuple(
+        Cell(
+            CircuitKey(
+                model,
+                device,
+                layout_seed,
+                config.task,
+                config.preparation,
+                (known.models[model], known.devices[device]),
+            ),
+            scale,
+            sources,
+            seed,
+            config,
+        )
+        for model in config.models
+        for device in config.devices
+        for layout_seed in config.layout_seeds
+        for seed in config.seeds
+        for scale, sources in variants
+    )
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps({"format": FORMAT_VERSION, **content}, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,140 @@
+"""A whole study: what is missing is run, what is there is kept, then the table is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from qhw.study.circuits import compile_circuits
+from qhw.study.config import StudyConfig
+from qhw.study.grid import Cell, CircuitKey, digests, expand
+from qhw.study.run_cell import CELL_ERRORS, Row, failed, run_cell
+from qhw.study.scheduler import Lost, Scheduler
+from qhw.study.store import Store
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """What a call of :func:`run_study` did.
+
+    Attributes:
+        table: all rows, in the order of the study's cells.
+        cells: of the study.
+        kept: cells that were there already.
+        failed_rows: rows without numbers.
+    """
+
+    table: pa.Table
+    cells: int
+    kept: int
+    failed_rows: int
+
+
+@dataclass(frozen=True)
+class _Compile:
+    """Work of one compilation."""
+
+    circuit: CircuitKey
+    config: StudyConfig
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Work of one cell."""
+
+    cell: Cell
+    circuits: str
+
+
+def run_study(
+    config: StudyConfig,
+    folder: Path,
+    scheduler: Scheduler,
+    *,
+    notify: Notify,
+    retry_failed: bool = False,
+) -> StudyRun:
+    """Run a study, or finish one that was stopped.
+
+    Args:
+        config: the study.
+        folder: its folder; cells of an earlier call that still have the same content are kept.
+        scheduler: where the work is done.
+        notify: told of progress.
+        retry_failed: run cells with a failed row again.
+
+    Raises:
+        StoreError: the folder cannot be used.
+    """
+    store = Store(folder)
+    notify("opening models and devices")
+    cells = expand(config, digests(config))
+    keys = [cell.key for cell in cells]
+    if retry_failed:
+        store.drop_failed(keys)
+    finished = store.finished()
+    missing = [cell for cell in cells if cell.key not in finished]
+    ready = _compile_missing(missing, config, store, scheduler, notify)
+    done = len(cells) - len(ready)
+    for work, rows in scheduler.map(_run, ready):
+        if isinstance(rows, Lost):
+            rows = failed(work.cell, rows.reason)
+        store.add(work.cell.key, rows)
+        done += 1
+        notify(f"{done} of {len(cells)} cells")
+    notify("writing the table")
+    table = store.compact(keys)
+    return StudyRun(
+        table=table,
+        cells=len(cells),
+        kept=len(cells) - len(missing),
+        failed_rows=table["status"].to_pylist().count("failed"),
+    )
+
+
+def _compile_missing(
+    cells: list[Cell], config: StudyConfig, store: Store, scheduler: Scheduler, notify: Notify
+) -> list[_Run]:
+    """Cells with their circuits; those whose circuits cannot be made are stored as failed."""
+    wanted = {cell.circuit: cell.circuit.key for cell in cells}
+    texts = {circuit: store.circuits(key) for circuit, key in wanted.items()}
+    todo = [_Compile(circuit, config) for circuit, text in texts.items() if text is None]
+    refused: dict[CircuitKey, str] = {}
+    for number, (work, result) in enumerate(scheduler.map(_compile, todo), start=1):
+        if isinstance(result, Lost):
+            refused[work.circuit] = result.reason
+        else:
+            text, reason = result
+            if text is None:
+                refused[work.circuit] = reason
+            else:
+                texts[work.circuit] = text
+                store.add_circuits(wanted[work.circuit], text)
+        notify(f"{number} of {len(todo)} compilations")
+    ready = []
+    for cell in cells:
+        found = texts[cell.circuit]
+        if found is None:
+            store.add(cell.key, failed(cell, refused[cell.circuit]))
+        else:
+            ready.append(_Run(cell, found))
+    return ready
+
+
+def _compile(work: _Compile) -> tuple[str | None, str]:
+    """In a worker: JSON of the circuits, or ``None`` and why not."""
+    try:
+        made = compile_circuits(work.circuit, work.config.preparation, work.config.task)
+    except CELL_ERRORS as error:
+        return None, " ".join(str(error).split()) or type(error).__name__
+    return made.model_dump_json(), ""
+
+
+def _run(work: _Run) -> list[Row]:
+    """In a worker: the rows of a cell."""
+    return run_cell(work.cell, work.circuits)

@@ -1,0 +1,212 @@
+"""Where a study's work is done: processes of this machine, or a Dask cluster.
+
+Both take a function of the house and its arguments, give results in the order they finish, and
+turn the death of a worker into a result of its own: one item that kills its worker again and again
+must not take the study with it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+DEATHS = 3
+"""Workers an item may take down before it is given up."""
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class SchedulerError(ValueError):
+    """A scheduler cannot be used; one line says why."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An item whose workers died."""
+
+    reason: str
+
+
+class Scheduler(Protocol):
+    """Runs a function for many items."""
+
+    def map(
+        self, function: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Iterator[tuple[Item, Result | Lost]]:
+        """Each item with its result, as they finish. Errors of the function are raised."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class LocalScheduler:
+    """A pool of processes, one thread each, that die with this one.
+
+    Args:
+        workers: processes; 0 runs everything in this process.
+    """
+
+    def __init__(self, workers: int) -> None:
+        if workers < 0:
+            raise SchedulerError(f"Argument `workers` must be 0 or more, but is {workers}")
+        self._workers = workers
+
+    def map(
+        self, function: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Iterator[tuple[Item, Result | Lost]]:
+        """See :class:`Scheduler`."""
+        if self._workers == 0:
+            yield from ((item, function(item)) for item in items)
+            return
+        todo = list(enumerate(items))
+        deaths = dict.fromkeys(range(len(items)), 0)
+        while todo:
+            finished: set[int] = set()
+            running: set[int] = set()
+            try:
+                for place, result in self._one_pool(function, todo, running):
+                    finished.add(place)
+                    yield items[place], result
+            except BrokenProcessPool:
+                for place in running:
+                    deaths[place] += 1
+            todo = [(place, item) for place, item in todo if place not in finished]
+            for place, item in list(todo):
+                if deaths[place] >= DEATHS:
+                    todo.remove((place, item))
+                    yield item, Lost(f"its worker process died {DEATHS} times")
+
+    def close(self) -> None:
+        """Pools close themselves."""
+
+    def _one_pool(
+        self,
+        function: Callable[[Item], Result],
+        todo: Sequence[tuple[int, Item]],
+        running: set[int],
+    ) -> Iterator[tuple[int, Result]]:
+        """Results by place until all are done or the pool breaks; ``running`` says who ran then."""
+        left = iter(todo)
+        places: dict[Future[Result], int] = {}
+        with _pool(min(self._workers, len(todo))) as pool:
+            while True:
+                # no queue in the pool: what is submitted is what runs
+                while len(places) < self._workers and (item := next(left, None)) is not None:
+                    running.add(item[0])
+                    places[pool.submit(function, item[1])] = item[0]
+                if not places:
+                    return
+                for future in wait(places, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    place = places.pop(future)
+                    running.discard(place)
+                    yield place, result
+
+
+class DaskScheduler:
+    """A Dask cluster (extra ``dask``); its workers need this package installed.
+
+    Args:
+        address: of its scheduler, for example ``tcp://10.0.0.5:8786``.
+
+    Raises:
+        SchedulerError: Dask is not installed, or nobody answers.
+    """
+
+    def __init__(self, address: str, *, timeout_s: float = 10.0) -> None:
+        try:
+            from distributed import Client
+        except ModuleNotFoundError as error:
+            raise SchedulerError(
+                "Argument `scheduler` needs Dask: install the extra with pip install 'qhw[dask]'"
+            ) from error
+        try:
+            self._client = Client(address, timeout=timeout_s, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise SchedulerError(
+                f"Argument `scheduler` must be the address of a Dask scheduler, but {address}: "
+                f"{error}"
+            ) from error
+
+    def map(
+        self, function: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Iterator[tuple[Item, Result | Lost]]:
+        """See :class:`Scheduler`; Dask itself moves the work of a dead worker to others."""
+        from distributed import KilledWorker, as_completed
+
+        futures = self._client.map(function, items, pure=False, key="qhw-study")
+        places = {future.key: place for place, future in enumerate(futures)}
+        for future in as_completed(futures):
+            item = items[places[future.key]]
+            try:
+                result = future.result()
+            except KilledWorker as error:
+                yield item, Lost(" ".join(str(error).split()))
+            else:
+                yield item, result
+            future.release()
+
+    def close(self) -> None:
+        """Leave the cluster; it goes on without us."""
+        self._client.close()
+
+
+def open_scheduler(workers: int | None = None, address: str | None = None) -> Scheduler:
+    """The scheduler that is asked for.
+
+    Args:
+        workers: local processes; one a core by default.
+        address: of a Dask scheduler, in place of local processes.
+
+    Raises:
+        SchedulerError: both are given, or the scheduler cannot be used.
+    """
+    if address is not None:
+        if workers is not None:
+            raise SchedulerError("Argument `workers` must not be given together with `scheduler`")
+        return DaskScheduler(address)
+    return LocalScheduler(len(os.sched_getaffinity(0)) if workers is None else workers)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of spawned processes; on the way out nothing more is started."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    # read by the numerical libraries when they load, so it must be set before the spawn
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _start_worker() -> None:
+    """One thread of mathematics, and an end when the parent ends, even by SIGKILL."""
+    import torch
+
+    torch.set_num_threads(1)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    parent: Any = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

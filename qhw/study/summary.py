@@ -1,0 +1,371 @@
+"""What a study's table says: curves over noise, error budgets, and who is below the baseline.
+
+Intervals are bootstraps over latents (or molecules); layout seeds are averaged for each latent
+first, seeds bring latents of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from calibration.parts import Frozen, Utc
+from qhw.analysis.bootstrap import Interval, mean_interval, skill_interval
+from qhw.analysis.molecule_scores import wilson
+from qhw.analysis.result import Estimate
+from qhw.study.config import StudyConfig
+from qhw.study.crossing import Crossing, crossing
+from qhw.study.grid import ALL_ON
+
+FloatArray = NDArray[np.float64]
+Row = Mapping[str, Any]
+SCHEMA_VERSION = 1
+_SEED = 41
+
+
+class Point(Frozen):
+    """One noise scale of a curve; distances are total variation to exact, means over rows.
+
+    Attributes:
+        scale: factor on the reported noise.
+        tvd: of the device.
+        skill: against the best baseline; ``None`` where a baseline is exact on a row.
+        shot_floor: of a noiseless device with these shots.
+        prior_mean: baseline: mean of the other rows.
+        uniform: baseline.
+        valid: share of molecules valid by the strict protocol, of all samples.
+        unique: distinct valid molecules.
+        samples: molecules behind ``valid``.
+        type_accuracy: share of atoms of the right element.
+        rmsd: Å, where atom counts agree.
+    """
+
+    scale: float
+    tvd: Estimate
+    skill: Estimate | None
+    shot_floor: float
+    prior_mean: float
+    uniform: float
+    valid: Estimate
+    unique: int
+    samples: int
+    type_accuracy: float
+    rmsd: float | None
+
+
+class Curve(Frozen):
+    """A model on a device over noise scales.
+
+    Attributes:
+        model: name.
+        device: name.
+        vendor: of the device.
+        snapshot_taken: time of its calibration.
+        shots: ``None`` for infinite.
+        mitigation: applied.
+        decoder_two_qubit_gates: range over layout seeds.
+        encoder_two_qubit_gates: likewise, ``None`` where no encoder runs.
+        decoder_duration_s: shortest over layout seeds; 0 where the device reports no durations.
+        points: by scale.
+        crossing: where it meets the best baseline.
+        exact_valid: share of molecules valid without any noise or shots.
+        prior_mean_valid: share valid of the baseline's molecules (they are nearly all the same).
+        verdict: at the noise as reported, ``None`` if the study has no scale 1.
+        words: one sentence.
+    """
+
+    model: str
+    device: str
+    vendor: str
+    snapshot_taken: Utc
+    shots: int | None
+    mitigation: str
+    decoder_two_qubit_gates: tuple[int, int]
+    encoder_two_qubit_gates: tuple[int, int] | None
+    decoder_duration_s: float
+    points: tuple[Point, ...]
+    crossing: Crossing
+    exact_valid: float
+    prior_mean_valid: float
+    verdict: Literal["better", "same", "worse"] | None
+    words: str
+
+    def point(self, scale: float) -> Point | None:
+        """The point of a scale."""
+        return next((p for p in self.points if p.scale == scale), None)
+
+
+class SourceCost(Frozen):
+    """What one source of noise costs, in total variation distance.
+
+    Attributes:
+        source: name.
+        only: distance with this source alone (shots included).
+        saved: distance that goes away without it, paired by row.
+    """
+
+    source: str
+    only: Estimate | None
+    saved: Estimate | None
+
+
+class BudgetTable(Frozen):
+    """The error budget of a model on a device.
+
+    Attributes:
+        model: name.
+        device: name.
+        shots: ``None`` for infinite.
+        mitigation: applied.
+        scale: factor on the noise.
+        total: distance with everything on.
+        shot_floor: distance with everything off.
+        prior_mean: baseline.
+        costs: by source.
+        idle_known: whether the device reports the durations that idle noise needs.
+    """
+
+    model: str
+    device: str
+    shots: int | None
+    mitigation: str
+    scale: float
+    total: Estimate
+    shot_floor: float
+    prior_mean: float
+    costs: tuple[SourceCost, ...]
+    idle_known: bool
+
+
+class Failure(Frozen):
+    """Rows that have no numbers.
+
+    Attributes:
+        model: name.
+        device: name.
+        reason: why.
+        rows: how many.
+    """
+
+    model: str
+    device: str
+    reason: str
+    rows: int
+
+
+class StudySummary(Frozen):
+    """A study in numbers.
+
+    Attributes:
+        schema_version: of this format.
+        config: the study.
+        rows: of the table.
+        curves: in the study's order.
+        budgets: likewise.
+        failures: likewise.
+    """
+
+    schema_version: Literal[1] = 1
+    config: StudyConfig
+    rows: int
+    curves: tuple[Curve, ...]
+    budgets: tuple[BudgetTable, ...]
+    failures: tuple[Failure, ...]
+
+
+class _Series(NamedTuple):
+    model: str
+    device: str
+    shots: int | None
+    mitigation: str
+
+
+_Setting = tuple[float, str]
+_Groups = dict[_Series, dict[_Setting, list[Row]]]
+
+
+def summarise(config: StudyConfig, table: pa.Table) -> StudySummary:
+    """Read a study's table.
+
+    Args:
+        config: the study.
+        table: from :func:`qhw.study.run.run_study`.
+    """
+    rows = table.to_pylist()
+    groups: _Groups = defaultdict(lambda: defaultdict(list))
+    failures: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        if row["status"] != "done":
+            failures[row["model"], row["device"], row["reason"]] += 1
+            continue
+        series = _Series(row["model"], row["device"], row["shots"], row["mitigation"])
+        groups[series][row["scale"], row["sources"]].append(row)
+    return StudySummary(
+        config=config,
+        rows=len(rows),
+        curves=tuple(
+            _curve(series, settings, config)
+            for series, settings in groups.items()
+            if any((scale, ALL_ON) in settings for scale in config.scales)
+        ),
+        budgets=tuple(
+            budget
+            for series, settings in groups.items()
+            for budget in _budgets(series, settings, config)
+        ),
+        failures=tuple(
+            Failure(model=model, device=device, reason=reason, rows=count)
+            for (model, device, reason), count in failures.items()
+        ),
+    )
+
+
+def _curve(series: _Series, settings: Mapping[_Setting, list[Row]], config: StudyConfig) -> Curve:
+    scales = sorted(s for s in config.scales if (s, ALL_ON) in settings)
+    points = tuple(_point(scale, settings[scale, ALL_ON]) for scale in scales)
+    all_rows = [row for scale in scales for row in settings[scale, ALL_ON]]
+    first = all_rows[0]
+    where = crossing(
+        np.array(scales),
+        *_paired([settings[scale, ALL_ON] for scale in scales]),
+        np.random.default_rng(_SEED),
+    )
+    verdict, words = _judge(next((p for p in points if p.scale == 1.0), None))
+    samples = sum(row["molecules"] for row in settings[scales[0], ALL_ON])
+    clean = settings[scales[0], ALL_ON]
+    return Curve(
+        **series._asdict(),
+        vendor=first["vendor"],
+        snapshot_taken=first["snapshot_taken"],
+        decoder_two_qubit_gates=_range([row["decoder_two_qubit_gates"] for row in all_rows]),
+        encoder_two_qubit_gates=None
+        if first["encoder_two_qubit_gates"] is None
+        else _range([row["encoder_two_qubit_gates"] for row in all_rows]),
+        decoder_duration_s=min(row["decoder_duration_s"] for row in all_rows),
+        points=points,
+        crossing=where,
+        exact_valid=sum(row["exact_valid"] for row in clean) / samples,
+        prior_mean_valid=sum(row["prior_mean_valid"] for row in clean) / samples,
+        verdict=verdict,
+        words=f"{words} {where.words}".strip(),
+    )
+
+
+def _point(scale: float, rows: Sequence[Row]) -> Point:
+    rng = np.random.default_rng(_SEED)
+    tvd = _by_latent(rows, "tvd_rows")
+    baselines = np.stack([_by_latent(rows, f"{name}_rows") for name in ("uniform", "prior_mean")])
+    best = baselines[baselines.mean(axis=1).argmin()]
+    samples, valid = (sum(row[name] for row in rows) for name in ("molecules", "valid"))
+    known = [(row["rmsd"], row["rmsd_defined"]) for row in rows if row["rmsd_defined"]]
+    return Point(
+        scale=scale,
+        tvd=_estimate(mean_interval(tvd, rng)),
+        skill=_estimate(skill_interval(tvd, baselines, rng)) if best.min() > 0 else None,
+        shot_floor=_mean(rows, "shot_floor_tvd"),
+        prior_mean=float(baselines[1].mean()),
+        uniform=float(baselines[0].mean()),
+        valid=wilson(valid, samples),
+        unique=sum(row["unique"] for row in rows),
+        samples=samples,
+        type_accuracy=_mean(rows, "type_accuracy"),
+        rmsd=sum(r * n for r, n in known) / sum(n for _, n in known) if known else None,
+    )
+
+
+def _judge(point: Point | None) -> tuple[Literal["better", "same", "worse"] | None, str]:
+    """A verdict at the noise as reported, and a sentence for it."""
+    if point is None or point.skill is None:
+        return None, ""
+    skill = point.skill
+    numbers = f"skill {skill.value:.2f}, 95 % interval {skill.low:.2f} to {skill.high:.2f}"
+    if skill.low > 0:
+        return (
+            "better",
+            f"At the reported noise closer to exact than the best baseline ({numbers}).",
+        )
+    if skill.high < 0:
+        return "worse", (
+            "At the reported noise below the baseline: a constant that needs no QPU is closer to "
+            f"exact ({numbers})."
+        )
+    return "same", f"At the reported noise it cannot be told from a constant guess ({numbers})."
+
+
+def _budgets(
+    series: _Series, settings: Mapping[_Setting, list[Row]], config: StudyConfig
+) -> list[BudgetTable]:
+    budget = config.budget
+    out = []
+    for scale in budget.scales if budget else ():
+        whole = settings.get((scale, ALL_ON))
+        if budget is None or not whole:
+            continue
+        rng = np.random.default_rng(_SEED)
+        costs = []
+        for source in budget.sources:
+            only = settings.get((scale, f"only {source}"))
+            without = settings.get((scale, f"without {source}"))
+            costs.append(
+                SourceCost(
+                    source=source,
+                    only=_estimate(mean_interval(_by_latent(only, "tvd_rows"), rng))
+                    if only
+                    else None,
+                    saved=_difference(whole, without, rng) if without else None,
+                )
+            )
+        out.append(
+            BudgetTable(
+                **series._asdict(),
+                scale=scale,
+                total=_estimate(mean_interval(_by_latent(whole, "tvd_rows"), rng)),
+                shot_floor=_mean(whole, "shot_floor_tvd"),
+                prior_mean=_mean(whole, "prior_mean_tvd"),
+                costs=tuple(costs),
+                idle_known=all(row["decoder_duration_s"] > 0 for row in whole),
+            )
+        )
+    return out
+
+
+def _difference(
+    whole: Sequence[Row], without: Sequence[Row], rng: np.random.Generator
+) -> Estimate | None:
+    tvd, _ = _paired([whole, without])
+    return _estimate(mean_interval(tvd[0] - tvd[1], rng)) if tvd.shape[1] >= 2 else None
+
+
+def _paired(groups: Sequence[Sequence[Row]]) -> tuple[FloatArray, FloatArray]:
+    """``(S, K)`` distances and ``(2, K)`` baselines of the seeds that every group has."""
+    common = set.intersection(*({row["seed"] for row in rows} for rows in groups))
+    kept = [[row for row in rows if row["seed"] in common] for rows in groups]
+    if not common:
+        return np.empty((len(groups), 0)), np.empty((2, 0))
+    baselines = [_by_latent(kept[0], f"{name}_rows") for name in ("uniform", "prior_mean")]
+    return np.stack([_by_latent(rows, "tvd_rows") for rows in kept]), np.stack(baselines)
+
+
+def _by_latent(rows: Sequence[Row], column: str) -> FloatArray:
+    """One value a latent: mean over layout seeds, seeds one after another."""
+    seeds: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        seeds[row["seed"]].append(row[column])
+    return np.concatenate([np.mean(values, axis=0) for _, values in sorted(seeds.items())])
+
+
+def _mean(rows: Sequence[Row], column: str) -> float:
+    return float(np.mean([row[column] for row in rows]))
+
+
+def _range(values: Sequence[int]) -> tuple[int, int]:
+    return min(values), max(values)
+
+
+def _estimate(found: Interval) -> Estimate:
+    return Estimate(value=found.value, low=found.low, high=found.high, level=found.level)
