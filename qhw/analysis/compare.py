@@ -89,9 +89,7 @@ def compare(settings: Settings, *, command: str = "", notify: Notify = _LOG.info
     outcome = _run(settings, exact, runner, sample)
     notify("judging molecules")
     judged: dict[SourceKey, MoleculeBatch] = {**outcome.molecules, "qm9": sample.molecules}
-    git = code_version()
     snapshot = backend.snapshot
-    now = datetime.now(UTC).replace(microsecond=0)
     result = ComparisonResult(
         settings=settings,
         verdict=verdict(outcome.sections),
@@ -107,18 +105,7 @@ def compare(settings: Settings, *, command: str = "", notify: Notify = _LOG.info
             outcome.molecules.get("device_readout", outcome.molecules["device_raw"]),
         ),
         draw=outcome.draw,
-        provenance=Provenance(
-            created=now,
-            command=command,
-            versions=versions(),
-            git_revision=git.revision,
-            git_dirty=git.modified,
-            platform=platform.platform(terse=True),
-            wall_s=round(time.monotonic() - start, 1),
-            snapshot_age_days=None
-            if snapshot is None
-            else round(snapshot.age(now).total_seconds() / 86400, 2),
-        ),
+        provenance=_provenance(command, start, snapshot),
     )
     return Comparison(result, outcome, snapshot)
 
@@ -225,6 +212,21 @@ def held_out(count: int, sample: QM9, seed: int) -> NamedMolecules:
     rng = np.random.default_rng([seed, _CHOICE_STREAM])
     chosen = sample.take(np.sort(rng.choice(len(sample), count, replace=False)))
     return NamedMolecules(chosen.molecules, tuple(f"QM9 {index}" for index in chosen.index))
+
+
+def _provenance(command: str, start: float, snapshot: DeviceSnapshot | None) -> Provenance:
+    git, now = code_version(), datetime.now(UTC).replace(microsecond=0)
+    age = None if snapshot is None else snapshot.age(now).total_seconds() / 86400
+    return Provenance(
+        created=now,
+        command=command,
+        versions=versions(),
+        git_revision=git.revision,
+        git_dirty=git.modified,
+        platform=platform.platform(terse=True),
+        wall_s=round(time.monotonic() - start, 1),
+        snapshot_age_days=None if age is None else round(age, 2),
+    )
 
 
 def _model_facts(model: MoleculeVAE, card: ModelCard) -> ModelFacts:
