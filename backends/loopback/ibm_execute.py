@@ -1,0 +1,255 @@
+"""What the loopback IBM does with a job: decode the genuine payload, check it, run it.
+
+A real server refuses or fails what its device cannot do; so does this one, with the calibration
+it publishes. Results go out in the schema of the executor program, version 2.0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from ibm_quantum_schemas.common import CompressedTensorModel
+from ibm_quantum_schemas.executor.version_2_0 import ParamsModel, QuantumProgramResultModel
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit_ibm_runtime.fake_provider.executor.broadcast_sample import broadcast_sample
+from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM_PARAMS_CONVERTERS
+from samplomatic.quantum_program import SamplexItem
+
+from backends.aer import AerBackend
+from backends.base import CompiledTemplate
+from backends.binding import angle_values
+from backends.native.schedule import schedule_alap
+from calibration.noise import NoiseOptions
+from calibration.snapshot import DeviceSnapshot
+
+_ALWAYS = ("barrier", "measure", "delay")
+_ROUNDING = 1e-9
+
+
+class IllegalProgramError(Exception):
+    """The device cannot do what the program asks; the text is the failed job's reason."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One circuit and the angles it runs with.
+
+    Attributes:
+        circuit: as posted, on the whole device.
+        angles: ``(B, P)`` radians, columns ``circuit.parameters``.
+        shape: shape of the leading axes that ``B`` flattens.
+        extra: arrays that go back as they are (bit flips of measurement twirling).
+    """
+
+    circuit: QuantumCircuit
+    angles: NDArray[np.float64]
+    shape: tuple[int, ...]
+    extra: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A decoded payload."""
+
+    works: tuple[Work, ...]
+    shots: int
+    rep_delay_s: float
+    params: ParamsModel
+
+    @property
+    def executions(self) -> int:
+        """Bound circuits times shots."""
+        return self.shots * sum(len(work.angles) for work in self.works)
+
+
+def decode(params: dict[str, Any], *, seed: int, default_rep_delay_s: float) -> Program:
+    """The program in a job's ``params``, twirling drawn.
+
+    Raises:
+        IllegalProgramError: not a version 2.0 executor program.
+    """
+    try:
+        model = ParamsModel.model_validate(params)
+        program, options = QUANTUM_PROGRAM_PARAMS_CONVERTERS["v2.0"].decoder(model)
+    except (ValueError, TypeError, KeyError) as error:
+        raise IllegalProgramError(f"invalid params: {error}") from error
+    generator = np.random.default_rng(seed)
+    return Program(
+        works=tuple(_work(item, generator) for item in program.items),
+        shots=program.shots,
+        rep_delay_s=options.execution.rep_delay or default_rep_delay_s,
+        params=model,
+    )
+
+
+def _work(item: Any, generator: np.random.Generator) -> Work:
+    if isinstance(item, SamplexItem):
+        item.samplex.finalize()
+        drawn = broadcast_sample(item.samplex, item.samplex_arguments, item.shape, generator)
+        angles = drawn.pop("parameter_values")
+        return Work(item.circuit, _rows(angles), tuple(item.shape), drawn)
+    angles = np.asarray(item.circuit_arguments, dtype=np.float64)
+    return Work(item.circuit, _rows(angles), angles.shape[:-1])
+
+
+def _rows(angles: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(angles, dtype=np.float64).reshape(
+        math.prod(angles.shape[:-1]), angles.shape[-1]
+    )
+
+
+def check(program: Program, snapshot: DeviceSnapshot) -> None:
+    """Refuse gates where the device has none, and angles it does not take.
+
+    Raises:
+        IllegalProgramError: the first instruction that cannot be done.
+    """
+    limits = snapshot.job_limits
+    if limits.max_shots is not None and program.shots > limits.max_shots:
+        raise IllegalProgramError(f"{program.shots} shots, at most {limits.max_shots}")
+    for work in program.works:
+        columns = {p: i for i, p in enumerate(work.circuit.parameters)}
+        for item in work.circuit.data:
+            name = item.operation.name
+            if name in _ALWAYS:
+                continue
+            qubits = tuple(work.circuit.find_bit(q).index for q in item.qubits)
+            gate = snapshot.gate(name, qubits) if max(qubits) < snapshot.n_qubits else None
+            turned = gate is not None and name == "ecr" and gate.qubits != qubits
+            if gate is None or not gate.usable or turned:
+                raise IllegalProgramError(f"instruction {name} on qubits {qubits} not supported")
+            limit = snapshot.limit(name)
+            if limit is not None:
+                angle = np.asarray(angle_values(item.operation.params[0], columns, work.angles))
+                low = -math.inf if limit.minimum is None else limit.minimum - _ROUNDING
+                high = math.inf if limit.maximum is None else limit.maximum + _ROUNDING
+                if not ((low <= angle) & (angle <= high)).all():
+                    raise IllegalProgramError(f"angle of {name} on qubits {qubits} out of range")
+
+
+def quantum_seconds(program: Program, snapshot: DeviceSnapshot) -> float:
+    """Time the device is busy: 2 s a job, then circuit, readout and repetition delay a shot."""
+    seconds = 2.0
+    for work in program.works:
+        circuit, qubits = _used_part(work.circuit)
+        part = snapshot.restricted(qubits)
+        shot = schedule_alap(circuit, part).duration_s + program.rep_delay_s
+        shot += max((q.readout_s or 0.0) for q in part.qubits)
+        seconds += len(work.angles) * program.shots * shot
+    return seconds
+
+
+def run(
+    program: Program, snapshot: DeviceSnapshot, noise: NoiseOptions | None, seed: int
+) -> dict[str, Any]:
+    """Execute on Aer and return the result document.
+
+    Args:
+        program: checked.
+        snapshot: the device.
+        noise: strength of its noise; ``None`` for a perfect device.
+        seed: of shots.
+    """
+    started = datetime.now(UTC)
+    options = noise or NoiseOptions(gates=0.0, idle=0.0, readout=0.0)
+    backend = AerBackend(snapshot, noise=options)
+    data, parts = [], []
+    for index, work in enumerate(program.works):
+        bits = _shots_of(work, program.shots, backend, snapshot, seed + index)
+        arrays = {**_by_register(work, bits), **work.extra}
+        data.append(
+            {
+                "results": {
+                    name: CompressedTensorModel.from_numpy(np.ascontiguousarray(array))
+                    for name, array in arrays.items()
+                },
+                "metadata": {},
+            }
+        )
+        rows = len(work.angles)
+        parts.append(
+            {
+                "idx_item": index,
+                "size": rows,
+                "permutation": list(range(len(work.shape))),
+                "element_range": (0, rows, 1),
+            }
+        )
+    span = {"start": started, "stop": datetime.now(UTC), "parts": parts}
+    asked = program.params.quantum_program
+    model = QuantumProgramResultModel(
+        data=data,
+        metadata={"chunk_timing": [span]},
+        passthrough_data=asked.passthrough_data,
+        semantic_role=asked.semantic_role,
+    )
+    document: dict[str, Any] = model.model_dump(mode="json")
+    return document
+
+
+def _shots_of(
+    work: Work, shots: int, backend: AerBackend, snapshot: DeviceSnapshot, seed: int
+) -> NDArray[np.bool_]:
+    """``(B, shots, clbits)``, classical bit i at index i, shots in random order."""
+    circuit, qubits = _used_part(work.circuit)
+    waits = any(item.operation.name == "delay" for item in circuit.data)
+    if not waits:
+        circuit = schedule_alap(circuit, snapshot.restricted(qubits)).circuit
+    template = CompiledTemplate(
+        circuit=circuit,
+        parameter_names=tuple(p.name for p in work.circuit.parameters),
+        n_measured=circuit.num_clbits,
+        physical_qubits=qubits,
+        two_qubit_gates=0,
+        two_qubit_depth=0,
+        depth=0,
+        duration_s=0.0,
+        seed=0,
+        snapshot=snapshot,
+    )
+    counts = backend.run(template, work.angles, shots=shots, seed=seed).counts
+    generator = np.random.default_rng([seed, 1])
+    places = np.arange(circuit.num_clbits)
+    bits = np.empty((len(counts), shots, circuit.num_clbits), dtype=np.bool_)
+    for row, count in enumerate(counts):
+        outcomes = generator.permutation(np.repeat(np.arange(len(count)), count))
+        bits[row] = outcomes[:, None] >> places & 1
+    return bits
+
+
+def _by_register(work: Work, bits: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    found = {}
+    for register in work.circuit.cregs:
+        columns = [work.circuit.find_bit(bit).index for bit in register]
+        found[register.name] = bits[:, :, columns].reshape(*work.shape, bits.shape[1], -1)
+    return found
+
+
+def _used_part(circuit: QuantumCircuit) -> tuple[QuantumCircuit, tuple[int, ...]]:
+    """The circuit on the qubits that do something, and their places on the device."""
+    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
+    busy = {
+        index[q]
+        for item in circuit.data
+        if item.operation.name not in ("barrier", "delay")
+        for q in item.qubits
+    }
+    qubits = tuple(sorted(busy))
+    part = QuantumCircuit(len(qubits))
+    part.add_bits(circuit.clbits)
+    for register in circuit.cregs:
+        part.add_register(register)
+    place = {circuit.qubits[q]: part.qubits[i] for i, q in enumerate(qubits)}
+    for item in circuit.data:
+        kept = [place[q] for q in item.qubits if q in place]
+        if item.operation.name == "barrier":
+            if kept:
+                part.barrier(*kept)
+        elif kept:
+            part.append(item.operation, kept, item.clbits)
+    return part, qubits

@@ -1,0 +1,227 @@
+"""Jobs of the loopback IBM: a queue, one worker, and the account a test can trust."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from backends.loopback.ibm_execute import (
+    IllegalProgramError,
+    check,
+    decode,
+    quantum_seconds,
+    run,
+)
+from calibration.noise import NoiseOptions
+from calibration.snapshot import DeviceSnapshot
+
+FINAL = ("Completed", "Failed", "Cancelled")
+RAN_TOO_LONG = 1305
+"""Reason code of a job that passed its ``max_execution_time``."""
+
+
+@dataclass
+class Job:
+    """One accepted job; times are UTC, billed seconds 0 until it has run."""
+
+    id: str
+    number: int
+    backend: str
+    tags: list[str]
+    body: dict[str, Any] = field(repr=False)
+    created: datetime
+    status: str = "Queued"
+    reason: str = ""
+    reason_code: int | None = None
+    billed_s: float = 0.0
+    started: datetime | None = None
+    finished: datetime | None = None
+    result: dict[str, Any] | None = field(default=None, repr=False)
+
+    def document(self) -> dict[str, Any]:
+        """What ``GET /jobs/{id}`` answers, parameters left out."""
+        state: dict[str, Any] = {"status": self.status}
+        if self.reason:
+            state |= {"reason": self.reason, "reason_code": self.reason_code}
+        return {
+            "id": self.id,
+            "backend": self.backend,
+            "state": state,
+            "status": self.status,
+            "program": {"id": self.body.get("program_id", "")},
+            "created": self.created.isoformat().replace("+00:00", "Z"),
+            "tags": list(self.tags),
+            "session_id": self.body.get("session_id"),
+            "private": bool(self.body.get("private", False)),
+        }
+
+    def metrics(self) -> dict[str, Any]:
+        """What ``GET /jobs/{id}/metrics`` answers."""
+        moments = {"created": self.created, "running": self.started, "finished": self.finished}
+        return {
+            "timestamps": {name: m and m.isoformat() for name, m in moments.items()},
+            "usage": {
+                "quantum_seconds": self.billed_s,
+                "qpu_charge_time_seconds": self.billed_s,
+                "status": "final" if self.status in FINAL else "pending",
+            },
+        }
+
+
+class JobQueue:
+    """Accepts jobs and runs them one after another, as a device does.
+
+    Args:
+        devices: snapshot of each device.
+        noise: strength of the devices' noise, ``None`` for perfect devices.
+        rep_delay_s: pause between shots where a job asks for none.
+        seed: of shots and twirling.
+    """
+
+    def __init__(
+        self,
+        devices: dict[str, DeviceSnapshot],
+        noise: NoiseOptions | None,
+        rep_delay_s: float,
+        seed: int,
+    ) -> None:
+        self._devices = devices
+        self._noise = noise
+        self._rep_delay_s = rep_delay_s
+        self._seed = seed
+        self._jobs: dict[str, Job] = {}
+        self._changed = threading.Condition()
+        self._held = False
+        self._stopped = False
+        threading.Thread(target=self._work, daemon=True).start()
+
+    # -- what a vendor's account shows -----------------------------------------------------------
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Every job ever accepted, oldest first."""
+        with self._changed:
+            return tuple(self._jobs.values())
+
+    @property
+    def billed_s(self) -> float:
+        """Seconds billed, all jobs together."""
+        return sum(job.billed_s for job in self.jobs)
+
+    def of_tags(self, tags: Sequence[str]) -> tuple[Job, ...]:
+        """Jobs that carry all these tags, oldest first."""
+        return tuple(job for job in self.jobs if set(tags) <= set(job.tags))
+
+    # -- what the API does -----------------------------------------------------------------------
+    def accept(self, body: dict[str, Any]) -> Job:
+        """Put a job into the queue."""
+        with self._changed:
+            job = Job(
+                id=f"d{len(self._jobs):05d}{uuid.uuid4().hex[:14]}",
+                number=len(self._jobs),
+                backend=body["backend"],
+                tags=list(body.get("tags", ())),
+                body=body,
+                created=datetime.now(UTC),
+            )
+            self._jobs[job.id] = job
+            self._changed.notify_all()
+            return job
+
+    def get(self, job_id: str) -> Job | None:
+        """A job, or ``None``."""
+        with self._changed:
+            return self._jobs.get(job_id)
+
+    def cancel(self, job: Job) -> bool:
+        """Cancel unless it is final."""
+        with self._changed:
+            if job.status in FINAL:
+                return False
+            job.status, job.finished = "Cancelled", datetime.now(UTC)
+            self._changed.notify_all()
+            return True
+
+    def delete(self, job: Job) -> None:
+        """Forget a job's data; the account keeps the job."""
+        with self._changed:
+            job.result = None
+
+    # -- what a test does ------------------------------------------------------------------------
+    def hold(self) -> None:
+        """Start no further job: a queue that never moves."""
+        with self._changed:
+            self._held = True
+
+    def release(self) -> None:
+        """Go on."""
+        with self._changed:
+            self._held = False
+            self._changed.notify_all()
+
+    def wait_idle(self, timeout_s: float = 60.0) -> bool:
+        """Wait until every job is final; whether that came in time."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: all(job.status in FINAL for job in self._jobs.values()), timeout_s
+            )
+
+    def stop(self) -> None:
+        """End the worker."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    # -- the device ------------------------------------------------------------------------------
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or self._next() is not None)
+                job = self._next()
+                if self._stopped or job is None:
+                    return
+                job.status, job.started = "Running", datetime.now(UTC)
+            self._run(job)
+            with self._changed:
+                self._changed.notify_all()
+
+    def _next(self) -> Job | None:
+        if self._held:
+            return None
+        return next((job for job in self._jobs.values() if job.status == "Queued"), None)
+
+    def _run(self, job: Job) -> None:
+        snapshot = self._devices[job.backend]
+        seed = self._seed + job.number
+        try:
+            program = decode(job.body["params"], seed=seed, default_rep_delay_s=self._rep_delay_s)
+            check(program, snapshot)
+        except IllegalProgramError as error:
+            self._finish(job, "Failed", 0.0, reason=str(error), code=1517)
+            return
+        seconds, most = quantum_seconds(program, snapshot), job.body.get("cost")
+        if most is not None and seconds > most:
+            self._finish(job, "Cancelled", float(most), reason="ran too long", code=RAN_TOO_LONG)
+            return
+        self._finish(job, "Completed", seconds, result=run(program, snapshot, self._noise, seed))
+
+    def _finish(
+        self,
+        job: Job,
+        status: str,
+        billed_s: float,
+        *,
+        reason: str = "",
+        code: int | None = None,
+        result: dict[str, Any] | None = None,
+    ) -> None:
+        with self._changed:
+            # Cancelled while running: the device time is spent all the same.
+            job.billed_s = billed_s
+            if job.status == "Cancelled":
+                return
+            job.result, job.reason, job.reason_code = result, reason, code
+            job.status, job.finished = status, datetime.now(UTC)
