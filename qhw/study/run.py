@@ -15,7 +15,7 @@ from qhw.study.run_cell import CELL_ERRORS, Row, failed, run_cell
 from qhw.study.scheduler import Lost, Scheduler
 from qhw.study.store import Store
 
-Notify = Callable[[str], None]
+Done = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,29 @@ class _Run:
     circuits: str
 
 
+class _Progress:
+    """Counts pieces of work."""
+
+    def __init__(self, tell: Done, finished: int, total: int) -> None:
+        self._tell, self._finished, self._total = tell, finished, total
+        tell(finished, total)
+
+    def expect(self, more: int) -> None:
+        """There is more to do than was known."""
+        self._total += more
+
+    def step(self) -> None:
+        """One more is done."""
+        self._finished += 1
+        self._tell(self._finished, self._total)
+
+
 def run_study(
     config: StudyConfig,
     folder: Path,
     scheduler: Scheduler,
     *,
-    notify: Notify,
+    done: Done,
     retry_failed: bool = False,
 ) -> StudyRun:
     """Run a study, or finish one that was stopped.
@@ -65,29 +82,26 @@ def run_study(
         config: the study.
         folder: its folder; cells of an earlier call that still have the same content are kept.
         scheduler: where the work is done.
-        notify: told of progress.
+        done: told how many of how many pieces of work (compilations, cells) are done.
         retry_failed: run cells with a failed row again.
 
     Raises:
         StoreError: the folder cannot be used.
     """
     store = Store(folder)
-    notify("opening models and devices")
     cells = expand(config, digests(config))
     keys = [cell.key for cell in cells]
     if retry_failed:
         store.drop_failed(keys)
     finished = store.finished()
     missing = [cell for cell in cells if cell.key not in finished]
-    ready = _compile_missing(missing, config, store, scheduler, notify)
-    done = len(cells) - len(ready)
+    progress = _Progress(done, len(cells) - len(missing), len(cells))
+    ready = _compile_missing(missing, config, store, scheduler, progress)
     for work, rows in scheduler.map(_run, ready):
         if isinstance(rows, Lost):
             rows = failed(work.cell, rows.reason)
         store.add(work.cell.key, rows)
-        done += 1
-        notify(f"{done} of {len(cells)} cells")
-    notify("writing the table")
+        progress.step()
     table = store.compact(keys)
     return StudyRun(
         table=table,
@@ -98,29 +112,32 @@ def run_study(
 
 
 def _compile_missing(
-    cells: list[Cell], config: StudyConfig, store: Store, scheduler: Scheduler, notify: Notify
+    cells: list[Cell],
+    config: StudyConfig,
+    store: Store,
+    scheduler: Scheduler,
+    progress: _Progress,
 ) -> list[_Run]:
     """Cells with their circuits; those whose circuits cannot be made are stored as failed."""
-    wanted = {cell.circuit: cell.circuit.key for cell in cells}
-    texts = {circuit: store.circuits(key) for circuit, key in wanted.items()}
+    keys = {cell.circuit: cell.circuit.key for cell in cells}
+    texts = {circuit: store.circuits(key) for circuit, key in keys.items()}
     todo = [_Compile(circuit, config) for circuit, text in texts.items() if text is None]
     refused: dict[CircuitKey, str] = {}
-    for number, (work, result) in enumerate(scheduler.map(_compile, todo), start=1):
-        if isinstance(result, Lost):
-            refused[work.circuit] = result.reason
+    progress.expect(len(todo))
+    for work, result in scheduler.map(_compile, todo):
+        text, reason = (None, result.reason) if isinstance(result, Lost) else result
+        if text is None:
+            refused[work.circuit] = reason
         else:
-            text, reason = result
-            if text is None:
-                refused[work.circuit] = reason
-            else:
-                texts[work.circuit] = text
-                store.add_circuits(wanted[work.circuit], text)
-        notify(f"{number} of {len(todo)} compilations")
+            texts[work.circuit] = text
+            store.add_circuits(keys[work.circuit], text)
+        progress.step()
     ready = []
     for cell in cells:
         found = texts[cell.circuit]
         if found is None:
             store.add(cell.key, failed(cell, refused[cell.circuit]))
+            progress.step()
         else:
             ready.append(_Run(cell, found))
     return ready

@@ -1,0 +1,38 @@
+"""A noise study as a few lines on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from qhw.report.format import interval, number, percent
+from qhw.report.study import crossing_words, cut, headline_curves, verdicts
+from qhw.study.summary import StudySummary
+
+
+def study_lines(summary: StudySummary) -> RenderableType:
+    """One row a model and device, then the verdicts in words, then what failed."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("model")
+    table.add_column("device")
+    for heading in ("2q gates", "TVD at 1x", "skill at 1x", "interval", "crosses at", "valid"):
+        table.add_column(heading, justify="right")
+    for curve in headline_curves(summary):
+        point = curve.point(1.0)
+        table.add_row(
+            curve.model,
+            curve.device,
+            " to ".join(dict.fromkeys(map(str, curve.decoder_two_qubit_gates))),
+            number(point.tvd.value) if point else "",
+            f"{point.skill.value:.2f}" if point and point.skill else "",
+            interval(point.skill) if point else "",
+            crossing_words(curve),
+            percent(point.valid.value) if point else "",
+        )
+    words = [Text(verdict.text) for verdict in verdicts(summary)]
+    failures = [
+        Text(f"{f.rows} rows of {f.model} on {f.device} failed: {cut(f.reason)}")
+        for f in summary.failures
+    ]
+    return Group(table, *words, *failures)
