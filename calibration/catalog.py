@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -36,6 +36,7 @@ class CatalogRow:
         t1_s: median T1, seconds.
         t2_s: median T2, seconds.
         usd_per_shot: price of a shot, ``None`` when not known.
+        price_as_of: date of that price.
         corrections: number of values clamped, masked or missing.
     """
 
@@ -51,6 +52,7 @@ class CatalogRow:
     t1_s: float | None
     t2_s: float | None
     usd_per_shot: float | None
+    price_as_of: date | None
     corrections: int
 
     def age(self, now: datetime | None = None) -> timedelta:
@@ -115,6 +117,7 @@ def _row(name: str) -> CatalogRow:
         t1_s=device.median_qubit(lambda q: q.t1_s),
         t2_s=device.median_qubit(lambda q: q.t2_s),
         usd_per_shot=device.price.usd_per_shot if device.price else None,
+        price_as_of=device.price.as_of if device.price else None,
         corrections=len(device.corrections),
     )
 

@@ -7,8 +7,6 @@ import io
 import json
 import math
 import multiprocessing
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from backends.base import BackendError
 from backends.native.compile import COMPILER_VERSION, NativeCircuit, compile_native
 from calibration.interaction import LayoutError
 from calibration.snapshot import DeviceSnapshot
+from qhw.models.checkpoint import write_atomically
 
 _FORMAT = 1
 
@@ -220,9 +219,5 @@ def _write(cache: Path | None, job: Job, found: dict[int, Compiled]) -> None:
         return
     path = _file(cache, job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps([found[seed].model_dump(mode="json") for seed in sorted(found)])
-    # renamed when whole: other runs may be reading or writing the same file
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).replace(path)
+    rows = [found[seed].model_dump(mode="json") for seed in sorted(found)]
+    write_atomically(path, json.dumps(rows).encode())

@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from qhw.cli import compare, depth, devices, doctor, judge, latents, models
+from qhw.cli import (
+    compare,
+    depth,
+    devices,
+    doctor,
+    drift,
+    judge,
+    latents,
+    models,
+    noise_study,
+    snapshot,
+)
 from qhw.cli.errors import HouseGroup
 
 MAIN_JOB = "The main job"
@@ -32,8 +43,11 @@ app = typer.Typer(
 app.command("demo", rich_help_panel=MAIN_JOB)(compare.demo)
 app.command("compare", rich_help_panel=MAIN_JOB)(compare.compare_command)
 app.command("depth-report", rich_help_panel=MAIN_JOB)(depth.depth_report)
+app.command("noise-study", rich_help_panel=MAIN_JOB)(noise_study.noise_study)
 app.command("models", rich_help_panel=LOOK)(models.list_models)
 app.command("devices", rich_help_panel=LOOK)(devices.list_devices)
+app.command("drift", rich_help_panel=LOOK)(drift.drift_command)
+app.add_typer(snapshot.app, name="snapshot", rich_help_panel=LOOK)
 app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
 app.command("train", rich_help_panel=MODELS)(models.train_command)
 app.command("import-checkpoint", rich_help_panel=MODELS)(models.import_checkpoint)

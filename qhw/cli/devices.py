@@ -30,8 +30,8 @@ def list_devices(
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("backend")
-    headings = ("age (days)", "qubits", "2q error", "1q error", "readout", "T1", "T2", "corrected")
-    for heading in headings:
+    headings = ("age (days)", "qubits", "2q error", "1q error", "readout", "T1", "T2")
+    for heading in (*headings, "$/shot (of)", "corrected"):
         table.add_column(heading, justify="right")
     table.add_column("processor")
     for row in rows:
@@ -44,6 +44,7 @@ def list_devices(
             number(row.readout_error),
             duration(row.t1_s) if row.t1_s else "–",
             duration(row.t2_s) if row.t2_s else "–",
+            "–" if row.usd_per_shot is None else f"{row.usd_per_shot:g} ({row.price_as_of})",
             str(row.corrections),
             row.processor,
         )
@@ -65,5 +66,7 @@ def _document(row: CatalogRow) -> dict[str, object]:
         "median_readout_error": row.readout_error,
         "median_t1_s": row.t1_s,
         "median_t2_s": row.t2_s,
+        "usd_per_shot": row.usd_per_shot,
+        "price_as_of": row.price_as_of.isoformat() if row.price_as_of else None,
         "corrections": row.corrections,
     }

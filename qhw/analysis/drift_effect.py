@@ -1,0 +1,103 @@
+"""What a device's drift does to a circuit: old placement on the new day, and the new best one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from backends.base import BackendError
+from backends.native.compile import NativeCircuit, compile_native
+from backends.native.prediction import predict
+from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.subjects import Subject
+
+
+class DriftEffect(BaseModel):
+    """Predicted success of a circuit on two days; qubits by the vendor's numbers.
+
+    Attributes:
+        circuit: name.
+        before: best placement of the first day, on that day; ``None`` if it does not compile.
+        kept: the same compiled circuit on the second day; ``None`` where a qubit or gate it needs
+            is gone.
+        after: best placement of the second day, on that day.
+        qubits_before: of the first day's best placement.
+        qubits_after: of the second day's.
+        reason: why something is ``None``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    circuit: str
+    before: float | None = None
+    kept: float | None = None
+    after: float | None = None
+    qubits_before: tuple[int, ...] = ()
+    qubits_after: tuple[int, ...] = ()
+    reason: str | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Whether the best place is another one."""
+        return set(self.qubits_before) != set(self.qubits_after)
+
+
+def drift_effect(
+    subject: Subject,
+    before: DeviceSnapshot,
+    after: DeviceSnapshot,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+) -> DriftEffect:
+    """Compile a circuit on both days and carry the first day's over to the second.
+
+    Args:
+        subject: the circuit.
+        before: first day.
+        after: second day, of the same device.
+        seeds: of layout and routing, the best of which counts.
+    """
+    if subject.circuit is None:
+        return DriftEffect(circuit=subject.name, reason=subject.reason)
+    try:
+        old, new = (_best(subject, day, seeds) for day in (before, after))
+    except BackendError as error:
+        return DriftEffect(circuit=subject.name, reason=" ".join(str(error).split()))
+    kept = carried(old, after)
+    return DriftEffect(
+        circuit=subject.name,
+        before=old.prediction.layout.success,
+        kept=kept,
+        after=new.prediction.layout.success,
+        qubits_before=tuple(before.labels[q] for q in old.qubits),
+        qubits_after=tuple(after.labels[q] for q in new.qubits),
+        reason=None if kept is not None else "a gate of the first day's circuit is gone",
+    )
+
+
+def carried(native: NativeCircuit, after: DeviceSnapshot) -> float | None:
+    """Predicted success of a compiled circuit under another calibration of its device.
+
+    Returns:
+        ``None`` where a qubit is missing or a gate is missing or dead.
+    """
+    place = {label: q for q, label in enumerate(after.labels)}
+    labels = [native.snapshot.labels[q] for q in native.qubits]
+    if not place.keys() >= set(labels):
+        return None
+    qubits = tuple(place[label] for label in labels)
+    index = {qubit: i for i, qubit in enumerate(native.circuit.qubits)}
+    for item in native.circuit.data:
+        if item.operation.name in ("measure", "barrier", "delay"):
+            continue
+        gate = after.gate(item.operation.name, [qubits[index[q]] for q in item.qubits])
+        if gate is None or not gate.usable:
+            return None
+    return predict(native.circuit, after, qubits).layout.success
+
+
+def _best(subject: Subject, day: DeviceSnapshot, seeds: Sequence[int]) -> NativeCircuit:
+    assert subject.circuit is not None
+    found = [compile_native(subject.circuit, day, seed=seed) for seed in seeds]
+    return max(found, key=lambda native: native.prediction.layout.success)

@@ -1,0 +1,61 @@
+"""A depth report on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from qhw.analysis.depth_report import DepthReport, Row
+from qhw.report.format import number, percent
+
+_SHOWN = 10
+"""Devices listed for each circuit."""
+
+
+def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
+    """For each circuit its best devices, then what failed."""
+    for facts in report.circuits:
+        own = [row for row in report.rows if row.circuit == facts.name]
+        good = sorted((r for r in own if r.best is not None), key=_success, reverse=True)
+        by_device: dict[str, Row] = {}
+        for row in good:
+            by_device.setdefault(row.device, row)
+        yield Text(facts.name, style="bold")
+        if good:
+            yield _table(list(by_device.values())[:_SHOWN])
+            if len(by_device) > _SHOWN:
+                yield f"and {len(by_device) - _SHOWN} more devices in the report"
+        reasons = {r.reason: r for r in own if r.reason is not None}
+        for reason, row in reasons.items():
+            yield Text(f"failed on {row.device}: {reason}")
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("device")
+    for heading in ("level", "2q gates", "2q depth", "pulses", "success", "distance", "beats"):
+        table.add_column(heading, justify="right")
+    table.add_column("cost", justify="right")
+    for row in rows:
+        best = row.best
+        if best is None:
+            continue
+        table.add_row(
+            row.device,
+            str(row.level),
+            str(best.two_qubit_gates),
+            str(best.two_qubit_depth),
+            str(best.pulses),
+            percent(best.success),
+            number(row.tvd),
+            "yes" if row.beats_baseline else "no",
+            f"${row.cost.usd:,.2f} ({row.cost.as_of})" if row.cost else "–",
+        )
+    return table
+
+
+def _success(row: Row) -> float:
+    return row.best.success if row.best else 0.0
