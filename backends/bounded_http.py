@@ -1,0 +1,164 @@
+"""HTTP in bounded time: nothing waits for ever, and nothing is ever sent twice.
+
+``requests`` limits the silence between two packets, not a whole request: a server that sends a
+byte now and then holds a client as long as it likes. Here the whole request is limited.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait, seconds.
+
+    Attributes:
+        connect_s: for a connection.
+        silence_s: for the next packet.
+        request_s: for a whole answer, from its first header to its last byte.
+        question_s: for a question with all its repeats.
+    """
+
+    connect_s: float = 5.0
+    silence_s: float = 30.0
+    request_s: float = 120.0
+    question_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("connect_s", "silence_s", "request_s", "question_s"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(
+                    f"Argument `{name}` must be above 0 and finite, but is {getattr(self, name)}."
+                )
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Sends once, without repeats, and gives up in time whatever the caller asks for."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Connections that stop waiting for headers."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: dict[str, str] | None = None,
+    ) -> requests.Response:
+        """Send, and read the whole answer.
+
+        Raises:
+            requests.RequestException: also when the answer takes too long.
+        """
+        del timeout, stream
+        p = self._patience
+        response = super().send(request, True, (p.connect_s, p.silence_s), verify, cert, proxies)
+        ends = time.monotonic() + p.request_s
+        body = bytearray()
+        try:
+            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                body += chunk
+                if time.monotonic() > ends:
+                    raise requests.ReadTimeout(
+                        f"no whole answer in {p.request_s:g} s", request=request, response=response
+                    )
+        except HTTPError as error:
+            raise requests.ConnectionError(error, request=request) from error
+        finally:
+            response.close()
+        response.raw = io.BytesIO(bytes(body))
+        return response
+
+
+def bounded_session(patience: Patience) -> requests.Session:
+    """A session whose every request is bounded and sent once."""
+    return bound(requests.Session(), patience)
+
+
+def bound(session: requests.Session, patience: Patience) -> requests.Session:
+    """The same session, every request of it bounded and sent once."""
+    adapter = BoundedAdapter(patience)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def never_sent(error: BaseException | None) -> bool:
+    """Whether an error of ``requests`` came before a connection stood: nothing was received."""
+    while error is not None:
+        if isinstance(error, requests.ConnectTimeout):
+            return True
+        if isinstance(error, requests.ConnectionError) and error.args:
+            reason = getattr(error.args[0], "reason", None)
+            names = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")
+            return type(reason).__name__ in names
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@contextmanager
+def _watched(connection: HTTPConnection) -> Iterator[None]:
+    """Break the connection when headers trickle in for more than twice the silence allowed."""
+    sock, silence = connection.sock, connection.timeout
+    if sock is None or not isinstance(silence, int | float):
+        yield
+        return
+    # the plain shutdown: that of TLS sockets waits for the other side
+    timer = threading.Timer(2 * silence, _break, (sock,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _break(sock: socket.socket) -> None:
+    try:
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    except OSError:  # already closed
+        return
+
+
+class _Connection(HTTPConnection):
+    def getresponse(self) -> Any:
+        with _watched(self):
+            return super().getresponse()
+
+
+class _SecureConnection(HTTPSConnection):
+    def getresponse(self) -> Any:
+        with _watched(self):
+            return super().getresponse()
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection

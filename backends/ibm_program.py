@@ -1,0 +1,266 @@
+"""A submission as IBM's executor program, and its results as counts.
+
+One submission is one parameter-broadcast PUB: the circuit once, and a row of angles for each
+molecule. The executor-based Sampler posts what it is given unchecked, so everything is checked
+here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit_ibm_runtime.decoders.executor.decoder import ExecutorResultDecoder
+from qiskit_ibm_runtime.decoders.executor_sampler.decoder import ClientSideSamplerResultDecoder
+from qiskit_ibm_runtime.executor_sampler.prepare import prepare
+from qiskit_ibm_runtime.options_models.sampler import SamplerOptions
+from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM_PARAMS_CONVERTERS
+
+from backends.base import BackendError, CompiledTemplate
+from backends.binding import angle_values, columns_of
+from backends.checks import check_angles, check_shots
+from backends.vendor import Submission, VendorError
+from calibration.snapshot import DeviceSnapshot
+
+MAX_EXECUTIONS = 10_000_000
+"""Bound circuits times shots of one job."""
+JOB_OVERHEAD_S = 2.0
+"""Device time of a job before its first shot."""
+_LONGEST_JOB_S = 10_800
+_RANDOMIZATIONS: tuple[int, ...] = (32, *range(64, 7, -1))
+_SCHEMA = "v2.0"
+_NOT_GATES = ("barrier", "measure", "delay")
+
+Sequence = Literal["XX", "XpXm", "XY4"]
+
+
+@dataclass(frozen=True)
+class IBMOptions:
+    """How a circuit is run; everything that IBM would otherwise choose is said.
+
+    Attributes:
+        fractional: use ``rx`` and ``rzz`` where they are calibrated.
+        twirl_gates: random Paulis around two-qubit gates, on the gate's qubits only (``active``;
+            IBM's default dresses every qubit used so far and costs serial circuits fidelity).
+        twirl_readout: random bit flips before readout, undone in the result.
+        decoupling: pulses on waiting qubits, none by default.
+        rep_delay_s: pause between shots; the device's own by default.
+    """
+
+    fractional: bool = False
+    twirl_gates: bool = False
+    twirl_readout: bool = False
+    decoupling: Sequence | None = None
+    rep_delay_s: float | None = None
+
+    @property
+    def twirled(self) -> bool:
+        """Whether shots are spread over random variants of the circuit."""
+        return self.twirl_gates or self.twirl_readout
+
+
+def split(submission: Submission) -> tuple[Submission, ...]:
+    """As few jobs as possible with at most :data:`MAX_EXECUTIONS` executions each."""
+    rows = max(1, MAX_EXECUTIONS // max(1, submission.shots))
+    if len(submission.angles) <= rows:
+        return (submission,)
+    # jobs of equal length: none is a remainder of a few rows
+    parts = np.array_split(submission.angles, math.ceil(len(submission.angles) / rows))
+    return tuple(Submission(submission.compiled, part, submission.shots) for part in parts)
+
+
+def check(submission: Submission, snapshot: DeviceSnapshot, options: IBMOptions) -> None:
+    """Check everything that can be known without asking the device.
+
+    Raises:
+        BackendError: the first thing the device would refuse.
+    """
+    angles = check_angles(submission.compiled, submission.angles)
+    if not len(angles):
+        raise BackendError("Argument `angles` must have at least one row, but has none.")
+    limits = snapshot.job_limits
+    most = min(limits.max_shots or MAX_EXECUTIONS, MAX_EXECUTIONS)
+    shots = check_shots(submission.shots, least=limits.min_shots, most=most)
+    if shots * len(angles) > MAX_EXECUTIONS:
+        raise BackendError(
+            f"Argument `submission` must have at most {MAX_EXECUTIONS} rows times shots, but has "
+            f"{len(angles)} times {shots}: use `split`."
+        )
+    if options.twirled:
+        randomizations(shots)
+    _check_gates(submission.compiled, angles, snapshot)
+
+
+def _check_gates(
+    compiled: CompiledTemplate, angles: NDArray[np.float64], snapshot: DeviceSnapshot
+) -> None:
+    circuit, columns = compiled.circuit, columns_of(compiled)
+    for item in circuit.data:
+        name = item.operation.name
+        if name in _NOT_GATES:
+            continue
+        qubits = tuple(compiled.physical_qubits[circuit.find_bit(q).index] for q in item.qubits)
+        gate = snapshot.gate(name, qubits) if max(qubits) < snapshot.n_qubits else None
+        # cz and rzz are symmetric, ecr is not and exists in one direction
+        turned = gate is not None and name == "ecr" and gate.qubits != qubits
+        if gate is None or not gate.usable or turned:
+            raise BackendError(
+                f"Argument `submission` must use native gates of {snapshot.name} where it has "
+                f"them, but has {name} on qubits {qubits}."
+            )
+        limit = snapshot.limit(name)
+        if limit is None:
+            continue
+        values = np.unique(np.atleast_1d(angle_values(item.operation.params[0], columns, angles)))
+        wrong = [value for value in values if not limit.permits(float(value))]
+        if wrong:
+            raise BackendError(
+                f"Argument `submission` must keep the angle of {name} from {limit.minimum} to "
+                f"{limit.maximum}, but has {wrong[0]:.6g} on qubits {qubits}."
+            )
+
+
+def randomizations(shots: int) -> int:
+    """Random variants over which shots are spread evenly when twirled, 8 to 64.
+
+    Raises:
+        BackendError: the shots cannot be shared out evenly.
+    """
+    for count in _RANDOMIZATIONS:
+        if shots % count == 0:
+            return count
+    raise BackendError(
+        f"Argument `shots` must have a divisor from {min(_RANDOMIZATIONS)} to "
+        f"{max(_RANDOMIZATIONS)} when twirled, but is {shots}."
+    )
+
+
+def device_seconds(submission: Submission, snapshot: DeviceSnapshot, rep_delay_s: float) -> float:
+    """Time the device is busy with a job: overhead, then circuit, readout and pause a shot."""
+    used = (snapshot.qubits[q] for q in submission.compiled.physical_qubits)
+    readout_s = max((qubit.readout_s or 0.0 for qubit in used), default=0.0)
+    shot_s = submission.compiled.duration_s + readout_s + rep_delay_s
+    return JOB_OVERHEAD_S + len(submission.angles) * submission.shots * shot_s
+
+
+def longest_seconds(seconds: float) -> int:
+    """``max_execution_time``: IBM stops a job there, so it bounds the cost.
+
+    Half as much again as estimated and ten seconds, since a stopped job is paid and lost.
+    """
+    return min(_LONGEST_JOB_S, math.ceil(1.5 * seconds) + 10)
+
+
+def encode(
+    submission: Submission, n_qubits: int, options: IBMOptions, backend: Any
+) -> dict[str, Any]:
+    """The ``params`` of the executor program.
+
+    Args:
+        submission: checked.
+        n_qubits: of the device.
+        options: how it is run.
+        backend: Qiskit backend, needed for the timing of ``options.decoupling`` only.
+    """
+    asked = sampler_options(submission, options)
+    program, executor_options = prepare(
+        pubs_of(submission, n_qubits), asked, submission.shots, backend=backend
+    )
+    program._semantic_role = "sampler_v2"  # as Sampler.run sets it
+    params = QUANTUM_PROGRAM_PARAMS_CONVERTERS[_SCHEMA].encoder(program, executor_options)
+    encoded: dict[str, Any] = params.model_dump(mode="json")
+    return encoded
+
+
+def sampler_options(submission: Submission, options: IBMOptions) -> SamplerOptions:
+    """IBM's options, each said."""
+    names = {item.operation.name for item in submission.compiled.circuit.data}
+    twirling: dict[str, Any] = {
+        "enable_gates": options.twirl_gates,
+        "enable_measure": options.twirl_readout,
+        "strategy": "active",
+        # of the Paulis, rzz commutes with some only
+        "group": "local_pauli" if "rzz" in names else "pauli",
+    }
+    if options.twirled:
+        n = randomizations(submission.shots)
+        twirling |= {"num_randomizations": n, "shots_per_randomization": submission.shots // n}
+    decoupling: dict[str, Any] = {"enable": options.decoupling is not None}
+    if options.decoupling is not None:
+        decoupling["sequence_type"] = options.decoupling
+    return SamplerOptions(
+        default_shots=submission.shots,
+        dynamical_decoupling=decoupling,
+        twirling=twirling,
+        execution={"rep_delay": options.rep_delay_s, "init_qubits": True},
+    )
+
+
+def pubs_of(submission: Submission, n_qubits: int | None) -> list[Any]:
+    """PUBs of a submission: one with all rows, or one a row where there is nothing to bind.
+
+    Args:
+        submission: checked.
+        n_qubits: width of the device; ``None`` leaves the circuit on its own qubits.
+    """
+    compiled = submission.compiled
+    circuit = compiled.circuit if n_qubits is None else _widened(compiled, n_qubits)
+    columns = columns_of(compiled)
+    if not columns:
+        return [(circuit,)] * len(submission.angles)
+    order = [columns[p] for p in circuit.parameters]
+    return [(circuit, np.ascontiguousarray(submission.angles[:, order], dtype=np.float64))]
+
+
+def _widened(compiled: CompiledTemplate, n_qubits: int) -> QuantumCircuit:
+    """The circuit on the qubits of the whole device, measured into one register."""
+    wide = QuantumCircuit(
+        QuantumRegister(n_qubits, "q"), ClassicalRegister(compiled.n_measured, "c"), name="qhw"
+    )
+    return wide.compose(compiled.circuit, qubits=list(compiled.physical_qubits), clbits=wide.clbits)
+
+
+def decode(text: str) -> tuple[NDArray[np.int64], datetime]:
+    """Counts ``(B, 2**m)`` and the time the device was done, from a result document.
+
+    Raises:
+        ValueError: not a result of a sampler program.
+    """
+    program = ExecutorResultDecoder.decode(text)
+    spans = program.metadata.chunk_timing if program.metadata else ()
+    finished = max((span.stop for span in spans), default=datetime.now(UTC))
+    if not ClientSideSamplerResultDecoder.is_applicable(program):
+        raise ValueError("the result is not a sampler's")
+    return counts_of(ClientSideSamplerResultDecoder.decode(program)), finished.astimezone(UTC)
+
+
+def counts_of(result: Any) -> NDArray[np.int64]:
+    """Counts ``(B, 2**m)`` of a primitive result, rows of all PUBs one below the other."""
+    tables = []
+    for pub in result:
+        (register,) = pub.data.values()
+        packed = register.array.reshape(-1, register.num_shots, register.array.shape[-1])
+        weights = 256 ** np.arange(packed.shape[-1], dtype=np.int64)[::-1]
+        outcomes = packed.astype(np.int64) @ weights
+        size = 2**register.num_bits
+        tables.append(np.stack([np.bincount(row, minlength=size) for row in outcomes]))
+    return np.concatenate(tables).astype(np.int64)
+
+
+def check_counts(counts: NDArray[np.int64], submission: Submission) -> None:
+    """Refuse results that do not belong to a submission.
+
+    Raises:
+        VendorError: other rows, bits or shots than asked for.
+    """
+    shape = (len(submission.angles), 2**submission.compiled.n_measured)
+    if counts.shape != shape or not (counts.sum(axis=1) == submission.shots).all():
+        raise VendorError(
+            f"IBM's result must hold {shape[0]} rows of {submission.shots} shots over {shape[1]} "
+            f"outcomes, but has shape {counts.shape} and {counts.sum()} shots in all."
+        )
