@@ -26,7 +26,29 @@ _DEVICES: dict[str, Callable[[], tuple[str, ...]]] = {
 }
 """Prefixes that need a device, and the devices they know."""
 
-_VENDORS: dict[str, Callable[[str], VendorBackend]] = {}
+
+def _ibm(device: str) -> VendorBackend:
+    from backends.ibm import IBMBackend
+
+    return IBMBackend(device)
+
+
+def _emulator(device: str) -> VendorBackend:
+    from backends.ibm_emulator import IBMEmulator
+
+    try:
+        snapshot = load_snapshot(device)
+    except SnapshotError as error:
+        raise UnknownBackendError(f"Argument `name` must name a snapshot, but: {error}") from error
+    if snapshot.vendor == "ibm":
+        return IBMEmulator(snapshot)
+    raise UnknownBackendError(f"There is no emulator of {snapshot.vendor} devices ({device}).")
+
+
+_VENDORS: dict[str, Callable[[str], VendorBackend]] = {
+    "ibm": _ibm,
+    "emulator": _emulator,
+}
 """Maker of each paid prefix (and of its rehearsal); it is given what follows the colon.
 
 A maker imports its own module when it is called: the vendors' clients take seconds to load.
