@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from qiskit import qasm3, qpy
+from qiskit import QuantumCircuit, qasm3, qpy
 from qiskit.circuit import Delay, Duration
 from qiskit.circuit.classical import expr
 
@@ -25,6 +25,16 @@ def to_qpy_bytes(compiled: CompiledTemplate) -> bytes:
     buffer = io.BytesIO()
     qpy.dump(circuit, buffer)
     return buffer.getvalue()
+
+
+def from_qpy_bytes(data: bytes) -> QuantumCircuit:
+    """The circuit of :func:`to_qpy_bytes`, its waits plain delays in seconds again."""
+    circuit: QuantumCircuit = qpy.load(io.BytesIO(data))[0]
+    for place, step in enumerate(circuit.data):
+        if step.operation.name == "delay" and step.operation.unit == "expr":
+            wait = step.operation.params[0].value
+            circuit.data[place] = step.replace(operation=Delay(wait.value(), wait.unit()))
+    return circuit
 
 
 def to_openqasm3(compiled: CompiledTemplate) -> str:

@@ -1,0 +1,323 @@
+"""Reading and changing one job under a lease: the only place where a job's row is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from backends.vendor import JobCounts, JobHandle, JobState, Submission, Usage
+from qhw.jobs import blobs
+from qhw.jobs.content import get_submission
+from qhw.jobs.lease import is_held, new_owner
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.money import to_micro
+from qhw.jobs.records import AttemptRecord, JobRecord
+from qhw.jobs.schema import attempt, cost, job, result, run
+from qhw.jobs.states import Attempt, State, check_change
+
+
+class LeaseLost(Exception):  # noqa: N818 - not an error: another process went on with the job
+    """The lease ended and another process took the job."""
+
+
+@dataclass
+class Desk:
+    """One worker's view of the ledger.
+
+    Attributes:
+        ledger: where.
+        lease_s: how long a job is held.
+        owner: name in the leases.
+    """
+
+    ledger: Ledger
+    lease_s: float
+    owner: str = field(default_factory=new_owner)
+
+    def claim(self, job_id: int) -> JobRecord | None:
+        """Take a job to work on; ``None`` while another worker holds it.
+
+        A job found in ``sending`` was left there by a worker that is gone: whether it posted is
+        unknown, so the job becomes ``uncertain`` from this moment on.
+        """
+
+        def work(connection: Connection) -> JobRecord | None:
+            now = datetime.now(UTC)
+            found = _job(connection, job_id)
+            if found.lease_owner != self.owner and is_held(
+                found.lease_owner, found.lease_until, now
+            ):
+                return None
+            values: dict[str, Any] = {
+                "lease_owner": self.owner,
+                "lease_until": now + timedelta(seconds=self.lease_s),
+            }
+            if found.state is State.SENDING:
+                values |= {"state": State.UNCERTAIN, "uncertain_since": now}
+                _mark(connection, job_id, Attempt.SENDING, Attempt.UNCERTAIN)
+            connection.execute(sa.update(job).where(job.c.id == job_id).values(**values))
+            return _job(connection, job_id)
+
+        return self.ledger.write(work)
+
+    def release(self, job_id: int) -> None:
+        """Let others have the job."""
+        free = {"lease_owner": None, "lease_until": None}
+        mine = sa.update(job).where(job.c.id == job_id, job.c.lease_owner == self.owner)
+        self.ledger.write(lambda connection: connection.execute(mine.values(**free)))
+
+    def change(self, old: JobRecord, state: State, **values: object) -> JobRecord:
+        """Change a held job's state and columns.
+
+        Raises:
+            LeaseLost: another worker has it.
+        """
+        return self.ledger.write(lambda connection: self._change(connection, old, state, **values))
+
+    def begin_post(self, old: JobRecord) -> tuple[JobRecord, int]:
+        """Write down that a post is about to be made; returns the job and the attempt."""
+
+        def work(connection: Connection) -> tuple[JobRecord, int]:
+            record = self._change(connection, old, State.SENDING, not_before=None)
+            return record, _add_attempt(connection, old.id, Attempt.SENDING)
+
+        return self.ledger.write(work)
+
+    def end_post(
+        self, old: JobRecord, number: int, found: Attempt, text: str, state: State, **values: object
+    ) -> JobRecord:
+        """Write down that a post brought no job, or that nobody knows."""
+
+        def work(connection: Connection) -> JobRecord:
+            changed = {"state": found, "vendor_text": text}
+            connection.execute(sa.update(attempt).where(attempt.c.id == number).values(**changed))
+            return self._change(connection, old, state, vendor_text=text, **values)
+
+        return self.ledger.write(work)
+
+    def accept(self, old: JobRecord, number: int, handle: JobHandle) -> JobRecord:
+        """Write down that a post was accepted.
+
+        Raises:
+            LeaseLost: another worker has the job; the copy is then written down as an extra one.
+        """
+
+        def work(connection: Connection) -> JobRecord | None:
+            now = _job(connection, old.id)
+            kept = now.lease_owner == self.owner and now.state is State.SENDING
+            if not kept and now.state is State.UNCERTAIN:
+                return None  # the other worker is about to look the key up, and will adopt it
+            known = {
+                "state": Attempt.KEPT if kept else Attempt.EXTRA,
+                "vendor_id": handle.vendor_id,
+                "vendor_created": handle.created,
+            }
+            if not kept and handle.vendor_id in _vendor_ids(connection, old.id):
+                return None  # the other worker has found and adopted it
+            connection.execute(sa.update(attempt).where(attempt.c.id == number).values(**known))
+            if kept:
+                return self._change(connection, old, State.QUEUED, vendor_text="")
+            _charge(connection, old.id)
+            return None
+
+        record = self.ledger.write(work)
+        if record is None:
+            raise LeaseLost
+        return record
+
+    def adopt(self, old: JobRecord, kept: JobHandle, extras: Sequence[JobHandle]) -> JobRecord:
+        """Write down which copy found at the vendor is the job, and which are too many."""
+
+        def work(connection: Connection) -> JobRecord:
+            unknown = [a for a in attempts_of(connection, old.id) if a.state is Attempt.UNCERTAIN]
+            known = {
+                "state": Attempt.KEPT,
+                "vendor_id": kept.vendor_id,
+                "vendor_created": kept.created,
+            }
+            # which of several posts it came from cannot be seen; the last is as good as any
+            last = sa.update(attempt).where(attempt.c.id == unknown[-1].id)
+            connection.execute(last.values(**known))
+            _mark(connection, old.id, Attempt.UNCERTAIN, Attempt.ABSENT)
+            for handle in extras:
+                add_copy(connection, old.id, handle, Attempt.EXTRA)
+            _charge(connection, old.id)
+            return self._change(connection, old, State.QUEUED, uncertain_since=None, vendor_text="")
+
+        return self.ledger.write(work)
+
+    def absent(self, old: JobRecord, state: State, text: str) -> JobRecord:
+        """Write down that no post of the job was accepted."""
+
+        def work(connection: Connection) -> JobRecord:
+            _mark(connection, old.id, Attempt.UNCERTAIN, Attempt.ABSENT)
+            return self._change(connection, old, state, uncertain_since=None, vendor_text=text)
+
+        return self.ledger.write(work)
+
+    def store(self, old: JobRecord, counts: JobCounts, row_errors: str) -> JobRecord:
+        """Keep counts and the vendor's raw payload, in the commit that says they are here."""
+        packed = blobs.pack_array(counts.counts)
+
+        def work(connection: Connection) -> JobRecord:
+            row = {
+                "job_id": old.id,
+                "counts_sha256": blobs.put(connection, packed),
+                "raw_sha256": blobs.put(connection, counts.raw),
+                "row_errors": row_errors,
+                "finished": counts.finished,
+                "fetched": datetime.now(UTC),
+            }
+            connection.execute(result.insert().values(**row))
+            return self._change(connection, old, State.SETTLING)
+
+        return self.ledger.write(work)
+
+    def add_extras(self, job_id: int, handles: Sequence[JobHandle]) -> None:
+        """Write down copies that were found at the vendor and are not known here."""
+
+        def work(connection: Connection) -> None:
+            for handle in handles:
+                add_copy(connection, job_id, handle, Attempt.EXTRA)
+            _charge(connection, job_id)
+
+        self.ledger.write(work)
+
+    def settle(self, copy: AttemptRecord, usage: Usage) -> None:
+        """Write down what a copy cost."""
+
+        def work(connection: Connection) -> None:
+            # nothing to do where another worker settled the same extra copy meanwhile
+            still = sa.select(attempt.c.id).where(attempt.c.id == copy.id, ~attempt.c.settled)
+            if connection.scalar(still) is None:
+                return
+            row = {
+                "job_id": copy.job_id,
+                "attempt_id": copy.id,
+                "kind": "actual",
+                "micro": None if usage.usd is None else to_micro(usage.usd),
+                "qpu_seconds": usage.qpu_seconds,
+                "basis": usage.basis,
+                "written": datetime.now(UTC),
+            }
+            connection.execute(cost.insert().values(**row))
+            done = sa.update(attempt).where(attempt.c.id == copy.id).values(settled=True)
+            connection.execute(done)
+            _charge(connection, copy.job_id)
+
+        self.ledger.write(work)
+
+    def finish(self, old: JobRecord) -> JobRecord:
+        """The job's final state, from the vendor's outcome and the counts that are here."""
+
+        def work(connection: Connection) -> JobRecord:
+            chosen = sa.select(result.c.row_errors).where(result.c.job_id == old.id)
+            errors = connection.scalar(chosen)
+            failed = old.rows if errors is None else len(json.loads(errors))
+            if old.outcome == JobState.CANCELLED:
+                state = State.CANCELLED
+            elif failed == old.rows:
+                state = State.FAILED
+            else:
+                state = State.PARTIAL if failed else State.COMPLETE
+            return self._change(connection, old, state)
+
+        return self.ledger.write(work)
+
+    def submission(self, record: JobRecord) -> Submission:
+        """What a job runs."""
+        with self.ledger.read() as connection:
+            return get_submission(connection, record.circuit_id, record.angles_sha256, record.shots)
+
+    def attempts(self, job_id: int) -> tuple[AttemptRecord, ...]:
+        """Every attempt of a job, oldest first."""
+        with self.ledger.read() as connection:
+            return attempts_of(connection, job_id)
+
+    def _change(
+        self, connection: Connection, old: JobRecord, state: State, **values: object
+    ) -> JobRecord:
+        check_change(old.state, state)
+        now = datetime.now(UTC)
+        until = now + timedelta(seconds=self.lease_s)
+        values |= {"state": state, "updated": now, "lease_until": until}
+        if state.final and not state.has_counts:  # its run's later stages will never be sent
+            none = sa.update(run).where(run.c.id == old.run_id).values(later_micro=0)
+            connection.execute(none)
+        mine = sa.update(job).where(
+            job.c.id == old.id, job.c.lease_owner == self.owner, job.c.state == old.state
+        )
+        if connection.execute(mine.values(**values)).rowcount != 1:
+            raise LeaseLost
+        if state is State.CANCELLED or state is State.REFUSED:
+            _charge(connection, old.id)
+        return _job(connection, old.id)
+
+
+def attempts_of(connection: Connection, job_id: int) -> tuple[AttemptRecord, ...]:
+    """Every attempt of a job, oldest first."""
+    rows = sa.select(attempt).where(attempt.c.job_id == job_id).order_by(attempt.c.id)
+    return tuple(AttemptRecord.of(row) for row in connection.execute(rows))
+
+
+def add_copy(connection: Connection, job_id: int, handle: JobHandle, state: Attempt) -> None:
+    """Write down a copy found at the vendor, unless it is known."""
+    if handle.vendor_id in _vendor_ids(connection, job_id):
+        return
+    number = _add_attempt(connection, job_id, state)
+    known = {"vendor_id": handle.vendor_id, "vendor_created": handle.created}
+    connection.execute(sa.update(attempt).where(attempt.c.id == number).values(**known))
+
+
+def _job(connection: Connection, job_id: int) -> JobRecord:
+    return JobRecord.of(connection.execute(sa.select(job).where(job.c.id == job_id)).one())
+
+
+def _add_attempt(connection: Connection, job_id: int, state: Attempt) -> int:
+    row: dict[str, Any] = {
+        "job_id": job_id,
+        "created": datetime.now(UTC),
+        "state": state,
+        "vendor_text": "",
+        "settled": False,
+    }
+    inserted = connection.execute(attempt.insert().values(**row)).inserted_primary_key
+    assert inserted is not None  # one row, autoincrement key
+    return int(inserted[0])
+
+
+def _mark(connection: Connection, job_id: int, old: Attempt, new: Attempt) -> None:
+    chosen = sa.update(attempt).where(attempt.c.job_id == job_id, attempt.c.state == old)
+    connection.execute(chosen.values(state=new))
+
+
+def _vendor_ids(connection: Connection, job_id: int) -> frozenset[str]:
+    known = sa.select(attempt.c.vendor_id).where(attempt.c.job_id == job_id)
+    return frozenset(name for name in connection.scalars(known) if name is not None)
+
+
+def _charge(connection: Connection, job_id: int) -> None:
+    """Recompute what a job counts against the caps.
+
+    Each copy counts with what it cost, or with the estimate while that is not known; a job
+    without a copy counts with the estimate until it is certain that there will be none.
+    """
+    record = _job(connection, job_id)
+    rows = sa.select(attempt.c.id, cost.c.micro).select_from(
+        attempt.outerjoin(cost, cost.c.attempt_id == attempt.c.id)
+    )
+    accepted = rows.where(attempt.c.job_id == job_id, attempt.c.vendor_id.is_not(None))
+    copies = [micro for _, micro in connection.execute(accepted)]
+    total = sum(record.estimate_micro if micro is None else micro for micro in copies)
+    kept = sa.select(attempt.c.id).where(
+        attempt.c.job_id == job_id, attempt.c.state == Attempt.KEPT
+    )
+    if connection.scalar(kept) is None and not record.state.final:
+        total += record.estimate_micro
+    connection.execute(sa.update(job).where(job.c.id == job_id).values(charge_micro=total))

@@ -1,0 +1,208 @@
+"""From a request to intents in the ledger: priced, checked, within budget, nothing sent yet."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from backends.base import CostEstimate
+from backends.vendor import Submission, VendorBackend
+from qhw.jobs import blobs
+from qhw.jobs.budget import Budget, check_budget
+from qhw.jobs.content import pack_template, put_template
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.money import to_micro
+from qhw.jobs.schema import cost, job, run
+from qhw.jobs.states import State
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_KEY_LETTERS = 20  # 100 random bits; with the prefix 24 characters, short enough for any tag
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a person asked for.
+
+    Attributes:
+        id: name of the run.
+        task: of the main job.
+        project: whose cap it counts against.
+        settings: JSON of the settings.
+        command: command line.
+    """
+
+    id: str
+    task: str = "counts"
+    project: str = "default"
+    settings: str = "{}"
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One vendor job before it is written down.
+
+    Attributes:
+        submission: what it runs.
+        cost: its price.
+    """
+
+    submission: Submission
+    cost: CostEstimate
+
+    @property
+    def micro(self) -> int:
+        """The price in millionths of a dollar, rounded up."""
+        return to_micro(self.cost.usd)
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """``<UTC time>-<6 letters>``: sorts by time, unique without asking anybody."""
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(6))
+    return f"{moment:%Y%m%dT%H%M%S}Z-{letters}"
+
+
+def plan_jobs(backend: VendorBackend, submission: Submission) -> tuple[PlannedJob, ...]:
+    """Cut a submission into vendor jobs, check each, price each; nothing is sent.
+
+    Raises:
+        BackendError: the device would refuse one of them, or its price is unknown.
+    """
+    parts = backend.split(submission)
+    for part in parts:
+        backend.validate(part)
+    return tuple(PlannedJob(part, backend.estimate(part)) for part in parts)
+
+
+def write_intents(
+    ledger: Ledger,
+    backend: VendorBackend,
+    request: RunRequest,
+    role: str,
+    jobs: Sequence[PlannedJob],
+    budget: Budget,
+    *,
+    later_micro: int = 0,
+) -> tuple[int, ...]:
+    """Write a run's jobs of one role down, within the budget, in one transaction.
+
+    Calling it again for the same run and role changes nothing and gives the same jobs.
+
+    Args:
+        ledger: where.
+        backend: whom they will be sent to.
+        request: the run; made if it is not there.
+        role: circuit of the model.
+        jobs: from :func:`plan_jobs`, rows continuing from one to the next.
+        budget: caps; the run's own cap is that of its first submission.
+        later_micro: reserved for the run's stages after this one.
+
+    Returns:
+        Ids of the jobs, in order.
+
+    Raises:
+        BudgetError: a cap would be passed; nothing was written.
+        LedgerError: the ledger cannot be written; nothing was.
+    """
+    templates = {id(j.submission.compiled): pack_template(j.submission.compiled) for j in jobs}
+    angles = [blobs.pack_array(j.submission.angles) for j in jobs]
+    now = datetime.now(UTC)
+
+    def work(connection: Connection) -> tuple[int, ...]:
+        run_cap = _open_run(connection, request, backend.name, budget, now)
+        there = _job_ids(connection, request.id, role)
+        if there:
+            return there
+        # first, so that the check sees what stays reserved for later and not what was
+        later = {"later_micro": later_micro}
+        connection.execute(sa.update(run).where(run.c.id == request.id).values(**later))
+        check_budget(
+            connection,
+            run_id=request.id,
+            project=request.project,
+            adds=sum(planned.micro for planned in jobs),
+            budget=Budget(run_cap, budget.caps),
+            now=now,
+        )
+        for part, planned in enumerate(jobs):
+            compiled = planned.submission.compiled
+            row = _job_row(request, backend.name, role, part, planned, now)
+            row["circuit_id"] = put_template(connection, templates[id(compiled)], compiled.snapshot)
+            row["angles_sha256"] = blobs.put(connection, angles[part])
+            inserted = connection.execute(job.insert().values(**row)).inserted_primary_key
+            assert inserted is not None  # one row, autoincrement key
+            _put_estimate(connection, inserted[0], planned, now)
+        return _job_ids(connection, request.id, role)
+
+    return ledger.write(work)
+
+
+def _open_run(
+    connection: Connection, request: RunRequest, backend: str, budget: Budget, now: datetime
+) -> int | None:
+    """The run's own cap; the run is made if missing."""
+    there = connection.execute(sa.select(run).where(run.c.id == request.id)).one_or_none()
+    if there is not None:
+        cap: int | None = there.budget_micro
+        return cap
+    row: dict[str, Any] = {
+        "id": request.id,
+        "created": now,
+        "task": request.task,
+        "project": request.project,
+        "backend": backend,
+        "settings": request.settings,
+        "command": request.command,
+        "budget_micro": budget.run_cap,
+        "later_micro": 0,
+    }
+    connection.execute(run.insert().values(**row))
+    return budget.run_cap
+
+
+def _job_ids(connection: Connection, run_id: str, role: str) -> tuple[int, ...]:
+    found = sa.select(job.c.id).where(job.c.run_id == run_id, job.c.role == role)
+    return tuple(connection.scalars(found.order_by(job.c.part)))
+
+
+def _job_row(
+    request: RunRequest, backend: str, role: str, part: int, planned: PlannedJob, now: datetime
+) -> dict[str, Any]:
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(_KEY_LETTERS))
+    return {
+        "run_id": request.id,
+        "role": role,
+        "part": part,
+        "key": f"qhw-{letters}",
+        "project": request.project,
+        "backend": backend,
+        "rows": len(planned.submission.angles),
+        "shots": planned.submission.shots,
+        # parts keep their order in lists sorted by time
+        "created": now + timedelta(microseconds=part),
+        "updated": now,
+        "state": State.INTENDED,
+        "vendor_text": "",
+        "cancel_requested": False,
+        "estimate_micro": planned.micro,
+        "charge_micro": planned.micro,
+    }
+
+
+def _put_estimate(connection: Connection, job_id: int, planned: PlannedJob, now: datetime) -> None:
+    row = {
+        "job_id": job_id,
+        "kind": "estimate",
+        "micro": planned.micro,
+        "qpu_seconds": planned.cost.qpu_seconds,
+        "basis": planned.cost.basis,
+        "written": now,
+    }
+    connection.execute(cost.insert().values(**row))

@@ -1,0 +1,1 @@
+"""Schema history of the ledger, for alembic; shipped with the package."""

@@ -1,0 +1,156 @@
+"""Questions people ask the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from backends.base import CompiledTemplate
+from qhw.jobs import blobs
+from qhw.jobs.content import get_template
+from qhw.jobs.errors import UnknownRunError
+from qhw.jobs.records import CostRecord, JobRecord, RunRecord
+from qhw.jobs.schema import attempt, cost, job, result, run
+from qhw.jobs.states import OPEN, Attempt, State
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Counts of a run's circuit, whatever part of it is there.
+
+    Attributes:
+        counts: ``(B, 2**m)`` int64, amplitude index of the measured wires; rows without a result
+            are all zero.
+        row_errors: why each row without a result has none.
+        angles: ``(B, P)`` radians, as submitted.
+        shots: per row.
+        compiled: circuit that ran.
+        jobs: the vendor jobs, in order of their rows.
+    """
+
+    counts: NDArray[np.int64]
+    row_errors: dict[int, str]
+    angles: NDArray[np.float64]
+    shots: int
+    compiled: CompiledTemplate
+    jobs: tuple[JobRecord, ...]
+
+
+def get_run(connection: Connection, run_id: str) -> RunRecord:
+    """A run by its name, or by a beginning or an end of it that fits no other.
+
+    Raises:
+        UnknownRunError: none or several fit.
+    """
+    exact = connection.execute(sa.select(run).where(run.c.id == run_id)).one_or_none()
+    if exact is not None:
+        return RunRecord.of(exact)
+    like = sa.or_(
+        run.c.id.startswith(run_id, autoescape=True), run.c.id.endswith(run_id, autoescape=True)
+    )
+    found = connection.execute(sa.select(run).where(like).limit(5)).all() if run_id else []
+    if len(found) != 1:
+        said = f"{', '.join(row.id for row in found)} fit" if found else "none is in the ledger"
+        raise UnknownRunError(f"Argument `run` must name a run, but for {run_id!r} {said}")
+    return RunRecord.of(found[0])
+
+
+def latest_jobs(
+    connection: Connection, *, limit: int = 50, states: Sequence[State] = ()
+) -> tuple[JobRecord, ...]:
+    """The newest jobs, newest first.
+
+    Args:
+        connection: to read with.
+        limit: most.
+        states: only jobs in these; all by default.
+    """
+    rows = sa.select(job).order_by(job.c.created.desc(), job.c.id.desc()).limit(limit)
+    if states:
+        rows = rows.where(job.c.state.in_(states))
+    return tuple(JobRecord.of(row) for row in connection.execute(rows))
+
+
+def count_by_state(connection: Connection) -> dict[State, int]:
+    """How many jobs are in each state."""
+    rows = sa.select(job.c.state, sa.func.count()).group_by(job.c.state)
+    return {State(state): int(number) for state, number in connection.execute(rows)}
+
+
+def jobs_of(connection: Connection, run_id: str, role: str | None = None) -> tuple[JobRecord, ...]:
+    """A run's jobs in the order they were written down."""
+    rows = sa.select(job).where(job.c.run_id == run_id).order_by(job.c.created, job.c.id)
+    if role is not None:
+        rows = rows.where(job.c.role == role)
+    return tuple(JobRecord.of(row) for row in connection.execute(rows))
+
+
+def unfinished(connection: Connection, run_id: str | None = None) -> tuple[JobRecord, ...]:
+    """Jobs in which something is left to do, extra copies at the vendor included; oldest first."""
+    extra = sa.select(attempt.c.job_id).where(
+        attempt.c.state == Attempt.EXTRA, ~attempt.c.settled, attempt.c.vendor_id.is_not(None)
+    )
+    rows = sa.select(job).where(sa.or_(job.c.state.in_(OPEN), job.c.id.in_(extra)))
+    if run_id is not None:
+        rows = rows.where(job.c.run_id == run_id)
+    return tuple(JobRecord.of(row) for row in connection.execute(rows.order_by(job.c.id)))
+
+
+def costs_of(connection: Connection, job_id: int) -> tuple[CostRecord, ...]:
+    """A job's estimate and the actual cost of each of its copies."""
+    rows = sa.select(cost).where(cost.c.job_id == job_id).order_by(cost.c.id)
+    return tuple(
+        CostRecord(row.kind, row.micro, row.qpu_seconds, row.basis, row.written)
+        for row in connection.execute(rows)
+    )
+
+
+def actual_micro(costs: Sequence[CostRecord]) -> int | None:
+    """What a job did cost, all copies together; ``None`` where a part is not known."""
+    amounts = [c.micro for c in costs if c.kind == "actual"]
+    if not amounts or None in amounts:
+        return None
+    return sum(micro for micro in amounts if micro is not None)
+
+
+def raw_payload(connection: Connection, job_id: int) -> bytes | None:
+    """The vendor's result, byte for byte; ``None`` where there is none."""
+    sha = connection.scalar(sa.select(result.c.raw_sha256).where(result.c.job_id == job_id))
+    return None if sha is None else blobs.get(connection, sha)
+
+
+def row_counts(connection: Connection, jobs: Sequence[JobRecord]) -> RowCounts:
+    """Counts of the jobs of one role of a run, put together in order.
+
+    Raises:
+        UnknownRunError: no jobs given.
+        LedgerError: content is missing or damaged.
+    """
+    if not jobs:
+        raise UnknownRunError("Argument `jobs` must hold at least one job, but is empty")
+    compiled = get_template(connection, jobs[0].circuit_id)
+    total = sum(record.rows for record in jobs)
+    counts = np.zeros((total, 2**compiled.n_measured), dtype=np.int64)
+    errors: dict[int, str] = {}
+    angles = []
+    start = 0
+    for record in jobs:
+        angles.append(blobs.unpack_floats(blobs.get(connection, record.angles_sha256)))
+        end = start + record.rows
+        row = connection.execute(
+            sa.select(result).where(result.c.job_id == record.id)
+        ).one_or_none()
+        if row is None:
+            why = record.vendor_text or "no result"
+            errors |= dict.fromkeys(range(start, end), f"{record.state}: {why}")
+        else:
+            counts[start:end] = blobs.unpack_counts(blobs.get(connection, row.counts_sha256))
+            errors |= {start + int(r): text for r, text in json.loads(row.row_errors).items()}
+        start = end
+    return RowCounts(counts, errors, np.concatenate(angles), jobs[0].shots, compiled, tuple(jobs))

@@ -1,0 +1,208 @@
+"""Submitting runs, and taking up whatever is left to do in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from backends.base import BackendError
+from backends.vendor import Submission, VendorBackend
+from qhw.jobs.budget import Budget
+from qhw.jobs.config import Patience
+from qhw.jobs.desk import Desk
+from qhw.jobs.engine import Engine, Observe
+from qhw.jobs.intent import RunRequest, plan_jobs, write_intents
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.queries import jobs_of, unfinished
+from qhw.jobs.records import JobRecord
+from qhw.jobs.schema import job, run
+from qhw.jobs.states import State
+
+Vendors = Callable[[str], VendorBackend]
+"""Maker of a backend from its registry name."""
+
+_SHORT_WAIT_S = 15.0
+"""How long a submission waits for refused posts to be tried again before it leaves them."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a round of work came to.
+
+    Attributes:
+        jobs: those that were worked on, as they stand now.
+        busy: ids of jobs that another process holds.
+        errors: backends that could not be reached at all, with the reason.
+    """
+
+    jobs: tuple[JobRecord, ...] = ()
+    busy: tuple[int, ...] = ()
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def submit_run(
+    ledger: Ledger,
+    backend: VendorBackend,
+    submission: Submission,
+    request: RunRequest,
+    budget: Budget,
+    *,
+    role: str = "circuit",
+    later_micro: int = 0,
+    patience: Patience | None = None,
+    observe: Observe | None = None,
+) -> Outcome:
+    """Write a submission down within the budget, then send it. Returns without waiting for counts.
+
+    Args:
+        ledger: where.
+        backend: to whom.
+        submission: rows of angles on a compiled circuit.
+        request: the run it belongs to.
+        budget: caps.
+        role: circuit of the model; a run has one submission a role.
+        later_micro: reserved for the run's later stages, millionths of a dollar.
+        patience: waits and repeats.
+        observe: told of every step.
+
+    Raises:
+        BackendError: the device would refuse it, or its price is unknown; nothing was sent.
+        BudgetError: it would pass a cap; nothing was written or sent.
+        LedgerError: the ledger cannot be written; whatever was sent is in it as an intent.
+    """
+    jobs = plan_jobs(backend, submission)
+    ids = write_intents(ledger, backend, request, role, jobs, budget, later_micro=later_micro)
+    engine = _engine(ledger, backend, patience or Patience(), observe)
+    done = {job_id: engine.advance(job_id) for job_id in ids}
+    until = time.monotonic() + _SHORT_WAIT_S
+    while waits := [
+        (record.not_before - datetime.now(UTC)).total_seconds()
+        for record in done.values()
+        if record is not None and record.state is State.INTENDED and record.not_before is not None
+    ]:
+        if time.monotonic() + min(waits) > until:
+            break
+        time.sleep(max(0.01, min(waits)))
+        for job_id, record in done.items():
+            if record is not None and record.state is State.INTENDED:
+                done[job_id] = engine.advance(job_id)
+    return _outcome(done)
+
+
+def reconcile(
+    ledger: Ledger,
+    vendors: Vendors,
+    *,
+    run_id: str | None = None,
+    patience: Patience | None = None,
+    observe: Observe | None = None,
+) -> Outcome:
+    """Take every job that is not final as far as it will go now.
+
+    After a crash this looks keys up at the vendor, adopts what is found, cancels extra copies,
+    sends what certainly was not accepted, fetches what is finished and writes costs down. It may
+    be interrupted anywhere and run by several processes at once.
+
+    Args:
+        ledger: where.
+        vendors: maker of backends.
+        run_id: only this run.
+        patience: waits and repeats.
+        observe: told of every step.
+    """
+    with ledger.read() as connection:
+        jobs = unfinished(connection, run_id)
+    done: dict[int, JobRecord | None] = {}
+    errors: dict[str, str] = {}
+    for name in dict.fromkeys(record.backend for record in jobs):
+        try:
+            backend = vendors(name)
+        except BackendError as error:
+            errors[name] = str(error)
+            continue
+        engine = _engine(ledger, backend, patience or Patience(), observe)
+        for record in jobs:
+            if record.backend == name:
+                done[record.id] = engine.advance(record.id)
+    return _outcome(done, errors)
+
+
+def watch(
+    ledger: Ledger,
+    vendors: Vendors,
+    run_id: str,
+    *,
+    patience: Patience | None = None,
+    timeout_s: float | None = None,
+    tell: Callable[[tuple[JobRecord, ...]], None] = lambda _: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[JobRecord, ...]:
+    """Reconcile a run until all its jobs are final, or until the time is up.
+
+    Args:
+        ledger: where.
+        vendors: maker of backends.
+        run_id: full name of the run.
+        patience: waits and repeats.
+        timeout_s: give up after so many seconds; the jobs go on at the vendor.
+        tell: given the jobs after every round.
+        sleep: waits between rounds, 1 second growing to 30.
+
+    Returns:
+        The run's jobs as they stand.
+
+    Raises:
+        BackendError: the vendor cannot be reached at all.
+    """
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    wait = 1.0
+    while True:
+        outcome = reconcile(ledger, vendors, run_id=run_id, patience=patience)
+        with ledger.read() as connection:
+            jobs = jobs_of(connection, run_id)
+            left = unfinished(connection, run_id)
+        tell(jobs)
+        if not left or (until is not None and time.monotonic() + wait > until):
+            return jobs
+        if outcome.errors:
+            raise BackendError("; ".join(outcome.errors.values()))
+        sleep(wait)
+        wait = min(30.0, wait * 1.5)
+
+
+def request_cancel(ledger: Ledger, run_id: str) -> int:
+    """Mark a run's open jobs to be cancelled; ``reconcile`` carries it out.
+
+    Returns:
+        How many jobs were still open.
+    """
+
+    def work(connection: sa.Connection) -> int:
+        ids = [r.id for r in unfinished(connection, run_id) if not r.state.final]
+        chosen = sa.update(job).where(job.c.id.in_(ids))
+        connection.execute(chosen.values(cancel_requested=True))
+        connection.execute(sa.update(run).where(run.c.id == run_id).values(later_micro=0))
+        return len(ids)
+
+    return ledger.write(work)
+
+
+def _engine(
+    ledger: Ledger, backend: VendorBackend, patience: Patience, observe: Observe | None
+) -> Engine:
+    desk = Desk(ledger, patience.lease_s)
+    return (
+        Engine(desk, backend, patience)
+        if observe is None
+        else Engine(desk, backend, patience, observe)
+    )
+
+
+def _outcome(done: dict[int, JobRecord | None], errors: dict[str, str] | None = None) -> Outcome:
+    jobs: Iterable[JobRecord] = (record for record in done.values() if record is not None)
+    busy = tuple(job_id for job_id, record in done.items() if record is None)
+    return Outcome(tuple(jobs), busy, errors or {})
