@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -27,7 +26,7 @@ def skill_figure(curves: Sequence[Curve]) -> str:
     def draw(axes: Axes, curve: Curve, colour: str) -> None:
         known = [(p, p.skill) for p in curve.points if p.skill is not None]
         x = [p.scale for p, _ in known]
-        _line(axes, curve, x, [s for _, s in known], colour, floor=_LEAST_SKILL)
+        _line(axes, curve, x, [s for _, s in known], colour)
         if curve.mitigation == _last(curves):
             floor = [1 - p.shot_floor / min(p.prior_mean, p.uniform) for p, _ in known]
             axes.plot(x, floor, color=colour, lw=1, linestyle=":")
@@ -202,10 +201,12 @@ def _by_device(
                 continue
             for curve in (c for c in curves if c.device == devices[place]):
                 draw(axes, curve, PALETTE[models.index(curve.model) % len(PALETTE)])
-            finish(axes)
             last = place + columns >= len(devices)
             _dress(axes, devices[place], "noise, times the reported" if last else "")
             axes.tick_params(labelbottom=last)
+        # panels share their scale, so limits wait until all are drawn
+        for axes in grid.flat[: len(devices)]:
+            finish(axes)
         for axes in grid[:, 0]:
             axes.set_ylabel(quantity, fontsize=9)
         for place, model in enumerate(models):
@@ -226,13 +227,10 @@ def _line(
     y: Sequence[Estimate],
     colour: str,
     label: str | None = None,
-    *,
-    floor: float = -np.inf,
 ) -> None:
     style = _DASHES[curve.mitigation]
     axes.plot(x, [e.value for e in y], color=colour, linestyle=style, lw=1.7, label=label)
-    low, high = ([max(getattr(e, end), floor) for e in y] for end in ("low", "high"))
-    axes.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)
+    axes.fill_between(x, [e.low for e in y], [e.high for e in y], color=colour, alpha=0.16, lw=0)
 
 
 def _dress(axes: Axes, title: str, xlabel: str) -> None:

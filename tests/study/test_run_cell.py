@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from calibration.noise import NoiseOptions, apply_confusion
+from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.metrics import total_variation
+from qhw.study.circuits import CircuitSet, StoredError, compile_circuits, open_circuits
+from qhw.study.config import StudyConfig
+from qhw.study.grid import Cell, digests, expand
+from qhw.study.material import material
+from qhw.study.run_cell import Row, run_cell
+
+
+def _run(settings: dict[str, Any], **changes: Any) -> list[Row]:
+    config = StudyConfig.model_validate(settings | changes)
+    rows = []
+    for cell in expand(config, digests(config)):
+        rows += run_cell(cell, _circuits(cell))
+    return rows
+
+
+def _circuits(cell: Cell) -> str:
+    made = compile_circuits(cell.circuit, cell.config.preparation, cell.config.task)
+    return made.model_dump_json()
+
+
+@pytest.mark.parametrize("task", ["generate", "reconstruct"])
+@pytest.mark.parametrize("simulator", ["engine", "aer"])
+def test_no_noise_and_infinite_shots_is_exact(
+    settings: dict[str, Any], task: str, simulator: str
+) -> None:
+    rows = _run(
+        settings,
+        task=task,
+        simulator=simulator,
+        scales=[0],
+        shots=["infinite"],
+        preparation="exact",
+    )
+    assert [row["mitigation"] for row in rows] == ["none", "readout"]
+    for row in rows:
+        assert row["status"] == "done"
+        assert max(row["tvd_rows"]) < 1e-9
+        assert row["skill"] == pytest.approx(1)
+        assert row["shot_floor_tvd"] < 1e-12
+        assert row["valid"] == row["exact_valid"]
+        assert row["type_accuracy"] == 1
+
+
+def test_readout_alone_is_its_confusion_matrix_and_is_undone(settings: dict[str, Any]) -> None:
+    changes = {"scales": [1], "shots": ["infinite"], "preparation": "exact"}
+    budget = {"sources": ["readout"], "modes": ["only"]}
+    config = StudyConfig.model_validate(settings | changes | {"budget": budget})
+    cell = expand(config, digests(config))[1]
+    text = _circuits(cell)
+    raw, corrected = run_cell(cell, text)
+    backend, compiled = open_circuits(text, "engine", NoiseOptions())
+    rows = material(cell.circuit.model, cell.circuit.digests[0], 0, config)
+    matrices = list(backend.readout_matrices(compiled["decoder"]).matrices)
+    wanted = total_variation(rows.target, apply_confusion(rows.target, matrices))
+    assert raw["sources"] == "only readout"
+    assert np.allclose(raw["tvd_rows"], wanted, atol=1e-9)
+    assert max(corrected["tvd_rows"]) < 1e-9
+
+
+def test_noise_costs_and_simulators_agree(settings: dict[str, Any]) -> None:
+    changes = {"scales": [0.5, 1, 2], "shots": ["infinite"], "mitigation": ["none"]}
+    ours = _run(settings, **changes)
+    aers = _run(settings, **changes, simulator="aer")
+    means = [row["tvd"] for row in ours]
+    assert means == sorted(means)
+    assert means[0] > 0.005
+    for a, b in zip(ours, aers, strict=True):
+        assert np.allclose(a["tvd_rows"], b["tvd_rows"], atol=1e-8)
+
+
+def test_same_counts_for_every_mitigation_and_floor_as_expected(settings: dict[str, Any]) -> None:
+    rows = _run(settings, scales=[0], molecules=12, preparation="exact")
+    assert rows[0]["tvd_rows"] == pytest.approx(rows[1]["tvd_rows"], abs=1e-9)
+    # without noise the device is at its shot floor
+    assert rows[0]["tvd"] == pytest.approx(rows[0]["shot_floor_tvd"], rel=0.15)
+
+
+def test_correction_knows_the_noise_that_is_simulated(settings: dict[str, Any]) -> None:
+    rows = _run(
+        settings,
+        scales=[1],
+        shots=["infinite"],
+        preparation="exact",
+        budget={"sources": ["readout"], "modes": ["only"], "scales": [2]},
+    )
+    doubled = [row for row in rows if row["sources"] == "only readout"]
+    assert doubled[0]["tvd"] > 0.01
+    assert doubled[1]["tvd"] < 1e-9
+
+
+def test_what_fails_is_a_row_with_its_reason(settings: dict[str, Any]) -> None:
+    # readout that is always wrong half of the time cannot be inverted; raw counts still count
+    rows = _run(settings, scales=[50])
+    assert [row["status"] for row in rows] == ["done", "failed"]
+    assert "invertible" in rows[1]["reason"]
+
+
+def test_too_many_molecules_fail_the_cell(settings: dict[str, Any]) -> None:
+    rows = _run(settings, task="reconstruct", molecules=5000, scales=[0])
+    assert {row["status"] for row in rows} == {"failed"}
+    assert "at most 1000" in rows[0]["reason"]
+
+
+def test_kept_circuits_run_as_the_compiled_ones_waits_included(settings: dict[str, Any]) -> None:
+    config = StudyConfig.model_validate(settings | {"devices": ["ibm_boston"]})
+    cell = expand(config, digests(config))[0]
+    text = _circuits(cell)
+    backend, compiled = open_circuits(text, "aer", NoiseOptions())
+    circuit = compiled["decoder"].circuit
+    delays = [i.operation for i in circuit.data if i.operation.name == "delay"]
+    assert delays
+    assert {delay.unit for delay in delays} == {"s"}
+    assert all(1e-9 < delay.duration < 1e-4 for delay in delays)
+    snapshot = DeviceSnapshot.from_json(CircuitSet.from_json(text, "here").snapshot)
+    assert snapshot == backend.snapshot
+    assert compiled["decoder"].two_qubit_gates == circuit.num_nonlocal_gates()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format_version": 2}', "[1]"])
+def test_damaged_circuits_are_named(text: str) -> None:
+    with pytest.raises(StoredError, match=r"circuits/x\.json"):
+        CircuitSet.from_json(text, "circuits/x.json")
