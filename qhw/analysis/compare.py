@@ -68,12 +68,14 @@ def compare(settings: Settings, *, command: str = "", notify: Notify = _LOG.info
         notify: told what is being done.
 
     Raises:
-        ValueError: an unknown prior, a bad input file, or too few molecules in it.
+        ValueError: an unknown prior, an option that the task would ignore, a bad input file, or
+            too few molecules in it.
         CheckpointError: the model is unknown or damaged.
         BackendError: the device is unknown or cannot run the circuits.
     """
     start = time.monotonic()
     check_prior(settings.prior)
+    _check_used(settings)
     backend = get_backend(settings.device)
     model, card = load(settings.model)
     exact = ExactModel(model.double())
@@ -173,6 +175,22 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
         return VMFMixture(np.full(count, 1.0 / count), directions, kappas)
     rng = np.random.default_rng([seed, _PRIOR_STREAM, 1])
     return VMFMixture.fit(directions, _MIXTURE_COMPONENTS, rng)
+
+
+def _check_used(settings: Settings) -> None:
+    """Refuse what the task would ignore: an ignored option is a wrong answer to a question."""
+    used_by = {
+        "input": (settings.input is not None, ("encode", "reconstruct")),
+        "prior": (settings.prior is not None, ("generate",)),
+        "kappa": (settings.kappa is not None, ("reconstruct",)),
+        "draw": (not settings.draw, ("reconstruct",)),
+    }
+    for name, (given, tasks) in used_by.items():
+        if given and settings.task not in tasks:
+            raise ValueError(
+                f"Argument `{name}` must be left out of task {settings.task}, but is given; "
+                f"it belongs to {' and '.join(tasks)}"
+            )
 
 
 def _given_molecules(settings: Settings, sample: QM9) -> NamedMolecules:

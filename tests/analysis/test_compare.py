@@ -149,6 +149,10 @@ def test_damaged_results_are_named(text: str, words: str) -> None:
         ({"kappa": float("nan")}, "`kappa`"),
         ({"molecules": 1001}, "at most 1000"),
         ({"prior": "x"}, "`prior` must be one of"),
+        ({"prior": "uniform-sphere"}, "`prior` must be left out of task encode"),
+        ({"kappa": 10.0}, "`kappa` must be left out of task encode"),
+        ({"draw": False}, "`draw` must be left out of task encode"),
+        ({"task": "generate", "input": "x.sdf"}, "belongs to encode and reconstruct"),
     ],
 )
 def test_settings_out_of_range_are_named(small_model: Path, change: dict, words: str) -> None:
@@ -157,6 +161,4 @@ def test_settings_out_of_range_are_named(small_model: Path, change: dict, words:
 
 
 def test_default_model_is_a_shipped_one() -> None:
-    if not shipped():
-        pytest.skip("no checkpoint is shipped yet")
     assert default_model() in shipped()
