@@ -1,4 +1,4 @@
-"""Training speed of QVAE-Mole (7 qubits, L = 10) here and in other frameworks, in one run.
+"""Training speed of QVAE-Mole (7 qubits) here and in other frameworks, in one run.
 
 Run ``python -m benchmarks.training``; ``--json`` prints one JSON document instead of a table.
 Our step is timed right before and right after every rival, so that each ratio compares
@@ -94,11 +94,13 @@ def time_rival(name: str, workload: Workload, budget: float) -> Row:
     )
 
 
-def measure(batches: list[int], names: list[str], budget: float, console: Console) -> list[Row]:
+def measure(
+    batches: list[int], n_blocks: int, names: list[str], budget: float, console: Console
+) -> list[Row]:
     """Every framework at every batch size, ours first."""
     rows = []
     for batch in batches:
-        workload = make_workload(batch)
+        workload = make_workload(batch, n_blocks)
         times = time_ours(workload, budget)
         remark = f"torch {torch.__version__}, {torch.get_num_threads()} threads, with vMF draw"
         middle = float(np.median(times))
@@ -110,9 +112,9 @@ def measure(batches: list[int], names: list[str], budget: float, console: Consol
     return rows
 
 
-def table(rows: list[Row]) -> Table:
+def table(rows: list[Row], n_blocks: int) -> Table:
     """Rows for people."""
-    shown = Table(title="One training step of QVAE-Mole (7 qubits, L = 10)")
+    shown = Table(title=f"One training step of QVAE-Mole (7 qubits, L = {n_blocks})")
     for name in ("batch", "framework", "set-up, s", "step, ms", "ours beside, ms", "theirs / ours"):
         shown.add_column(name, justify="left" if name == "framework" else "right")
     shown.add_column("remark")
@@ -136,6 +138,9 @@ def main(argv: list[str] | None = None) -> int:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
     parser.add_argument("--batch", type=int, nargs="+", default=[512, 8192])
+    parser.add_argument(
+        "--blocks", type=int, default=10, help="L; fewer than 10 for quicker compilation by jax"
+    )
     parser.add_argument("--rival", choices=sorted(RIVALS), nargs="*", default=list(RIVALS))
     parser.add_argument("--seconds", type=float, default=20.0, help="per measurement (default 20)")
     parser.add_argument("--threads", type=int, help="torch threads (default: torch's own)")
@@ -145,11 +150,13 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--batch must be at most 512 or a multiple of 512")
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    rows = measure(arguments.batch, arguments.rival, arguments.seconds, Console(stderr=True))
+    console = Console(stderr=True)
+    rows = measure(arguments.batch, arguments.blocks, arguments.rival, arguments.seconds, console)
     if arguments.json:
-        print(json.dumps({"rows": [asdict(row) for row in rows]}, indent=2))
+        document = {"blocks": arguments.blocks, "rows": [asdict(row) for row in rows]}
+        print(json.dumps(document, indent=2))
     else:
-        Console(width=None if sys.stdout.isatty() else 160).print(table(rows))
+        Console(width=None if sys.stdout.isatty() else 160).print(table(rows, arguments.blocks))
     return 0
 
 

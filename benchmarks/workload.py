@@ -21,7 +21,7 @@ state of every sample for the backward pass (8192 samples would need over 10 GB)
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """QVAE-Mole with 7 wires and L = 10, and a batch of shipped molecules."""
+    """QVAE-Mole with 7 wires, and a batch of shipped molecules."""
 
     config: QVAEConfig
     encoder_angles: torch.Tensor
@@ -63,9 +63,9 @@ class Rival:
     remark: str
 
 
-def make_workload(batch: int) -> Workload:
-    """The shipped molecules repeated to a batch."""
-    config = QVAEConfig(n_blocks=10, kappa=100.0)
+def make_workload(batch: int, n_blocks: int = 10) -> Workload:
+    """The shipped molecules repeated to a batch; L is the paper's by default."""
+    config = QVAEConfig(n_blocks=n_blocks, kappa=100.0)
     model = QVAE(config, torch.Generator().manual_seed(1))
     shipped = sample_molecules().molecules
     rows = torch.arange(batch).numpy() % len(shipped)
