@@ -1,0 +1,1 @@
+"""Chaos: seeded schedules of vendor faults and killed clients, and what must hold after each."""
