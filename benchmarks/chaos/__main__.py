@@ -1,0 +1,86 @@
+"""``python -m benchmarks.chaos --vendor local --schedules 500 --seed 0``.
+
+Prints what the vendor's books and the ledger came to; exit code 1 where they differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.chaos.schedule import Report, run_schedule
+from benchmarks.chaos.world import LocalWorld, World
+from qhw.jobs.ledger import Ledger
+
+WORLDS: dict[str, Callable[[Path], World]] = {"local": LocalWorld}
+"""Maker of each vendor's world, given an empty folder."""
+
+
+def run_all(vendor: str, schedules: int, seed: int) -> list[Report]:
+    """Run schedules ``seed .. seed + schedules - 1``, each in its own folder and ledger."""
+    reports = []
+    first = tempfile.TemporaryDirectory(prefix="qhw-chaos-")
+    empty = Path(first.name) / "ledger.db"
+    Ledger.open(f"sqlite:///{empty}").close()  # migrated once, copied for each schedule
+    for number in range(seed, seed + schedules):
+        with tempfile.TemporaryDirectory(prefix="qhw-chaos-") as name:
+            folder = Path(name)
+            shutil.copy(empty, folder / "ledger.db")
+            world = WORLDS[vendor](folder)
+            try:
+                reports.append(run_schedule(world, f"sqlite:///{folder / 'ledger.db'}", number))
+            finally:
+                world.close()
+    first.cleanup()
+    return reports
+
+
+def table_of(reports: list[Report]) -> Table:
+    """The sums, and what should not be."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    rows = {
+        "schedules": len(reports),
+        "clients killed": sum(r.killed for r in reports),
+        "jobs intended": sum(r.intended for r in reports),
+        "jobs accepted by the vendor": sum(r.accepted for r in reports),
+        "of them known to the ledger": sum(r.known for r in reports),
+        "of them copies made by the network": sum(r.copies for r in reports),
+        "jobs billed": sum(r.billed for r in reports),
+        "submissions refused by the budget": sum(r.refused_by_budget for r in reports),
+        "schedules with a problem": sum(bool(r.problems) for r in reports),
+    }
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    return table
+
+
+def main() -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
+    parser.add_argument("--vendor", choices=sorted(WORLDS), default="local")
+    parser.add_argument("--schedules", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    logging.getLogger("qhw").setLevel(logging.ERROR)  # thousands of planned faults
+    start = time.monotonic()
+    reports = run_all(given.vendor, given.schedules, given.seed)
+    console = Console(highlight=False)
+    console.print(table_of(reports))
+    for report in reports:
+        for problem in report.problems:
+            console.print(f"seed {report.seed}: {problem}", markup=False)
+    console.print(f"{time.monotonic() - start:.1f} s")
+    return int(any(report.problems for report in reports))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""One seeded schedule: clients that submit and reconcile, killed at chosen and at random moments.
+
+Clients are forked processes that die by SIGKILL. The seed decides faults, kill points and the
+order of clients; only where a kill "at a random time" lands depends on the machine.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from multiprocessing.process import BaseProcess
+
+import numpy as np
+
+from backends.base import BackendError
+from backends.vendor import JobState
+from benchmarks.chaos.world import Billed, World
+from qhw.jobs.budget import Budget
+from qhw.jobs.config import Caps
+from qhw.jobs.desk import attempts_of
+from qhw.jobs.errors import BudgetError
+from qhw.jobs.intent import RunRequest
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.queries import costs_of, jobs_of, raw_payload, row_counts, unfinished
+from qhw.jobs.records import JobRecord
+from qhw.jobs.states import Attempt
+from qhw.jobs.work import reconcile, submit_run
+
+_FORK = multiprocessing.get_context("fork")
+_SHOTS = 20
+_MICRO_A_ROW = 20_000
+_MOST_ROUNDS = 400
+_REFUSED_EXIT = 3
+_REACHED_EXIT = 4
+
+
+@dataclass
+class Report:
+    """What a schedule came to.
+
+    Attributes:
+        seed: of the schedule.
+        intended: jobs written down.
+        accepted: jobs the vendor accepted.
+        billed: of those, billed.
+        known: accepted jobs that the ledger knows.
+        copies: accepted more than once for one key, by the vendor's doing.
+        killed: clients killed.
+        refused_by_budget: submissions refused.
+        problems: everything that should not be; empty when all is well.
+    """
+
+    seed: int
+    intended: int = 0
+    accepted: int = 0
+    billed: int = 0
+    known: int = 0
+    copies: int = 0
+    killed: int = 0
+    refused_by_budget: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def run_schedule(world: World, ledger_url: str, seed: int) -> Report:
+    """Run a schedule and check it.
+
+    Args:
+        world: the vendor.
+        ledger_url: an empty ledger.
+        seed: of everything that is chosen.
+    """
+    rng = np.random.default_rng([seed, 77])
+    report = Report(seed)
+    Ledger.open(ledger_url).close()
+    rows = int(rng.integers(1, 6))
+    tight = rng.random() < 0.4
+    cap = rows * _MICRO_A_ROW + (0 if tight else 10 * _MICRO_A_ROW)
+    world.arrange(rng)
+    runs = ("run-a", "run-b") if tight else ("run-a",)
+    kills = _Kills(rng, report)
+    kills.together([_submit(world, ledger_url, name, rows, cap) for name in runs])
+    for _ in range(int(rng.integers(1, 4))):
+        if rng.random() < 0.5:  # somebody starts the same submission again
+            kills.together([_submit(world, ledger_url, "run-a", rows, cap)])
+        world.arrange(rng)
+        crowd = int(rng.integers(1, 4))
+        kills.together([_reconcile(world, ledger_url)] * crowd)
+    world.calm()
+    with Ledger.open(ledger_url) as ledger:
+        _finish(world, ledger, report)
+        _check(world, ledger, report, runs, cap)
+    return report
+
+
+def _submit(
+    world: World, url: str, name: str, rows: int, cap: int
+) -> Callable[[Callable[..., None]], None]:
+    def client(observe: Callable[..., None]) -> None:
+        budget = Budget(run_cap=cap, caps=Caps(per_day=cap))
+        with Ledger.open(url) as ledger:
+            submit_run(
+                ledger,
+                world.client(),
+                world.submission(rows, _SHOTS),
+                RunRequest(name),
+                budget,
+                patience=world.patience,
+                observe=observe,
+            )
+
+    return client
+
+
+def _reconcile(world: World, url: str) -> Callable[[Callable[..., None]], None]:
+    def client(observe: Callable[..., None]) -> None:
+        with Ledger.open(url) as ledger:
+            for _ in range(3):
+                reconcile(
+                    ledger, lambda _: world.client(), patience=world.patience, observe=observe
+                )
+
+    return client
+
+
+@dataclass
+class _Kills:
+    """Starts clients, each with its own way to die or none."""
+
+    rng: np.random.Generator
+    report: Report
+
+    def together(self, clients: list[Callable[[Callable[..., None]], None]]) -> None:
+        """Run clients at the same time until all have ended."""
+        started: list[tuple[BaseProcess, float | None]] = []
+        for client in clients:
+            draw = self.rng.random()
+            step = int(self.rng.integers(1, 25)) if draw < 0.5 else None
+            after = float(self.rng.uniform(0.0, 0.25)) if 0.5 <= draw < 0.75 else None
+            process = _FORK.Process(target=_client, args=(client, step))
+            process.start()
+            started.append((process, after))
+        begin = time.monotonic()
+        for process, after in sorted(started, key=lambda pair: pair[1] or 1e9):
+            if after is not None:
+                process.join(max(0.0, begin + after - time.monotonic()))
+                if process.is_alive() and process.pid is not None:
+                    os.kill(process.pid, signal.SIGKILL)
+            process.join(120)
+            if process.exitcode is None:
+                self.report.problems.append("a client did not end in bounded time")
+                process.kill()
+            elif process.exitcode == _REFUSED_EXIT:
+                self.report.refused_by_budget += 1
+            elif process.exitcode == -signal.SIGKILL:
+                self.report.killed += 1
+            elif process.exitcode not in (0, _REACHED_EXIT):
+                self.report.problems.append(f"a client ended with {process.exitcode}")
+
+
+def _client(work: Callable[[Callable[..., None]], None], die_at: int | None) -> None:
+    steps = 0
+
+    def observe(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        work(observe)
+    except BudgetError:
+        os._exit(_REFUSED_EXIT)
+    except BackendError:  # the vendor could not even be greeted; a person would try again
+        os._exit(_REACHED_EXIT)
+
+
+def _finish(world: World, ledger: Ledger, report: Report) -> None:
+    for _ in range(_MOST_ROUNDS):
+        with ledger.read() as connection:
+            left = unfinished(connection)
+        if not left:
+            return
+        reconcile(ledger, lambda _: world.client(), patience=world.patience)
+        time.sleep(0.01)
+    report.problems.append(f"not final: {[(job.id, str(job.state)) for job in left]}")
+
+
+def _check(world: World, ledger: Ledger, report: Report, runs: tuple[str, ...], cap: int) -> None:
+    account = {billed.vendor_id: billed for billed in world.account()}
+    with ledger.read() as connection:
+        jobs = [job for name in runs for job in jobs_of(connection, name)]
+        copies = {job.id: attempts_of(connection, job.id) for job in jobs}
+        costs = [cost for job in jobs for cost in costs_of(connection, job.id)]
+        kept = {
+            job.id: row_counts(connection, [job]).counts
+            for job in jobs
+            if raw_payload(connection, job.id) is not None
+        }
+    known = {a.vendor_id: a for group in copies.values() for a in group if a.vendor_id}
+    bills = [bill for bill in account.values() if bill.shots]
+    report.intended = len(jobs)
+    report.accepted, report.billed, report.known = len(account), len(bills), len(known)
+    report.copies = len(account) - len({bill.key for bill in account.values()})
+    say = report.problems.append
+    if set(known) != set(account):
+        say(f"ledger knows {sorted(known)}, vendor accepted {sorted(account)}")
+    if len({bill.key for bill in bills}) != len(bills):
+        say("a key was billed twice")
+    written = sum(cost.micro or 0 for cost in costs if cost.kind == "actual")
+    billed = sum(bill.micro or 0 for bill in bills)
+    if written != billed:
+        say(f"ledger has costs {written}, vendor billed {billed}")
+    charged = sum(job.charge_micro for job in jobs)
+    if billed > cap or charged > cap:
+        say(f"cap {cap} passed: billed {billed}, charged {charged}")
+    for job in jobs:
+        _check_job(
+            world,
+            job,
+            [a.vendor_id for a in copies[job.id] if a.state is Attempt.KEPT],
+            account,
+            kept,
+            say,
+        )
+
+
+def _check_job(
+    world: World,
+    job: JobRecord,
+    kept_ids: list[str | None],
+    account: dict[str, Billed],
+    kept: dict[int, np.ndarray],
+    say: Callable[[str], None],
+) -> None:
+    """A job has a result exactly where its kept copy has one, and the same one."""
+    if len(kept_ids) > 1:
+        say(f"job {job.id} keeps {kept_ids}")
+    done = [i for i in kept_ids if i is not None and account[i].state is JobState.DONE]
+    if bool(done) != (job.id in kept):
+        say(f"job {job.id} is {job.state}, its copy at the vendor done: {bool(done)}")
+    elif done:
+        truth = world.counts(done[0])
+        rows = kept[job.id].sum(axis=1) > 0
+        if truth is not None and not np.array_equal(truth[rows], kept[job.id][rows]):
+            say(f"job {job.id} has other counts than the vendor measured")
+    if job.updated - job.created > timedelta(minutes=10):
+        say(f"job {job.id} took {job.updated - job.created}")
