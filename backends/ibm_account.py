@@ -36,14 +36,17 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SECRET = re.compile(r"(?i)\b(bearer|apikey)([ =:\"']+)[^\s\"',&}]+")
 
 
-def find_account() -> Account:
+def find_account(file: Path | None = None) -> Account:
     """The account that IBM's own client would use; nothing is asked of the network.
+
+    Args:
+        file: of saved accounts; :data:`ACCOUNT_FILE` by default.
 
     Raises:
         CredentialsError: there is none, or it cannot be read; names where it is looked for.
     """
     try:
-        account = AccountManager.get()
+        account = AccountManager.get(filename=str(file or ACCOUNT_FILE))
     except AccountsError as error:
         raise CredentialsError(f"No IBM Quantum account: needs {WHERE}.") from error
     except (OSError, ValueError, TypeError, AttributeError):

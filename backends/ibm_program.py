@@ -192,7 +192,8 @@ def sampler_options(submission: Submission, options: IBMOptions) -> SamplerOptio
         twirling |= {"num_randomizations": n, "shots_per_randomization": submission.shots // n}
     decoupling: dict[str, Any] = {"enable": options.decoupling is not None}
     if options.decoupling is not None:
-        decoupling["sequence_type"] = options.decoupling
+        # else IBM's pass also pulses every qubit of the device that the circuit does not use
+        decoupling |= {"sequence_type": options.decoupling, "skip_reset_qubits": True}
     return SamplerOptions(
         default_shots=submission.shots,
         dynamical_decoupling=decoupling,

@@ -16,6 +16,7 @@ from ibm_quantum_schemas.common import CompressedTensorModel
 from ibm_quantum_schemas.executor.version_2_0 import ParamsModel, QuantumProgramResultModel
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
+from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime.fake_provider.executor.broadcast_sample import broadcast_sample
 from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM_PARAMS_CONVERTERS
 from samplomatic.quantum_program import SamplexItem
@@ -23,6 +24,7 @@ from samplomatic.quantum_program import SamplexItem
 from backends.aer import AerBackend
 from backends.base import CompiledTemplate
 from backends.binding import angle_values
+from backends.checks import measured_qubits, sample
 from backends.native.schedule import schedule_alap
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
@@ -147,7 +149,7 @@ def quantum_seconds(program: Program, snapshot: DeviceSnapshot) -> float:
 def run(
     program: Program, snapshot: DeviceSnapshot, noise: NoiseOptions | None, seed: int
 ) -> dict[str, Any]:
-    """Execute on Aer and return the result document.
+    """Execute on Aer and give the result document.
 
     Args:
         program: checked.
@@ -156,11 +158,10 @@ def run(
         seed: of shots.
     """
     started = datetime.now(UTC)
-    options = noise or NoiseOptions(gates=0.0, idle=0.0, readout=0.0)
-    backend = AerBackend(snapshot, noise=options)
     data, parts = [], []
     for index, work in enumerate(program.works):
-        bits = _shots_of(work, program.shots, backend, snapshot, seed + index)
+        counts = _counts(work, program.shots, snapshot, noise, seed + index)
+        bits = _shots_of(counts, program.shots, work.circuit.num_clbits, seed + index)
         arrays = {**_by_register(work, bits), **work.extra}
         data.append(
             {
@@ -192,13 +193,14 @@ def run(
     return document
 
 
-def _shots_of(
-    work: Work, shots: int, backend: AerBackend, snapshot: DeviceSnapshot, seed: int
-) -> NDArray[np.bool_]:
-    """``(B, shots, clbits)``, classical bit i at index i, shots in random order."""
+def _counts(
+    work: Work, shots: int, snapshot: DeviceSnapshot, noise: NoiseOptions | None, seed: int
+) -> NDArray[np.int64]:
+    """Counts ``(B, 2**clbits)``, classical bit 0 least significant."""
     circuit, qubits = _used_part(work.circuit)
-    waits = any(item.operation.name == "delay" for item in circuit.data)
-    if not waits:
+    if noise is None:
+        return _perfect_counts(circuit, work, shots, seed)
+    if not any(item.operation.name == "delay" for item in circuit.data):
         circuit = schedule_alap(circuit, snapshot.restricted(qubits)).circuit
     template = CompiledTemplate(
         circuit=circuit,
@@ -212,14 +214,36 @@ def _shots_of(
         seed=0,
         snapshot=snapshot,
     )
-    counts = backend.run(template, work.angles, shots=shots, seed=seed).counts
+    simulator = AerBackend(snapshot, noise=noise)
+    return simulator.run(template, work.angles, shots=shots, seed=seed).counts
+
+
+def _perfect_counts(
+    circuit: QuantumCircuit, work: Work, shots: int, seed: int
+) -> NDArray[np.int64]:
+    """The same without noise, orders of magnitude faster."""
+    measured = circuit.remove_final_measurements(inplace=False)
+    measured.save_probabilities(list(reversed(measured_qubits(circuit))))
+    simulator = AerSimulator(method="statevector")
+    parameters = list(work.circuit.parameters)
+    if parameters:
+        binds = [{p: work.angles[:, i].tolist() for i, p in enumerate(parameters)}]
+        found = simulator.run(measured, parameter_binds=binds).result()
+    else:
+        found = simulator.run([measured] * len(work.angles)).result()
+    exact = np.array([r.data.to_dict()["probabilities"] for r in found.results])
+    return sample(exact, shots, np.random.default_rng(seed))
+
+
+def _shots_of(counts: NDArray[np.int64], shots: int, bits: int, seed: int) -> NDArray[np.bool_]:
+    """``(B, shots, clbits)``, classical bit i at index i, shots in random order."""
     generator = np.random.default_rng([seed, 1])
-    places = np.arange(circuit.num_clbits)
-    bits = np.empty((len(counts), shots, circuit.num_clbits), dtype=np.bool_)
+    places = np.arange(bits)
+    found = np.empty((len(counts), shots, bits), dtype=np.bool_)
     for row, count in enumerate(counts):
         outcomes = generator.permutation(np.repeat(np.arange(len(count)), count))
-        bits[row] = outcomes[:, None] >> places & 1
-    return bits
+        found[row] = outcomes[:, None] >> places & 1
+    return found
 
 
 def _by_register(work: Work, bits: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from backends.base import CompiledTemplate
+from backends.bounded_http import Patience
+from backends.ibm import IBMBackend
+from backends.ibm_client import IBMClient
+from backends.ibm_program import IBMOptions
+from backends.loopback.faults import FaultPlan
+from backends.loopback.ibm import API, IBMPlatform
+from backends.loopback.ibm_jobs import Job
+from backends.loopback.server import LoopbackServer, Request
+from backends.vendor import Submission
+from calibration.noise import NoiseOptions
+from tests.backends.circuits import product_circuit
+
+PATIENCE = Patience(connect_s=2.0, silence_s=0.6, request_s=1.5, question_s=3.0)
+ANGLES = np.array([[0.3, 1.0, 2.0], [2.8, 0.1, 0.7]])
+
+
+@dataclass
+class Vendor:
+    """A running loopback IBM."""
+
+    platform: IBMPlatform
+    server: LoopbackServer
+
+    @property
+    def faults(self) -> FaultPlan:
+        return self.server.faults
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        return self.platform.queue.jobs
+
+    def requests(self, method: str, path: str) -> list[Request]:
+        """Requests to one path of the API."""
+        return [r for r in self.server.received if (r.method, r.path) == (method, API + path)]
+
+    def connect(
+        self,
+        device: str = "ibm_boston",
+        options: IBMOptions | None = None,
+        patience: Patience = PATIENCE,
+    ) -> IBMBackend:
+        return IBMBackend(device, client=IBMClient(patience=patience), options=options)
+
+    def wait(self) -> None:
+        assert self.platform.queue.wait_idle(60.0)
+
+
+Start = Callable[..., Vendor]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts loopback vendors; the environment leads to the last one."""
+    running: list[Vendor] = []
+
+    def go(*devices: str, noise: NoiseOptions | None = None, seed: int = 0) -> Vendor:
+        platform = IBMPlatform(devices or ("ibm_boston",), noise=noise, seed=seed)
+        vendor = Vendor(platform, LoopbackServer(platform).start())
+        running.append(vendor)
+        for name, value in platform.environment(vendor.server.url).items():
+            monkeypatch.setenv(name, value)
+        return vendor
+
+    yield go
+    for vendor in running:
+        vendor.platform.stop()
+        vendor.server.stop()
+
+
+@pytest.fixture
+def vendor(start: Start) -> Vendor:
+    """A perfect ibm_boston."""
+    return start()
+
+
+@pytest.fixture(scope="session")
+def compiled() -> CompiledTemplate:
+    """Three qubits, an angle each, on ibm_boston."""
+    from backends.aer import AerBackend
+    from calibration.catalog import load_snapshot
+
+    return AerBackend(load_snapshot("ibm_boston"), scheduled=False).compile(product_circuit(3))
+
+
+@pytest.fixture
+def order(compiled: CompiledTemplate) -> Submission:
+    """Two rows of 100 shots."""
+    return Submission(compiled, ANGLES, 100)
