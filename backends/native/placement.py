@@ -54,14 +54,18 @@ def place(
     Raises:
         BackendError: the circuit does not fit the device.
     """
+    usable = snapshot.n_qubits - len(snapshot.dead_qubits)
+    entangles = circuit.num_nonlocal_gates() > 0
+    if circuit.num_qubits > usable or (entangles and not snapshot.usable_couplings):
+        raise BackendError(
+            f"Argument `circuit` must fit {snapshot.name}, which has {usable} usable qubits and "
+            f"{len(snapshot.usable_couplings)} usable couplings, but has {circuit.num_qubits} "
+            f"qubits and {circuit.num_nonlocal_gates()} gates between qubits."
+        )
     flat = _all_to_all(circuit, snapshot, seed, fractional)
     try:
         spots = best_layouts(Interaction.of(flat, snapshot), snapshot, top=1, limit=_SEARCH_LIMIT)
-    except LayoutError as error:
-        if circuit.num_qubits > snapshot.n_qubits - len(snapshot.dead_qubits):
-            raise BackendError(str(error)) from error
-        if not snapshot.usable_couplings:
-            raise BackendError(str(error)) from error
+    except LayoutError:
         return _routed(circuit, snapshot, seed, fractional)
     return _compile(flat, snapshot, spots[0].qubits, seed, fractional)
 

@@ -66,6 +66,10 @@ def _places(snapshot: DeviceSnapshot, name: str) -> dict[tuple[int, ...], Instru
             found[gate.qubits] = InstructionProperties(
                 error=gate.error or 0.0, duration=gate.duration_s or 0.0
             )
+            if len(snapshot.two_qubit_gates) > 1:
+                # Qiskit cannot turn gates round on devices that mix them (ibm_cairo), so both
+                # directions are offered; a turn's few one-qubit gates go uncounted there.
+                found.setdefault(gate.qubits[::-1], found[gate.qubits])
     return found
 
 

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backends.aer import AerBackend
+from backends.base import DistributionBackend, UnknownBackendError
+from backends.exact import ExactBackend
+from backends.registry import backend_names, get_backend
+from calibration.readers.ibm import read_ibm_fake
+
+
+def test_names_resolve_to_backends_of_that_name() -> None:
+    assert isinstance(get_backend("exact"), ExactBackend)
+    aer = get_backend("aer:ibm_boston")
+    assert isinstance(aer, AerBackend)
+    assert aer.name == "aer:ibm_boston"
+    assert get_backend("aer:fake_boston").name == "aer:ibm_boston"
+    assert isinstance(aer, DistributionBackend)
+
+
+def test_every_ibm_snapshot_is_listed() -> None:
+    names = backend_names()
+    assert names[0] == "exact"
+    assert sum(n.startswith("aer:ibm_") for n in names) >= 68
+    assert {"aer:ibm_fez", "aer:ibm_torino", "aer:ibm_nighthawk"} <= set(names)
+
+
+def test_a_snapshot_file_is_a_device(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text(read_ibm_fake("ibm_manila").to_json())
+    assert get_backend(f"aer:{file}").name == "aer:ibm_manila"
+
+
+@pytest.mark.parametrize("name", ["exakt", "aer", "aer:", "exact:ibm_boston", "", "ibm:ibm_fez"])
+def test_unknown_names_list_what_exists(name: str) -> None:
+    with pytest.raises(UnknownBackendError, match=r"all: exact; aer:<device> with .*ibm_boston"):
+        get_backend(name)
+
+
+def test_close_matches_come_first() -> None:
+    with pytest.raises(UnknownBackendError, match="closest: aer:ibm_boston"):
+        get_backend("aer:ibm_bostn")
+
+
+def test_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnknownBackendError, match=r"gone\.json"):
+        get_backend(f"aer:{tmp_path / 'gone.json'}")
