@@ -218,6 +218,17 @@ def test_dead_qubits_are_avoided():
         assert set(compile_native(circuit, snapshot, level=level).qubits) <= {3, 4, 5, 6}
 
 
+def test_bits_that_nothing_is_measured_into_are_allowed():
+    circuit = QuantumCircuit(2, 5)
+    circuit.cx(0, 1)
+    circuit.measure([0, 1], [3, 1])
+    native = compile_native(circuit, device("iqm", ((0, 1),), 2)).circuit
+    assert [native.find_bit(i.clbits[0]).index for i in native.get_instructions("measure")] == [
+        3,
+        1,
+    ]
+
+
 def test_one_qubit_device_compiles():
     circuit = QuantumCircuit(1)
     circuit.h(0)
@@ -238,12 +249,15 @@ def bad_circuits():
     middle = QuantumCircuit(1, 1)
     middle.measure(0, 0)
     middle.x(0)
+    twice = QuantumCircuit(2, 1)
+    twice.measure([0, 1], [0, 0])
     wide = QuantumCircuit(4)
     return [
         (free, r"every parameter bound, but 1 are free \(t\)"),
         (reset, "must not reset qubits, but instruction 1 is reset"),
         (control, "must not have classical control, but instruction 1 is if_else"),
-        (middle, "x follows a measurement"),
+        (middle, "measure last, but instruction 1, x, follows a measurement"),
+        (twice, "must write each bit once, but instruction 1 writes"),
         (wide, "which has 3 connected usable qubits, but has 4"),
     ]
 
