@@ -222,11 +222,12 @@ def test_bits_that_nothing_is_measured_into_are_allowed():
     circuit = QuantumCircuit(2, 5)
     circuit.cx(0, 1)
     circuit.measure([0, 1], [3, 1])
-    native = compile_native(circuit, device("iqm", ((0, 1),), 2)).circuit
-    assert [native.find_bit(i.clbits[0]).index for i in native.get_instructions("measure")] == [
-        3,
-        1,
-    ]
+    native = compile_native(circuit, device("iqm", ((0, 1),), 2))
+    places = {
+        native.circuit.find_bit(i.clbits[0]).index: native.circuit.find_bit(i.qubits[0]).index
+        for i in native.circuit.get_instructions("measure")
+    }
+    assert places == {3: native.end[0], 1: native.end[1]}
 
 
 def test_one_qubit_device_compiles():
