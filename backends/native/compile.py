@@ -102,6 +102,28 @@ def compile_native(
     check_compilable(circuit)
     region = region_of(snapshot, fractional=fractional)
     routed = route(circuit, region, snapshot.name, level=level, seed=seed)
+    return finish(routed, snapshot, region, level=level, seed=seed, fractional=fractional)
+
+
+def finish(
+    routed: Routed,
+    snapshot: DeviceSnapshot,
+    region: Region,
+    *,
+    level: int,
+    seed: int,
+    fractional: bool = False,
+) -> NativeCircuit:
+    """Native gates of a routed circuit, at level 3 on the qubits of highest predicted success.
+
+    Args:
+        routed: bound, from :func:`~backends.native.routing.route`.
+        snapshot: the device.
+        region: of the device.
+        level: optimisation level it was routed with.
+        seed: seed it was routed with.
+        fractional: with the gates that must be asked for.
+    """
     found = _finish(routed, snapshot, region, level, seed, fractional)
     return _moved(found, routed, region, fractional) if level == LEVELS[-1] else found
 

@@ -1,0 +1,399 @@
+"""``braket:<device>``: Amazon Braket's QPUs and simulators, in native gates through one client.
+
+A task is one row of angles, or a program set of rows where the device takes those. Angles are
+bound in Qiskit, rows are written in native gates by the house's compiler, and sent verbatim.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit, transpile
+
+from backends.base import CompiledTemplate, CostEstimate
+from backends.binding import bind_rows
+from backends.braket_checks import check_device, check_limits, check_native, rows_a_task
+from backends.braket_client import BraketClient, BraketRefusal
+from backends.braket_devices import BraketDevice, arn_of, read_device, region_of_arn
+from backends.braket_program import KEY_TAG, Destination, openqasm, task_parameters
+from backends.braket_results import read_rows
+from backends.checks import check_angles, check_circuit, measured_qubits
+from backends.native.template import compile_template, native_rows
+from backends.prices import PriceEntry, price_of
+from backends.vendor import (
+    JobCounts,
+    JobHandle,
+    JobState,
+    JobStatus,
+    Submission,
+    SubmissionRefused,
+    Usage,
+    VendorError,
+    VendorUnavailable,
+)
+from calibration.snapshot import DeviceSnapshot
+
+DESTINATION = "QHW_BRAKET_S3"
+"""Environment variable naming where results go, ``s3://amazon-braket-.../prefix``."""
+_STATES = {
+    "CREATED": JobState.QUEUED,
+    "QUEUED": JobState.QUEUED,
+    "RUNNING": JobState.RUNNING,
+    "CANCELLING": JobState.RUNNING,
+    "COMPLETED": JobState.DONE,
+    "FAILED": JobState.FAILED,
+    "CANCELLED": JobState.CANCELLED,
+}
+_FRESH = timedelta(seconds=30)
+_CLOCK_SKEW = timedelta(minutes=15)
+_SIMULATOR_LEAST_S = 3.0
+_PAGE = 100
+
+
+class BraketBackend:
+    """One Braket device. Nothing is asked of the network before it is needed.
+
+    Args:
+        device: house name such as ``iqm_garnet``, ``sv1``, or an ARN.
+        client: connection; one with the credentials of Amazon's own chain by default.
+        destination: where results go; by default what ``QHW_BRAKET_S3`` names, else the bucket
+            Braket itself uses for the account.
+        debias: IonQ's debiasing.
+        queue_when_closed: let tasks wait for the device's next opening; refused by default.
+        price: by default that of the price table, the shot's as Amazon publishes it.
+        clock: the present moment, UTC.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        *,
+        client: BraketClient | None = None,
+        destination: str | None = None,
+        debias: bool = False,
+        queue_when_closed: bool = False,
+        price: PriceEntry | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._arn = arn_of(device)
+        self._device_name = device.rpartition("/")[2] if device.startswith("arn:") else device
+        self._client = client or BraketClient(region_of_arn(self._arn))
+        asked = destination or os.environ.get(DESTINATION)
+        self._destination = Destination.parse(asked) if asked else None
+        self._debias = debias
+        self._queue_when_closed = queue_when_closed
+        self._price = price
+        self._clock = clock
+        self._known: BraketDevice | None = None
+        self._written: tuple[Submission, list[QuantumCircuit]] | None = None
+
+    @property
+    def name(self) -> str:
+        """``braket:`` and the device's name."""
+        return f"braket:{self._device_name}"
+
+    @property
+    def snapshot(self) -> DeviceSnapshot | None:
+        """The device's calibration when it was last asked for; ``None`` for a simulator.
+
+        Raises:
+            VendorError: as :meth:`BraketClient.ask`.
+        """
+        return (self._known or self.device()).snapshot
+
+    def device(self) -> BraketDevice:
+        """The device as Amazon describes it now, at most half a minute old.
+
+        Raises:
+            VendorError: as :meth:`BraketClient.ask`.
+        """
+        now = self._clock()
+        if self._known is None or now - self._known.read > _FRESH:
+            needs = ("deviceArn", "deviceStatus", "deviceCapabilities")
+            answer = self._client.ask(
+                f"description of {self.name}", "get_device", needs, deviceArn=self._arn
+            )
+            self._known = read_device(self._device_name, answer, now)
+        return self._known
+
+    # -- before anything is sent -----------------------------------------------------------------
+    def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
+        """Place and route; a simulator gets the circuit in rotations and CZ.
+
+        The template's circuit is in canonical gates: each row's native pulses depend on its
+        numbers and are written when it is bound, without moving anything.
+
+        Raises:
+            BackendError: the circuit does not fit the device.
+        """
+        snapshot = self.snapshot
+        if snapshot is not None:
+            return compile_template(circuit, snapshot, seed=seed)
+        check_circuit(circuit)
+        plain = transpile(
+            circuit,
+            basis_gates=["rx", "ry", "rz", "cz"],
+            optimization_level=1,
+            seed_transpiler=seed,
+        )
+        return CompiledTemplate(
+            circuit=plain,
+            parameter_names=tuple(p.name for p in circuit.parameters),
+            n_measured=circuit.num_clbits,
+            physical_qubits=tuple(range(circuit.num_qubits)),
+            two_qubit_gates=plain.num_nonlocal_gates(),
+            two_qubit_depth=plain.depth(lambda item: len(item.qubits) == 2),
+            depth=plain.depth(),
+            duration_s=0.0,
+            seed=seed,
+            snapshot=None,
+        )
+
+    def split(self, submission: Submission) -> tuple[Submission, ...]:
+        """As few program sets as the device's limits allow, or one task a row.
+
+        Raises:
+            BackendError: angles of the wrong shape, or more shots than a task takes.
+        """
+        x = check_angles(submission.compiled, submission.angles)
+        size = rows_a_task(self._known or self.device(), submission.shots)
+        return tuple(
+            Submission(submission.compiled, x[i : i + size], submission.shots)
+            for i in range(0, len(x), size)
+        )
+
+    def validate(self, submission: Submission) -> None:
+        """Check limits, opening hours, and every gate and angle of every row.
+
+        Raises:
+            BackendError: the first thing the device would refuse.
+        """
+        device = self.device()
+        check_limits(submission, device, debias=self._debias)
+        check_device(device, self._clock(), queue_when_closed=self._queue_when_closed)
+        if device.snapshot is not None:
+            qubits = submission.compiled.physical_qubits
+            check_native(self._rows(submission), device.snapshot, qubits)
+
+    def payload(self, submission: Submission, key: str) -> bytes:
+        """The parameters of CreateQuantumTask as JSON; Amazon's client posts them unchanged."""
+        return json.dumps(self._parameters(submission, key), indent=1).encode()
+
+    def estimate(self, submission: Submission) -> CostEstimate:
+        """Fee of each task and price of each shot; a simulator's shortest time of each task.
+
+        Raises:
+            PriceError: the device's price is not known.
+        """
+        tasks = len(self.split(submission))
+        rows, shots = len(submission.angles), submission.shots
+        per_shot, price = self._prices()
+        seconds = tasks * _SIMULATOR_LEAST_S if price.usd_per_second else None
+        usd = tasks * price.usd_per_task + rows * shots * per_shot
+        usd += (seconds or 0.0) * price.usd_per_second
+        return CostEstimate(
+            usd,
+            seconds,
+            f"{tasks} task(s) at {price.usd_per_task:g} USD, {rows} x {shots} shots at "
+            f"{per_shot:g} USD; {price.basis()}",
+        )
+
+    # -- jobs ------------------------------------------------------------------------------------
+    def submit(self, submission: Submission, key: str) -> JobHandle:
+        """Create the task, the key as its client token and tag.
+
+        Raises:
+            SubmissionRefused: certainly not accepted.
+            SubmissionUncertain: may have been accepted.
+        """
+        try:
+            params = self._parameters(submission, key)
+        except VendorError as error:
+            raise SubmissionRefused(f"Not sent: {error}") from error
+        return JobHandle(self.name, self._client.order(params), key, self._clock())
+
+    def find(self, key: str, since: datetime) -> tuple[JobHandle, ...]:
+        """Every task of the device, from a quarter of an hour before ``since``, with the key's tag.
+
+        Raises:
+            VendorUnavailable: nothing is known.
+        """
+        begin = (since.astimezone(UTC) - _CLOCK_SKEW).isoformat(timespec="seconds")
+        filters = [
+            {"name": "deviceArn", "operator": "EQUAL", "values": [self._arn]},
+            {"name": "createdAt", "operator": "GTE", "values": [begin.replace("+00:00", "Z")]},
+        ]
+        found: dict[str, JobHandle] = {}
+        page: dict[str, Any] = {}
+        while True:
+            answer = self._client.ask(
+                f"tasks of {key}",
+                "search_quantum_tasks",
+                (),
+                filters=filters,
+                maxResults=_PAGE,
+                **page,
+            )
+            if not isinstance(answer.get("quantumTasks"), list):
+                raise VendorUnavailable(f"Braket did not list its tasks (tasks of {key}).")
+            for task in answer["quantumTasks"]:
+                if (task.get("tags") or {}).get(KEY_TAG) == key:
+                    arn = str(task["quantumTaskArn"])
+                    found[arn] = JobHandle(self.name, arn, key, task["createdAt"].astimezone(UTC))
+            if not answer.get("nextToken"):
+                return tuple(sorted(found.values(), key=lambda handle: handle.created))
+            page = {"nextToken": answer["nextToken"]}
+
+    def status(self, handle: JobHandle) -> JobStatus:
+        """State of a task."""
+        return _status(self._task(handle))
+
+    def fetch(self, handle: JobHandle, submission: Submission) -> JobCounts:
+        """Counts of a finished task; rows that failed, or all of a failed task, with its text.
+
+        Raises:
+            VendorUnavailable: not finished, results not there yet, or no proper answer.
+            VendorError: results that do not belong to the submission.
+        """
+        task = self._task(handle)
+        status = _status(task)
+        if not status.state.final:
+            raise VendorUnavailable(
+                f"Task {handle.vendor_id} is not finished: {status.vendor_text}"
+            )
+        rows = len(submission.angles)
+        finished = (task.get("endedAt") or self._clock()).astimezone(UTC)
+        bucket, folder = str(task["outputS3Bucket"]), str(task["outputS3Directory"])
+        try:
+            found = read_rows(
+                bucket,
+                f"{folder}/results.json",
+                self._client.read_object,
+                rows,
+                submission.shots,
+                self._wires(submission.compiled),
+            )
+        except BraketRefusal as error:
+            if status.state is JobState.DONE:
+                raise VendorUnavailable(
+                    f"Task {handle.vendor_id} is complete, but: {error}"
+                ) from error
+            none = np.zeros((rows, 2**submission.compiled.n_measured), dtype=np.int64)
+            return JobCounts(none, dict.fromkeys(range(rows), status.vendor_text), b"", finished)
+        return JobCounts(found.counts, found.errors, found.raw, finished)
+
+    def cancel(self, handle: JobHandle) -> JobStatus:
+        """Ask for cancellation; a task already final is no error."""
+        try:
+            self._client.ask(
+                f"cancellation of {handle.vendor_id}",
+                "cancel_quantum_task",
+                quantumTaskArn=handle.vendor_id,
+                clientToken=f"cancel-{handle.key}"[:64],
+            )
+        except BraketRefusal as error:
+            if error.status != 409:
+                raise
+        return self.status(handle)
+
+    def usage(self, handle: JobHandle) -> Usage:
+        """Cost from the shots Amazon says succeeded, or from a simulator's own seconds."""
+        task = self._task(handle)
+        status = _status(task)
+        if not status.state.final:
+            return Usage(None, None, "not finished")
+        per_shot, price = self._prices()
+        if price.usd_per_second:
+            return self._simulated(task, price)
+        done = status.state is JobState.DONE
+        told = task.get("numSuccessfulShots")
+        shots = int(told if told is not None else task["shots"] if done else 0)
+        usd = shots * per_shot + (price.usd_per_task if done or shots else 0.0)
+        source = "Amazon's count of successful shots" if told is not None else "shots of the task"
+        return Usage(usd, None, f"{source}: {shots}, at {per_shot:g} USD; {price.basis()}")
+
+    # -- parts -----------------------------------------------------------------------------------
+    def _simulated(self, task: dict[str, Any], price: PriceEntry) -> Usage:
+        if task["status"] != "COMPLETED":
+            return Usage(0.0, 0.0, "a simulation that did not complete is taken as free")
+        key = f"{task['outputS3Directory']}/results.json"
+        raw = json.loads(self._client.read_object(str(task["outputS3Bucket"]), key))
+        told = (raw.get("additionalMetadata") or {}).get("simulatorMetadata") or {}
+        if told.get("executionDuration") is None:
+            return Usage(None, None, "the result names no execution time")
+        seconds = max(_SIMULATOR_LEAST_S, float(told["executionDuration"]) / 1000)
+        basis = f"execution time of the result, at least 3 s; {price.basis()}"
+        return Usage(seconds * price.usd_per_second, seconds, basis)
+
+    def _task(self, handle: JobHandle) -> dict[str, Any]:
+        needs = ("status", "outputS3Bucket", "outputS3Directory")
+        task = self._client.ask(
+            f"state of {handle.vendor_id}",
+            "get_quantum_task",
+            needs,
+            quantumTaskArn=handle.vendor_id,
+        )
+        if task["status"] not in _STATES:
+            raise VendorUnavailable(f"Braket names an unknown state: {task['status']!r}.")
+        return task
+
+    def _prices(self) -> tuple[float, PriceEntry]:
+        """Dollars a shot, and the rest of the price."""
+        if self._price is not None:
+            return self._price.usd_per_shot, self._price
+        price = price_of(self.name)
+        live = (self._known or self.device()).usd_per_shot
+        return price.usd_per_shot if live is None else live, price
+
+    def _parameters(self, submission: Submission, key: str) -> dict[str, Any]:
+        device = self._known or self.device()
+        check_limits(submission, device, debias=self._debias)
+        labels = self._labels(submission.compiled)
+        return task_parameters(
+            [openqasm(circuit, labels) for circuit in self._rows(submission)],
+            submission.shots,
+            device,
+            key,
+            self._where(),
+            qubits=submission.compiled.circuit.num_qubits,
+            debias=self._debias,
+        )
+
+    def _rows(self, submission: Submission) -> list[QuantumCircuit]:
+        """Bound circuits of a submission; those of the last one are kept."""
+        if self._written is None or self._written[0] is not submission:
+            compiled = submission.compiled
+            native = compiled.snapshot is not None
+            rows = native_rows(compiled, submission.angles) if native else None
+            bound = list(rows) if rows is not None else bind_rows(compiled, submission.angles)
+            self._written = (submission, bound)
+        return self._written[1]
+
+    def _labels(self, compiled: CompiledTemplate) -> list[int] | None:
+        if compiled.snapshot is None:
+            return None
+        return [compiled.snapshot.labels[q] for q in compiled.physical_qubits]
+
+    def _wires(self, compiled: CompiledTemplate) -> list[int]:
+        """The vendor's number of each measured wire, most significant first."""
+        labels = self._labels(compiled) or list(compiled.physical_qubits)
+        return [labels[q] for q in measured_qubits(compiled.circuit)]
+
+    def _where(self) -> Destination:
+        if self._destination is None:
+            account = self._client.account()
+            self._destination = Destination(f"amazon-braket-{self._client.region}-{account}", "qhw")
+        return self._destination
+
+
+def _status(task: dict[str, Any]) -> JobStatus:
+    state = _STATES[task["status"]]
+    reason = task.get("failureReason")
+    text = f"{task['status']}: {reason}" if reason else str(task["status"])
+    position = str((task.get("queueInfo") or {}).get("position", ""))
+    return JobStatus(state, text, int(position) if position.isdigit() else None)
