@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -59,6 +58,8 @@ class LocalScheduler:
         if workers < 0:
             raise SchedulerError(f"Argument `workers` must be 0 or more, but is {workers}")
         self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+        self._environment: dict[str, str | None] = {}
 
     def map(
         self, function: Callable[[Item], Result], items: Sequence[Item]
@@ -67,49 +68,61 @@ class LocalScheduler:
         if self._workers == 0:
             yield from ((item, function(item)) for item in items)
             return
-        todo = list(enumerate(items))
-        deaths = dict.fromkeys(range(len(items)), 0)
+        todo = dict(enumerate(items))
+        deaths = dict.fromkeys(todo, 0)
         while todo:
-            finished: set[int] = set()
             running: set[int] = set()
             try:
-                for place, result in self._one_pool(function, todo, running):
-                    finished.add(place)
-                    yield items[place], result
+                for place, result in self._until_broken(function, dict(todo), running):
+                    yield todo.pop(place), result
             except BrokenProcessPool:
+                self.close()
                 for place in running:
                     deaths[place] += 1
-            todo = [(place, item) for place, item in todo if place not in finished]
-            for place, item in list(todo):
-                if deaths[place] >= DEATHS:
-                    todo.remove((place, item))
-                    yield item, Lost(f"its worker process died {DEATHS} times")
+            for place in [place for place in todo if deaths[place] >= DEATHS]:
+                yield todo.pop(place), Lost(f"its worker process died {DEATHS} times")
 
     def close(self) -> None:
-        """Pools close themselves."""
+        """End the processes once they have finished what they do now."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+        for name, value in self._environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._environment = {}
 
-    def _one_pool(
-        self,
-        function: Callable[[Item], Result],
-        todo: Sequence[tuple[int, Item]],
-        running: set[int],
+    def _open(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # numerical libraries read these when they load, in processes that start when needed
+            self._environment = {name: os.environ.get(name) for name in _THREADS}
+            os.environ.update(dict.fromkeys(_THREADS, "1"))
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(
+                self._workers, mp_context=context, initializer=_start_worker
+            )
+        return self._pool
+
+    def _until_broken(
+        self, function: Callable[[Item], Result], todo: dict[int, Item], running: set[int]
     ) -> Iterator[tuple[int, Result]]:
         """Results by place until all are done or the pool breaks; ``running`` says who ran then."""
-        left = iter(todo)
+        left = iter(todo.items())
         places: dict[Future[Result], int] = {}
-        with _pool(min(self._workers, len(todo))) as pool:
-            while True:
-                # no queue in the pool: what is submitted is what runs
-                while len(places) < self._workers and (item := next(left, None)) is not None:
-                    running.add(item[0])
-                    places[pool.submit(function, item[1])] = item[0]
-                if not places:
-                    return
-                for future in wait(places, return_when=FIRST_COMPLETED).done:
-                    result = future.result()
-                    place = places.pop(future)
-                    running.discard(place)
-                    yield place, result
+        while True:
+            # no queue in the pool: what is submitted is what runs
+            while len(places) < self._workers and (item := next(left, None)) is not None:
+                running.add(item[0])
+                places[self._open().submit(function, item[1])] = item[0]
+            if not places:
+                return
+            for future in wait(places, return_when=FIRST_COMPLETED).done:
+                result = future.result()
+                place = places.pop(future)
+                running.discard(place)
+                yield place, result
 
 
 class DaskScheduler:
@@ -145,7 +158,7 @@ class DaskScheduler:
 
         futures = self._client.map(function, items, pure=False, key="qhw-study")
         places = {future.key: place for place, future in enumerate(futures)}
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=self._client.loop):
             item = items[places[future.key]]
             try:
                 result = future.result()
@@ -175,26 +188,6 @@ def open_scheduler(workers: int | None = None, address: str | None = None) -> Sc
             raise SchedulerError("Argument `workers` must not be given together with `scheduler`")
         return DaskScheduler(address)
     return LocalScheduler(len(os.sched_getaffinity(0)) if workers is None else workers)
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of spawned processes; on the way out nothing more is started."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    # read by the numerical libraries when they load, so it must be set before the spawn
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-    )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _start_worker() -> None:

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from calibration.noise import NoiseOptions, apply_confusion
-from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.metrics import total_variation
-from qhw.study.circuits import CircuitSet, StoredError, compile_circuits, open_circuits
+from qhw.models.checkpoint import load
+from qhw.study.circuits import (
+    CircuitSet,
+    StoredError,
+    compile_circuits,
+    open_circuits,
+    template_of,
+)
 from qhw.study.config import StudyConfig
 from qhw.study.grid import Cell, digests, expand
 from qhw.study.material import material
@@ -121,9 +127,17 @@ def test_kept_circuits_run_as_the_compiled_ones_waits_included(settings: dict[st
     assert delays
     assert {delay.unit for delay in delays} == {"s"}
     assert all(1e-9 < delay.duration < 1e-4 for delay in delays)
-    snapshot = DeviceSnapshot.from_json(CircuitSet.from_json(text, "here").snapshot)
-    assert snapshot == backend.snapshot
     assert compiled["decoder"].two_qubit_gates == circuit.num_nonlocal_gates()
+    model = load(cell.circuit.model)[0].double()
+    template = template_of(model, "decoder", "brickwork")
+    fresh = backend.compile(template.circuit, seed=0)
+    angles = np.random.default_rng(0).uniform(-3, 3, (2, len(fresh.parameter_names)))
+    assert fresh.parameter_names == compiled["decoder"].parameter_names
+    assert np.allclose(
+        backend.probabilities(fresh, angles),
+        backend.probabilities(compiled["decoder"], angles),
+        atol=1e-12,
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"format_version": 2}', "[1]"])

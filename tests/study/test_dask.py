@@ -1,0 +1,116 @@
+"""The same study on a real Dask cluster: processes over loopback TCP, one of them killed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from qhw.study.config import read_config
+from qhw.study.run import run_study
+from qhw.study.scheduler import DaskScheduler, LocalScheduler, Lost, SchedulerError
+from tests.study.tables import alike
+from tests.study.workers import die_on_three
+
+pytest.importorskip("distributed", reason="extra dask is not installed")
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
+
+
+class Cluster:
+    """A scheduler and workers, each a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.workers = folder, list[subprocess.Popen[bytes]]()
+        file = folder / "scheduler.json"
+        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+        self.scheduler = self._start("dask_scheduler", "--scheduler-file", str(file), *options)
+        _wait_for(file.exists)
+        self.address: str = json.loads(file.read_text())["address"]
+
+    def add_worker(self) -> None:
+        options = ["--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"]
+        # without a nanny: a killed worker stays dead
+        self.workers.append(
+            self._start(
+                "dask_worker",
+                self.address,
+                "--no-nanny",
+                "--local-directory",
+                str(self.folder),
+                *options,
+            )
+        )
+
+    def close(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+
+    def _start(self, command: str, *options: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.{command}", *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    made = Cluster(tmp_path)
+    try:
+        made.add_worker()
+        made.add_worker()
+        yield made
+    finally:
+        made.close()
+
+
+def test_same_table_although_a_worker_is_killed(
+    cluster: Cluster, sweep_file: Path, tmp_path: Path
+) -> None:
+    config = read_config(sweep_file)
+    study = tmp_path / "study"
+
+    def kill_one() -> None:
+        _wait_for(lambda: len(list(study.glob("cells/*.parquet"))) >= 8)
+        cluster.workers[0].kill()
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    pool = DaskScheduler(cluster.address)
+    found = run_study(config, study, pool, done=lambda *at: None)
+    killer.join()
+    pool.close()
+    assert cluster.workers[0].wait() != 0
+    assert cluster.workers[1].poll() is None
+    local = run_study(config, tmp_path / "local", LocalScheduler(0), done=lambda *at: None)
+    assert alike(found.table, local.table)
+    assert (found.cells, found.kept) == (12, 0)
+
+
+def test_work_that_kills_every_worker_is_given_up(cluster: Cluster) -> None:
+    for _ in range(4):
+        cluster.add_worker()
+    pool = DaskScheduler(cluster.address)
+    found = dict(pool.map(die_on_three, [2, 3]))
+    pool.close()
+    assert found[2] == 4
+    assert isinstance(found[3], Lost)
+
+
+def test_nobody_there_is_one_line() -> None:
+    with pytest.raises(SchedulerError, match=r"tcp://127\.0\.0\.1:1"):
+        DaskScheduler("tcp://127.0.0.1:1", timeout_s=0.5)
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
