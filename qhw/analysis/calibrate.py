@@ -1,0 +1,126 @@
+"""Readout calibration of a backend's qubits, and its use on counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import ArrayLike
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
+from qiskit.circuit import ParameterVector
+
+from backends.base import Backend, CompiledTemplate
+from backends.checks import measured_qubits
+from backends.native.target import native_gates
+from calibration.readout import AGE_LIMIT, ReadoutCalibration, calibration_states, fit_readout
+from calibration.snapshot import DeviceSnapshot
+from qhw.distributions import as_counts
+from qhw.mitigation.readout import ReadoutCorrection, correct_readout
+from qhw.mitigation.readout_pairs import correct_readout_pairs
+
+MAX_QUBITS = 10
+"""Qubits calibrated together: counts are kept as dense tables of ``2**m``."""
+
+
+def measured_device_qubits(compiled: CompiledTemplate) -> tuple[int, ...]:
+    """Device qubit that each measured wire is read from, most significant first."""
+    return tuple(compiled.physical_qubits[q] for q in measured_qubits(compiled.circuit))
+
+
+def calibration_template(
+    snapshot: DeviceSnapshot | None, qubits: Sequence[int]
+) -> CompiledTemplate:
+    """RX of a free angle on each of these very qubits, then measurement: pi prepares a 1.
+
+    Args:
+        snapshot: the device; ``None`` for an ideal one.
+        qubits: device qubits, first one most significant in the outcome.
+
+    Raises:
+        ValueError: no qubit, a repeated or unknown one, or more than ten.
+    """
+    m = len(qubits)
+    if not 1 <= m <= MAX_QUBITS or len(set(qubits)) != m:
+        raise ValueError(
+            f"Argument `qubits` must be 1 to {MAX_QUBITS} distinct qubits, but is {list(qubits)}."
+        )
+    if snapshot is not None:
+        snapshot.restricted(qubits)  # refuses unknown qubits
+    x = ParameterVector("x", m)
+    circuit = QuantumCircuit(QuantumRegister(m, "q"), ClassicalRegister(m, "c"))
+    for i in range(m):
+        circuit.rx(x[i], i)
+        circuit.measure(i, m - 1 - i)
+    basis = ["rx"] if snapshot is None else sorted(native_gates(snapshot))
+    native = transpile(circuit, basis_gates=basis, optimization_level=1, seed_transpiler=0)
+    return CompiledTemplate(
+        circuit=native,
+        parameter_names=tuple(p.name for p in x),
+        n_measured=m,
+        physical_qubits=tuple(qubits),
+        two_qubit_gates=0,
+        two_qubit_depth=0,
+        depth=native.depth(),
+        duration_s=0.0,
+        seed=0,
+        snapshot=snapshot,
+    )
+
+
+def calibrate_readout(
+    backend: Backend, qubits: Sequence[int], *, shots: int, seed: int
+) -> ReadoutCalibration:
+    """Prepare, run and fit: one circuit of ``shots`` for each of the calibration states.
+
+    Args:
+        backend: where to run.
+        qubits: device qubits, for example :func:`measured_device_qubits` of a circuit; at most ten.
+        shots: per circuit.
+        seed: of simulated shots.
+
+    Raises:
+        ValueError: see :func:`calibration_template`.
+        BackendError: shots out of range.
+    """
+    compiled = calibration_template(backend.snapshot, qubits)
+    states = calibration_states(len(qubits))
+    result = backend.run(
+        compiled, np.asarray(states * np.pi, dtype=np.float64), shots=shots, seed=seed
+    )
+    return fit_readout(states, result.counts, qubits, device=backend.name, taken=result.finished)
+
+
+def correct_counts(
+    counts: ArrayLike,
+    calibration: ReadoutCalibration,
+    qubits: Sequence[int],
+    *,
+    correlated: bool = True,
+    age_limit: timedelta = AGE_LIMIT,
+    now: datetime | None = None,
+) -> ReadoutCorrection:
+    """Undo readout errors of counts with a stored calibration; warns when it is stale.
+
+    Args:
+        counts: ``(..., 2**m)``, first of ``qubits`` most significant.
+        calibration: measured confusion matrices.
+        qubits: device qubit of each measured wire.
+        correlated: use the matrices of significantly correlated pairs where they are disjoint.
+        age_limit: warn beyond this age.
+        now: moment the age is counted to; the present by default.
+
+    Raises:
+        ValueError: not counts, a qubit that was not calibrated, sizes that do not match, or a
+            matrix that cannot be inverted.
+    """
+    table = as_counts("counts", counts)
+    singles = calibration.matrices(qubits)
+    calibration.warn_if_stale(age_limit, now)
+    frequencies = table / table.sum(axis=-1, keepdims=True)
+    chosen = calibration.correlated_pairs(qubits) if correlated else []
+    if not chosen:
+        return correct_readout(frequencies, singles)
+    wire = {q: i for i, q in enumerate(qubits)}
+    pairs = {(wire[p.qubits[0]], wire[p.qubits[1]]): p.matrix for p in chosen}
+    return correct_readout_pairs(frequencies, singles, pairs)
