@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev,postgres]"
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev,postgres,braket]"
 	touch $@
 
 demo: $(STAMP)  ## the main job on the shipped model and the default device
