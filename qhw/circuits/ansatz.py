@@ -64,17 +64,23 @@ def qvae_ansatz(n_wires: int, n_blocks: int, *, mirrored: bool = False) -> Ansat
     for block in range(n_blocks + 1):
         for wire in range(n_wires):
             i = block * n_wires + wire
-            ops += [Op("rz", (wire,), i), Op("ry", (wire,), n_rot + i), Op("rz", (wire,), 2 * n_rot + i)]
+            ops += [
+                Op("rz", (wire,), i),
+                Op("ry", (wire,), n_rot + i),
+                Op("rz", (wire,), 2 * n_rot + i),
+            ]
         if block < n_blocks:
             for wire in range(n_wires):
-                ops.append(Op("crx", (wire, (wire + 1) % n_wires), 3 * n_rot + block * n_wires + wire))
+                ops.append(
+                    Op("crx", (wire, (wire + 1) % n_wires), 3 * n_rot + block * n_wires + wire)
+                )
     if mirrored:
         ops.reverse()
     return Ansatz(n_wires, tuple(ops), 3 * n_rot + n_blocks * n_wires)
 
 
 def chain_ansatz(n_wires: int, n_layers: int) -> Ansatz:
-    """Brickwork on a line: ``n_layers`` of (RZ-RY-RZ on every wire, CZ on alternate bonds), then RZ-RY-RZ.
+    """Brickwork on a line: layers of RZ-RY-RZ on every wire and CZ on alternate bonds, then RZ-RY-RZ.
 
     Layer ``l`` entangles bonds ``(w, w+1)`` with ``w % 2 == l % 2``; on 7 wires each layer has 3 CZ.
     Angles are ordered ``[layer][wire][rz, ry, rz]``.
@@ -90,7 +96,9 @@ def chain_ansatz(n_wires: int, n_layers: int) -> Ansatz:
     return Ansatz(n_wires, tuple(ops), k)
 
 
-def brickwork_ansatz(n_wires: int, n_layers: int, *, first_wire: int = 0, total_wires: int | None = None) -> Ansatz:
+def brickwork_ansatz(
+    n_wires: int, n_layers: int, *, first_wire: int = 0, total_wires: int | None = None
+) -> Ansatz:
     """Real brickwork (RY on every wire, CZ on alternate bonds) on wires ``first_wire ..``.
 
     Used to prepare real states: angles are data, ordered ``[layer][wire]``; the last RY layer
@@ -109,5 +117,8 @@ def brickwork_ansatz(n_wires: int, n_layers: int, *, first_wire: int = 0, total_
             ops.append(Op("ry", (first_wire + w,), k))
             k += 1
         if layer < n_layers:
-            ops += [Op("cz", (first_wire + w, first_wire + w + 1)) for w in range(layer % 2, n_wires - 1, 2)]
+            ops += [
+                Op("cz", (first_wire + w, first_wire + w + 1))
+                for w in range(layer % 2, n_wires - 1, 2)
+            ]
     return Ansatz(total_wires or first_wire + n_wires, tuple(ops), k)
