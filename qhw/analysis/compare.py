@@ -59,11 +59,18 @@ class Comparison:
     snapshot: DeviceSnapshot | None
 
 
-def compare(settings: Settings, *, command: str = "", notify: Notify = _LOG.info) -> Comparison:
+def compare(
+    settings: Settings,
+    *,
+    backend: Backend | None = None,
+    command: str = "",
+    notify: Notify = _LOG.info,
+) -> Comparison:
     """Run a task on a device and compare it with the same task done exactly.
 
     Args:
         settings: what to do.
+        backend: where; by default the simulator that ``settings.device`` names.
         command: written into the result.
         notify: told what is being done.
 
@@ -76,7 +83,7 @@ def compare(settings: Settings, *, command: str = "", notify: Notify = _LOG.info
     start = time.monotonic()
     check_prior(settings.prior)
     _check_used(settings)
-    backend = get_backend(settings.device)
+    backend = backend or get_backend(settings.device)
     model, card = load(settings.model)
     exact = ExactModel(model.double())
     sample = sample_molecules()

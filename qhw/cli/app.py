@@ -16,15 +16,18 @@ from qhw.cli import (
     devices,
     doctor,
     drift,
+    jobs,
     judge,
     latents,
     models,
     noise_study,
     snapshot,
+    submit,
 )
 from qhw.cli.errors import HouseGroup
 
 MAIN_JOB = "The main job"
+PAID = "On devices that cost money"
 LOOK = "What there is"
 MODELS = "Models"
 TOOLS = "Tools"
@@ -44,6 +47,10 @@ app.command("demo", rich_help_panel=MAIN_JOB)(compare.demo)
 app.command("compare", rich_help_panel=MAIN_JOB)(compare.compare_command)
 app.command("depth-report", rich_help_panel=MAIN_JOB)(depth.depth_report)
 app.command("noise-study", rich_help_panel=MAIN_JOB)(noise_study.noise_study)
+app.command("estimate", rich_help_panel=PAID)(submit.estimate)
+app.command("submit", rich_help_panel=PAID)(submit.submit)
+app.command("run", rich_help_panel=PAID)(submit.run)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=PAID)
 app.command("models", rich_help_panel=LOOK)(models.list_models)
 app.command("devices", rich_help_panel=LOOK)(devices.list_devices)
 app.command("drift", rich_help_panel=LOOK)(drift.drift_command)

@@ -13,7 +13,9 @@ from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import DEFAULT_DEVICE, RUNS, Device, Json, Model, Out, Prior, Seed, Shots
 
 if TYPE_CHECKING:
+    from qhw.analysis.compare import Comparison
     from qhw.analysis.result import Settings
+    from qhw.report.runfolder import RunFolder
 
 _DEMO_SHOTS = 100_000
 _DEMO_MOLECULES = 100
@@ -69,7 +71,7 @@ def compare_command(
         draw=draw,
         input=None if input_file is None else str(input_file),
     )
-    _run(settings, out_folder, as_json=as_json)
+    write_run(settings, out_folder, as_json=as_json)
 
 
 def demo(out_folder: Out = RUNS, seed: Seed = 0, as_json: Json = False) -> None:
@@ -89,25 +91,23 @@ def demo(out_folder: Out = RUNS, seed: Seed = 0, as_json: Json = False) -> None:
         task="reconstruct",
         seed=seed,
     )
-    _run(settings, out_folder, as_json=as_json)
+    write_run(settings, out_folder, as_json=as_json)
 
 
-def command_line(settings: Settings) -> str:
-    """The ``qhw compare`` command that gives these settings."""
-    words = ["qhw", "compare"]
+def command_line(settings: Settings, command: str = "compare") -> str:
+    """The command, ``qhw compare`` or another with its options, that gives these settings."""
+    words = ["qhw", command]
     for name, value in settings.model_dump(exclude_defaults=True).items():
         words += ["--no-draw"] if name == "draw" else [f"--{name}", str(value)]
     return shlex.join(words)
 
 
-def _run(settings: Settings, folder: Path, *, as_json: bool) -> None:
+def write_run(settings: Settings, folder: Path, *, as_json: bool) -> None:
+    """Compare on a simulator, write the run's folder and print what came out."""
     import torch
 
     from qhw.analysis.compare import compare
-    from qhw.report.artefacts import write_artefacts
-    from qhw.report.html import render
     from qhw.report.runfolder import run_folder, run_id
-    from qhw.report.terminal import summary
 
     # matrices of 128 rows: a second thread gains nothing, and on busy cores it waits for ages
     torch.set_num_threads(1)
@@ -115,8 +115,30 @@ def _run(settings: Settings, folder: Path, *, as_json: bool) -> None:
     with run_folder(folder, name) as run, steps() as tell:
         comparison = compare(settings, command=command_line(settings), notify=tell)
         tell("writing the report")
-        write_artefacts(comparison, run.staging)
-        (run.staging / "report.html").write_text(render(comparison, run.id), encoding="utf-8")
+        _fill(run, comparison)
+    _print(run, comparison, as_json=as_json)
+
+
+def report_run(comparison: Comparison, folder: Path, name: str, *, as_json: bool) -> None:
+    """Write the folder of a run whose comparison is there and print what came out."""
+    from qhw.report.runfolder import run_folder
+
+    with run_folder(folder, name) as run:
+        _fill(run, comparison)
+    _print(run, comparison, as_json=as_json)
+
+
+def _fill(run: RunFolder, comparison: Comparison) -> None:
+    from qhw.report.artefacts import write_artefacts
+    from qhw.report.html import render
+
+    write_artefacts(comparison, run.staging)
+    (run.staging / "report.html").write_text(render(comparison, run.id), encoding="utf-8")
+
+
+def _print(run: RunFolder, comparison: Comparison, *, as_json: bool) -> None:
+    from qhw.report.terminal import summary
+
     if as_json:
         document = json.loads(comparison.result.to_json())
         emit_json({"run": str(run.final), **document})

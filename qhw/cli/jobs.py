@@ -1,0 +1,258 @@
+"""``qhw jobs``: what was submitted, and everything that can be done with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from qhw.cli.console import emit_json, out, steps
+from qhw.cli.options import RUNS, Json, Out
+
+if TYPE_CHECKING:
+    from qhw.jobs.records import JobRecord
+
+app = typer.Typer(no_args_is_help=True, help="Runs on paid devices: list, follow, fetch, cancel.")
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its end.")]
+
+
+@app.command("list")
+def list_jobs(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 30,
+    unfinished: Annotated[bool, typer.Option("--open", help="Only those not final.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Jobs of the ledger, newest first."""
+    from qhw.cli.vendor_run import job_document
+    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.queries import count_by_state, latest_jobs
+    from qhw.jobs.states import OPEN
+
+    with Ledger.open() as ledger, ledger.read() as connection:
+        jobs = latest_jobs(connection, limit=limit, states=OPEN if unfinished else ())
+        totals = count_by_state(connection)
+    if as_json:
+        states = {str(state): number for state, number in totals.items()}
+        emit_json({"jobs": [job_document(job) for job in jobs], "states": states})
+        return
+    _print_jobs(jobs)
+    said = ", ".join(f"{number} {state}" for state, number in sorted(totals.items()))
+    out.print(f"{len(jobs)} of {sum(totals.values())} jobs; {said or 'none yet'}", markup=False)
+
+
+@app.command()
+def show(run: RunName, as_json: Json = False) -> None:
+    """One run: its jobs, every attempt, estimate against actual cost, the vendor's words."""
+    from qhw.cli.vendor_run import job_document
+    from qhw.jobs.desk import attempts_of
+    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.money import show_money
+    from qhw.jobs.queries import actual_micro, costs_of, get_run, jobs_of
+
+    with Ledger.open() as ledger, ledger.read() as connection:
+        record = get_run(connection, run)
+        jobs = jobs_of(connection, record.id)
+        attempts = {job.id: attempts_of(connection, job.id) for job in jobs}
+        costs = {job.id: costs_of(connection, job.id) for job in jobs}
+    actual = {job.id: actual_micro(costs[job.id]) for job in jobs}
+    if as_json:
+        emit_json(
+            {
+                "run": record.id,
+                "command": record.command,
+                "project": record.project,
+                "backend": record.backend,
+                "budget_usd": _usd(record.budget_micro),
+                "settings": json.loads(record.settings),
+                "jobs": [
+                    {
+                        **job_document(job),
+                        "actual_usd": _usd(actual[job.id]),
+                        "costs": [f"{c.kind}: {c.basis}" for c in costs[job.id]],
+                        "attempts": [
+                            {
+                                "state": str(a.state),
+                                "vendor_id": a.vendor_id,
+                                "vendor": a.vendor_text,
+                            }
+                            for a in attempts[job.id]
+                        ],
+                    }
+                    for job in jobs
+                ],
+            }
+        )
+        return
+    out.print(f"{record.id} on {record.backend}, project {record.project}", markup=False)
+    out.print(record.command, markup=False, soft_wrap=True)
+    _print_jobs(jobs)
+    for job in jobs:
+        for a in attempts[job.id]:
+            words = " ".join(filter(None, (a.vendor_id, a.vendor_text)))
+            out.print(f"job {job.id} {a.state}: {words}", markup=False, soft_wrap=True)
+        out.print(
+            f"job {job.id} estimate {show_money(job.estimate_micro)}, "
+            f"actual {show_money(actual[job.id])}",
+            markup=False,
+        )
+
+
+@app.command()
+def watch(
+    run: RunName,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=0, help="Stop watching after seconds.")
+    ] = None,
+    out_folder: Out = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Follow a run to its end, submit its later stages, and write the report."""
+    _take_up(run, out_folder, as_json=as_json, timeout_s=timeout, follow=True)
+
+
+@app.command()
+def fetch(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
+    """Ask once how a run stands; if everything is there, write the report."""
+    _take_up(run, out_folder, as_json=as_json, timeout_s=None, follow=False)
+
+
+@app.command()
+def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
+    """Write the counts that are there, also of a run with failed rows, as .npz files."""
+    import numpy as np
+
+    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.queries import get_run, jobs_of, row_counts
+
+    with Ledger.open() as ledger, ledger.read() as connection:
+        name = get_run(connection, run).id
+        roles = dict.fromkeys(job.role for job in jobs_of(connection, name))
+        found = {role: row_counts(connection, jobs_of(connection, name, role)) for role in roles}
+    out_folder.mkdir(parents=True, exist_ok=True)
+    written: list[dict[str, Any]] = []
+    for role, rows in found.items():
+        path = out_folder / f"{name}-{role}-counts.npz"
+        np.savez_compressed(path, counts=rows.counts, angles=rows.angles, shots=rows.shots)
+        errors = {str(row): text for row, text in rows.row_errors.items()}
+        written.append({"file": str(path), "rows": len(rows.counts), "row_errors": errors})
+    if as_json:
+        emit_json({"run": name, "counts": written})
+        return
+    for item in written:
+        out.print(f"{item['file']}: {item['rows']} rows", markup=False, soft_wrap=True)
+        for row, text in item["row_errors"].items():
+            out.print(f"  row {row}: {text}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def cancel(run: RunName, as_json: Json = False) -> None:
+    """Ask the vendor to cancel what has not run yet; what has run stays paid and is kept."""
+    from qhw.cli.vendor_run import VendorRun, states_line
+    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.work import reconcile, request_cancel
+
+    with Ledger.open() as ledger, steps() as tell:
+        job = VendorRun.of(ledger, run)
+        if request_cancel(ledger, job.id):
+            tell("asking the vendor")
+            vendor = job.backend.vendor
+            reconcile(ledger, lambda _: vendor(), run_id=job.id, patience=job.config.patience)
+        jobs = job.jobs()
+        documents = job.job_documents()
+    if as_json:
+        emit_json({"run": job.id, "jobs": documents})
+        return
+    out.print(f"{job.id}: {states_line(jobs)}", markup=False)
+
+
+@app.command()
+def reconcile(as_json: Json = False) -> None:
+    """After a crash or a lost connection: bring every open job up to date with its vendor.
+
+    Looks keys up, adopts what is found, cancels extra copies, sends what certainly never arrived,
+    fetches what is finished, writes costs down. Safe to run at any time, and several at once.
+    """
+    from backends.registry import get_vendor
+    from qhw.cli.vendor_run import job_document, states_line
+    from qhw.jobs.config import load_config
+    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.work import reconcile as bring_up_to_date
+
+    config = load_config()
+    with Ledger.open() as ledger, steps() as tell:
+        tell("asking the vendors")
+        done = bring_up_to_date(ledger, get_vendor, patience=config.patience)
+    if as_json:
+        jobs = [job_document(job) for job in done.jobs]
+        emit_json({"jobs": jobs, "busy": list(done.busy), "errors": done.errors})
+        return
+    out.print(states_line(done.jobs) or "nothing to do", markup=False)
+    if done.busy:
+        out.print(f"{len(done.busy)} jobs are held by another process", markup=False)
+    for name, text in done.errors.items():
+        out.print(f"{name}: {text}", markup=False, soft_wrap=True)
+
+
+def _take_up(
+    name: str, folder: Path, *, as_json: bool, timeout_s: float | None, follow: bool
+) -> None:
+    from qhw.cli.vendor_run import VendorRun, states_line
+    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.work import reconcile as bring_up_to_date
+
+    with Ledger.open() as ledger:
+        with steps() as tell:
+            job = VendorRun.of(ledger, name)
+            if follow:
+                comparison = job.wait(tell, timeout_s)
+            else:
+                vendor = job.backend.vendor
+                bring_up_to_date(
+                    ledger, lambda _: vendor(), run_id=job.id, patience=job.config.patience
+                )
+                comparison = job.resume(tell)
+        if comparison is not None:
+            job.report(comparison, folder, as_json=as_json)
+        elif as_json:
+            emit_json({"run": job.id, "finished": False, "jobs": job.job_documents()})
+        else:
+            out.print(f"{job.id}: not finished, {states_line(job.jobs())}", markup=False)
+
+
+def _print_jobs(jobs: tuple[JobRecord, ...]) -> None:
+    from qhw.jobs.money import show_money
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in (
+        "job",
+        "run",
+        "circuit",
+        "backend",
+        "rows",
+        "shots",
+        "state",
+        "charged",
+        "said",
+    ):
+        table.add_column(heading, justify="right" if heading in ("rows", "shots") else "left")
+    for job in jobs:
+        table.add_row(
+            str(job.id),
+            job.run_id,
+            f"{job.role} {job.part + 1}",
+            job.backend,
+            str(job.rows),
+            str(job.shots),
+            str(job.state),
+            show_money(job.charge_micro),
+            job.vendor_text[:60],
+        )
+    out.print(table)
+
+
+def _usd(micro: int | None) -> float | None:
+    return None if micro is None else micro / 1e6

@@ -1,0 +1,176 @@
+"""``qhw estimate``, ``qhw submit`` and ``qhw run``: the main job on a device that costs money."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qhw.cli.compare import command_line, compare_command, write_run
+from qhw.cli.console import emit_json, out, steps
+from qhw.cli.options import RUNS, Json, Out
+
+if TYPE_CHECKING:
+    from qhw.analysis.quote import StageQuote
+    from qhw.analysis.result import Settings
+
+_OWN = ("out_folder", "as_json")
+"""Options of ``compare`` that are not settings of the run."""
+
+Budget = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="AMOUNT", help="Most this run may cost, such as 20usd."),
+]
+Project = Annotated[
+    str, typer.Option("--project", help="Whose cap of the configuration it counts against.")
+]
+
+
+def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command every option of ``compare`` that sets a run up, as one ``settings``."""
+    shared = inspect.signature(compare_command, eval_str=True).parameters.values()
+    options = {p.name: p for p in shared if p.name not in _OWN}
+    own = [
+        p
+        for p in inspect.signature(command, eval_str=True).parameters.values()
+        if p.name != "settings"
+    ]
+
+    @functools.wraps(command)
+    def wrapped(**given: Any) -> None:
+        mine = {name: value for name, value in given.items() if name not in options}
+        command(settings=_settings({name: given[name] for name in options}), **mine)
+
+    parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*options.values(), *own)]
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
+    return wrapped
+
+
+@takes_settings
+def estimate(settings: Any, as_json: Json = False) -> None:
+    """Price a run before it is made: every vendor job, checked against the device's limits."""
+    from backends.registry import get_vendor
+    from qhw.analysis.quote import quote
+
+    with steps() as tell:
+        stages = quote(settings, get_vendor(settings.device), tell)
+    if as_json:
+        emit_json(_quote_document(stages))
+        return
+    _print_quote(stages)
+
+
+@takes_settings
+def submit(
+    settings: Any,
+    budget: Budget = None,
+    project: Project = "default",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Stop before anything is written down or sent.")
+    ] = False,
+    out_folder: Out = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Send a run to a paid device and return at once; `qhw jobs fetch RUN` gives the report.
+
+    Written down before it is sent, sent at most once, refused when it would pass the budget.
+    --dry-run writes what would be posted into DIR.
+    """
+    from qhw.cli.vendor_run import VendorRun
+
+    with steps() as tell:
+        job = VendorRun.new(settings, budget, project, command_line(settings, "submit"))
+        stages = job.prepare(tell)
+        if dry_run:
+            written = job.rehearse(out_folder, tell)
+        else:
+            job.start(tell)
+    if dry_run:
+        document = {"payloads": [str(path) for path in written], **_quote_document(stages)}
+        if as_json:
+            emit_json(document)
+            return
+        _print_quote(stages)
+        out.print(f"nothing sent; payloads: {', '.join(map(str, written))}", soft_wrap=True)
+        return
+    if as_json:
+        emit_json({"run": job.id, "jobs": job.job_documents()})
+        return
+    out.print(f"run: {job.id}", markup=False)
+    out.print(f"`qhw jobs watch {job.id}` waits for it", markup=False)
+
+
+@takes_settings
+def run(
+    settings: Any,
+    budget: Budget = None,
+    project: Project = "default",
+    out_folder: Out = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Submit, wait, compare: `qhw compare` for a paid device. Safe to interrupt.
+
+    What was sent stays in the ledger; `qhw jobs watch RUN` and `fetch RUN` go on with it.
+    """
+    from backends.registry import is_vendor
+    from qhw.cli.vendor_run import VendorRun
+
+    if not is_vendor(settings.device):
+        write_run(settings, out_folder, as_json=as_json)
+        return
+    with steps() as tell:
+        job = VendorRun.new(settings, budget, project, command_line(settings, "run"))
+        job.prepare(tell)
+        job.start(tell)
+        tell(f"submitted as {job.id}")
+        comparison = job.wait(tell)
+    job.report(comparison, out_folder, as_json=as_json)
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    from qhw.analysis.compare import default_model
+    from qhw.analysis.result import Settings
+
+    given: Path | None = options.pop("input_file")
+    options["model"] = options["model"] or default_model()
+    # absolute: the run may be taken up from another folder
+    return Settings.parse(**options, input=None if given is None else str(given.resolve()))
+
+
+def _quote_document(stages: tuple[StageQuote, ...]) -> dict[str, object]:
+    return {
+        "usd": sum(stage.micro for stage in stages) / 1e6,
+        "stages": [
+            {
+                "role": stage.role,
+                "jobs": len(stage.jobs),
+                "circuits": sum(len(job.submission.angles) for job in stage.jobs),
+                "shots": stage.jobs[0].submission.shots,
+                "two_qubit_gates": stage.compiled.two_qubit_gates,
+                "usd": stage.micro / 1e6,
+                "qpu_seconds": [job.cost.qpu_seconds for job in stage.jobs],
+                "basis": stage.jobs[0].cost.basis,
+            }
+            for stage in stages
+        ],
+    }
+
+
+def _print_quote(stages: tuple[StageQuote, ...]) -> None:
+    from qhw.jobs.money import show_money
+
+    for stage in stages:
+        rows = sum(len(job.submission.angles) for job in stage.jobs)
+        out.print(
+            f"{stage.role}: {show_money(stage.micro)}, {len(stage.jobs)} jobs, {rows} circuits of "
+            f"{stage.compiled.two_qubit_gates} two-qubit gates, "
+            f"{stage.jobs[0].submission.shots} shots each; {stage.jobs[0].cost.basis}",
+            markup=False,
+            soft_wrap=True,
+        )
+    out.print(f"total: {show_money(sum(stage.micro for stage in stages))}", markup=False)

@@ -1,0 +1,204 @@
+"""A run on a paid device, from the command line's point of view: begin it, take it up, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backends.registry import get_vendor
+from backends.vendor import VendorBackend
+from qhw.analysis.compare import Comparison, compare
+from qhw.analysis.quote import StageQuote, quote, reserved_later
+from qhw.analysis.result import Settings
+from qhw.cli.compare import report_run
+from qhw.jobs.budget import Budget
+from qhw.jobs.config import Config, load_config
+from qhw.jobs.device import LedgerBackend, Pending, Rehearsed
+from qhw.jobs.intent import RunRequest, new_run_id
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.money import parse_money
+from qhw.jobs.queries import get_run, jobs_of
+from qhw.jobs.records import JobRecord
+from qhw.jobs.work import watch
+
+Notify = Callable[[str], None]
+
+
+@dataclass
+class VendorRun:
+    """One run in the ledger.
+
+    Attributes:
+        ledger: where.
+        settings: of the main job.
+        backend: the device behind the ledger.
+        config: caps and patience.
+    """
+
+    ledger: Ledger
+    settings: Settings
+    backend: LedgerBackend
+    config: Config
+
+    @classmethod
+    def new(cls, settings: Settings, budget: str | None, project: str, command: str) -> VendorRun:
+        """A run that is not in the ledger yet.
+
+        Raises:
+            ValueError: the budget is no amount of a known currency.
+            ConfigError: the configuration cannot be used.
+            LedgerError: the ledger cannot be opened.
+            BackendError: the device does not exist, or the vendor cannot be reached.
+        """
+        config = load_config()
+        caps = Budget(None if budget is None else parse_money(budget), config.caps)
+        request = RunRequest(
+            id=new_run_id(),
+            task=settings.task,
+            project=project,
+            settings=settings.model_dump_json(),
+            command=command,
+        )
+        ledger = Ledger.open()
+        vendor = get_vendor(settings.device)
+        backend = LedgerBackend(ledger, request, vendor.name, lambda: vendor, caps, config.patience)
+        return cls(ledger, settings, backend, config)
+
+    @classmethod
+    def of(cls, ledger: Ledger, name: str) -> VendorRun:
+        """A run of the ledger.
+
+        Raises:
+            UnknownRunError: no such run.
+        """
+        with ledger.read() as connection:
+            record = get_run(connection, name)
+        config = load_config()
+        settings = Settings.model_validate_json(record.settings)
+        request = RunRequest(
+            record.id, record.task, record.project, record.settings, record.command
+        )
+        caps = Budget(record.budget_micro, config.caps)
+        made: list[VendorBackend] = []
+
+        def vendor() -> VendorBackend:
+            if not made:
+                made.append(get_vendor(record.backend))
+            return made[0]
+
+        backend = LedgerBackend(ledger, request, record.backend, vendor, caps, config.patience)
+        return cls(ledger, settings, backend, config)
+
+    @property
+    def id(self) -> str:
+        """Name of the run."""
+        return self.backend.request.id
+
+    def prepare(self, tell: Notify) -> tuple[StageQuote, ...]:
+        """Compile, check and price every stage; nothing is written down."""
+        stages = quote(self.settings, self.backend.vendor(), tell)
+        self.backend.later = reserved_later(stages)
+        self.backend.compiled = {stage.role: stage.compiled for stage in stages}
+        return stages
+
+    def rehearse(self, folder: Path, tell: Notify) -> list[Path]:
+        """Write exactly what would be posted for the first stage into a folder."""
+        self.backend.dry = True
+        try:
+            self._compare(tell)
+        except Rehearsed as rehearsed:
+            target = folder / f"{self.id}-dry-run"
+            target.mkdir(parents=True)
+            paths = [target / f"payload-{part}.bin" for part in range(len(rehearsed.jobs))]
+            for path, job in zip(paths, rehearsed.jobs, strict=True):
+                path.write_bytes(self.backend.vendor().payload(job.submission, "qhw-dry-run"))
+            return paths
+        raise AssertionError("a dry run must stop at the first stage")
+
+    def start(self, tell: Notify) -> None:
+        """Submit the first stage and return."""
+        self.backend.wait = False
+        try:
+            self._compare(tell)
+        except Pending:
+            self.backend.wait = True
+
+    def resume(self, tell: Notify) -> Comparison | None:
+        """Go on with the computation; ``None`` while counts are outstanding.
+
+        A stage whose inputs have become known is submitted.
+        """
+        try:
+            return self._compare(tell)
+        except Pending:
+            return None
+
+    def wait(self, tell: Notify, timeout_s: float | None = None) -> Comparison | None:
+        """Follow the run to its end; ``None`` when the time is up before that."""
+        comparison = self.resume(tell)
+        while comparison is None:
+            jobs = watch(
+                self.ledger,
+                lambda _: self.backend.vendor(),
+                self.id,
+                patience=self.config.patience,
+                timeout_s=timeout_s,
+                tell=lambda jobs: tell(states_line(jobs)),
+            )
+            if not all(job.state.final for job in jobs):
+                return None
+            comparison = self.resume(tell)
+        return comparison
+
+    def report(self, comparison: Comparison | None, folder: Path, *, as_json: bool) -> None:
+        """Write and print the comparison."""
+        assert comparison is not None  # waited for without a limit
+        report_run(comparison, folder, self.id, as_json=as_json)
+
+    def jobs(self) -> tuple[JobRecord, ...]:
+        """The run's jobs as they stand."""
+        with self.ledger.read() as connection:
+            return jobs_of(connection, self.id)
+
+    def job_documents(self) -> list[dict[str, Any]]:
+        """The run's jobs for JSON."""
+        return [job_document(job) for job in self.jobs()]
+
+    def _compare(self, tell: Notify) -> Comparison:
+        import torch
+
+        torch.set_num_threads(1)  # as `qhw compare` does
+        request = self.backend.request
+        return compare(self.settings, backend=self.backend, command=request.command, notify=tell)
+
+
+def job_document(job: JobRecord) -> dict[str, Any]:
+    """A job for JSON; dollars, ISO moments."""
+    return {
+        "job": job.id,
+        "run": job.run_id,
+        "role": job.role,
+        "part": job.part,
+        "backend": job.backend,
+        "key": job.key,
+        "rows": job.rows,
+        "shots": job.shots,
+        "state": str(job.state),
+        "vendor": job.vendor_text,
+        "queue_position": job.queue_position,
+        "created": job.created.isoformat(),
+        "updated": job.updated.isoformat(),
+        "estimate_usd": job.estimate_micro / 1e6,
+        "charged_usd": job.charge_micro / 1e6,
+    }
+
+
+def states_line(jobs: tuple[JobRecord, ...]) -> str:
+    """``3 complete, 1 queued (place 12)`` for people."""
+    counts = {state: sum(job.state is state for job in jobs) for state in {j.state for j in jobs}}
+    text = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+    places = [job.queue_position for job in jobs if job.queue_position is not None]
+    open_jobs = any(not job.state.final for job in jobs)
+    return f"{text} (place {min(places)} in the queue)" if places and open_jobs else text

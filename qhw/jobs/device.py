@@ -1,0 +1,184 @@
+"""A paid device as an ordinary backend, whose every run goes through the ledger.
+
+A comparison is computed from its settings and seed alone, so it can be started again at any time:
+what was submitted before is taken from the ledger, and where counts are still outstanding the
+computation stops with :class:`Pending`. That is how a run of several stages survives a closed
+laptop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+
+from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
+from backends.vendor import Submission, VendorBackend
+from calibration.snapshot import DeviceSnapshot
+from qhw.jobs.budget import Budget
+from qhw.jobs.config import Patience
+from qhw.jobs.content import get_template
+from qhw.jobs.errors import LedgerError
+from qhw.jobs.intent import PlannedJob, RunRequest, plan_jobs
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.money import MICRO
+from qhw.jobs.queries import actual_micro, costs_of, jobs_of, row_counts
+from qhw.jobs.records import CostRecord, JobRecord
+from qhw.jobs.work import submit_run
+
+_SAME_ANGLES = 1e-3
+"""Angles fitted again on another machine differ by less than this, radians."""
+_ROWS_NAMED = 5
+
+
+class Pending(Exception):  # noqa: N818 - not an error: the vendor has not finished
+    """Counts are outstanding; computing again later goes on from here."""
+
+
+class Rehearsed(Exception):  # noqa: N818 - not an error: this far and no further was asked for
+    """Everything but the sending was done.
+
+    Attributes:
+        jobs: what would have been sent.
+    """
+
+    def __init__(self, jobs: tuple[PlannedJob, ...]) -> None:
+        super().__init__(f"{len(jobs)} jobs, nothing sent")
+        self.jobs = jobs
+
+
+@dataclass
+class LedgerBackend:
+    """A vendor's device behind the ledger; implements :class:`backends.base.Backend`.
+
+    Attributes:
+        ledger: where runs are written down.
+        request: the run.
+        vendor: maker of the device's backend, called only when the device is needed.
+        budget: caps.
+        patience: waits and repeats.
+        later: reserved after each role, millionths of a dollar.
+        compiled: templates compiled already, by role.
+        wait: ``False`` stops after each submission, even if its counts came at once.
+        dry: stops before anything is written down.
+    """
+
+    ledger: Ledger
+    request: RunRequest
+    device: str
+    vendor: Callable[[], VendorBackend]
+    budget: Budget
+    patience: Patience = field(default_factory=Patience)
+    later: Mapping[str, int] = field(default_factory=dict)
+    compiled: dict[str, CompiledTemplate] = field(default_factory=dict)
+    wait: bool = True
+    dry: bool = False
+
+    @property
+    def name(self) -> str:
+        """Registry name of the device."""
+        return self.device
+
+    @property
+    def snapshot(self) -> DeviceSnapshot | None:
+        """Calibration that the circuits were compiled against."""
+        for compiled in self.compiled.values():
+            return compiled.snapshot
+        return self.vendor().snapshot
+
+    def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
+        """The run's template of that circuit's name; compiled only if there is none."""
+        role = circuit.name
+        with self.ledger.read() as connection:
+            jobs = jobs_of(connection, self.request.id, role)
+            if jobs:
+                self.compiled[role] = get_template(connection, jobs[0].circuit_id)
+        if role not in self.compiled:
+            self.compiled[role] = self.vendor().compile(circuit, seed=seed)
+        return self.compiled[role]
+
+    def run(
+        self, compiled: CompiledTemplate, angles: NDArray[np.float64], *, shots: int, seed: int
+    ) -> ShotResult:
+        """Counts from the ledger; submitted first if the run has no jobs of that circuit.
+
+        Raises:
+            Pending: not all counts are here.
+            Rehearsed: in a dry run.
+            BackendError: the device refuses, or some rows have no counts for good.
+            BudgetError: a cap would be passed.
+            LedgerError: the run was submitted with other angles.
+        """
+        del seed  # of simulators
+        role = self._role(compiled)
+        jobs = self._jobs(role)
+        fresh = not jobs
+        if fresh:
+            submission = Submission(compiled, angles, shots)
+            if self.dry:
+                raise Rehearsed(plan_jobs(self.vendor(), submission))
+            self._submit(role, submission)
+            jobs = self._jobs(role)
+        if not all(job.state.final for job in jobs) or (fresh and not self.wait):
+            raise Pending(self.request.id)
+        with self.ledger.read() as connection:
+            found = row_counts(connection, jobs)
+        if found.angles.shape != angles.shape or np.abs(found.angles - angles).max() > _SAME_ANGLES:
+            raise LedgerError(
+                f"Run {self.request.id} was submitted with other angles than its settings give "
+                "now: the model, the molecules or the code changed since"
+            )
+        if found.row_errors:
+            raise BackendError(_missing(self.request.id, found.row_errors, len(angles)))
+        finished = max(job.updated for job in jobs)
+        return ShotResult(found.counts, found.shots, self.device, None, finished)
+
+    def estimate(self, compiled: CompiledTemplate, *, circuits: int, shots: int) -> CostEstimate:
+        """What the run did cost, where the vendor has said so; else its estimate."""
+        del circuits, shots  # the ledger knows what was submitted
+        with self.ledger.read() as connection:
+            jobs = jobs_of(connection, self.request.id, self._role(compiled))
+            costs = [cost for job in jobs for cost in costs_of(connection, job.id)]
+        per_job = {id(cost): cost for cost in costs if cost.kind == "estimate"}
+        estimated = sum(cost.micro or 0 for cost in per_job.values())
+        actual = [cost for cost in costs if cost.kind == "actual"]
+        micro = actual_micro(actual)
+        if micro is None:
+            return CostEstimate(estimated / MICRO, _seconds(list(per_job.values())), "estimate")
+        basis = f"actual, {actual[0].basis}; the estimate was {estimated / MICRO:g} usd"
+        return CostEstimate(micro / MICRO, _seconds(actual), basis)
+
+    def _submit(self, role: str, submission: Submission) -> None:
+        submit_run(
+            self.ledger,
+            self.vendor(),
+            submission,
+            self.request,
+            self.budget,
+            role=role,
+            later_micro=self.later.get(role, 0),
+            patience=self.patience,
+        )
+
+    def _role(self, compiled: CompiledTemplate) -> str:
+        return next(role for role, own in self.compiled.items() if own is compiled)
+
+    def _jobs(self, role: str) -> tuple[JobRecord, ...]:
+        with self.ledger.read() as connection:
+            return jobs_of(connection, self.request.id, role)
+
+
+def _seconds(costs: list[CostRecord]) -> float | None:
+    known = [cost.qpu_seconds for cost in costs if cost.qpu_seconds is not None]
+    return sum(known) if known else None
+
+
+def _missing(run_id: str, errors: Mapping[int, str], rows: int) -> str:
+    first = "; ".join(f"row {row}: {errors[row]}" for row in sorted(errors)[:_ROWS_NAMED])
+    return (
+        f"Run {run_id} has no counts for {len(errors)} of {rows} rows ({first}); "
+        f"`qhw jobs counts {run_id}` writes those that are there"
+    )
