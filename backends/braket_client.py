@@ -52,7 +52,6 @@ _NO_CREDENTIALS = (
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown")
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
-_FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 8.0
 
 
@@ -129,7 +128,7 @@ class BraketClient:
 
     def _patiently(self, question: str, call: Callable[[], T]) -> T:
         ends = time.monotonic() + self._patience.question_s
-        pause, renewed = _FIRST_PAUSE_S, False
+        pause, renewed = self._patience.pause_s, False
         while True:
             wait = pause
             try:
@@ -171,7 +170,7 @@ class BraketClient:
             SubmissionUncertain: may have been accepted.
         """
         ends = time.monotonic() + self._patience.question_s
-        pause, renewed = _FIRST_PAUSE_S, False
+        pause, renewed = self._patience.pause_s, False
         while True:
             try:
                 client = self._client("braket")

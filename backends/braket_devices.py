@@ -33,6 +33,7 @@ _DAY_SETS = {
     "weekend": range(5, 7),
     **{day: (i,) for i, day in enumerate(_DAYS)},
 }
+_MAX_EMULATED_SHOTS = 1_000_000
 _DEBIAS = "braket.device_schema.error_mitigation.debias.Debias"
 
 
@@ -175,6 +176,28 @@ def read_device(name: str, answer: Mapping[str, Any], now: datetime) -> BraketDe
         )
     except SnapshotError as error:
         raise VendorError(f"Braket's answer cannot be used: {error}") from error
+
+
+def described_by(snapshot: DeviceSnapshot, now: datetime) -> BraketDevice:
+    """A device that is always open, from a snapshot alone: what an emulator stands for."""
+    limits = snapshot.job_limits
+    sets = None
+    if limits.max_circuits is not None or limits.max_total_shots is not None:
+        sets = ProgramSetLimits(limits.max_circuits, limits.max_total_shots)
+    return BraketDevice(
+        name=snapshot.name,
+        arn=ARNS.get(snapshot.name, snapshot.name),
+        status="ONLINE",
+        snapshot=snapshot,
+        qubits=snapshot.n_qubits,
+        shots=(limits.min_shots, limits.max_shots or _MAX_EMULATED_SHOTS),
+        windows=(),
+        program_sets=sets,
+        debias_shots=None,
+        usd_per_shot=None,
+        queue={},
+        read=now,
+    )
 
 
 def _windows(node: Node | None) -> tuple[Window, ...]:

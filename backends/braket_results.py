@@ -149,7 +149,7 @@ def _counts(entry: Mapping[str, Any], shots: int, wires: Sequence[int]) -> NDArr
 def _whole(shares: NDArray[np.float64], shots: int) -> NDArray[np.int64]:
     """Counts that sum to ``shots``: rounded down, what is left to the largest remainders."""
     exact = shares / shares.sum() * shots
-    counts = np.floor(exact + 1e-9).astype(np.int64)
+    counts: NDArray[np.int64] = np.floor(exact + 1e-9).astype(np.int64)
     left = shots - int(counts.sum())
     counts[np.argsort(counts - exact, kind="stable")[:left]] += 1
     return counts

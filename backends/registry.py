@@ -33,20 +33,26 @@ def _ibm(device: str) -> VendorBackend:
     return IBMBackend(device)
 
 
+def _braket(device: str) -> VendorBackend:
+    from backends.braket import BraketBackend
+
+    return BraketBackend(device)
+
+
 def _emulator(device: str) -> VendorBackend:
+    from backends.braket_emulator import BraketEmulator
     from backends.ibm_emulator import IBMEmulator
 
     try:
         snapshot = load_snapshot(device)
     except SnapshotError as error:
         raise UnknownBackendError(f"Argument `name` must name a snapshot, but: {error}") from error
-    if snapshot.vendor == "ibm":
-        return IBMEmulator(snapshot)
-    raise UnknownBackendError(f"There is no emulator of {snapshot.vendor} devices ({device}).")
+    return IBMEmulator(snapshot) if snapshot.vendor == "ibm" else BraketEmulator(snapshot)
 
 
 _VENDORS: dict[str, Callable[[str], VendorBackend]] = {
     "ibm": _ibm,
+    "braket": _braket,
     "emulator": _emulator,
 }
 """Maker of each paid prefix (and of its rehearsal); it is given what follows the colon.

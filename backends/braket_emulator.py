@@ -1,0 +1,151 @@
+"""``emulator:<Braket device>``: a rehearsal of ``braket:`` on this machine, free and at once.
+
+The very payload that ``braket:`` would post is decoded and run with the noise of the snapshot,
+which keeps both directions of readout error and relaxation apart, as Amazon's own emulator does
+not. A job needs no memory: its id holds the key, the key seeds its shots.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+
+from backends.base import BackendError, CompiledTemplate, CostEstimate
+from backends.braket_checks import check_limits, check_native, rows_a_task
+from backends.braket_devices import described_by
+from backends.braket_execute import decode, run_native
+from backends.braket_program import Destination, openqasm, task_parameters
+from backends.checks import check_angles
+from backends.native.template import compile_template, native_rows
+from backends.vendor import JobCounts, JobHandle, JobState, JobStatus, Submission, Usage
+from calibration.catalog import load_snapshot
+from calibration.noise import NoiseOptions
+from calibration.snapshot import DeviceSnapshot
+
+_PREFIX = "local-"
+_MAX_QUBITS = 14
+_NOWHERE = Destination("amazon-braket-emulated", "qhw")
+
+
+class BraketEmulator:
+    """A device's snapshot behind the protocol of a paid backend.
+
+    Args:
+        snapshot: of IQM, Rigetti or IonQ, or its name, or a file of ``deviceCapabilities``.
+        noise: strength of each source of noise; as reported by default.
+    """
+
+    def __init__(
+        self, snapshot: DeviceSnapshot | str, *, noise: NoiseOptions | None = None
+    ) -> None:
+        self._snapshot = load_snapshot(snapshot) if isinstance(snapshot, str) else snapshot
+        self._noise = noise or NoiseOptions()
+        self._device = described_by(self._snapshot, datetime.now(UTC))
+
+    @property
+    def name(self) -> str:
+        """``emulator:`` and the device's name."""
+        return f"emulator:{self._snapshot.name}"
+
+    @property
+    def snapshot(self) -> DeviceSnapshot:
+        """Calibration that is emulated."""
+        return self._snapshot
+
+    def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
+        """Compile as ``braket:`` does.
+
+        Raises:
+            BackendError: the circuit does not fit the device.
+        """
+        return compile_template(circuit, self._snapshot, seed=seed)
+
+    def split(self, submission: Submission) -> tuple[Submission, ...]:
+        """Cut as ``braket:`` does."""
+        x = check_angles(submission.compiled, submission.angles)
+        size = rows_a_task(self._device, submission.shots)
+        return tuple(
+            Submission(submission.compiled, x[i : i + size], submission.shots)
+            for i in range(0, len(x), size)
+        )
+
+    def validate(self, submission: Submission) -> None:
+        """Check what ``braket:`` checks, and that the circuit is small enough to simulate.
+
+        Raises:
+            BackendError: the first thing the device would refuse.
+        """
+        check_limits(submission, self._device)
+        compiled = submission.compiled
+        if compiled.circuit.num_qubits > _MAX_QUBITS:
+            raise BackendError(
+                f"Argument `submission` must use at most {_MAX_QUBITS} qubits on an emulator, but "
+                f"uses {compiled.circuit.num_qubits}."
+            )
+        rows = native_rows(compiled, submission.angles)
+        check_native(rows, self._snapshot, compiled.physical_qubits)
+
+    def payload(self, submission: Submission, key: str) -> bytes:
+        """What ``braket:`` would post, but for where results go."""
+        return json.dumps(self._parameters(submission, key), indent=1).encode()
+
+    def estimate(self, submission: Submission) -> CostEstimate:
+        """Free."""
+        del submission
+        return CostEstimate(0.0, None, "emulated on this machine, free")
+
+    def submit(self, submission: Submission, key: str) -> JobHandle:
+        """Check; the work is done when the counts are fetched."""
+        self.validate(submission)
+        return self._handle(key)
+
+    def find(self, key: str, since: datetime) -> tuple[JobHandle, ...]:
+        """The job of the key: every key has one."""
+        del since
+        return (self._handle(key),)
+
+    def status(self, handle: JobHandle) -> JobStatus:
+        """Done."""
+        del handle
+        return JobStatus(JobState.DONE, "emulated")
+
+    def fetch(self, handle: JobHandle, submission: Submission) -> JobCounts:
+        """Run the job; the same key gives the same counts.
+
+        Raises:
+            BackendError: as :meth:`validate`.
+        """
+        self.validate(submission)
+        executables, _ = decode(self._parameters(submission, handle.key)["action"])
+        seed = int.from_bytes(hashlib.sha256(handle.key.encode()).digest()[:4], "big")
+        bits = run_native(executables, self._snapshot, submission.shots, seed, self._noise)
+        m = submission.compiled.n_measured
+        outcomes = [found @ (1 << np.arange(m)[::-1]) for found in bits]
+        counts = np.stack([np.bincount(row, minlength=2**m) for row in outcomes]).astype(np.int64)
+        return JobCounts(counts, {}, counts.tobytes(), datetime.now(UTC))
+
+    def cancel(self, handle: JobHandle) -> JobStatus:
+        """Already final."""
+        return self.status(handle)
+
+    def usage(self, handle: JobHandle) -> Usage:
+        """Free."""
+        del handle
+        return Usage(0.0, None, "emulated on this machine, free")
+
+    def _parameters(self, submission: Submission, key: str) -> dict[str, Any]:
+        compiled = submission.compiled
+        labels = [self._snapshot.labels[q] for q in compiled.physical_qubits]
+        sources = [openqasm(row, labels) for row in native_rows(compiled, submission.angles)]
+        qubits = compiled.circuit.num_qubits
+        return task_parameters(
+            sources, submission.shots, self._device, key, _NOWHERE, qubits=qubits
+        )
+
+    def _handle(self, key: str) -> JobHandle:
+        return JobHandle(self.name, f"{_PREFIX}{key}", key, datetime.now(UTC))
