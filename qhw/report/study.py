@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from qhw.analysis.provenance import versions
 from qhw.models.checkpoint import code_version
+from qhw.report.format import percent
 from qhw.report.page import asset, environment
 from qhw.report.study_figures import (
     budget_figure,
@@ -117,8 +119,20 @@ def verdicts(summary: StudySummary) -> list[Verdicts]:
             for name in _LEVELS
             if count[name]
         ]
-        out.append(Verdicts(model, level, f"At the reported noise {model} is {'; '.join(parts)}."))
+        text = f"At the reported noise {model} is {'; '.join(parts).rstrip(',')}. {_valid(curves)}"
+        out.append(Verdicts(model, level, text))
     return out
+
+
+def _valid(curves: Sequence[Curve]) -> str:
+    """What becomes of its molecules, a distance being no molecule."""
+    shares = [(p.valid.value, c.device) for c in curves if (p := c.point(1.0)) is not None]
+    (least, worst), (most, best) = min(shares), max(shares)
+    exact = f"where exact gives {percent(curves[0].exact_valid)}"
+    if least == most:
+        return f"Of its molecules {percent(most)} are valid {exact}."
+    shown = f"{percent(least)} ({worst}) to {percent(most)} ({best})"
+    return f"Of its molecules {shown} are valid {exact}."
 
 
 _LEVELS = ("better", "same", "worse")

@@ -140,6 +140,8 @@ def budget_figure(budgets: Sequence[BudgetTable]) -> str:
 def _budget_bars(axes: Axes, budget: BudgetTable, place: int, count: int) -> None:
     width = 0.8 / count
     for number, cost in enumerate(budget.costs):
+        if not budget.known(cost.source):
+            continue
         x = place + (number - (count - 1) / 2) * width
         colour = PALETTE[number % len(PALETTE)]
         if cost.saved is not None:

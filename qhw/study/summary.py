@@ -25,6 +25,8 @@ from qhw.study.grid import ALL_ON
 FloatArray = NDArray[np.float64]
 Row = Mapping[str, Any]
 SCHEMA_VERSION = 1
+NEED_DURATIONS = ("gate_relaxation", "idle", "detuning")
+"""Sources that no device shows that reports no gate times."""
 _SEED = 41
 
 
@@ -140,6 +142,10 @@ class BudgetTable(Frozen):
     prior_mean: float
     costs: tuple[SourceCost, ...]
     idle_known: bool
+
+    def known(self, source: str) -> bool:
+        """Whether the device reports enough to say what a source costs."""
+        return self.idle_known or source not in NEED_DURATIONS
 
 
 class Failure(Frozen):
