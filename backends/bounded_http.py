@@ -33,15 +33,17 @@ class Patience:
         silence_s: for the next packet.
         request_s: for a whole answer, from its first header to its last byte.
         question_s: for a question with all its repeats.
+        pause_s: before the first repeat; doubles from one to the next.
     """
 
     connect_s: float = 5.0
     silence_s: float = 30.0
     request_s: float = 120.0
     question_s: float = 60.0
+    pause_s: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("connect_s", "silence_s", "request_s", "question_s"):
+        for name in ("connect_s", "silence_s", "request_s", "question_s", "pause_s"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(
                     f"Argument `{name}` must be above 0 and finite, but is {getattr(self, name)}."
@@ -84,7 +86,7 @@ class BoundedAdapter(HTTPAdapter):
                 body += chunk
                 if time.monotonic() > ends:
                     raise requests.ReadTimeout(
-                        f"no whole answer in {p.request_s:g} s", request=request, response=response
+                        f"no whole answer in {p.request_s:g} s", request=request
                     )
         except HTTPError as error:
             raise requests.ConnectionError(error, request=request) from error

@@ -91,6 +91,7 @@ class Login(CloudAuth):
             bool(account.verify),
         )
         self._url = check_address(self.tm.url.rstrip("/"))
+        self._patience = patience
         self._session = bounded_session(patience)
         self._session.verify = bool(account.verify)
         if account.proxies:
@@ -98,6 +99,7 @@ class Login(CloudAuth):
         self._guard = threading.Lock()
         self._token = ""
         self._ends = 0.0
+        self._secrets = {account.token}
 
     def get_headers(self) -> dict[str, str]:
         """Headers of a request to the API.
@@ -113,6 +115,7 @@ class Login(CloudAuth):
         with self._guard:
             if time.time() > self._ends - _EARLY_S:
                 self._token, self._ends = self._log_in()
+                self._secrets.add(self._token)
             return self._token
 
     def forget(self) -> None:
@@ -121,16 +124,16 @@ class Login(CloudAuth):
             self._ends = 0.0
 
     def scrub(self, text: object) -> str:
-        """The text without this account's key and token, or anything that looks like one."""
+        """The text without this account's key and tokens, or anything that looks like one."""
         plain = _SECRET.sub(r"\1\2[hidden]", str(text))
-        for secret in (self.api_key, self._token):
-            plain = plain.replace(secret, "[hidden]") if secret else plain
+        for secret in self._secrets:
+            plain = plain.replace(secret, "[hidden]")
         return plain
 
     def _log_in(self) -> tuple[str, float]:
         problem = ""
         for attempt in range(_LOGIN_TRIES):
-            time.sleep(0.3 * attempt)
+            time.sleep(self._patience.pause_s * attempt)
             try:
                 # a redirect would carry the key elsewhere
                 answer = self._session.post(

@@ -32,7 +32,6 @@ T = TypeVar("T")
 
 _PASSING = (-1, 408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 524)
 """Status codes after which the same question may be answered; -1 is no answer."""
-_FIRST_PAUSE_S = 0.5
 _MALFORMED_TRIES = 3
 
 
@@ -98,7 +97,7 @@ class IBMClient:
             VendorUnavailable: no proper answer in bounded time.
         """
         ends = time.monotonic() + self._patience.question_s
-        pause, renewed, malformed = _FIRST_PAUSE_S, False, 0
+        pause, renewed, malformed = self._patience.pause_s, False, 0
         while True:
             try:
                 return call(self._open()[1])

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -101,11 +102,12 @@ class LoopbackServer:
         return self
 
     def stop(self) -> None:
-        """Free the port and let go of every connection that hangs."""
+        """Free the port and break every connection, those that hang too."""
         self._stopping.set()
         if self._thread.is_alive():
             self._http.shutdown()
         self._http.server_close()
+        self._http.break_connections()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -143,6 +145,31 @@ class _Http(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
     owner: LoopbackServer
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept, and remember."""
+        connection, address = super().get_request()
+        with self._lock:
+            self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close, and forget."""
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def break_connections(self) -> None:
+        """End every connection from this side."""
+        with self._lock:
+            for connection in self._open:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no error here; anything else is shown."""

@@ -19,7 +19,7 @@ from backends.vendor import Submission
 from calibration.noise import NoiseOptions
 from tests.backends.circuits import product_circuit
 
-PATIENCE = Patience(connect_s=2.0, silence_s=0.6, request_s=1.5, question_s=3.0)
+PATIENCE = Patience(connect_s=2.0, silence_s=0.4, request_s=0.8, question_s=1.1, pause_s=0.05)
 ANGLES = np.array([[0.3, 1.0, 2.0], [2.8, 0.1, 0.7]])
 
 
