@@ -73,7 +73,9 @@ def main() -> None:
     rng = np.random.default_rng(0)
     shape = (max(BATCHES), len(compiled.parameter_names))
     angles = rng.uniform(-np.pi, np.pi, shape)
-    NoisyProgram(compiled, device=args.torch_device).probabilities(angles[:2])  # warm up
+    # warm up both: a first call loads libraries and compiles noise
+    NoisyProgram(compiled, device=args.torch_device).probabilities(angles[:2])
+    _aer(aer, compiled, angles[:AER_ROWS])
     rows = [measure(aer, compiled, angles[:batch], args.torch_device) for batch in BATCHES]
     if args.json:
         about = {

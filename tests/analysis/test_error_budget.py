@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,3 +108,12 @@ def test_json_round_trip_and_what_is_refused(compiled: CompiledTemplate) -> None
     ideal = ExactBackend().compile(staircase_circuit(4))
     with pytest.raises(ValueError, match="must be compiled for a device"):
         error_budget(ideal, ANGLES, np.random.default_rng(0))
+
+
+def test_golden_file_still_loads() -> None:
+    text = (Path(__file__).parent / "golden" / "error_budget_v1.json").read_text()
+    found = ErrorBudget.from_json(text)
+    assert (found.device, found.taken, found.latents) == ("test_line", TAKEN, 2)
+    fresh = error_budget(waiting_template(), np.array([[1.0], [2.0]]), np.random.default_rng(0))
+    assert found.total.value == pytest.approx(fresh.total.value, abs=1e-12)
+    assert found.sources[0].source == fresh.sources[0].source

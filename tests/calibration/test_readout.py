@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,3 +177,11 @@ def test_json_and_what_is_refused() -> None:
         fit_readout([[0], [1]], [[5, 1], [1, 4]], [0], device="d", taken=TAKEN)
     ideal = calibrate_readout(backend, [0, 1], shots=100, seed=0)
     assert all((q.p10, q.p01) == (0, 0) and q.p10_error > 0 for q in ideal.qubits)
+
+
+def test_golden_file_still_loads() -> None:
+    text = (Path(__file__).parent / "golden" / "readout_v1.json").read_text()
+    found = ReadoutCalibration.from_json(text)
+    assert (found.device, found.taken, found.shots, found.states) == ("test", TAKEN, SHOTS, 4)
+    assert found.pairs[0].qubits == (20, 21)
+    np.testing.assert_allclose(np.array(found.pairs[0].matrix), PAIR, atol=0.01)

@@ -1,0 +1,82 @@
+"""``qhw calibrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qhw.cli.console import emit_json, out, steps
+from qhw.cli.options import DEFAULT_DEVICE, Device, Json, Model, Seed, Shots
+
+
+def calibrate_command(
+    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON file to write.")],
+    device: Device = DEFAULT_DEVICE,
+    model: Model = None,
+    shots: Shots = 20_000,
+    qubits: Annotated[
+        str | None,
+        typer.Option(
+            help="Device qubits, for example 3,4,5; by default those the model's decoder reads."
+        ),
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure how a device's qubits are misread, alone and in pairs, and store it."""
+    import json
+
+    from backends.registry import get_backend
+    from qhw.analysis.calibrate import calibrate_readout
+    from qhw.models.checkpoint import write_atomically
+
+    with steps() as tell:
+        backend = get_backend(device)
+        if qubits is None:
+            tell("compiling the decoder, to calibrate the qubits it reads")
+            chosen = _decoder_qubits(device, model)
+        else:
+            chosen = _numbers(qubits)
+        tell(f"calibrating {len(chosen)} qubits, {shots} shots a state")
+        found = calibrate_readout(backend, chosen, shots=shots, seed=seed)
+    write_atomically(out_file, found.to_json().encode())
+    if as_json:
+        emit_json({"file": str(out_file), **json.loads(found.to_json())})
+        return
+    from rich.table import Table
+
+    table = Table(title=f"readout of {found.device}, {found.states} states x {shots:,} shots")
+    for heading in ("qubit", "p(1|0)", "p(0|1)"):
+        table.add_column(heading, justify="right")
+    for q in found.qubits:
+        table.add_row(
+            str(q.qubit), f"{q.p10:.4f} ± {q.p10_error:.4f}", f"{q.p01:.4f} ± {q.p01_error:.4f}"
+        )
+    out.print(table)
+    pairs = found.correlated_pairs(chosen)
+    named = ", ".join(f"{a}-{b} ({p.significance:.1f} sigma)" for p in pairs for a, b in [p.qubits])
+    out.print(f"read together: {named or 'no pair'}", soft_wrap=True)
+    out.print(f"stored in {out_file}", soft_wrap=True)
+
+
+def _decoder_qubits(device: str, model: str | None) -> tuple[int, ...]:
+    from backends.registry import get_backend
+    from qhw.analysis.calibrate import measured_device_qubits
+    from qhw.analysis.compare import default_model
+    from qhw.circuits.templates import build_template
+    from qhw.models.checkpoint import load
+
+    loaded, _ = load(model or default_model())
+    template = build_template(loaded.decoder_plan(), "brickwork")
+    return measured_device_qubits(get_backend(device).compile(template.circuit))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(
+            f"Argument `qubits` must be whole numbers with commas between, but is {text!r}"
+        ) from error
