@@ -80,9 +80,9 @@ def qvae_ansatz(n_wires: int, n_blocks: int, *, mirrored: bool = False) -> Ansat
 
 
 def chain_ansatz(n_wires: int, n_layers: int) -> Ansatz:
-    """Brickwork on a line: layers of RZ-RY-RZ on every wire and CZ on alternate bonds, then RZ-RY-RZ.
+    """Brickwork on a line: RZ-RY-RZ on every wire and CZ on alternate bonds, last RZ-RY-RZ again.
 
-    Layer ``l`` entangles bonds ``(w, w+1)`` with ``w % 2 == l % 2``; on 7 wires each layer has 3 CZ.
+    Layer ``l`` entangles bonds ``(w, w+1)`` with ``w % 2 == l % 2``: 3 CZ a layer on 7 wires.
     Angles are ordered ``[layer][wire][rz, ry, rz]``.
     """
     ops: list[Op] = []

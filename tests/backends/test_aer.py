@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 from qiskit.quantum_info import DensityMatrix, Kraus, SuperOp
 
 from backends.aer import AerBackend
@@ -16,7 +15,7 @@ from calibration.interaction import delay_seconds
 from calibration.noise import DeviceNoise, NoiseOptions, apply_confusion
 from calibration.readers.ibm import read_ibm_fake
 from calibration.snapshot import DeviceSnapshot
-from qhw.circuits.ansatz import chain_ansatz
+from qhw.circuits.ansatz import chain_ansatz, qvae_ansatz
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import CircuitTemplate, build_template, data_angles
 from tests.backends.circuits import product_circuit, staircase_circuit
@@ -98,11 +97,8 @@ def test_probabilities_equal_an_independent_density_matrix(boston: DeviceSnapsho
         np.testing.assert_allclose(found, read, atol=1e-10)
 
 
-def test_chain_needs_no_swap_and_little_time(
-    boston: DeviceSnapshot, decoder: CircuitTemplate
-) -> None:
+def test_chain_needs_no_swap(boston: DeviceSnapshot, decoder: CircuitTemplate) -> None:
     backend = AerBackend(boston)
-    start = time.perf_counter()
     compiled = backend.compile(decoder.circuit)
     assert compiled.two_qubit_gates == 16 + 42
     assert len(set(compiled.physical_qubits)) == 7
@@ -112,7 +108,6 @@ def test_chain_needs_no_swap_and_little_time(
     angles = data_angles(decoder, latents).angles
     noisy = backend.probabilities(compiled, angles)
     counts = backend.run(compiled, angles, shots=100_000, seed=3).counts
-    assert time.perf_counter() - start < 15  # 1.5 s on an idle core
     exact = ExactBackend()
     ideal = exact.probabilities(exact.compile(decoder.circuit), angles)
     distance = np.abs(noisy - ideal).sum(1) / 2
@@ -239,3 +234,33 @@ def test_missing_durations_mean_no_waiting(boston: DeviceSnapshot) -> None:
     compiled = AerBackend(timeless).compile(staircase_circuit(4))
     assert compiled.duration_s == 0.0
     assert "delay" not in compiled.circuit.count_ops()
+
+
+@pytest.mark.parametrize("ring", [False, True])
+def test_fractional_gates_keep_to_the_hardware_range(boston: DeviceSnapshot, ring: bool) -> None:
+    ansatz = qvae_ansatz(5, 1) if ring else chain_ansatz(5, 4)
+    weights = np.random.default_rng(6).uniform(-7, 7, ansatz.n_angles)
+    plan = CircuitPlan("amplitudes", (2, 3, 4), None, ansatz, weights, (4, 0, 1, 2))
+    template = build_template(plan)
+    angles = data_angles(template, np.random.default_rng(7).normal(size=(3, 8))).angles
+    plain = AerBackend(boston).compile(template.circuit)
+    backend = AerBackend(boston, fractional=True, noise=NoiseOptions(0, 0, 0))
+    compiled = backend.compile(template.circuit)
+    used = [float(i.operation.params[0]) for i in compiled.circuit.get_instructions("rzz")]
+    assert len(used) > 3
+    assert min(used) >= 0
+    assert max(used) <= np.pi / 2 + 1e-12
+    assert compiled.two_qubit_gates <= plain.two_qubit_gates
+    exact = ExactBackend()
+    ideal = exact.probabilities(exact.compile(template.circuit), angles)
+    np.testing.assert_allclose(backend.probabilities(compiled, angles), ideal, atol=1e-12)
+
+
+def test_free_two_qubit_angles_cannot_be_folded(boston: DeviceSnapshot) -> None:
+    circuit = QuantumCircuit(2, 2)
+    circuit.rzz(Parameter("t"), 0, 1)
+    circuit.h([0, 1])
+    circuit.measure([0, 1], [0, 1])
+    with pytest.raises(BackendError, match="must have fixed two-qubit angles"):
+        AerBackend(boston, fractional=True).compile(circuit)
+    assert AerBackend(boston).compile(circuit).two_qubit_gates == 2

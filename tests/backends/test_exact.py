@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
@@ -64,16 +62,11 @@ def test_thousand_rows_of_the_seven_qubit_encoder(backend: ExactBackend) -> None
     compiled = backend.compile(template.circuit)
     assert compiled.two_qubit_gates == 126 + 140
     angles = data_angles(template, rng.normal(size=(1000, 128))).angles
-    start = time.perf_counter()
     p = backend.probabilities(compiled, angles)
-    seconds = time.perf_counter() - start
-    assert seconds < 8  # 1.4 s on an idle core
     bound = template.circuit.assign_parameters(
         dict(zip(template.parameter_names, angles[-1], strict=True))
     )
     state = Statevector(bound.remove_final_measurements(inplace=False))
     # Wires 0-4 are qubits 6-2; the first listed qubit is the least significant.
     np.testing.assert_allclose(p[-1], state.probabilities([2, 3, 4, 5, 6]), atol=1e-12)
-    start = time.perf_counter()
     assert len(bind_rows(compiled, angles)) == 1000
-    assert time.perf_counter() - start < 2
