@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -36,14 +37,14 @@ def postgres_server() -> Iterator[str]:
     found = [Path(p) for p in (shutil.which("initdb"),) if p]
     found += sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
-        pytest.skip("no PostgreSQL here: initdb is neither on PATH nor in /usr/lib/postgresql")
+        _absent("initdb is neither on PATH nor in /usr/lib/postgresql")
     programs = found[-1].resolve().parent
     # not below pytest's own folders: only their owner may enter those, and it may be root
     folder = Path(tempfile.mkdtemp(prefix="qhw-pg-"))
     as_user: list[str] = []
     if os.getuid() == 0:  # PostgreSQL refuses to run as root
         if shutil.which("runuser") is None:
-            pytest.skip("PostgreSQL refuses to run as root and there is no runuser")
+            _absent("it refuses to run as root and there is no runuser")
         as_user = ["runuser", "-u", "postgres", "--"]
         shutil.chown(folder, "postgres")
 
@@ -60,6 +61,13 @@ def postgres_server() -> Iterator[str]:
     finally:
         call(control, "-D", str(data), "-m", "immediate", "stop")
         shutil.rmtree(folder)
+
+
+def _absent(why: str) -> NoReturn:
+    """Skip, except where the continuous integration says that PostgreSQL is there."""
+    if os.environ.get("QHW_TEST_POSTGRES") == "required":
+        pytest.fail(f"PostgreSQL is required but {why}")
+    pytest.skip(f"no PostgreSQL here: {why}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
