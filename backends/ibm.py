@@ -10,6 +10,8 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit_ibm_runtime import IBMBackend as QiskitIBMBackend
 from qiskit_ibm_runtime.api.rest.runtime import Runtime
+from qiskit_ibm_runtime.exceptions import IBMError
+from samplomatic.exceptions import BuildError, SamplexError
 
 from backends.aer import AerBackend
 from backends.base import BackendError, CompiledTemplate, CostEstimate, UnknownBackendError
@@ -42,7 +44,6 @@ from backends.vendor import (
     SubmissionRefused,
     SubmissionUncertain,
     Usage,
-    VendorError,
     VendorUnavailable,
 )
 from calibration.readers.ibm import read_ibm_backend
@@ -166,7 +167,7 @@ class IBMBackend:
         """
         try:
             request = self._request(submission, key)
-        except VendorError as error:
+        except (BackendError, IBMError, BuildError, SamplexError) as error:
             raise SubmissionRefused(f"Not sent: {error}") from error
         answer: Any = self._client.submit(lambda c: c.program_run(**request))
         job_id = answer.get("id") if isinstance(answer, dict) else None

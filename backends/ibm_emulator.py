@@ -25,7 +25,15 @@ from backends.ibm_program import (
     sampler_options,
     split,
 )
-from backends.vendor import JobCounts, JobHandle, JobState, JobStatus, Submission, Usage
+from backends.vendor import (
+    JobCounts,
+    JobHandle,
+    JobState,
+    JobStatus,
+    Submission,
+    SubmissionRefused,
+    Usage,
+)
 from calibration.aer_noise import to_aer_noise_model
 from calibration.catalog import load_snapshot
 from calibration.snapshot import DeviceSnapshot
@@ -101,8 +109,15 @@ class IBMEmulator:
         return CostEstimate(0.0, None, "emulated on this machine, free")
 
     def submit(self, submission: Submission, key: str) -> JobHandle:
-        """Check; the work is done when the counts are fetched."""
-        self.validate(submission)
+        """Check; the work is done when the counts are fetched.
+
+        Raises:
+            SubmissionRefused: the device would refuse it.
+        """
+        try:
+            self.validate(submission)
+        except BackendError as error:
+            raise SubmissionRefused(f"Not sent: {error}") from error
         return self._handle(key)
 
     def find(self, key: str, since: datetime) -> tuple[JobHandle, ...]:

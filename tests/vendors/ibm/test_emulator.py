@@ -12,7 +12,7 @@ from backends.base import BackendError, UnknownBackendError
 from backends.ibm_emulator import IBMEmulator
 from backends.ibm_program import IBMOptions
 from backends.registry import get_backend, get_vendor
-from backends.vendor import JobState, Submission, VendorBackend
+from backends.vendor import JobState, Submission, SubmissionRefused, VendorBackend
 from tests.backends.circuits import staircase_circuit, staircase_distribution
 
 ANGLES = np.array([[0.3, 1.0, 2.0, 0.5], [2.8, 0.1, 0.7, 1.9]])
@@ -58,7 +58,7 @@ def test_twirling_keeps_the_distribution() -> None:
 def test_refuses_what_the_device_refuses() -> None:
     emulator = IBMEmulator("ibm_boston")
     submission = Submission(emulator.compile(staircase_circuit(4)), ANGLES, 0)
-    with pytest.raises(BackendError, match="shots"):
+    with pytest.raises(SubmissionRefused, match="shots"):
         emulator.submit(submission, "key")
     with pytest.raises(BackendError, match="decoupling"):
         IBMEmulator("ibm_boston", options=IBMOptions(decoupling="XX"))
