@@ -13,6 +13,7 @@ import rustworkx as rx
 from qiskit import QuantumCircuit, transpile
 
 from backends.base import BackendError
+from backends.native.fold import fold_rzz_angles
 from backends.native.target import native_gates, to_target
 from calibration.layout import Interaction, Layout, LayoutError, best_layouts, score
 from calibration.snapshot import DeviceSnapshot
@@ -92,13 +93,19 @@ def _compile(
 ) -> Placement:
     """Compile on these qubits only; without ``layout``, qubit i starts on ``qubits[i]``."""
     part = snapshot.restricted(qubits)
+    target = to_target(part, fractional=fractional)
     native = transpile(
         circuit,
-        target=to_target(part, fractional=fractional),
+        target=target,
         initial_layout=list(range(circuit.num_qubits)) if layout is None else layout or None,
         optimization_level=3,
         seed_transpiler=seed,
     )
+    folded = fold_rzz_angles(native, part)
+    if folded is not native:
+        # Level 1 only merges one-qubit gates of a circuit that is already in place.
+        stay = list(range(part.n_qubits))
+        native = transpile(folded, target=target, initial_layout=stay, optimization_level=1)
     used = score(Interaction.of(native, part), part, range(part.n_qubits))
     return Placement(native, qubits, used, seed)
 
