@@ -17,11 +17,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.chaos.loopback import BraketWorld, IBMWorld
 from benchmarks.chaos.schedule import Report, run_schedule
 from benchmarks.chaos.world import LocalWorld, World
 from qhw.jobs.ledger import Ledger
 
-WORLDS: dict[str, Callable[[Path], World]] = {"local": LocalWorld}
+WORLDS: dict[str, Callable[[Path], World]] = {
+    "local": LocalWorld,
+    "ibm": IBMWorld,
+    "braket": BraketWorld,
+}
 """Maker of each vendor's world, given an empty folder."""
 
 
