@@ -21,7 +21,7 @@ from backends.braket_checks import check_device, check_limits, check_native, row
 from backends.braket_client import BraketClient, BraketRefusal
 from backends.braket_devices import BraketDevice, arn_of, read_device, region_of_arn
 from backends.braket_program import KEY_TAG, Destination, openqasm, task_parameters
-from backends.braket_results import read_rows
+from backends.braket_results import read_rows, simulated_seconds
 from backends.checks import check_angles, check_circuit, measured_qubits
 from backends.native.template import compile_template, native_rows
 from backends.prices import PriceEntry, price_of
@@ -234,17 +234,15 @@ class BraketBackend:
             answer = self._client.ask(
                 f"tasks of {key}",
                 "search_quantum_tasks",
-                (),
+                ("quantumTasks",),
                 filters=filters,
                 maxResults=_PAGE,
                 **page,
             )
-            if not isinstance(answer.get("quantumTasks"), list):
-                raise VendorUnavailable(f"Braket did not list its tasks (tasks of {key}).")
             for task in answer["quantumTasks"]:
                 if (task.get("tags") or {}).get(KEY_TAG) == key:
-                    arn = str(task["quantumTaskArn"])
-                    found[arn] = JobHandle(self.name, arn, key, task["createdAt"].astimezone(UTC))
+                    handle = self._handle(task, key)
+                    found[handle.vendor_id] = handle
             if not answer.get("nextToken"):
                 return tuple(sorted(found.values(), key=lambda handle: handle.created))
             page = {"nextToken": answer["nextToken"]}
@@ -273,7 +271,7 @@ class BraketBackend:
             found = read_rows(
                 bucket,
                 f"{folder}/results.json",
-                self._client.read_object,
+                self._client.read_document,
                 rows,
                 submission.shots,
                 self._wires(submission.compiled),
@@ -318,15 +316,21 @@ class BraketBackend:
         return Usage(usd, None, f"{source}: {shots}, at {per_shot:g} USD; {price.basis()}")
 
     # -- parts -----------------------------------------------------------------------------------
+    def _handle(self, task: dict[str, Any], key: str) -> JobHandle:
+        arn, created = task.get("quantumTaskArn"), task.get("createdAt")
+        if not arn or created is None:
+            raise VendorUnavailable(f"Braket lists a task of {key} without its ARN or time.")
+        return JobHandle(self.name, str(arn), key, created.astimezone(UTC))
+
     def _simulated(self, task: dict[str, Any], price: PriceEntry) -> Usage:
         if task["status"] != "COMPLETED":
             return Usage(0.0, 0.0, "a simulation that did not complete is taken as free")
         key = f"{task['outputS3Directory']}/results.json"
-        raw = json.loads(self._client.read_object(str(task["outputS3Bucket"]), key))
-        told = (raw.get("additionalMetadata") or {}).get("simulatorMetadata") or {}
-        if told.get("executionDuration") is None:
+        raw = json.loads(self._client.read_document(str(task["outputS3Bucket"]), key))
+        told = simulated_seconds(raw)
+        if told is None:
             return Usage(None, None, "the result names no execution time")
-        seconds = max(_SIMULATOR_LEAST_S, float(told["executionDuration"]) / 1000)
+        seconds = max(_SIMULATOR_LEAST_S, told)
         basis = f"execution time of the result, at least 3 s; {price.basis()}"
         return Usage(seconds * price.usd_per_second, seconds, basis)
 

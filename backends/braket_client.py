@@ -7,6 +7,7 @@ signs and reads, a bounded session sends (its ``before-send`` event), and repeat
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -107,32 +108,40 @@ class BraketClient:
             VendorUnavailable: no proper answer in bounded time.
         """
         return self._patiently(
-            question, lambda: _with(needs, getattr(self._client("braket"), operation)(**params))
+            "braket", question, lambda client: _with(needs, getattr(client, operation)(**params))
         )
 
-    def read_object(self, bucket: str, key: str) -> bytes:
-        """An object in S3; raises as :meth:`ask`, :class:`BraketRefusal` where there is none."""
+    def read_document(self, bucket: str, key: str) -> bytes:
+        """A JSON object in S3, its bytes unchanged.
 
-        def read() -> bytes:
-            answer = _with(("Body",), self._client("s3").get_object(Bucket=bucket, Key=key))
-            return bytes(answer["Body"].read())
+        Raises:
+            BraketRefusal: there is none; else as :meth:`ask`.
+        """
 
-        return self._patiently(f"result s3://{bucket}/{key}", read)
+        def read(client: Any) -> bytes:
+            answer = _with(("Body",), client.get_object(Bucket=bucket, Key=key))
+            data = bytes(answer["Body"].read())
+            _with((), json.loads(data))
+            return data
+
+        return self._patiently("s3", f"result s3://{bucket}/{key}", read)
 
     def account(self) -> str:
         """Number of the account; raises as :meth:`ask`."""
         return self._patiently(
+            "sts",
             "number of the account",
-            lambda: str(_with(("Account",), self._client("sts").get_caller_identity())["Account"]),
+            lambda client: str(_with(("Account",), client.get_caller_identity())["Account"]),
         )
 
-    def _patiently(self, question: str, call: Callable[[], T]) -> T:
+    def _patiently(self, service: str, question: str, call: Callable[[Any], T]) -> T:
+        self._prepare(service)  # takes a second the first time, which is not the vendor's
         ends = time.monotonic() + self._patience.question_s
         pause, renewed = self._patience.pause_s, False
         while True:
             wait = pause
             try:
-                return call()
+                return call(self._client(service))
             except _NO_CREDENTIALS as error:
                 raise self._no_credentials(error) from None
             except ClientError as error:
@@ -169,6 +178,10 @@ class BraketClient:
             SubmissionRefused: certainly not accepted.
             SubmissionUncertain: may have been accepted.
         """
+        try:
+            self._prepare("braket")
+        except CredentialsError as error:
+            raise SubmissionRefused(f"Not sent: {error}") from error
         ends = time.monotonic() + self._patience.question_s
         pause, renewed = self._patience.pause_s, False
         while True:
@@ -193,14 +206,15 @@ class BraketClient:
                 if throttled or (400 <= status < 500 and status not in (408, 409)):
                     raise SubmissionRefused(f"Braket refused the task: {text}") from None
                 raise SubmissionUncertain(f"Braket may have the task: {text}") from None
-            except requests.RequestException as error:
+            except (
+                requests.RequestException,
+                BotoCoreError,
+                MalformedAnswerError,
+                *_MALFORMED,
+            ) as error:
+                text = self.scrub(repr(error))
                 if never_sent(error):
-                    text = self.scrub(repr(error))
                     raise SubmissionRefused(f"Braket could not be reached: {text}") from None
-                text = self.scrub(repr(error))
-                raise SubmissionUncertain(f"Braket may have the task: {text}") from None
-            except (BotoCoreError, MalformedAnswerError, *_MALFORMED) as error:
-                text = self.scrub(repr(error))
                 raise SubmissionUncertain(f"Braket may have the task: {text}") from None
 
     # -- parts -----------------------------------------------------------------------------------
@@ -219,6 +233,12 @@ class BraketClient:
         """Read the credentials afresh at the next request."""
         self._session = None
         self._clients.clear()
+
+    def _prepare(self, service: str) -> None:
+        try:
+            self._client(service)
+        except _NO_CREDENTIALS as error:
+            raise self._no_credentials(error) from None
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:

@@ -18,7 +18,7 @@ _FAILED = "braket.task_result.program_set_executable_failure"
 _CHILD_SUFFIX = "/results.json"
 
 Reader = Callable[[str, str], bytes]
-"""Reads an object of a bucket by its key."""
+"""Reads a JSON object of a bucket by its key."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,11 @@ class Rows:
         counts: ``(B, 2**m)`` int64, first measured wire most significant; zeros where it failed.
         errors: vendor's text of each failed row.
         raw: the result file; where results are spread over several, a JSON object of them by key.
-        seconds: execution time of a simulator, ``None`` elsewhere.
     """
 
     counts: NDArray[np.int64]
     errors: dict[int, str]
     raw: bytes
-    seconds: float | None
 
 
 def read_rows(
@@ -57,10 +55,8 @@ def read_rows(
     files = _Files(read)
     document = files.load(bucket, key)
     kind = _kind(document)
-    seconds = None
     if kind == _TASK:
         found: list[Mapping[str, Any]] = [document]
-        seconds = _seconds(document)
     elif kind == _SET:
         found = _executables(document, bucket, key, files)
     else:
@@ -74,7 +70,7 @@ def read_rows(
             errors[row] = _reason(entry)
         else:
             counts[row] = _counts(entry, shots, wires)
-    return Rows(counts, errors, files.raw(), seconds)
+    return Rows(counts, errors, files.raw())
 
 
 class _Files:
@@ -86,12 +82,7 @@ class _Files:
 
     def load(self, bucket: str, key: str) -> dict[str, Any]:
         data = self._seen[key] = self._read(bucket, key)
-        try:
-            document = json.loads(data)
-        except ValueError as error:
-            raise VendorError(f"The result s3://{bucket}/{key} must be JSON: {error}") from error
-        if not isinstance(document, dict):
-            raise VendorError(f"The result s3://{bucket}/{key} must be a JSON object.")
+        document: dict[str, Any] = json.loads(data)
         return document
 
     def raw(self) -> bytes:
@@ -165,7 +156,8 @@ def _reason(entry: Mapping[str, Any]) -> str:
     return str(told.get("failureReason") or "failed, no reason given")
 
 
-def _seconds(document: Mapping[str, Any]) -> float | None:
+def simulated_seconds(document: Mapping[str, Any]) -> float | None:
+    """Execution time that a simulator's result names, ``None`` where it names none."""
     told = (document.get("additionalMetadata") or {}).get("simulatorMetadata") or {}
     duration = told.get("executionDuration")
     return None if duration is None else float(duration) / 1000

@@ -209,7 +209,17 @@ def _whole(snapshot: DeviceSnapshot) -> dict[str, Any]:
                 "reset": 0.0,
             },
             "errorMitigation": {_DEBIAS: {"minimumShots": _DEBIAS_SHOTS}},
-        }
+        },
+        "standardized": {
+            "braketSchemaHeader": {
+                "name": "braket.device_schema.standardized_gate_model_qpu_device_properties",
+                "version": "3",
+            },
+            "T1": {"value": qubit.t1_s, "unit": "s"},
+            "T2": {"value": qubit.t2_s, "unit": "s"},
+            "readoutFidelity": [_fraction(1 - (qubit.readout_error or 0.0))],
+            "twoQubitGateFidelity": [_fraction(1 - (two.error or 0.0))],
+        },
     }
 
 
@@ -239,11 +249,17 @@ def _simulator(windows: list[dict[str, str]]) -> dict[str, Any]:
 
 def _program_action() -> dict[str, Any]:
     told = {"version": ["1.0"], "actionType": _PROGRAM}
-    return {_PROGRAM: {**told, "supportedOperations": ["cz", "rx", "ry", "rz"]}}
+    kinds = [{"name": "Sample", "observables": ["z"], "minShots": 1, "maxShots": 100_000}]
+    operations = ["cz", "rx", "ry", "rz"]
+    return {_PROGRAM: {**told, "supportedOperations": operations, "supportedResultTypes": kinds}}
 
 
 def _fidelity(name: str, value: float) -> dict[str, Any]:
     return {"fidelityType": {"name": name}, "fidelity": value}
+
+
+def _fraction(value: float) -> dict[str, Any]:
+    return {**_fidelity("RANDOMIZED_BENCHMARKING", value), "unit": "fraction"}
 
 
 def _header(name: str) -> dict[str, Any]:

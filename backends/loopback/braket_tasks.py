@@ -321,6 +321,8 @@ class _Writer:
             "taskMetadata": self._metadata(len(entries), failed),
         }
         if self.behaviour.spread:
+            files[self._key("metadata.json")] = json.dumps(document["taskMetadata"]).encode()
+            document["taskMetadata"] = "metadata.json"
             document["s3Location"] = [self.task.body["outputS3Bucket"], self.task.folder]
         files[self._key("results.json")] = json.dumps(document).encode()
         return files

@@ -1,0 +1,186 @@
+"""What a device would refuse is refused first, in one clear line, with nothing sent."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, time, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from qiskit import QuantumCircuit
+
+from backends.base import BackendError, UnknownBackendError
+from backends.braket_checks import check_native
+from backends.braket_devices import ARNS, Window, arn_of, read_device, region_of_arn
+from backends.loopback.braket_devices import LoopbackDevice
+from backends.native.template import native_rows
+from backends.prices import PriceError
+from backends.vendor import Submission, VendorError
+from calibration.catalog import load_snapshot
+from calibration.snapshot import DeviceSnapshot
+from tests.backends.circuits import product_circuit, staircase_circuit
+from tests.vendors.braket.conftest import ANGLES, Start, Vendor
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+WEEKDAY_MORNINGS = [
+    {"executionDay": "Weekdays", "windowStartHour": "08:00:00", "windowEndHour": "11:59:59"}
+]
+SATURDAY = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+MONDAY = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+
+
+def test_closed_window(start: Start, order: Submission) -> None:
+    vendor = start(windows=WEEKDAY_MORNINGS)
+    closed = vendor.connect(clock=lambda: SATURDAY)
+    with pytest.raises(BackendError, match="opens Monday 2026-11-23 08:00 UTC"):
+        closed.validate(order)
+    vendor.connect(clock=lambda: SATURDAY, queue_when_closed=True).validate(order)
+    vendor.connect(clock=lambda: MONDAY).validate(order)
+    assert not vendor.orders()
+
+
+def test_offline_device_is_noticed_half_a_minute_later(vendor: Vendor, order: Submission) -> None:
+    now = [MONDAY]
+    backend = vendor.connect(clock=lambda: now[0])
+    backend.validate(order)
+    vendor.service.devices["iqm_garnet"].status = "OFFLINE"
+    now[0] += timedelta(seconds=31)
+    with pytest.raises(BackendError, match="iqm_garnet is OFFLINE"):
+        backend.validate(order)
+
+
+def test_limits(vendor: Vendor, order: Submission) -> None:
+    backend = vendor.connect()
+    compiled = order.compiled
+    for shots in (0, 20_001, 1.5, True):
+        with pytest.raises(BackendError, match="`shots` must be a whole number from 1 to 20000"):
+            backend.validate(Submission(compiled, ANGLES, shots))  # type: ignore[arg-type]
+    with pytest.raises(BackendError, match="at most 10 rows a task of 20000 shots"):
+        backend.validate(Submission(compiled, np.zeros((11, 3)), 20_000))
+    with pytest.raises(BackendError, match="at most 100 rows"):
+        backend.validate(Submission(compiled, np.zeros((101, 3)), 10))
+    with pytest.raises(BackendError, match="at least one row"):
+        backend.validate(Submission(compiled, np.zeros((0, 3)), 10))
+    with pytest.raises(BackendError, match="finite"):
+        backend.validate(Submission(compiled, np.full((1, 3), np.nan), 10))
+    with pytest.raises(BackendError, match="`debias` must be off on iqm_garnet"):
+        vendor.connect(debias=True).validate(order)
+    with pytest.raises(BackendError, match="`circuit` must fit iqm_garnet"):
+        backend.compile(product_circuit(21))
+    assert not vendor.orders()
+
+
+def test_ionq_limits(start: Start) -> None:
+    vendor = start("ionq_forte_enterprise")
+    backend = vendor.connect("ionq_forte_enterprise", debias=True)
+    compiled = backend.compile(product_circuit(2))
+    with pytest.raises(BackendError, match="at least 2500 with debiasing"):
+        backend.validate(Submission(compiled, ANGLES[:1, :2], 2499))
+    with pytest.raises(BackendError, match="at most 1 rows"):
+        backend.validate(Submission(compiled, ANGLES[:, :2], 2500))
+    with pytest.raises(BackendError, match="from 100 to 5000"):
+        backend.validate(Submission(compiled, ANGLES[:1, :2], 99))
+
+
+@pytest.mark.parametrize("key", ["short", "with space", "a" * 65, "ümlaut-key", ""])
+def test_keys_that_are_no_client_tokens(vendor: Vendor, order: Submission, key: str) -> None:
+    with pytest.raises(BackendError, match="`key` must be"):
+        vendor.connect().submit(order, key)
+    assert not vendor.orders()
+
+
+def test_coupling_that_died_since_compilation(vendor: Vendor) -> None:
+    backend = vendor.connect()
+    compiled = backend.compile(staircase_circuit(2))
+    submission = Submission(compiled, ANGLES[:, :2], 100)
+    backend.validate(submission)
+    a, b = compiled.physical_qubits[:2]
+    snapshot = load_snapshot("iqm_garnet")
+    gates = tuple(
+        g.model_copy(update={"usable": False}) if set(g.qubits) == {a, b} else g
+        for g in snapshot.gates
+    )
+    fields = {name: getattr(snapshot, name) for name in type(snapshot).model_fields}
+    dead = DeviceSnapshot(**(fields | {"gates": gates}))
+    labels = (
+        f"{snapshot.labels[a]}, {snapshot.labels[b]}|{snapshot.labels[b]}, {snapshot.labels[a]}"
+    )
+    with pytest.raises(BackendError, match=rf"no usable cz on qubits \[({labels})\] now"):
+        check_native(native_rows(compiled, ANGLES[:, :2]), dead, compiled.physical_qubits)
+
+
+def test_rigetti_takes_quarter_turns_only() -> None:
+    snapshot = load_snapshot("rigetti_cepheus_1_108q")
+    circuit = QuantumCircuit(1)
+    circuit.rx(np.pi / 2, 0)
+    check_native([circuit], snapshot, (0,))
+    circuit.rx(0.3, 0)
+    with pytest.raises(BackendError, match=r"does not take rx by 0\.3 rad"):
+        check_native([circuit], snapshot, (0,))
+
+
+def test_names_and_regions() -> None:
+    with pytest.raises(UnknownBackendError, match="iqm_garnet"):
+        arn_of("iqm_garnat")
+    assert arn_of(ARNS["sv1"]) == ARNS["sv1"]
+    assert region_of_arn(ARNS["iqm_garnet"]) == "eu-north-1"
+    assert region_of_arn(ARNS["sv1"]) is None
+
+
+def test_a_device_without_a_price_is_not_guessed(
+    vendor: Vendor, order: Submission, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    backend = vendor.connect()
+    monkeypatch.setattr(backend, "_device_name", "aqt_ibex_q1")
+    with pytest.raises(PriceError, match="aqt_ibex_q1"):
+        backend.estimate(order)
+
+
+def test_unusable_description_of_a_device() -> None:
+    answer = LoopbackDevice("iqm_garnet").description()
+    told = json.loads(answer["deviceCapabilities"])
+    del told["service"]["shotsRange"]
+    broken = answer | {"deviceCapabilities": json.dumps(told)}
+    with pytest.raises(VendorError, match=r"`service\.shotsRange` is missing"):
+        read_device("iqm_garnet", broken, MONDAY)
+    with pytest.raises(VendorError, match="must be JSON"):
+        read_device("iqm_garnet", answer | {"deviceCapabilities": "{"}, MONDAY)
+
+
+@given(
+    day=st.sampled_from(["Everyday", "Weekdays", "Weekend", "Tuesday"]),
+    start=st.integers(0, 86399),
+    end=st.integers(0, 86399),
+    moment=st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)),
+)
+def test_windows_against_a_timeline(day: str, start: int, end: int, moment: datetime) -> None:
+    """Independent: lay every opening of the last two days out on a line."""
+    moment = moment.replace(tzinfo=UTC, microsecond=0)
+    days = {
+        "Everyday": {0, 1, 2, 3, 4, 5, 6},
+        "Weekdays": {0, 1, 2, 3, 4},
+        "Weekend": {5, 6},
+        "Tuesday": {1},
+    }[day]
+    clock = [time(s // 3600, s // 60 % 60, s % 60) for s in (start, end)]
+    window = Window(frozenset(days), *clock)
+    inside = False
+    for back in (0, 1):
+        midnight = moment.replace(hour=0, minute=0, second=0) - timedelta(days=back)
+        if midnight.weekday() in days:
+            opens = midnight + timedelta(seconds=start)
+            shuts = midnight + timedelta(seconds=end, days=1 if end < start else 0)
+            inside |= opens <= moment <= shuts
+    assert window.contains(moment) == inside
+
+
+def test_next_opening() -> None:
+    answer = LoopbackDevice("iqm_garnet", WEEKDAY_MORNINGS).description()
+    device = read_device("iqm_garnet", answer, MONDAY)
+    assert device.next_opening(SATURDAY) == datetime(2026, 11, 23, 8, tzinfo=UTC)
+    assert device.next_opening(MONDAY) == datetime(2026, 11, 24, 8, tzinfo=UTC)
+    assert device.is_open(MONDAY) and not device.is_open(SATURDAY)
+    assert device.queue == {"QUANTUM_TASKS_QUEUE Normal": "0"}
