@@ -23,6 +23,7 @@ from qhw.cli import (
     noise_study,
     snapshot,
     submit,
+    vendors,
 )
 from qhw.cli.errors import HouseGroup
 
@@ -51,6 +52,7 @@ app.command("estimate", rich_help_panel=PAID)(submit.estimate)
 app.command("submit", rich_help_panel=PAID)(submit.submit)
 app.command("run", rich_help_panel=PAID)(submit.run)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=PAID)
+app.add_typer(vendors.app, name="vendors", rich_help_panel=PAID)
 app.command("models", rich_help_panel=LOOK)(models.list_models)
 app.command("devices", rich_help_panel=LOOK)(devices.list_devices)
 app.command("drift", rich_help_panel=LOOK)(drift.drift_command)
