@@ -256,11 +256,20 @@ def test_fractional_gates_keep_to_the_hardware_range(boston: DeviceSnapshot, rin
     np.testing.assert_allclose(backend.probabilities(compiled, angles), ideal, atol=1e-12)
 
 
-def test_free_two_qubit_angles_cannot_be_folded(boston: DeviceSnapshot) -> None:
+def test_free_two_qubit_angles_stay_as_they_are(boston: DeviceSnapshot) -> None:
     circuit = QuantumCircuit(2, 2)
+    circuit.h([0, 1])
     circuit.rzz(Parameter("t"), 0, 1)
+    circuit.rzz(-0.4, 0, 1)
     circuit.h([0, 1])
     circuit.measure([0, 1], [0, 1])
-    with pytest.raises(BackendError, match="must have fixed two-qubit angles"):
-        AerBackend(boston, fractional=True).compile(circuit)
-    assert AerBackend(boston).compile(circuit).two_qubit_gates == 2
+    backend = AerBackend(boston, fractional=True, noise=NoiseOptions(0, 0, 0))
+    compiled = backend.compile(circuit)
+    free, fixed = compiled.circuit.get_instructions("rzz")
+    assert free.operation.is_parameterized()
+    assert fixed.operation.params[0] == pytest.approx(0.4)
+    t = np.array([[-1.3], [0.2]])
+    # Between Hadamards rzz(a) is a rotation of |00> to |11>.
+    even = np.cos((t - 0.4) / 2) ** 2
+    expected = np.hstack([even, 0 * t, 0 * t, 1 - even])
+    np.testing.assert_allclose(backend.probabilities(compiled, t), expected, atol=1e-12)
