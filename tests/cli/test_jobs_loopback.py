@@ -1,0 +1,140 @@
+"""The whole way through a loopback vendor: real client, real HTTP, real prices, a budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backends.loopback.braket import BraketService
+from backends.loopback.faults import Fault, Rule
+from backends.loopback.ibm import API, IBMPlatform
+from backends.loopback.server import LoopbackServer
+from tests.cli.test_jobs_cli import document, qhw, refused
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+Given = Callable[..., tuple[object, ...]]
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QHW_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("QHW_LEDGER_URL", "QHW_CONFIG", "QHW_PRICES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def given(small_model: Path) -> Given:
+    def options(device: str, shots: int = 500) -> tuple[object, ...]:
+        sizes = ("--molecules", 3, "--shots", shots)
+        return ("--model", small_model, "--device", device, *sizes)
+
+    return options
+
+
+@pytest.fixture
+def ibm(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[IBMPlatform, LoopbackServer]]:
+    platform = IBMPlatform(("ibm_boston",))
+    with LoopbackServer(platform) as server:
+        for name, value in platform.environment(server.url).items():
+            monkeypatch.setenv(name, value)
+        yield platform, server
+    platform.stop()
+
+
+@pytest.fixture
+def braket(monkeypatch: pytest.MonkeyPatch) -> Iterator[BraketService]:
+    service = BraketService(("iqm_garnet",))
+    with LoopbackServer(service) as server:
+        for name, value in service.environment(server.url).items():
+            monkeypatch.setenv(name, value)
+        yield service
+    service.queue.stop()
+
+
+def distance(result: dict[str, Any], source: str) -> float:
+    """Mean total variation distance of the decoder from exact."""
+    (section,) = (s for s in result["sections"] if s["key"] == "decoder")
+    (metric,) = (m for m in section["metrics"] if m["key"] == "total_variation")
+    (row,) = (r for r in metric["rows"] if r["source"] == source)
+    mean: float = row["mean"]["value"]
+    return mean
+
+
+def test_ibm_run_with_a_lost_answer_makes_one_job(
+    ibm: tuple[IBMPlatform, LoopbackServer], given: Given, tmp_path: Path
+) -> None:
+    platform, server = ibm
+    server.faults.add(Rule(f"{API}/jobs", Fault.answer(504, after=True), "POST"))
+    arguments = ("--budget", "20usd", "--out", tmp_path / "runs")
+    done = document("run", *given("ibm:ibm_boston"), *arguments)
+    assert len(platform.queue.jobs) == 1
+    (job,) = document("jobs", "list")["jobs"]
+    assert platform.queue.jobs[0].tags == [job["key"]]
+    assert done["circuits"][0]["usd"] == pytest.approx(platform.queue.jobs[0].billed_s * 1.6)
+    assert done["circuits"][0]["cost_basis"].startswith("actual")
+    assert distance(done, "device_raw") < 1.3 * distance(done, "shots_only")  # a perfect device
+
+
+def test_braket_run(braket: BraketService, given: Given, tmp_path: Path) -> None:
+    arguments = ("--budget", "5usd", "--out", tmp_path / "runs")
+    done = document("run", *given("braket:iqm_garnet"), *arguments)
+    (task,) = braket.queue.tasks
+    assert done["circuits"][0]["usd"] == pytest.approx(task.billed_usd)
+    assert task.billed_usd == pytest.approx(0.3 + 3 * 500 * 0.00145)
+    (job,) = document("jobs", "list")["jobs"]
+    assert job["estimate_usd"] == pytest.approx(task.billed_usd)
+    assert distance(done, "device_raw") < 1.3 * distance(done, "shots_only")  # a perfect device
+
+
+def test_submit_cancel_and_show(ibm: tuple[IBMPlatform, LoopbackServer], given: Given) -> None:
+    platform, _ = ibm
+    platform.queue.hold()
+    run = document("submit", *given("ibm:ibm_boston"), "--budget", "20usd")["run"]
+    (job,) = document("jobs", "cancel", run)["jobs"]
+    assert job["state"] == "cancelled"
+    assert platform.queue.jobs[0].status == "Cancelled"
+    assert document("jobs", "show", run)["jobs"][0]["actual_usd"] == 0
+
+
+def test_a_budget_too_small_sends_nothing(
+    ibm: tuple[IBMPlatform, LoopbackServer], given: Given
+) -> None:
+    platform, _ = ibm
+    refused(qhw("submit", *given("ibm:ibm_boston"), "--budget", "0.01usd"), "cap of the run")
+    refused(qhw("submit", *given("ibm:ibm_boston")), "no cap is set")
+    assert platform.queue.jobs == ()
+    assert document("jobs", "list")["jobs"] == []
+
+
+def test_a_dry_run_writes_the_payload_and_posts_nothing(
+    braket: BraketService, given: Given, tmp_path: Path
+) -> None:
+    arguments = ("--dry-run", "--out", tmp_path / "runs")
+    dry = document("submit", *given("braket:iqm_garnet"), *arguments)
+    payload = json.loads(Path(dry["payloads"][0]).read_bytes())
+    assert payload["deviceArn"].endswith("Garnet")
+    assert dry["usd"] == pytest.approx(0.3 + 3 * 500 * 0.00145)
+    assert braket.queue.tasks == ()
+
+
+def test_too_many_shots_are_refused_before_anything(braket: BraketService, given: Given) -> None:
+    shots = ("--budget", "9999usd")
+    refused(qhw("submit", *given("braket:iqm_garnet", 20_001), *shots), "20000")
+    assert braket.queue.tasks == ()
+
+
+def test_no_credentials_is_one_line(
+    given: Given, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("QISKIT_IBM_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for device in ("ibm:ibm_boston", "braket:iqm_garnet"):
+        refused(qhw("submit", *given(device), "--budget", "1usd"), "(?i)credentials|token|account")
