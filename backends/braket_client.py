@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -273,7 +274,8 @@ class BraketClient:
         prepared.body = body.read() if hasattr(body, "read") else body
         if prepared.body is not None and "Content-Length" not in prepared.headers:
             prepared.prepare_content_length(prepared.body)
-        around = self._http.merge_environment_settings(request.url, {}, None, None, None)
+        trusted = os.environ.get("AWS_CA_BUNDLE")  # as botocore itself would
+        around = self._http.merge_environment_settings(request.url, {}, None, trusted, None)
         answer = self._http.send(prepared, allow_redirects=False, **around)
         return AWSResponse(request.url, answer.status_code, answer.headers, _Raw(answer.content))
 
@@ -307,9 +309,9 @@ class _Raw(io.BytesIO):
 
 
 def _with(needs: Sequence[str], answer: Any) -> dict[str, Any]:
-    missing = [
-        key for key in needs if not isinstance(answer, dict) or answer.get(key) in (None, "")
-    ]
+    if not isinstance(answer, dict):
+        raise MalformedAnswerError("the answer is no object")
+    missing = [key for key in needs if answer.get(key) in (None, "")]
     if missing:
         raise MalformedAnswerError(f"the answer lacks {', '.join(missing)}")
     return dict(answer)

@@ -52,7 +52,15 @@ def read_rows(
     Raises:
         VendorError: not results of these rows; or what ``read`` raises.
     """
-    files = _Files(read)
+    try:
+        return _rows(_Files(read), bucket, key, rows, shots, wires)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise VendorError(f"The result s3://{bucket}/{key} is malformed: {error!r}") from error
+
+
+def _rows(
+    files: _Files, bucket: str, key: str, rows: int, shots: int, wires: Sequence[int]
+) -> Rows:
     document = files.load(bucket, key)
     kind = _kind(document)
     if kind == _TASK:
