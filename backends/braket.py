@@ -326,8 +326,8 @@ class BraketBackend:
         if task["status"] != "COMPLETED":
             return Usage(0.0, 0.0, "a simulation that did not complete is taken as free")
         key = f"{task['outputS3Directory']}/results.json"
-        raw = json.loads(self._client.read_document(str(task["outputS3Bucket"]), key))
-        told = simulated_seconds(raw)
+        _, document = self._client.read_document(str(task["outputS3Bucket"]), key)
+        told = simulated_seconds(document)
         if told is None:
             return Usage(None, None, "the result names no execution time")
         seconds = max(_SIMULATOR_LEAST_S, told)

@@ -112,18 +112,17 @@ class BraketClient:
             "braket", question, lambda client: _with(needs, getattr(client, operation)(**params))
         )
 
-    def read_document(self, bucket: str, key: str) -> bytes:
-        """A JSON object in S3, its bytes unchanged.
+    def read_document(self, bucket: str, key: str) -> tuple[bytes, dict[str, Any]]:
+        """A JSON object in S3: its bytes unchanged, and parsed.
 
         Raises:
             BraketRefusal: there is none; else as :meth:`ask`.
         """
 
-        def read(client: Any) -> bytes:
+        def read(client: Any) -> tuple[bytes, dict[str, Any]]:
             answer = _with(("Body",), client.get_object(Bucket=bucket, Key=key))
             data = bytes(answer["Body"].read())
-            _with((), json.loads(data))
-            return data
+            return data, _with((), json.loads(data))
 
         return self._patiently("s3", f"result s3://{bucket}/{key}", read)
 

@@ -17,8 +17,8 @@ _SET = "braket.task_result.program_set_task_result"
 _FAILED = "braket.task_result.program_set_executable_failure"
 _CHILD_SUFFIX = "/results.json"
 
-Reader = Callable[[str, str], bytes]
-"""Reads a JSON object of a bucket by its key."""
+Reader = Callable[[str, str], tuple[bytes, dict[str, Any]]]
+"""Reads a JSON object of a bucket by its key: its bytes, and parsed."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ class _Files:
         self._seen: dict[str, bytes] = {}
 
     def load(self, bucket: str, key: str) -> dict[str, Any]:
-        data = self._seen[key] = self._read(bucket, key)
-        document: dict[str, Any] = json.loads(data)
+        self._seen[key], document = self._read(bucket, key)
         return document
 
     def raw(self) -> bytes:
@@ -128,7 +127,7 @@ def _counts(entry: Mapping[str, Any], shots: int, wires: Sequence[int]) -> NDArr
     weights = 1 << np.arange(len(wires))[::-1]
     if entry.get("measurements"):
         bits = np.asarray(entry["measurements"], dtype=np.int64)
-        if bits.ndim != 2 or bits.shape[1] != len(measured) or not np.isin(bits, (0, 1)).all():
+        if bits.ndim != 2 or bits.shape[1] != len(measured) or ((bits != 0) & (bits != 1)).any():
             raise VendorError("The result's `measurements` must be one bit a qubit and shot.")
         outcomes = bits[:, columns] @ weights
         counts = np.bincount(outcomes, minlength=2 ** len(wires))

@@ -19,9 +19,11 @@ def task(**parts: Any) -> dict[str, Any]:
     return {"braketSchemaHeader": header, **parts}
 
 
-def read(document: object, wires: tuple[int, ...], shots: int, rows: int = 1) -> Rows:
+def read(document: dict[str, Any], wires: tuple[int, ...], shots: int, rows: int = 1) -> Rows:
     data = json.dumps(document).encode()
-    return read_rows("bucket", "folder/results.json", lambda *_: data, rows, shots, wires)
+    return read_rows(
+        "bucket", "folder/results.json", lambda *_: (data, document), rows, shots, wires
+    )
 
 
 def test_columns_are_found_by_their_qubit() -> None:
@@ -67,7 +69,7 @@ def test_rounded_shares_still_sum_to_the_shots() -> None:
         ({"braketSchemaHeader": {"name": "braket.task_result.jobs"}}, r"jobs\."),
     ],
 )
-def test_damaged_results_are_named(document: object, text: str) -> None:
+def test_damaged_results_are_named(document: dict[str, Any], text: str) -> None:
     with pytest.raises(VendorError, match=text):
         read(document, (0,), 10)
 
