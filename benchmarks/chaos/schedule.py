@@ -16,6 +16,7 @@ from datetime import timedelta
 from multiprocessing.process import BaseProcess
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backends.base import BackendError
 from backends.vendor import JobState
@@ -144,7 +145,7 @@ class _Kills:
             draw = self.rng.random()
             step = int(self.rng.integers(1, 25)) if draw < 0.5 else None
             after = float(self.rng.uniform(0.0, 0.25)) if 0.5 <= draw < 0.75 else None
-            process = _FORK.Process(target=_client, args=(client, step))
+            process: BaseProcess = _FORK.Process(target=_client, args=(client, step))
             process.start()
             started.append((process, after))
         begin = time.monotonic()
@@ -237,7 +238,7 @@ def _check_job(
     job: JobRecord,
     kept_ids: list[str | None],
     account: dict[str, Billed],
-    kept: dict[int, np.ndarray],
+    kept: dict[int, NDArray[np.int64]],
     say: Callable[[str], None],
 ) -> None:
     """A job has a result exactly where its kept copy has one, and the same one."""
