@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from qhw.cli import (
+    calibrate,
     compare,
     depth,
     devices,
@@ -60,6 +61,7 @@ app.add_typer(snapshot.app, name="snapshot", rich_help_panel=LOOK)
 app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
 app.command("train", rich_help_panel=MODELS)(models.train_command)
 app.command("import-checkpoint", rich_help_panel=MODELS)(models.import_checkpoint)
+app.command("calibrate", rich_help_panel=TOOLS)(calibrate.calibrate_command)
 app.command("judge", rich_help_panel=TOOLS)(judge.judge_command)
 app.command("plan-shots", rich_help_panel=TOOLS)(latents.plan_shots_command)
 app.command("sample-latents", rich_help_panel=TOOLS)(latents.sample_latents)
