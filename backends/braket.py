@@ -292,7 +292,7 @@ class BraketBackend:
                 f"cancellation of {handle.vendor_id}",
                 "cancel_quantum_task",
                 quantumTaskArn=handle.vendor_id,
-                clientToken=f"cancel-{handle.key}"[:64],
+                clientToken=f"cancel-{handle.vendor_id.rpartition('/')[2]}"[:64],
             )
         except BraketRefusal as error:
             if error.status != 409:
