@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from backends.base import Backend
 from backends.registry import get_backend
+from calibration.readout import ReadoutCalibration
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.molecule_scores import molecule_records, validity_rows
 from qhw.analysis.provenance import versions
@@ -94,6 +95,7 @@ def compare(
         mitigation=settings.mitigation,
         seed=settings.seed,
         notify=notify,
+        calibrations=_calibrations(settings, backend),
     )
     outcome = _run(settings, exact, runner, sample)
     notify("judging molecules")
@@ -192,12 +194,33 @@ def _check_used(settings: Settings) -> None:
         "kappa": (settings.kappa is not None, ("reconstruct",)),
         "draw": (not settings.draw, ("reconstruct",)),
     }
+    if settings.calibrations and settings.mitigation == "none":
+        raise ValueError("Argument `calibrations` must be left out of mitigation none")
     for name, (given, tasks) in used_by.items():
         if given and settings.task not in tasks:
             raise ValueError(
                 f"Argument `{name}` must be left out of task {settings.task}, but is given; "
                 f"it belongs to {' and '.join(tasks)}"
             )
+
+
+def _calibrations(settings: Settings, backend: Backend) -> tuple[ReadoutCalibration, ...]:
+    found = []
+    for path in settings.calibrations:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"Argument `calibrations` must be files, but {path}: {error}"
+            ) from error
+        calibration = ReadoutCalibration.from_json(text, path)
+        if calibration.device != backend.name:
+            raise ValueError(
+                f"Argument `calibrations` must be of {backend.name}, but {path} is of "
+                f"{calibration.device}"
+            )
+        found.append(calibration)
+    return tuple(found)
 
 
 def _given_molecules(settings: Settings, sample: QM9) -> NamedMolecules:

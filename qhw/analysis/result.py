@@ -59,6 +59,8 @@ class Settings(Frozen):
         kappa: of the vMF draw of ``reconstruct``; ``None`` takes the model's.
         draw: ``False`` uses the mean direction itself in place of a draw.
         input: SDF file of the molecules, ``None`` takes the shipped held-out sample.
+        calibrations: files of ``qhw calibrate``; the readout correction takes the first that covers
+            a circuit's qubits. Empty: the snapshot's own error rates.
     """
 
     model: str
@@ -73,6 +75,7 @@ class Settings(Frozen):
     kappa: Annotated[float, Field(ge=0, le=1e5)] | None = None
     draw: bool = True
     input: str | None = None
+    calibrations: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, **values: object) -> Settings:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from backends.base import Backend, CompiledTemplate, CostEstimate
 from backends.readout import readout_matrices
+from calibration.readout import ReadoutCalibration
 from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.calibrate import correct_counts, measured_device_qubits
 from qhw.analysis.result import CircuitFacts, Mitigation, Preparation, SourceKey
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import CircuitTemplate, build_template, data_angles
@@ -90,6 +92,8 @@ class StageRunner:
         mitigation: ``"readout"`` adds corrected distributions.
         seed: transpiler, preparation fit and shots.
         notify: told what is being done.
+        calibrations: measured readout; the first that covers a circuit's qubits is used. Empty: the
+            snapshot's error rates.
     """
 
     backend: Backend
@@ -98,6 +102,7 @@ class StageRunner:
     mitigation: Mitigation
     seed: int
     notify: Notify
+    calibrations: tuple[ReadoutCalibration, ...] = ()
 
     def run(self, role: Role, plan: CircuitPlan, inputs: FloatArray, exact: FloatArray) -> Stage:
         """Compile the plan once, bind every row, run, correct.
@@ -149,8 +154,18 @@ class StageRunner:
     ) -> tuple[ReadoutCorrection | None, str | None]:
         if self.mitigation == "none" or compiled.snapshot is None:
             return None, None
-        found = readout_matrices(compiled)
-        return correct_readout(counts / self.shots, found.matrices), found.source
+        if not self.calibrations:
+            found = readout_matrices(compiled)
+            return correct_readout(counts / self.shots, found.matrices), found.source
+        qubits = measured_device_qubits(compiled)
+        for calibration in self.calibrations:
+            if {q.qubit for q in calibration.qubits}.issuperset(qubits):
+                source = f"measured on {calibration.device}, {calibration.taken:%Y-%m-%d %H:%M} UTC"
+                return correct_counts(counts, calibration, qubits), source
+        raise ValueError(
+            f"Argument `calibrations` must cover the measured qubits {list(qubits)}, but none of "
+            f"the {len(self.calibrations)} given does; `qhw calibrate --qubits` measures them"
+        )
 
 
 def circuit_facts(stage: Stage) -> CircuitFacts:

@@ -19,9 +19,12 @@ def calibrate_command(
     qubits: Annotated[
         str | None,
         typer.Option(
-            help="Device qubits, for example 3,4,5; by default those the model's decoder reads."
+            help="Device qubits, for example 3,4,5; by default those the model's circuit reads."
         ),
     ] = None,
+    circuit: Annotated[
+        str, typer.Option(help="Which circuit's qubits: decoder or encoder.")
+    ] = "decoder",
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -34,9 +37,11 @@ def calibrate_command(
 
     with steps() as tell:
         backend = get_backend(device)
+        if circuit not in ("decoder", "encoder"):
+            raise ValueError(f"Argument `circuit` must be decoder or encoder, but is {circuit!r}")
         if qubits is None:
-            tell("compiling the decoder, to calibrate the qubits it reads")
-            chosen = _decoder_qubits(device, model)
+            tell(f"compiling the {circuit}, to calibrate the qubits it reads")
+            chosen = _read_qubits(device, model, circuit)
         else:
             chosen = _numbers(qubits)
         tell(f"calibrating {len(chosen)} qubits, {shots} shots a state")
@@ -61,7 +66,7 @@ def calibrate_command(
     out.print(f"stored in {out_file}", soft_wrap=True)
 
 
-def _decoder_qubits(device: str, model: str | None) -> tuple[int, ...]:
+def _read_qubits(device: str, model: str | None, circuit: str) -> tuple[int, ...]:
     from backends.registry import get_backend
     from qhw.analysis.calibrate import measured_device_qubits
     from qhw.analysis.compare import default_model
@@ -69,7 +74,8 @@ def _decoder_qubits(device: str, model: str | None) -> tuple[int, ...]:
     from qhw.models.checkpoint import load
 
     loaded, _ = load(model or default_model())
-    template = build_template(loaded.decoder_plan(), "brickwork")
+    plan = loaded.decoder_plan() if circuit == "decoder" else loaded.encoder_plan()
+    template = build_template(plan, "brickwork")
     return measured_device_qubits(get_backend(device).compile(template.circuit))
 
 

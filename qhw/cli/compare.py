@@ -46,6 +46,10 @@ def compare_command(
     input_file: Annotated[
         Path | None, typer.Option("--input", help="SDF of molecules for encode and reconstruct.")
     ] = None,
+    calibration: Annotated[
+        list[str] | None,
+        typer.Option(help="File of `qhw calibrate` for the readout correction; may be repeated."),
+    ] = None,
     out_folder: Out = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -70,6 +74,7 @@ def compare_command(
         kappa=kappa,
         draw=draw,
         input=None if input_file is None else str(input_file),
+        calibrations=tuple(calibration or ()),
     )
     write_run(settings, out_folder, as_json=as_json)
 
@@ -98,7 +103,12 @@ def command_line(settings: Settings, command: str = "compare") -> str:
     """The command, ``qhw compare`` or another with its options, that gives these settings."""
     words = ["qhw", command]
     for name, value in settings.model_dump(exclude_defaults=True).items():
-        words += ["--no-draw"] if name == "draw" else [f"--{name}", str(value)]
+        if name == "draw":
+            words += ["--no-draw"]
+        elif name == "calibrations":
+            words += [word for path in value for word in ("--calibration", path)]
+        else:
+            words += [f"--{name}", str(value)]
     return shlex.join(words)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from backends.registry import get_backend
+from qhw.analysis.calibrate import calibrate_readout
 from qhw.analysis.compare import compare, default_model, make_prior
 from qhw.analysis.draw import draw_latents
 from qhw.analysis.result import ComparisonResult, ResultError, Settings
@@ -25,6 +26,33 @@ def run(model: Path, task: str, **changes: object) -> ComparisonResult:
 
 def without_times(result: ComparisonResult) -> dict[str, object]:
     return result.model_dump(exclude={"provenance"})
+
+
+def test_measured_readout_corrects_as_well_as_the_snapshot(
+    small_model: Path, tmp_path: Path
+) -> None:
+    backend = get_backend("aer:ibm_torino")
+    changes = {"device": backend.name, "shots": 1_000_000}
+    known = run(small_model, "generate", **changes)
+    taken = calibrate_readout(backend, known.circuits[0].qubits[::-1], shots=1_000_000, seed=1)
+    file = tmp_path / "readout.json"
+    file.write_text(taken.to_json())
+    measured = run(small_model, "generate", **changes, calibrations=(str(file),))
+    assert "measured on aer:ibm_torino" in measured.circuits[0].readout_source
+    errors = [
+        result.section("decoder").metric("total_variation").row("device_readout").mean.value
+        for result in (known, measured)
+    ]
+    assert errors[1] == pytest.approx(errors[0], rel=0.05)
+
+    with pytest.raises(ValueError, match=r"must be of aer:ibm_fez, but .* is of aer:ibm_torino"):
+        run(small_model, "generate", device="aer:ibm_fez", calibrations=(str(file),))
+    partial = calibrate_readout(backend, known.circuits[0].qubits[:2], shots=100, seed=1)
+    file.write_text(partial.to_json())
+    with pytest.raises(ValueError, match="must cover the measured qubits"):
+        run(small_model, "generate", **changes, calibrations=(str(file),))
+    with pytest.raises(ValueError, match="must be files"):
+        run(small_model, "generate", **changes, calibrations=(str(tmp_path / "none.json"),))
 
 
 @pytest.mark.parametrize("task", ["generate", "encode", "reconstruct"])
@@ -114,9 +142,7 @@ def test_priors_by_name(small_model: Path) -> None:
     nearest = (around @ mu.T).max(axis=1)
     assert nearest.mean() > vmf.mean_resultant_length(32, exact.model.kappa) - 0.01
     assert fitted.log_density(mu).mean() > uniform.log_density(mu).mean() + 10
-    with pytest.raises(
-        ValueError, match="one of vmf-mixture, posterior, positive-orthant"
-    ):
+    with pytest.raises(ValueError, match="one of vmf-mixture, posterior, positive-orthant"):
         make_prior("gauss", exact, sample, 0)
 
 
@@ -151,6 +177,7 @@ def test_damaged_results_are_named(text: str, words: str) -> None:
         ({"prior": "x"}, "`prior` must be one of"),
         ({"prior": "uniform-sphere"}, "`prior` must be left out of task encode"),
         ({"kappa": 10.0}, "`kappa` must be left out of task encode"),
+        ({"mitigation": "none", "calibrations": ("c.json",)}, "left out of mitigation none"),
         ({"draw": False}, "`draw` must be left out of task encode"),
         ({"task": "generate", "input": "x.sdf"}, "belongs to encode and reconstruct"),
     ],
