@@ -20,6 +20,7 @@ from backends.binding import columns_of
 from backends.checks import check_angles, check_circuit, check_shots, measured_qubits, sample
 from backends.native.placement import place
 from backends.native.schedule import schedule_alap
+from backends.native.simulable import simulable
 from backends.readout import ReadoutMatrices, readout_matrices
 from calibration.aer_noise import to_aer_noise_model
 from calibration.noise import NoiseOptions, apply_confusion
@@ -50,6 +51,7 @@ class AerBackend:
         fractional: bool = False,
     ) -> None:
         self._snapshot = snapshot
+        self._simulable = simulable(snapshot)
         self._noise = noise or NoiseOptions()
         self._scheduled = scheduled
         self._fractional = fractional
@@ -78,8 +80,8 @@ class AerBackend:
                 measurement of every bit".
         """
         check_circuit(circuit)
-        placed = place(circuit, self._snapshot, seed=seed, fractional=self._fractional)
-        schedule = schedule_alap(placed.circuit, self._snapshot.restricted(placed.qubits))
+        placed = place(circuit, self._simulable, seed=seed, fractional=self._fractional)
+        schedule = schedule_alap(placed.circuit, self._simulable.restricted(placed.qubits))
         native = placed.circuit
         return CompiledTemplate(
             circuit=schedule.circuit if self._scheduled else native,
@@ -174,7 +176,7 @@ class AerBackend:
         """Aer's data of every row, in order."""
         if not len(x):
             return []
-        model = to_aer_noise_model(self._snapshot, compiled.physical_qubits, self._noise)
+        model = to_aer_noise_model(self._simulable, compiled.physical_qubits, self._noise)
         simulator = AerSimulator(method=method, noise_model=model, fusion_threshold=5)
         columns = columns_of(compiled)
         if columns:

@@ -27,6 +27,7 @@ from backends.engine import pauli
 from backends.engine.evolve import Block, Register, join, prepare
 from backends.engine.quadrature import gaussian_nodes
 from backends.engine.steps import Step, fuse, lower, split
+from backends.native.simulable import simulable
 from calibration.noise import DeviceNoise, NoiseOptions
 
 FloatArray = NDArray[np.float64]
@@ -131,7 +132,7 @@ def _realisations(
     """Weight and noise of every node of the average over detunings (one where there is none)."""
     if compiled.snapshot is None:
         return [(1.0, None)]
-    part = compiled.snapshot.restricted(compiled.physical_qubits)
+    part = simulable(compiled.snapshot).restricted(compiled.physical_qubits)
     spread = np.array([options.detuning_rad_s(label) for label in part.labels])
     loose = np.flatnonzero(spread)
     if not len(loose):

@@ -12,6 +12,7 @@ from qiskit.circuit import ParameterVector
 
 from backends.base import Backend, CompiledTemplate
 from backends.checks import measured_qubits
+from backends.native.simulable import simulable
 from backends.native.target import native_gates
 from calibration.readout import AGE_LIMIT, ReadoutCalibration, calibration_states, fit_readout
 from calibration.snapshot import DeviceSnapshot
@@ -52,7 +53,7 @@ def calibration_template(
     for i in range(m):
         circuit.rx(x[i], i)
         circuit.measure(i, m - 1 - i)
-    basis = ["rx"] if snapshot is None else sorted(native_gates(snapshot))
+    basis = ["rx"] if snapshot is None else sorted(native_gates(simulable(snapshot)))
     native = transpile(circuit, basis_gates=basis, optimization_level=1, seed_transpiler=0)
     return CompiledTemplate(
         circuit=native,
