@@ -13,18 +13,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from qiskit import QuantumCircuit, transpile
+from qiskit import QuantumCircuit
 
 from backends.base import CompiledTemplate, CostEstimate
-from backends.binding import bind_rows
 from backends.braket_checks import check_device, check_limits, check_native, rows_a_task
 from backends.braket_client import BraketClient, BraketRefusal
+from backends.braket_compile import compile_for, labels_of, rows_of, wires_of
+from backends.braket_cost import Rate
 from backends.braket_devices import BraketDevice, arn_of, read_device, region_of_arn
 from backends.braket_program import KEY_TAG, Destination, openqasm, task_parameters
 from backends.braket_results import read_rows, simulated_seconds
-from backends.checks import check_angles, check_circuit, measured_qubits
-from backends.native.template import compile_template, native_rows
-from backends.prices import PriceEntry, price_of
+from backends.checks import check_angles
+from backends.prices import PriceEntry
 from backends.vendor import (
     JobCounts,
     JobHandle,
@@ -51,7 +51,6 @@ _STATES = {
 }
 _FRESH = timedelta(seconds=30)
 _CLOCK_SKEW = timedelta(minutes=15)
-_SIMULATOR_LEAST_S = 3.0
 _PAGE = 100
 
 
@@ -131,28 +130,7 @@ class BraketBackend:
         Raises:
             BackendError: the circuit does not fit the device.
         """
-        snapshot = self.snapshot
-        if snapshot is not None:
-            return compile_template(circuit, snapshot, seed=seed)
-        check_circuit(circuit)
-        plain = transpile(
-            circuit,
-            basis_gates=["rx", "ry", "rz", "cz"],
-            optimization_level=1,
-            seed_transpiler=seed,
-        )
-        return CompiledTemplate(
-            circuit=plain,
-            parameter_names=tuple(p.name for p in circuit.parameters),
-            n_measured=circuit.num_clbits,
-            physical_qubits=tuple(range(circuit.num_qubits)),
-            two_qubit_gates=plain.num_nonlocal_gates(),
-            two_qubit_depth=plain.depth(lambda item: len(item.qubits) == 2),
-            depth=plain.depth(),
-            duration_s=0.0,
-            seed=seed,
-            snapshot=None,
-        )
+        return compile_for(circuit, self.snapshot, seed=seed)
 
     def split(self, submission: Submission) -> tuple[Submission, ...]:
         """As few program sets as the device's limits allow, or one task a row.
@@ -191,17 +169,7 @@ class BraketBackend:
             PriceError: the device's price is not known.
         """
         tasks = len(self.split(submission))
-        rows, shots = len(submission.angles), submission.shots
-        per_shot, price = self._prices()
-        seconds = tasks * _SIMULATOR_LEAST_S if price.usd_per_second else None
-        usd = tasks * price.usd_per_task + rows * shots * per_shot
-        usd += (seconds or 0.0) * price.usd_per_second
-        return CostEstimate(
-            usd,
-            seconds,
-            f"{tasks} task(s) at {price.usd_per_task:g} USD, {rows} x {shots} shots at "
-            f"{per_shot:g} USD; {price.basis()}",
-        )
+        return self._rate().estimate(tasks, len(submission.angles), submission.shots)
 
     # -- jobs ------------------------------------------------------------------------------------
     def submit(self, submission: Submission, key: str) -> JobHandle:
@@ -274,7 +242,7 @@ class BraketBackend:
                 self._client.read_document,
                 rows,
                 submission.shots,
-                self._wires(submission.compiled),
+                wires_of(submission.compiled),
             )
         except BraketRefusal as error:
             if status.state is JobState.DONE:
@@ -305,15 +273,14 @@ class BraketBackend:
         status = _status(task)
         if not status.state.final:
             return Usage(None, None, "not finished")
-        per_shot, price = self._prices()
-        if price.usd_per_second:
-            return self._simulated(task, price)
-        done = status.state is JobState.DONE
-        told = task.get("numSuccessfulShots")
-        shots = int(told if told is not None else task["shots"] if done else 0)
-        usd = shots * per_shot + (price.usd_per_task if done or shots else 0.0)
-        source = "Amazon's count of successful shots" if told is not None else "shots of the task"
-        return Usage(usd, None, f"{source}: {shots}, at {per_shot:g} USD; {price.basis()}")
+        rate = self._rate()
+        if not rate.by_time:
+            return rate.of_shots(task, status.state)
+        if status.state is not JobState.DONE:
+            return Usage(0.0, 0.0, "a simulation that did not complete is taken as free")
+        key = f"{task['outputS3Directory']}/results.json"
+        _, document = self._client.read_document(str(task["outputS3Bucket"]), key)
+        return rate.of_seconds(simulated_seconds(document))
 
     # -- parts -----------------------------------------------------------------------------------
     def _handle(self, task: dict[str, Any], key: str) -> JobHandle:
@@ -321,18 +288,6 @@ class BraketBackend:
         if not arn or created is None:
             raise VendorUnavailable(f"Braket lists a task of {key} without its ARN or time.")
         return JobHandle(self.name, str(arn), key, created.astimezone(UTC))
-
-    def _simulated(self, task: dict[str, Any], price: PriceEntry) -> Usage:
-        if task["status"] != "COMPLETED":
-            return Usage(0.0, 0.0, "a simulation that did not complete is taken as free")
-        key = f"{task['outputS3Directory']}/results.json"
-        _, document = self._client.read_document(str(task["outputS3Bucket"]), key)
-        told = simulated_seconds(document)
-        if told is None:
-            return Usage(None, None, "the result names no execution time")
-        seconds = max(_SIMULATOR_LEAST_S, told)
-        basis = f"execution time of the result, at least 3 s; {price.basis()}"
-        return Usage(seconds * price.usd_per_second, seconds, basis)
 
     def _task(self, handle: JobHandle) -> dict[str, Any]:
         needs = ("status", "outputS3Bucket", "outputS3Directory")
@@ -346,18 +301,15 @@ class BraketBackend:
             raise VendorUnavailable(f"Braket names an unknown state: {task['status']!r}.")
         return task
 
-    def _prices(self) -> tuple[float, PriceEntry]:
-        """Dollars a shot, and the rest of the price."""
+    def _rate(self) -> Rate:
         if self._price is not None:
-            return self._price.usd_per_shot, self._price
-        price = price_of(self.name)
-        live = (self._known or self.device()).usd_per_shot
-        return price.usd_per_shot if live is None else live, price
+            return Rate(self._price.usd_per_shot, self._price)
+        return Rate.of(self.name, (self._known or self.device()).usd_per_shot)
 
     def _parameters(self, submission: Submission, key: str) -> dict[str, Any]:
         device = self._known or self.device()
         check_limits(submission, device, debias=self._debias)
-        labels = self._labels(submission.compiled)
+        labels = labels_of(submission.compiled)
         return task_parameters(
             [openqasm(circuit, labels) for circuit in self._rows(submission)],
             submission.shots,
@@ -371,22 +323,8 @@ class BraketBackend:
     def _rows(self, submission: Submission) -> list[QuantumCircuit]:
         """Bound circuits of a submission; those of the last one are kept."""
         if self._written is None or self._written[0] is not submission:
-            compiled = submission.compiled
-            native = compiled.snapshot is not None
-            rows = native_rows(compiled, submission.angles) if native else None
-            bound = list(rows) if rows is not None else bind_rows(compiled, submission.angles)
-            self._written = (submission, bound)
+            self._written = (submission, rows_of(submission.compiled, submission.angles))
         return self._written[1]
-
-    def _labels(self, compiled: CompiledTemplate) -> list[int] | None:
-        if compiled.snapshot is None:
-            return None
-        return [compiled.snapshot.labels[q] for q in compiled.physical_qubits]
-
-    def _wires(self, compiled: CompiledTemplate) -> list[int]:
-        """The vendor's number of each measured wire, most significant first."""
-        labels = self._labels(compiled) or list(compiled.physical_qubits)
-        return [labels[q] for q in measured_qubits(compiled.circuit)]
 
     def _where(self) -> Destination:
         if self._destination is None:

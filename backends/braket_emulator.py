@@ -17,11 +17,11 @@ from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate
 from backends.braket_checks import check_limits, check_native, rows_a_task
+from backends.braket_compile import compile_for, labels_of, rows_of
 from backends.braket_devices import described_by
 from backends.braket_execute import decode, run_native
 from backends.braket_program import Destination, openqasm, task_parameters
 from backends.checks import check_angles
-from backends.native.template import compile_template, native_rows
 from backends.vendor import JobCounts, JobHandle, JobState, JobStatus, Submission, Usage
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
@@ -63,7 +63,7 @@ class BraketEmulator:
         Raises:
             BackendError: the circuit does not fit the device.
         """
-        return compile_template(circuit, self._snapshot, seed=seed)
+        return compile_for(circuit, self._snapshot, seed=seed)
 
     def split(self, submission: Submission) -> tuple[Submission, ...]:
         """Cut as ``braket:`` does."""
@@ -87,7 +87,7 @@ class BraketEmulator:
                 f"Argument `submission` must use at most {_MAX_QUBITS} qubits on an emulator, but "
                 f"uses {compiled.circuit.num_qubits}."
             )
-        rows = native_rows(compiled, submission.angles)
+        rows = rows_of(compiled, submission.angles)
         check_native(rows, self._snapshot, compiled.physical_qubits)
 
     def payload(self, submission: Submission, key: str) -> bytes:
@@ -140,11 +140,14 @@ class BraketEmulator:
 
     def _parameters(self, submission: Submission, key: str) -> dict[str, Any]:
         compiled = submission.compiled
-        labels = [self._snapshot.labels[q] for q in compiled.physical_qubits]
-        sources = [openqasm(row, labels) for row in native_rows(compiled, submission.angles)]
-        qubits = compiled.circuit.num_qubits
+        labels = labels_of(compiled)
         return task_parameters(
-            sources, submission.shots, self._device, key, _NOWHERE, qubits=qubits
+            [openqasm(row, labels) for row in rows_of(compiled, submission.angles)],
+            submission.shots,
+            self._device,
+            key,
+            _NOWHERE,
+            qubits=compiled.circuit.num_qubits,
         )
 
     def _handle(self, key: str) -> JobHandle:

@@ -1,0 +1,64 @@
+"""Templates and their rows for Braket: native and verbatim on QPUs, plain on simulators."""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+from qiskit import QuantumCircuit, transpile
+
+from backends.base import CompiledTemplate
+from backends.binding import bind_rows
+from backends.checks import check_circuit, measured_qubits
+from backends.native.template import compile_template, native_rows
+from calibration.snapshot import DeviceSnapshot
+
+_PLAIN_GATES = ["rx", "ry", "rz", "cz"]
+
+
+def compile_for(
+    circuit: QuantumCircuit, snapshot: DeviceSnapshot | None, *, seed: int = 0
+) -> CompiledTemplate:
+    """Place and route for a device; a simulator (no snapshot) gets rotations and CZ.
+
+    Raises:
+        BackendError: the circuit does not fit the device.
+    """
+    if snapshot is not None:
+        return compile_template(circuit, snapshot, seed=seed)
+    check_circuit(circuit)
+    plain = transpile(circuit, basis_gates=_PLAIN_GATES, optimization_level=1, seed_transpiler=seed)
+    return CompiledTemplate(
+        circuit=plain,
+        parameter_names=tuple(p.name for p in circuit.parameters),
+        n_measured=circuit.num_clbits,
+        physical_qubits=tuple(range(circuit.num_qubits)),
+        two_qubit_gates=plain.num_nonlocal_gates(),
+        two_qubit_depth=plain.depth(lambda item: len(item.qubits) == 2),
+        depth=plain.depth(),
+        duration_s=0.0,
+        seed=seed,
+        snapshot=None,
+    )
+
+
+def rows_of(compiled: CompiledTemplate, angles: ArrayLike) -> list[QuantumCircuit]:
+    """One bound circuit per row of ``angles`` ``(B, P)``, in gates that are sent.
+
+    Raises:
+        BackendError: angles of the wrong shape or not finite, or that no native gate can make.
+    """
+    if compiled.snapshot is None:
+        return bind_rows(compiled, angles)
+    return list(native_rows(compiled, angles))
+
+
+def labels_of(compiled: CompiledTemplate) -> list[int] | None:
+    """The vendor's number of each circuit qubit, ``None`` where Braket chooses."""
+    if compiled.snapshot is None:
+        return None
+    return [compiled.snapshot.labels[q] for q in compiled.physical_qubits]
+
+
+def wires_of(compiled: CompiledTemplate) -> list[int]:
+    """The vendor's number of each measured wire, most significant first."""
+    labels = labels_of(compiled) or list(compiled.physical_qubits)
+    return [labels[q] for q in measured_qubits(compiled.circuit)]

@@ -1,0 +1,79 @@
+"""What Braket charges: a fee a task and a price a shot; for simulators, their seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backends.base import CostEstimate
+from backends.prices import PriceEntry, price_of
+from backends.vendor import JobState, Usage
+
+_SIMULATOR_LEAST_S = 3.0
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Price of a device.
+
+    Attributes:
+        per_shot: dollars, as Amazon publishes it with the device where it does.
+        price: the rest.
+    """
+
+    per_shot: float
+    price: PriceEntry
+
+    @classmethod
+    def of(cls, backend: str, live: float | None) -> Rate:
+        """From the price table, the price of a shot replaced by Amazon's own.
+
+        Args:
+            backend: registry name.
+            live: Amazon's price of a shot, ``None`` where it names none.
+
+        Raises:
+            PriceError: the table has no entry.
+        """
+        price = price_of(backend)
+        return cls(price.usd_per_shot if live is None else live, price)
+
+    @property
+    def by_time(self) -> bool:
+        """Whether seconds are charged, not shots."""
+        return self.price.usd_per_second > 0
+
+    def estimate(self, tasks: int, rows: int, shots: int) -> CostEstimate:
+        """Price of tasks that hold ``rows`` circuits of ``shots`` each, all together."""
+        if self.by_time:
+            seconds = tasks * _SIMULATOR_LEAST_S
+            return CostEstimate(
+                seconds * self.price.usd_per_second,
+                seconds,
+                f"{tasks} task(s) of 3 s, the least that is charged; {self.price.basis()}",
+            )
+        usd = tasks * self.price.usd_per_task + rows * shots * self.per_shot
+        return CostEstimate(
+            usd,
+            None,
+            f"{tasks} task(s) at {self.price.usd_per_task:g} USD, {rows} x {shots} shots at "
+            f"{self.per_shot:g} USD; {self.price.basis()}",
+        )
+
+    def of_shots(self, task: Mapping[str, Any], state: JobState) -> Usage:
+        """Cost of a finished task from Amazon's record of it (GetQuantumTask)."""
+        done, told = state is JobState.DONE, task.get("numSuccessfulShots")
+        shots = int(told if told is not None else task["shots"] if done else 0)
+        usd = shots * self.per_shot + (self.price.usd_per_task if done or shots else 0.0)
+        source = "Amazon's count of successful shots" if told is not None else "shots of the task"
+        basis = f"{source}: {shots}, at {self.per_shot:g} USD; {self.price.basis()}"
+        return Usage(usd, None, basis)
+
+    def of_seconds(self, seconds: float | None) -> Usage:
+        """Cost of a simulation from the execution time its result names."""
+        if seconds is None:
+            return Usage(None, None, "the result names no execution time")
+        charged = max(_SIMULATOR_LEAST_S, seconds)
+        basis = f"execution time of the result, at least 3 s; {self.price.basis()}"
+        return Usage(charged * self.price.usd_per_second, charged, basis)
