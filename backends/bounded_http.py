@@ -37,7 +37,7 @@ class Patience:
     """
 
     connect_s: float = 5.0
-    silence_s: float = 30.0
+    silence_s: float = 60.0
     request_s: float = 120.0
     question_s: float = 60.0
     pause_s: float = 0.5

@@ -186,7 +186,13 @@ def resolve_instance(account: Account, login: Login, patience: Patience) -> str:
         answer.raise_for_status()
         items = [item for item in answer.json()["items"] if item.get("doc", {}).get("extensions")]
         crn_of = {str(item["crn"]): str(item.get("name")) for item in items}
-    except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+    except (
+        requests.RequestException,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         text = login.scrub(f"{type(error).__name__}: {error}")
         raise VendorUnavailable(f"IBM's instance search did not answer properly: {text}") from None
     wanted = None if account.instance in (None, "", "auto") else account.instance

@@ -16,7 +16,7 @@ from qiskit_ibm_runtime.accounts import Account
 from qiskit_ibm_runtime.api.client import RuntimeClient
 from qiskit_ibm_runtime.api.client_parameters import ClientParameters
 from qiskit_ibm_runtime.api.exceptions import RequestsApiError
-from qiskit_ibm_runtime.exceptions import IBMNotAuthorizedError
+from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError
 
 from backends.bounded_http import Patience, bound, never_sent
 from backends.ibm_account import WHERE, Login, check_address, find_account, resolve_instance
@@ -33,6 +33,15 @@ T = TypeVar("T")
 _PASSING = (-1, 408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 524)
 """Status codes after which the same question may be answered; -1 is no answer."""
 _MALFORMED_TRIES = 3
+_MALFORMED = (
+    requests.RequestException,
+    IBMError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
+"""What IBM's client and our readers raise on an answer of the wrong form."""
 
 
 class IBMRefusal(VendorError):  # noqa: N818 - an answer
@@ -112,7 +121,7 @@ class IBMClient:
                 if status not in _PASSING:
                     raise self._refusal(question, text, status) from None
                 wait = _retry_after(error) or pause
-            except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            except _MALFORMED as error:
                 malformed += 1
                 text = self._login.scrub(f"malformed answer: {error!r}")
                 wait = pause if malformed < _MALFORMED_TRIES else math.inf
@@ -153,7 +162,7 @@ class IBMClient:
             if 400 <= status < 500 and status != 408:
                 raise SubmissionRefused(f"IBM refused the job: {text}") from None
             raise SubmissionUncertain(f"IBM may have the job: {text}") from None
-        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        except _MALFORMED as error:
             text = self._login.scrub(f"malformed answer: {error!r}")
             raise SubmissionUncertain(f"IBM may have the job: {text}") from None
 

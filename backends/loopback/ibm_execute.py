@@ -63,11 +63,6 @@ class Program:
     rep_delay_s: float
     params: ParamsModel
 
-    @property
-    def executions(self) -> int:
-        """Bound circuits times shots."""
-        return self.shots * sum(len(work.angles) for work in self.works)
-
 
 def decode(params: dict[str, Any], *, seed: int, default_rep_delay_s: float) -> Program:
     """The program in a job's ``params``, twirling drawn.

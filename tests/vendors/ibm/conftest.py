@@ -1,25 +1,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from backends.aer import AerBackend
 from backends.base import CompiledTemplate
 from backends.bounded_http import Patience
 from backends.ibm import IBMBackend
 from backends.ibm_client import IBMClient
 from backends.ibm_program import IBMOptions
-from backends.loopback.faults import FaultPlan
+from backends.loopback.faults import Fault, FaultKind, FaultPlan
 from backends.loopback.ibm import API, IBMPlatform
 from backends.loopback.ibm_jobs import Job
 from backends.loopback.server import LoopbackServer, Request
 from backends.vendor import Submission
+from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from tests.backends.circuits import product_circuit
 
-PATIENCE = Patience(connect_s=2.0, silence_s=0.4, request_s=0.8, question_s=1.1, pause_s=0.05)
+PATIENCE = Patience(connect_s=2.0, silence_s=15.0, request_s=15.0, question_s=0.7, pause_s=0.05)
+"""Gives a busy machine time to answer, but repeats a question for a moment only."""
+HASTY = Patience(connect_s=2.0, silence_s=0.8, request_s=1.2, question_s=1.5, pause_s=0.05)
+"""For faults that are made of waiting."""
 ANGLES = np.array([[0.3, 1.0, 2.0], [2.8, 0.1, 0.7]])
 
 
@@ -44,14 +49,22 @@ class Vendor:
 
     def connect(
         self,
-        device: str = "ibm_boston",
+        device: str | None = None,
         options: IBMOptions | None = None,
         patience: Patience = PATIENCE,
     ) -> IBMBackend:
-        return IBMBackend(device, client=IBMClient(patience=patience), options=options)
+        name = device or next(iter(self.platform.devices))
+        return IBMBackend(name, client=IBMClient(patience=patience), options=options)
 
     def wait(self) -> None:
         assert self.platform.queue.wait_idle(60.0)
+
+
+def patience_for(fault: Fault) -> Patience:
+    """As short as the fault needs."""
+    if "Retry-After" in fault.headers:
+        return replace(PATIENCE, question_s=2.5)
+    return HASTY if fault.kind in (FaultKind.HANG, FaultKind.DRIP) else PATIENCE
 
 
 Start = Callable[..., Vendor]
@@ -76,19 +89,22 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         vendor.server.stop()
 
 
+@pytest.fixture(scope="module")
+def device(request: pytest.FixtureRequest) -> str:
+    """The module's ``DEVICE``; a small one, which is read in no time, where it names none."""
+    return str(getattr(request.module, "DEVICE", "ibm_lagos"))
+
+
 @pytest.fixture
-def vendor(start: Start) -> Vendor:
-    """A perfect ibm_boston."""
-    return start()
+def vendor(start: Start, device: str) -> Vendor:
+    """A perfect device."""
+    return start(device)
 
 
-@pytest.fixture(scope="session")
-def compiled() -> CompiledTemplate:
-    """Three qubits, an angle each, on ibm_boston."""
-    from backends.aer import AerBackend
-    from calibration.catalog import load_snapshot
-
-    return AerBackend(load_snapshot("ibm_boston"), scheduled=False).compile(product_circuit(3))
+@pytest.fixture(scope="module")
+def compiled(device: str) -> CompiledTemplate:
+    """Three qubits, an angle each."""
+    return AerBackend(load_snapshot(device), scheduled=False).compile(product_circuit(3))
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from backends.base import BackendError, UnknownBackendError
+from backends.bounded_http import Patience
 from backends.ibm import IBMBackend
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API
@@ -19,20 +21,20 @@ from backends.vendor import (
     SubmissionUncertain,
     VendorUnavailable,
 )
-from tests.vendors.ibm.conftest import Vendor
+from tests.vendors.ibm.conftest import PATIENCE, Vendor, patience_for
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 NOW = datetime.now(UTC)
 JOBS = f"{API}/jobs"
 ONE_JOB = f"{JOBS}/[^/]+"
-BOUND_S = 4.0
+BOUND_S = 6.0
 """No call may take longer with the patience of these tests."""
 
 
-def ready(vendor: Vendor, order: Submission) -> IBMBackend:
+def ready(vendor: Vendor, order: Submission, patience: Patience = PATIENCE) -> IBMBackend:
     """A backend that has its login and calibration, so that only the tested call is left."""
-    backend = vendor.connect()
+    backend = vendor.connect(patience=patience)
     backend.payload(order, "warm")
     return backend
 
@@ -53,7 +55,7 @@ UNCERTAIN = [
     (Fault.drip(0.2), 1),
     (Fault.malformed(), 1),
     (Fault.malformed(b"[]"), 1),
-    (Fault.malformed(b'{"backend": "ibm_boston"}'), 1),
+    (Fault.malformed(b'{"backend": "ibm_lagos"}'), 1),
 ]
 
 
@@ -79,7 +81,7 @@ def test_refused_submission(vendor: Vendor, order: Submission, fault: Fault) -> 
 def test_uncertain_submission(
     vendor: Vendor, order: Submission, fault: Fault, accepted: int
 ) -> None:
-    backend = ready(vendor, order)
+    backend = ready(vendor, order, patience_for(fault))
     vendor.faults.add(Rule(JOBS, fault, "POST", times=None))
     started = time.monotonic()
     with pytest.raises(SubmissionUncertain):
@@ -128,7 +130,7 @@ def test_login_that_is_never_taken(vendor: Vendor, order: Submission) -> None:
 
 def test_device_that_went_offline(vendor: Vendor, order: Submission) -> None:
     backend = ready(vendor, order)
-    vendor.platform.offline.add("ibm_boston")
+    vendor.platform.offline.add("ibm_lagos")
     with pytest.raises(SubmissionRefused, match="offline"):
         backend.submit(order, "key")
     assert not vendor.jobs
@@ -148,7 +150,7 @@ PASSING = [
 
 @pytest.mark.parametrize("fault", PASSING, ids=named)
 def test_questions_are_put_again(vendor: Vendor, order: Submission, fault: Fault) -> None:
-    backend = ready(vendor, order)
+    backend = ready(vendor, order, patience_for(fault))
     handle = backend.submit(order, "key")
     vendor.wait()
     vendor.faults.add(
@@ -165,7 +167,7 @@ def test_questions_are_put_again(vendor: Vendor, order: Submission, fault: Fault
     "fault", [*PASSING, Fault.throttle(3600), Fault.drip(0.3), Fault.answer(200)], ids=named
 )
 def test_questions_end(vendor: Vendor, order: Submission, fault: Fault) -> None:
-    backend = ready(vendor, order)
+    backend = ready(vendor, order, patience_for(fault))
     handle = backend.submit(order, "key")
     vendor.wait()
     vendor.faults.add(Rule(f"{JOBS}.*", fault, times=None))
@@ -238,3 +240,35 @@ def test_queue_that_never_moves_is_a_state(vendor: Vendor, order: Submission) ->
     vendor.platform.queue.release()
     vendor.wait()
     assert again.fetch(found, order).counts.sum() == 200
+
+
+@pytest.mark.parametrize("path", ["", "/ibm_lagos/configuration", "/ibm_lagos/properties"])
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.answer(500), Fault.malformed(), Fault.malformed(b"{}"), Fault.malformed(b"null")],
+    ids=["500", "html", "empty", "null"],
+)
+def test_device_that_cannot_be_read(
+    vendor: Vendor, order: Submission, path: str, fault: Fault
+) -> None:
+    backend = vendor.connect()
+    vendor.faults.add(Rule(f"{API}/backends{path}", fault, times=None))
+    with pytest.raises(BackendError):
+        _ = backend.snapshot
+    with pytest.raises(SubmissionRefused):
+        backend.submit(order, "key")
+    assert not vendor.requests("POST", "/jobs")
+    vendor.faults.clear()
+    assert backend.snapshot.n_qubits == 7
+
+
+def test_account_without_rights(vendor: Vendor) -> None:
+    vendor.faults.add(Rule(f"{API}/backends", Fault.answer(403), times=None))
+    with pytest.raises(CredentialsError, match="403"):
+        _ = vendor.connect().snapshot
+
+
+def test_account_without_devices(vendor: Vendor) -> None:
+    vendor.faults.add(Rule(f"{API}/backends", Fault.malformed(b'{"devices": []}'), times=None))
+    with pytest.raises(UnknownBackendError, match="check the instance"):
+        _ = vendor.connect().snapshot

@@ -26,6 +26,8 @@ from tests.vendors.ibm.conftest import ANGLES, Start, Vendor
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
+DEVICE = "ibm_boston"
+
 SHOTS = 8192
 X4 = np.array([[0.3, 1.0, 2.0, 0.5], [2.8, 0.1, 0.7, 1.9]])
 

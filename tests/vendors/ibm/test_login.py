@@ -24,7 +24,7 @@ from backends.vendor import (
     VendorError,
     VendorUnavailable,
 )
-from tests.vendors.ibm.conftest import PATIENCE, Vendor
+from tests.vendors.ibm.conftest import HASTY, PATIENCE, Vendor, patience_for
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -60,7 +60,7 @@ def test_login_that_fails_ends_soon_and_keeps_the_key(
     vendor: Vendor, order: Submission, fault: Fault
 ) -> None:
     vendor.faults.add(Rule(TOKEN, fault, times=None))
-    backend = vendor.connect()
+    backend = vendor.connect(patience=patience_for(fault))
     started = time.monotonic()
     with pytest.raises(VendorUnavailable, match="login"):
         backend.find("key", NOW)
@@ -196,7 +196,7 @@ def test_instances_are_never_guessed(vendor: Vendor, monkeypatch: pytest.MonkeyP
         _ = IBMClient(patience=PATIENCE).crn
     vendor.faults.add(Rule("/v3/resources/search", Fault.hang(), times=None))
     with pytest.raises(VendorUnavailable):
-        _ = IBMClient(patience=PATIENCE).crn
+        _ = IBMClient(patience=HASTY).crn
 
 
 @pytest.mark.parametrize("name", ["QISKIT_IBM_URL", "IAM_URL"])
@@ -210,7 +210,7 @@ def test_login_is_never_sent_in_the_clear(
 
 
 def test_uncertain_is_not_said_of_what_was_never_sent(vendor: Vendor, order: Submission) -> None:
-    backend = vendor.connect()
+    backend = vendor.connect(patience=HASTY)
     backend.payload(order, "warm")
     vendor.platform.expire_tokens()
     vendor.faults.add(Rule(TOKEN, Fault.hang(), times=None))

@@ -17,6 +17,8 @@ from tests.vendors.ibm.conftest import Vendor
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
+DEVICE = "ibm_boston"
+
 
 def bell_like(service: QiskitRuntimeService) -> tuple[Sampler, QuantumCircuit]:
     backend = service.backend("ibm_boston")
