@@ -138,8 +138,13 @@ def _settings(options: dict[str, Any]) -> Settings:
 
     given: Path | None = options.pop("input_file")
     options["model"] = options["model"] or default_model()
+    files: list[str] = options.pop("calibration") or []
     # absolute: the run may be taken up from another folder
-    return Settings.parse(**options, input=None if given is None else str(given.resolve()))
+    return Settings.parse(
+        **options,
+        input=None if given is None else str(given.resolve()),
+        calibrations=tuple(str(Path(name).resolve()) for name in files),
+    )
 
 
 def _quote_document(stages: tuple[StageQuote, ...]) -> dict[str, object]:

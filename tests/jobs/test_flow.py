@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import numpy as np
@@ -31,7 +32,12 @@ def submit(ledger: Ledger, vendor: LocalVendor, rows: int = 2, patience: Patienc
 
 def finish(ledger: Ledger, vendor: LocalVendor) -> tuple[JobRecord, ...]:
     return watch(
-        ledger, lambda _: vendor, RUN.id, patience=QUICK, timeout_s=20, sleep=lambda _: None
+        ledger,
+        lambda _: vendor,
+        RUN.id,
+        patience=QUICK,
+        timeout_s=600,
+        sleep=lambda _: time.sleep(0.02),
     )
 
 
