@@ -20,7 +20,7 @@ from backends.braket_checks import check_device, check_limits, check_native, row
 from backends.braket_client import BraketClient, BraketRefusal
 from backends.braket_compile import compile_for, labels_of, rows_of, wires_of
 from backends.braket_cost import Rate
-from backends.braket_devices import BraketDevice, arn_of, read_device, region_of_arn
+from backends.braket_devices import BraketDevice, arn_of, name_of, read_device, region_of_arn
 from backends.braket_program import KEY_TAG, Destination, openqasm, task_parameters
 from backends.braket_results import read_rows, simulated_seconds
 from backends.checks import check_angles
@@ -80,7 +80,7 @@ class BraketBackend:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._arn = arn_of(device)
-        self._device_name = device.rpartition("/")[2] if device.startswith("arn:") else device
+        self._device_name = name_of(device)
         self._client = client or BraketClient(region_of_arn(self._arn))
         asked = destination or os.environ.get(DESTINATION)
         self._destination = Destination.parse(asked) if asked else None

@@ -18,8 +18,13 @@ def check_limits(submission: Submission, device: BraketDevice, *, debias: bool =
     """Check rows, shots and width against the device's limits.
 
     Raises:
-        BackendError: the first that is passed.
+        BackendError: the first that is passed, or a template of another device.
     """
+    made_for = submission.compiled.snapshot.name if submission.compiled.snapshot else "a simulator"
+    if made_for != (device.name if device.verbatim else "a simulator"):
+        raise BackendError(
+            f"Argument `submission` must be compiled for {device.name}, but is for {made_for}."
+        )
     rows = len(check_angles(submission.compiled, submission.angles))
     least, most = device.shots
     shots = check_shots(submission.shots, least=least, most=most)

@@ -74,22 +74,17 @@ class BraketClient:
     """Braket, S3 and STS of one region, with the credentials of Amazon's own chain.
 
     Args:
-        region: of the device; the configured one (else us-east-1) by default.
+        region: of the device.
         patience: how long to wait.
     """
 
-    def __init__(self, region: str | None = None, patience: Patience | None = None) -> None:
+    def __init__(self, region: str, patience: Patience | None = None) -> None:
         self._patience = patience or Patience()
-        self._asked_region = region
+        self.region = region
         self._http = bounded_session(self._patience)
         self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
         self._secrets: set[str] = set()
-
-    @property
-    def region(self) -> str:
-        """Region that is asked."""
-        return self._asked_region or self._open().region_name or "us-east-1"
 
     # -- questions -------------------------------------------------------------------------------
     def ask(

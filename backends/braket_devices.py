@@ -26,6 +26,7 @@ ARNS = {
 }
 """Gate-model devices in service, by house name."""
 
+SIMULATOR_REGION = "us-east-1"
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY_SETS = {
     "everyday": range(7),
@@ -53,9 +54,19 @@ def arn_of(device: str) -> str:
     return ARNS[device]
 
 
-def region_of_arn(arn: str) -> str | None:
-    """Region in which a device is served; ``None`` for simulators, which are everywhere."""
-    return arn.split(":")[3] or None
+def name_of(device: str) -> str:
+    """House name of a house name or ARN; an unknown ARN gives its last part."""
+    known = {arn: name for name, arn in ARNS.items()}
+    return known.get(device) or device.rpartition("/")[2]
+
+
+def region_of_arn(arn: str) -> str:
+    """Region in which a device is served.
+
+    Simulators are in several; they are always asked in one, whatever is configured, because a
+    task that was accepted in one region is not found by its key in another.
+    """
+    return arn.split(":")[3] or SIMULATOR_REGION
 
 
 @dataclass(frozen=True)

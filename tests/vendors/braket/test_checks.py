@@ -13,7 +13,7 @@ from qiskit import QuantumCircuit
 
 from backends.base import BackendError, UnknownBackendError
 from backends.braket_checks import check_native
-from backends.braket_devices import ARNS, Window, arn_of, read_device, region_of_arn
+from backends.braket_devices import ARNS, Window, arn_of, name_of, read_device, region_of_arn
 from backends.loopback.braket_devices import LoopbackDevice
 from backends.native.template import native_rows
 from backends.prices import PriceError
@@ -127,7 +127,29 @@ def test_names_and_regions() -> None:
         arn_of("iqm_garnat")
     assert arn_of(ARNS["sv1"]) == ARNS["sv1"]
     assert region_of_arn(ARNS["iqm_garnet"]) == "eu-north-1"
-    assert region_of_arn(ARNS["sv1"]) is None
+    assert region_of_arn(ARNS["sv1"]) == "us-east-1"
+    assert name_of(ARNS["iqm_garnet"]) == name_of("iqm_garnet") == "iqm_garnet"
+    assert name_of("arn:aws:braket:eu-north-1::device/qpu/iqm/New") == "New"
+
+
+def test_simulators_are_asked_in_one_region(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task accepted in one region would not be found by its key in another."""
+    vendor = start("sv1")
+    for region in ("us-west-2", "eu-west-2"):
+        monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+        vendor.connect("sv1").device()
+    signed = [r.headers["authorization"].split("/")[2] for r in vendor.server.received]
+    assert signed == ["us-east-1", "us-east-1"]
+
+
+def test_templates_of_other_devices(start: Start, order: Submission) -> None:
+    vendor = start("iqm_emerald", "sv1")
+    with pytest.raises(BackendError, match="compiled for iqm_emerald, but is for iqm_garnet"):
+        vendor.connect("iqm_emerald").submit(order, "key-00000000")
+    plain = vendor.connect("sv1").compile(product_circuit(2))
+    with pytest.raises(BackendError, match="but is for a simulator"):
+        vendor.connect("iqm_emerald").submit(Submission(plain, ANGLES[:1, :2], 100), "key-00000000")
+    assert not vendor.orders()
 
 
 def test_a_device_without_a_price_is_not_guessed(
