@@ -27,6 +27,9 @@ _DEVICES: dict[str, Callable[[], tuple[str, ...]]] = {
 """Prefixes that need a device, and the devices they know."""
 
 
+_NEEDS_BRAKET = "Braket devices need Amazon's packages ({} is missing): pip install 'qhw[braket]'."
+
+
 def _ibm(device: str) -> VendorBackend:
     from backends.ibm import IBMBackend
 
@@ -34,20 +37,27 @@ def _ibm(device: str) -> VendorBackend:
 
 
 def _braket(device: str) -> VendorBackend:
-    from backends.braket import BraketBackend
-
+    try:
+        from backends.braket import BraketBackend
+    except ModuleNotFoundError as error:
+        raise UnknownBackendError(_NEEDS_BRAKET.format(error.name)) from error
     return BraketBackend(device)
 
 
 def _emulator(device: str) -> VendorBackend:
-    from backends.braket_emulator import BraketEmulator
-    from backends.ibm_emulator import IBMEmulator
-
     try:
         snapshot = load_snapshot(device)
     except SnapshotError as error:
         raise UnknownBackendError(f"Argument `name` must name a snapshot, but: {error}") from error
-    return IBMEmulator(snapshot) if snapshot.vendor == "ibm" else BraketEmulator(snapshot)
+    if snapshot.vendor == "ibm":
+        from backends.ibm_emulator import IBMEmulator
+
+        return IBMEmulator(snapshot)
+    try:
+        from backends.braket_emulator import BraketEmulator
+    except ModuleNotFoundError as error:
+        raise UnknownBackendError(_NEEDS_BRAKET.format(error.name)) from error
+    return BraketEmulator(snapshot)
 
 
 _VENDORS: dict[str, Callable[[str], VendorBackend]] = {

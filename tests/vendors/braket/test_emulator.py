@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -100,3 +101,14 @@ def test_refusals() -> None:
         backend.submit(order, KEY)
     with pytest.raises(UnknownBackendError, match="iqm_garnit"):
         get_vendor("emulator:iqm_garnit")
+
+
+@pytest.mark.parametrize("name", ["braket:iqm_garnet", "emulator:iqm_garnet"])
+def test_without_amazons_packages(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [m for m in sys.modules if m.startswith("backends.braket")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "braket.device_schema", None)
+    monkeypatch.setitem(sys.modules, "braket.ir.openqasm", None)
+    with pytest.raises(UnknownBackendError, match=r"pip install 'qhw\[braket\]'"):
+        get_vendor(name)
+    assert get_vendor("emulator:ibm_boston").name == "emulator:ibm_boston"
