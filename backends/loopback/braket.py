@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from backends.loopback.braket_devices import LoopbackDevice
-from backends.loopback.braket_tasks import FINAL, Task, TaskQueue
+from backends.loopback.braket_tasks import Task, TaskQueue
 from backends.loopback.server import Request, Response
 from calibration.noise import NoiseOptions
 
@@ -225,6 +225,3 @@ def _error(status: int, code: str, message: str) -> Response:
     body = json.dumps({"message": message}).encode()
     headers = {"Content-Type": "application/json", "x-amzn-errortype": code}
     return Response(status, body, headers)
-
-
-__all__ = ["ACCESS_KEY", "BUCKET", "FINAL", "SECRET_KEY", "SESSION_TOKEN", "BraketService"]

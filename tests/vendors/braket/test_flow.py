@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
+from backends.braket import BraketBackend
 from backends.exact import ExactBackend
 from backends.export import from_qpy_bytes, to_qpy_bytes
 from backends.loopback.braket import BUCKET
@@ -27,10 +28,10 @@ X4 = np.array([[0.3, 1.0, 2.0, 0.5], [2.8, 0.1, 0.7, 1.9]])
 QPUS = ("iqm_garnet", "iqm_emerald", "rigetti_cepheus_1_108q", "ionq_forte_enterprise")
 
 
-def run_all(vendor: Vendor, backend: VendorBackend, submission: Submission) -> NDArray[np.int64]:
+def run_all(vendor: Vendor, backend: BraketBackend, submission: Submission) -> NDArray[np.int64]:
     """Counts of every row, however many tasks it takes."""
     parts = backend.split(submission)
-    found = [vendor.run(backend, part, f"key-{i:08d}") for i, part in enumerate(parts)]  # type: ignore[arg-type]
+    found = [vendor.run(backend, part, f"key-{i:08d}") for i, part in enumerate(parts)]
     assert not any(part.row_errors for part in found)
     return np.concatenate([part.counts for part in found])
 
@@ -232,3 +233,12 @@ def test_find_pages_through_everything(vendor: Vendor, order: Submission) -> Non
     found = backend.find("key-00000002", began)
     assert [f.vendor_id for f in found] == [handles[2].vendor_id, handles[6].vendor_id]
     assert backend.find("key-00000002", began + timedelta(hours=1)) == ()
+
+
+def test_a_search_that_lags_shows_the_task_later(vendor: Vendor, order: Submission) -> None:
+    vendor.service.queue.behaviour.hidden_s = 3600.0
+    backend = vendor.connect()
+    handle = backend.submit(order, "key-00000000")
+    assert backend.find("key-00000000", datetime.now(UTC)) == ()
+    vendor.service.queue.behaviour.hidden_s = 0.0
+    assert backend.find("key-00000000", datetime.now(UTC))[0].vendor_id == handle.vendor_id
