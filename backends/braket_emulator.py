@@ -2,12 +2,11 @@
 
 The very payload that ``braket:`` would post is decoded and run with the noise of the snapshot,
 which keeps both directions of readout error and relaxation apart, as Amazon's own emulator does
-not. A job needs no memory: its id holds the key, the key seeds its shots.
+not.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -15,24 +14,23 @@ from typing import Any
 import numpy as np
 from qiskit import QuantumCircuit
 
-from backends.base import BackendError, CompiledTemplate, CostEstimate
+from backends.base import CompiledTemplate
 from backends.braket_checks import check_limits, check_native, rows_a_task
 from backends.braket_compile import compile_for, labels_of, rows_of
 from backends.braket_devices import described_by
 from backends.braket_execute import decode, run_native
 from backends.braket_program import Destination, openqasm, task_parameters
 from backends.checks import check_angles
-from backends.vendor import JobCounts, JobHandle, JobState, JobStatus, Submission, Usage
-from calibration.catalog import load_snapshot
+from backends.emulated import EmulatedJobs, check_width, seed_of
+from backends.vendor import JobCounts, JobHandle, Submission
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
 
-_PREFIX = "local-"
 _MAX_QUBITS = 14
 _NOWHERE = Destination("amazon-braket-emulated", "qhw")
 
 
-class BraketEmulator:
+class BraketEmulator(EmulatedJobs):
     """A device's snapshot behind the protocol of a paid backend.
 
     Args:
@@ -43,19 +41,9 @@ class BraketEmulator:
     def __init__(
         self, snapshot: DeviceSnapshot | str, *, noise: NoiseOptions | None = None
     ) -> None:
-        self._snapshot = load_snapshot(snapshot) if isinstance(snapshot, str) else snapshot
+        super().__init__(snapshot)
         self._noise = noise or NoiseOptions()
         self._device = described_by(self._snapshot, datetime.now(UTC))
-
-    @property
-    def name(self) -> str:
-        """``emulator:`` and the device's name."""
-        return f"emulator:{self._snapshot.name}"
-
-    @property
-    def snapshot(self) -> DeviceSnapshot:
-        """Calibration that is emulated."""
-        return self._snapshot
 
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
         """Compile as ``braket:`` does.
@@ -82,37 +70,13 @@ class BraketEmulator:
         """
         check_limits(submission, self._device)
         compiled = submission.compiled
-        if compiled.circuit.num_qubits > _MAX_QUBITS:
-            raise BackendError(
-                f"Argument `submission` must use at most {_MAX_QUBITS} qubits on an emulator, but "
-                f"uses {compiled.circuit.num_qubits}."
-            )
+        check_width(submission, _MAX_QUBITS)
         rows = rows_of(compiled, submission.angles)
         check_native(rows, self._snapshot, compiled.physical_qubits)
 
     def payload(self, submission: Submission, key: str) -> bytes:
         """What ``braket:`` would post, but for where results go."""
         return json.dumps(self._parameters(submission, key), indent=1).encode()
-
-    def estimate(self, submission: Submission) -> CostEstimate:
-        """Free."""
-        del submission
-        return CostEstimate(0.0, None, "emulated on this machine, free")
-
-    def submit(self, submission: Submission, key: str) -> JobHandle:
-        """Check; the work is done when the counts are fetched."""
-        self.validate(submission)
-        return self._handle(key)
-
-    def find(self, key: str, since: datetime) -> tuple[JobHandle, ...]:
-        """The job of the key: every key has one."""
-        del since
-        return (self._handle(key),)
-
-    def status(self, handle: JobHandle) -> JobStatus:
-        """Done."""
-        del handle
-        return JobStatus(JobState.DONE, "emulated")
 
     def fetch(self, handle: JobHandle, submission: Submission) -> JobCounts:
         """Run the job; the same key gives the same counts.
@@ -122,21 +86,12 @@ class BraketEmulator:
         """
         self.validate(submission)
         executables, _ = decode(self._parameters(submission, handle.key)["action"])
-        seed = int.from_bytes(hashlib.sha256(handle.key.encode()).digest()[:4], "big")
+        seed = seed_of(handle)
         bits = run_native(executables, self._snapshot, submission.shots, seed, self._noise)
         m = submission.compiled.n_measured
         outcomes = [found @ (1 << np.arange(m)[::-1]) for found in bits]
         counts = np.stack([np.bincount(row, minlength=2**m) for row in outcomes]).astype(np.int64)
         return JobCounts(counts, {}, counts.tobytes(), datetime.now(UTC))
-
-    def cancel(self, handle: JobHandle) -> JobStatus:
-        """Already final."""
-        return self.status(handle)
-
-    def usage(self, handle: JobHandle) -> Usage:
-        """Free."""
-        del handle
-        return Usage(0.0, None, "emulated on this machine, free")
 
     def _parameters(self, submission: Submission, key: str) -> dict[str, Any]:
         compiled = submission.compiled
@@ -149,6 +104,3 @@ class BraketEmulator:
             _NOWHERE,
             qubits=compiled.circuit.num_qubits,
         )
-
-    def _handle(self, key: str) -> JobHandle:
-        return JobHandle(self.name, f"{_PREFIX}{key}", key, datetime.now(UTC))

@@ -1,13 +1,11 @@
 """``emulator:<IBM device>``: a rehearsal of ``ibm:`` on this machine, free and at once.
 
 The circuit goes through IBM's own executor-based Sampler in local mode, on the qubits it uses,
-with the noise of the device's snapshot. A job needs no memory: its id holds the key, the key seeds
-its shots, and :meth:`IBMEmulator.fetch` runs it, also after a restart.
+with the noise of the device's snapshot.
 """
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 
 from qiskit import QuantumCircuit
@@ -15,7 +13,8 @@ from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from backends.aer import AerBackend
-from backends.base import BackendError, CompiledTemplate, CostEstimate
+from backends.base import BackendError, CompiledTemplate
+from backends.emulated import EmulatedJobs, check_width, seed_of
 from backends.ibm_program import (
     IBMOptions,
     check,
@@ -25,24 +24,14 @@ from backends.ibm_program import (
     sampler_options,
     split,
 )
-from backends.vendor import (
-    JobCounts,
-    JobHandle,
-    JobState,
-    JobStatus,
-    Submission,
-    SubmissionRefused,
-    Usage,
-)
+from backends.vendor import JobCounts, JobHandle, Submission
 from calibration.aer_noise import to_aer_noise_model
-from calibration.catalog import load_snapshot
 from calibration.snapshot import DeviceSnapshot
 
-_PREFIX = "local-"
 _MAX_QUBITS = 12
 
 
-class IBMEmulator:
+class IBMEmulator(EmulatedJobs):
     """A device's snapshot behind the protocol of a paid backend.
 
     Args:
@@ -54,23 +43,13 @@ class IBMEmulator:
     def __init__(
         self, snapshot: DeviceSnapshot | str, *, options: IBMOptions | None = None
     ) -> None:
-        self._snapshot = load_snapshot(snapshot) if isinstance(snapshot, str) else snapshot
+        super().__init__(snapshot)
         self._options = options or IBMOptions()
         if self._options.decoupling is not None:
             raise BackendError(
                 f"Argument `options` must have no decoupling on an emulator, but has "
                 f"{self._options.decoupling}."
             )
-
-    @property
-    def name(self) -> str:
-        """``emulator:`` and the device's name."""
-        return f"emulator:{self._snapshot.name}"
-
-    @property
-    def snapshot(self) -> DeviceSnapshot:
-        """Calibration that is emulated."""
-        return self._snapshot
 
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
         """Compile as ``aer:`` does, waits included.
@@ -92,43 +71,12 @@ class IBMEmulator:
             BackendError: the first thing the device would refuse.
         """
         check(submission, self._snapshot, self._options)
-        if submission.compiled.circuit.num_qubits > _MAX_QUBITS:
-            raise BackendError(
-                f"Argument `submission` must use at most {_MAX_QUBITS} qubits on an emulator, but "
-                f"uses {submission.compiled.circuit.num_qubits}."
-            )
+        check_width(submission, _MAX_QUBITS)
 
     def payload(self, submission: Submission, key: str) -> bytes:
         """Nothing is posted."""
         del submission, key
         return b""
-
-    def estimate(self, submission: Submission) -> CostEstimate:
-        """Free."""
-        del submission
-        return CostEstimate(0.0, None, "emulated on this machine, free")
-
-    def submit(self, submission: Submission, key: str) -> JobHandle:
-        """Check; the work is done when the counts are fetched.
-
-        Raises:
-            SubmissionRefused: the device would refuse it.
-        """
-        try:
-            self.validate(submission)
-        except BackendError as error:
-            raise SubmissionRefused(f"Not sent: {error}") from error
-        return self._handle(key)
-
-    def find(self, key: str, since: datetime) -> tuple[JobHandle, ...]:
-        """The job of the key: every key has one."""
-        del since
-        return (self._handle(key),)
-
-    def status(self, handle: JobHandle) -> JobStatus:
-        """Done."""
-        del handle
-        return JobStatus(JobState.DONE, "emulated")
 
     def fetch(self, handle: JobHandle, submission: Submission) -> JobCounts:
         """Run the job; the same key gives the same counts.
@@ -137,7 +85,7 @@ class IBMEmulator:
             BackendError: as :meth:`validate`.
         """
         self.validate(submission)
-        seed = int.from_bytes(hashlib.sha256(handle.key.encode()).digest()[:4], "big")
+        seed = seed_of(handle)
         noise = to_aer_noise_model(self._snapshot, submission.compiled.physical_qubits)
         small = submission.compiled.circuit.num_qubits < _MAX_QUBITS
         simulator = AerSimulator(
@@ -153,15 +101,3 @@ class IBMEmulator:
         counts = counts_of(result)
         check_counts(counts, submission)
         return JobCounts(counts, {}, counts.tobytes(), datetime.now(UTC))
-
-    def cancel(self, handle: JobHandle) -> JobStatus:
-        """Already final."""
-        return self.status(handle)
-
-    def usage(self, handle: JobHandle) -> Usage:
-        """Free."""
-        del handle
-        return Usage(0.0, None, "emulated on this machine, free")
-
-    def _handle(self, key: str) -> JobHandle:
-        return JobHandle(self.name, f"{_PREFIX}{key}", key, datetime.now(UTC))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from backends.braket_execute import (
     run_simulator,
 )
 from backends.loopback.braket_devices import LoopbackDevice
+from backends.loopback.queue import WorkQueue
 from calibration.noise import NoiseOptions
 
 FINAL = ("COMPLETED", "FAILED", "CANCELLED")
@@ -101,7 +101,7 @@ class Behaviour:
     hidden_s: float = 0.0
 
 
-class TaskQueue:
+class TaskQueue(WorkQueue[Task]):
     """Accepts tasks and runs them one after another.
 
     Args:
@@ -118,17 +118,13 @@ class TaskQueue:
         self._devices = devices
         self._noise = noise
         self._seed = seed
-        self._tasks: dict[str, Task] = {}
-        self._changed = threading.Condition()
-        self._held = self._stopped = False
-        threading.Thread(target=self._work, daemon=True).start()
+        super().__init__("QUEUED", FINAL)
 
     # -- what a vendor's account shows -----------------------------------------------------------
     @property
     def tasks(self) -> tuple[Task, ...]:
         """Every task ever accepted, oldest first."""
-        with self._changed:
-            return tuple(self._tasks.values())
+        return self._all()
 
     @property
     def billed_usd(self) -> float:
@@ -145,20 +141,15 @@ class TaskQueue:
         with self._changed:
             token = str(body["clientToken"])
             if self.behaviour.dedupe:
-                for known in self._tasks.values():
+                for known in self._items.values():
                     if known.token == token:
                         return known
             region = str(body["deviceArn"]).split(":")[3] or "us-east-1"
             arn = f"arn:aws:braket:{region}:000000000000:quantum-task/{uuid.uuid4()}"
-            task = Task(arn, len(self._tasks), token, body, datetime.now(UTC))
-            self._tasks[arn] = task
+            task = Task(arn, len(self._items), token, body, datetime.now(UTC))
+            self._items[arn] = task
             self._changed.notify_all()
             return task
-
-    def get(self, arn: str) -> Task | None:
-        """A task, or ``None``."""
-        with self._changed:
-            return self._tasks.get(arn)
 
     def cancel(self, task: Task) -> bool:
         """Cancel unless it is final."""
@@ -169,48 +160,9 @@ class TaskQueue:
             self._changed.notify_all()
             return True
 
-    # -- what a test does ------------------------------------------------------------------------
-    def hold(self) -> None:
-        """Start no further task: a queue that never moves."""
-        with self._changed:
-            self._held = True
-
-    def release(self) -> None:
-        """Go on."""
-        with self._changed:
-            self._held = False
-            self._changed.notify_all()
-
-    def wait_idle(self, timeout_s: float = 60.0) -> bool:
-        """Wait until every task is final; whether that came in time."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: all(task.status in FINAL for task in self._tasks.values()), timeout_s
-            )
-
-    def stop(self) -> None:
-        """End the worker."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
     # -- the device ------------------------------------------------------------------------------
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopped or self._next() is not None)
-                task = self._next()
-                if self._stopped or task is None:
-                    return
-                task.status = "RUNNING"
-            self._run(task)
-            with self._changed:
-                self._changed.notify_all()
-
-    def _next(self) -> Task | None:
-        if self._held:
-            return None
-        return next((task for task in self._tasks.values() if task.status == "QUEUED"), None)
+    def _begin(self, task: Task) -> None:
+        task.status = "RUNNING"
 
     def _run(self, task: Task) -> None:
         device = self._devices[task.body["deviceArn"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from backends.loopback.ibm_execute import (
     quantum_seconds,
     run,
 )
+from backends.loopback.queue import WorkQueue
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
 
@@ -72,7 +72,7 @@ class Job:
         }
 
 
-class JobQueue:
+class JobQueue(WorkQueue[Job]):
     """Accepts jobs and runs them one after another, as a device does.
 
     Args:
@@ -93,18 +93,13 @@ class JobQueue:
         self._noise = noise
         self._rep_delay_s = rep_delay_s
         self._seed = seed
-        self._jobs: dict[str, Job] = {}
-        self._changed = threading.Condition()
-        self._held = False
-        self._stopped = False
-        threading.Thread(target=self._work, daemon=True).start()
+        super().__init__("Queued", FINAL)
 
     # -- what a vendor's account shows -----------------------------------------------------------
     @property
     def jobs(self) -> tuple[Job, ...]:
         """Every job ever accepted, oldest first."""
-        with self._changed:
-            return tuple(self._jobs.values())
+        return self._all()
 
     @property
     def billed_s(self) -> float:
@@ -120,21 +115,16 @@ class JobQueue:
         """Put a job into the queue."""
         with self._changed:
             job = Job(
-                id=f"d{len(self._jobs):05d}{uuid.uuid4().hex[:14]}",
-                number=len(self._jobs),
+                id=f"d{len(self._items):05d}{uuid.uuid4().hex[:14]}",
+                number=len(self._items),
                 backend=body["backend"],
                 tags=list(body.get("tags", ())),
                 body=body,
                 created=datetime.now(UTC),
             )
-            self._jobs[job.id] = job
+            self._items[job.id] = job
             self._changed.notify_all()
             return job
-
-    def get(self, job_id: str) -> Job | None:
-        """A job, or ``None``."""
-        with self._changed:
-            return self._jobs.get(job_id)
 
     def cancel(self, job: Job) -> bool:
         """Cancel unless it is final."""
@@ -150,48 +140,9 @@ class JobQueue:
         with self._changed:
             job.result = None
 
-    # -- what a test does ------------------------------------------------------------------------
-    def hold(self) -> None:
-        """Start no further job: a queue that never moves."""
-        with self._changed:
-            self._held = True
-
-    def release(self) -> None:
-        """Go on."""
-        with self._changed:
-            self._held = False
-            self._changed.notify_all()
-
-    def wait_idle(self, timeout_s: float = 60.0) -> bool:
-        """Wait until every job is final; whether that came in time."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: all(job.status in FINAL for job in self._jobs.values()), timeout_s
-            )
-
-    def stop(self) -> None:
-        """End the worker."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
     # -- the device ------------------------------------------------------------------------------
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopped or self._next() is not None)
-                job = self._next()
-                if self._stopped or job is None:
-                    return
-                job.status, job.started = "Running", datetime.now(UTC)
-            self._run(job)
-            with self._changed:
-                self._changed.notify_all()
-
-    def _next(self) -> Job | None:
-        if self._held:
-            return None
-        return next((job for job in self._jobs.values() if job.status == "Queued"), None)
+    def _begin(self, job: Job) -> None:
+        job.status, job.started = "Running", datetime.now(UTC)
 
     def _run(self, job: Job) -> None:
         snapshot = self._devices[job.backend]
