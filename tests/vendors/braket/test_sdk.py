@@ -69,7 +69,7 @@ def test_amazons_simulator_reads_our_text_as_we_mean_it(device: str) -> None:
     source = source_of(staircase_circuit(3, measured), load_snapshot(device), X3)
     result = LocalSimulator().run(Program(source=source), shots=4000).result()
     counts = np.bincount(np.asarray(result.measurements) @ np.array([4, 2, 1]), minlength=8)
-    assert distance(counts[None], staircase_distribution(X3[0], measured)[None]) < 4  # its shots take no seed
+    assert distance(counts[None], staircase_distribution(X3[0], measured)[None]) < 4
 
 
 @pytest.mark.parametrize("device", QPUS)
