@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
@@ -11,13 +12,14 @@ _EXTRAS = {"train": "qm9pack", "bench": "pennylane", "braket": "braket", "mitiq"
 
 
 def doctor(as_json: Json = False) -> None:
-    """Versions, extras, shipped models and devices found here."""
+    """Versions, extras, shipped models, devices, and which vendors have credentials here."""
+    from backends.credentials import credential_states
     from backends.registry import backend_names
     from qhw.analysis.provenance import versions
     from qhw.models.checkpoint import code_version, shipped
 
     code = code_version()
-    found = {
+    found: dict[str, Any] = {
         "versions": versions(),
         "git_revision": code.revision,
         "git_dirty": code.modified,
@@ -26,12 +28,20 @@ def doctor(as_json: Json = False) -> None:
         },
         "models": list(shipped()),
         "backends": len(backend_names()),
+        "credentials": {
+            vendor: {"configured": state.configured, "where": state.where}
+            for vendor, state in credential_states().items()
+        },
     }
     if as_json:
         emit_json(found)
         return
+    credentials = found.pop("credentials")
     for name, value in found.items():
         shown = (
             ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
         )
         out.print(f"{name}: {shown}", markup=False, soft_wrap=True)
+    for vendor, state in credentials.items():
+        word = "configured" if state["configured"] else "not configured"
+        out.print(f"credentials {vendor}: {word} ({state['where']})", markup=False, soft_wrap=True)
