@@ -46,6 +46,11 @@ class WorkQueue(ABC, Generic[ItemT]):
         with self._changed:
             return self._items.get(identifier)
 
+    @property
+    def accepted(self) -> int:
+        """Items ever accepted."""
+        return len(self._all())
+
     def hold(self) -> None:
         """Start nothing further: a queue that never moves."""
         with self._changed:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import shlex
 import signal
 import threading
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from qhw.cli.console import emit_json, err, out
 from qhw.cli.options import Json, Seed
+
+if TYPE_CHECKING:
+    from backends.loopback.braket import BraketService
+    from backends.loopback.ibm import IBMPlatform
 
 app = typer.Typer(no_args_is_help=True, help="Vendors on this machine, to rehearse for free.")
 
@@ -37,17 +41,19 @@ def serve(
     shell, then use ibm:<device> or braket:<device> as usual: nothing leaves
     this machine and nothing is charged.
     """
-    from backends.loopback.braket import BraketService
-    from backends.loopback.braket_tasks import TaskQueue
-    from backends.loopback.ibm import IBMPlatform
     from backends.loopback.server import LoopbackServer
     from calibration.noise import NoiseOptions
 
     strength = NoiseOptions() if noise else None
+    # Each vendor's packages are needed for that vendor only.
     service: BraketService | IBMPlatform
     if vendor == "ibm":
+        from backends.loopback.ibm import IBMPlatform
+
         service = IBMPlatform(device or ("ibm_boston",), noise=strength, seed=seed)
     else:
+        from backends.loopback.braket import BraketService
+
         service = BraketService(device or ("iqm_garnet",), noise=strength, seed=seed)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -63,6 +69,4 @@ def serve(
         devices = ", ".join(f"{vendor}:{name}" for name in service.devices)
         err.print(f"serving {devices} at {server.url}, until interrupted", soft_wrap=True)
         ended.wait()
-    queue = service.queue
-    accepted = queue.tasks if isinstance(queue, TaskQueue) else queue.jobs
-    err.print(f"{len(accepted)} job(s) accepted", soft_wrap=True)
+    err.print(f"{service.queue.accepted} job(s) accepted", soft_wrap=True)
