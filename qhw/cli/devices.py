@@ -6,19 +6,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
+from qhw.cli.progress import bar
 
 if TYPE_CHECKING:
+    from backends.live import Standing
+    from backends.prices import PriceEntry
     from calibration.catalog import CatalogRow
 
 
 def list_devices(
     word: Annotated[str, typer.Argument(help="Only names that contain this.")] = "",
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Ask the vendors: status, queue, opening hours, price."),
+    ] = False,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device",
+            help="With --live, only this: ibm, braket, ibm:<device> or braket:<device>; may be "
+            "repeated.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Device models: age of the calibration, qubits, median errors."""
+    """Device models: age of the calibration, qubits, median errors; or devices as they are now."""
+    if live:
+        _list_live(word, device or [], as_json=as_json)
+        return
+    if device:
+        raise ValueError("Argument `device` must come with --live, but --live is not given")
+    _list_models(word, as_json=as_json)
+
+
+def _list_models(word: str, *, as_json: bool) -> None:
     from calibration.catalog import list_snapshots
     from qhw.report.format import duration, number
 
@@ -69,4 +94,68 @@ def _document(row: CatalogRow) -> dict[str, object]:
         "usd_per_shot": row.usd_per_shot,
         "price_as_of": row.price_as_of.isoformat() if row.price_as_of else None,
         "corrections": row.corrections,
+    }
+
+
+def _list_live(word: str, names: list[str], *, as_json: bool) -> None:
+    from backends.live import ask_devices
+
+    with bar("asking devices") as told:
+        rows = [row for row in ask_devices(names, told=told) if word in row.backend]
+    if not rows:
+        raise ValueError(f"Argument `word` must be part of a device's name, but no name has {word}")
+    if as_json:
+        emit_json({"devices": [_live_document(row) for row in rows]})
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("backend", "status", "queue", "executes", "USD", "error"):
+        table.add_column(heading, justify="right" if heading == "queue" else "left")
+    for row in rows:
+        cells = (
+            row.backend,
+            row.status or "–",
+            "–" if row.queue is None else str(row.queue),
+            _window(row),
+            _price(row.price) if row.price else "–" if row.error else "unknown",
+            row.error,
+        )
+        table.add_row(*map(Text, cells))  # the vendors' words are no markup
+    out.print(table)
+    for row in rows:
+        if row.price_error:
+            out.print(row.price_error, markup=False, soft_wrap=True)
+
+
+def _window(row: Standing) -> str:
+    """``now``, or when it opens next, UTC."""
+    if row.error or not row.in_service or row.is_open is None:
+        return "–"
+    if row.is_open:
+        return "now"
+    if row.next_opening is None:
+        return "no opening announced"
+    return f"from {row.next_opening:%a %Y-%m-%d %H:%M} UTC"
+
+
+def _price(price: PriceEntry) -> str:
+    units = {"task": price.usd_per_task, "shot": price.usd_per_shot, "s": price.usd_per_second}
+    said = " + ".join(f"{usd:g}/{unit}" for unit, usd in units.items() if usd) or "free"
+    return said if price.verified else f"{said} (of {price.as_of}, not verified)"
+
+
+def _live_document(row: Standing) -> dict[str, object]:
+    price = row.price
+    return {
+        "backend": row.backend,
+        "status": row.status or None,
+        "in_service": row.in_service,
+        "queue": row.queue,
+        "queue_text": row.queue_text or None,
+        "open": row.is_open,
+        "next_opening": row.next_opening.isoformat() if row.next_opening else None,
+        "usd_per_task": price.usd_per_task if price else None,
+        "usd_per_shot": price.usd_per_shot if price else None,
+        "usd_per_second": price.usd_per_second if price else None,
+        "price_basis": price.basis() if price else row.price_error or None,
+        "error": row.error or None,
     }
