@@ -7,6 +7,7 @@ register whose Qiskit bitstring, read as an integer, is that index.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -65,11 +66,14 @@ class ShotResult:
     """Counts of a batch.
 
     Attributes:
-        counts: ``(B, 2**m)`` int64, outcome order as in this module's docstring.
+        counts: ``(B, 2**m)`` int64, outcome order as in this module's docstring; rows that failed
+            are all zero.
         shots: shots per circuit.
         backend: name of the backend.
         seed: seed used, ``None`` on hardware.
         finished: when the counts were complete (UTC).
+        row_errors: the vendor's text for each row that failed for good, by row; simulators have
+            none.
     """
 
     counts: NDArray[np.int64]
@@ -77,6 +81,7 @@ class ShotResult:
     backend: str
     seed: int | None
     finished: datetime
+    row_errors: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

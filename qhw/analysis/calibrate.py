@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
 from qiskit.circuit import ParameterVector
 
-from backends.base import Backend, CompiledTemplate
+from backends.base import Backend, BackendError, CompiledTemplate
 from backends.checks import measured_qubits
 from backends.native.simulable import simulable
 from backends.native.target import native_gates
@@ -82,13 +82,18 @@ def calibrate_readout(
 
     Raises:
         ValueError: see :func:`calibration_template`.
-        BackendError: shots out of range.
+        BackendError: shots out of range, or a state's circuit failed.
     """
     compiled = calibration_template(backend.snapshot, qubits)
     states = calibration_states(len(qubits))
     result = backend.run(
         compiled, np.asarray(states * np.pi, dtype=np.float64), shots=shots, seed=seed
     )
+    for state, words in result.row_errors.items():
+        raise BackendError(
+            f"Backend `{backend.name}` must give counts of every calibration state, but state "
+            f"{state} failed: {words}"
+        )
     return fit_readout(states, result.counts, qubits, device=backend.name, taken=result.finished)
 
 

@@ -80,6 +80,7 @@ def compare(
             too few molecules in it.
         CheckpointError: the model is unknown or damaged.
         BackendError: the device is unknown or cannot run the circuits.
+        TooFewRowsError: so many circuits failed that nothing is left to compare.
     """
     start = time.monotonic()
     check_prior(settings.prior)
@@ -110,12 +111,14 @@ def compare(
         sections=outcome.sections,
         validity=validity_rows(judged),
         molecules=molecule_records(
-            list(outcome.names),
+            outcome.names,
+            outcome.rows.tolist(),
             outcome.molecules.get("input"),
             outcome.molecules["exact"],
             outcome.molecules.get("device_readout", outcome.molecules["device_raw"]),
         ),
         draw=outcome.draw,
+        missing=outcome.missing,
         provenance=_provenance(command, start, snapshot),
     )
     return Comparison(result, outcome, snapshot)

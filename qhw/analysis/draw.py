@@ -14,7 +14,12 @@ FloatArray = NDArray[np.float64]
 _STREAM = 13
 
 
-def draw_latents(mu: FloatArray, kappa: float | FloatArray | None, seed: int) -> FloatArray:
+def draw_latents(
+    mu: FloatArray,
+    kappa: float | FloatArray | None,
+    seed: int,
+    rows: NDArray[np.int64] | None = None,
+) -> FloatArray:
     """One vMF draw a row, each row from its own stream.
 
     Two calls with the same seed and nearly equal arguments give nearly equal draws, so that two
@@ -24,19 +29,27 @@ def draw_latents(mu: FloatArray, kappa: float | FloatArray | None, seed: int) ->
         mu: unit vectors ``(B, d)``.
         kappa: concentration, for all rows or ``(B,)``; infinite or ``None`` for no draw.
         seed: of the streams.
+        rows: ``(B,)`` stream of each row, by default ``0 .. B-1``; a row keeps its draw when
+            others are left out.
     """
     if kappa is None:
         return mu
     out = mu.copy()
-    for row, concentration in enumerate(np.broadcast_to(kappa, len(mu))):
+    streams = np.arange(len(mu)) if rows is None else rows
+    for place, concentration in enumerate(np.broadcast_to(kappa, len(mu))):
         if np.isfinite(concentration):
-            rng = np.random.default_rng([seed, _STREAM, row])
-            out[row] = vmf.sample(mu[row], float(concentration), rng)
+            rng = np.random.default_rng([seed, _STREAM, int(streams[place])])
+            out[place] = vmf.sample(mu[place], float(concentration), rng)
     return out
 
 
 def latents_from_shots(
-    mu_hat: FloatArray, frequencies: FloatArray, shots: int, kappa: float | None, seed: int
+    mu_hat: FloatArray,
+    frequencies: FloatArray,
+    shots: int,
+    kappa: float | None,
+    seed: int,
+    rows: NDArray[np.int64] | None = None,
 ) -> tuple[FloatArray, Draw]:
     """Draw around estimated mean directions, kappa corrected for what the shots already spread.
 
@@ -46,6 +59,7 @@ def latents_from_shots(
         shots: behind every row.
         kappa: intended concentration; ``None`` for no draw.
         seed: of the draw.
+        rows: see :func:`draw_latents`.
     """
     angle = float(np.degrees(np.sqrt(expected_squared_angle(frequencies, shots))).mean())
     if kappa is None:
@@ -60,4 +74,4 @@ def latents_from_shots(
         unattainable=int((~plan.attainable).sum()),
         expected_angle=angle,
     )
-    return draw_latents(mu_hat, plan.kappa, seed), draw
+    return draw_latents(mu_hat, plan.kappa, seed, rows), draw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,27 +136,36 @@ def validity_rows(batches: Mapping[SourceKey, MoleculeBatch]) -> tuple[Validity,
 
 
 def molecule_records(
-    names: list[str],
+    names: Sequence[str],
+    rows: Sequence[int],
     given: MoleculeBatch | None,
     exact: MoleculeBatch,
     device: MoleculeBatch,
 ) -> tuple[MoleculeRecord, ...]:
-    """What each row's molecules are, under the strict protocol."""
+    """What each row's molecules are, under the strict protocol.
+
+    Args:
+        names: of the B rows.
+        rows: their numbers in the run.
+        given: B molecules that went in, if any did.
+        exact: B molecules.
+        device: B molecules.
+    """
     exact_report, device_report = judge(exact), judge(device)
     given_smiles = judge(given).smiles if given is not None else (None,) * len(names)
     rmsd = kabsch_rmsd(padded(device), padded(exact))
     return tuple(
         MoleculeRecord(
             index=row,
-            name=name,
-            input_smiles=given_smiles[row],
-            exact_smiles=exact_report.smiles[row],
-            device_smiles=device_report.smiles[row],
-            exact_status=exact_report.statuses[row],
-            device_status=device_report.statuses[row],
-            rmsd=float(rmsd[row]) if np.isfinite(rmsd[row]) else None,
+            name=names[place],
+            input_smiles=given_smiles[place],
+            exact_smiles=exact_report.smiles[place],
+            device_smiles=device_report.smiles[place],
+            exact_status=exact_report.statuses[place],
+            device_status=device_report.statuses[place],
+            rmsd=float(rmsd[place]) if np.isfinite(rmsd[place]) else None,
         )
-        for row, name in enumerate(names)
+        for place, row in enumerate(rows)
     )
 
 

@@ -202,7 +202,7 @@ class MoleculeRecord(Frozen):
     """One row's molecules under the strict protocol.
 
     Attributes:
-        index: row.
+        index: row of the run; those of :attr:`ComparisonResult.missing` are left out.
         name: of the row.
         input_smiles: of what went in, ``None`` if nothing did or it is not valid.
         exact_smiles: of the exact way, ``None`` if not valid.
@@ -220,6 +220,22 @@ class MoleculeRecord(Frozen):
     exact_status: str
     device_status: str
     rmsd: float | None
+
+
+class MissingRow(Frozen):
+    """A row without a result because its circuit failed.
+
+    Attributes:
+        index: row of the run.
+        name: of the row.
+        role: circuit that failed.
+        text: the vendor's words.
+    """
+
+    index: Count
+    name: str
+    role: Literal["encoder", "decoder"]
+    text: str
 
 
 class ModelFacts(Frozen):
@@ -268,7 +284,8 @@ class CircuitFacts(Frozen):
         expected_two_qubit_errors: sum of the reported errors of the two-qubit gates.
         predicted_success: the layout's estimate of a run without any error.
         transpiler_seed: seed of the compilation.
-        circuits: rows executed, one binding each.
+        circuits: rows submitted, one binding each.
+        failed: how many of them have no counts.
         shots: per row.
         usd: cost.
         qpu_seconds: device time, where billed by time.
@@ -292,6 +309,7 @@ class CircuitFacts(Frozen):
     predicted_success: float | None
     transpiler_seed: int
     circuits: int
+    failed: Count = 0
     shots: int
     usd: float
     qpu_seconds: float | None
@@ -348,7 +366,12 @@ class Verdict(Frozen):
 
 
 class ComparisonResult(Frozen):
-    """Everything a comparison found."""
+    """Everything a comparison found.
+
+    Attributes:
+        missing: rows that did not come all the way because a circuit of theirs failed; where it
+            was the decoder, the row still counts in the encoder's sections.
+    """
 
     schema_version: int = SCHEMA_VERSION
     settings: Settings
@@ -361,6 +384,12 @@ class ComparisonResult(Frozen):
     molecules: tuple[MoleculeRecord, ...]
     draw: Draw | None
     provenance: Provenance
+    missing: tuple[MissingRow, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows that came all the way and are compared."""
+        return self.settings.molecules - len(self.missing)
 
     def section(self, key: str) -> Section | None:
         """The section of that key, ``None`` if it has none."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.base import Backend, CompiledTemplate, CostEstimate
+from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate, ShotResult
 from backends.readout import readout_matrices
 from calibration.readout import ReadoutCalibration
 from calibration.snapshot import DeviceSnapshot
@@ -25,12 +25,18 @@ Notify = Callable[[str], None]
 Role = Literal["encoder", "decoder"]
 
 _STREAMS: dict[Role, int] = {"encoder": 1, "decoder": 2}
+_FEWEST_ROWS = 2  # a baseline is the mean of the others
+_TEXTS_NAMED = 3
 _LOG = logging.getLogger(__name__)
+
+
+class TooFewRowsError(BackendError):
+    """So many rows of a circuit failed that nothing is left to compare."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A circuit run for B rows.
+    """A circuit run for a batch, and the B rows of it that have counts.
 
     Attributes:
         role: encoder or decoder.
@@ -44,6 +50,8 @@ class Stage:
         correction: readout correction of the frequencies, ``None`` if not asked for.
         readout_source: where its confusion matrices come from.
         cost: of running it.
+        kept: ``(B,)`` place of each row among the inputs.
+        missing: why each of the other inputs has no counts, the vendor's words.
     """
 
     role: Role
@@ -57,6 +65,8 @@ class Stage:
     correction: ReadoutCorrection | None
     readout_source: str | None
     cost: CostEstimate
+    kept: NDArray[np.int64]
+    missing: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def raw(self) -> FloatArray:
@@ -105,7 +115,7 @@ class StageRunner:
     calibrations: tuple[ReadoutCalibration, ...] = ()
 
     def run(self, role: Role, plan: CircuitPlan, inputs: FloatArray, exact: FloatArray) -> Stage:
-        """Compile the plan once, bind every row, run, correct.
+        """Compile the plan once, bind every row, run, drop the rows that failed, correct.
 
         Args:
             role: which circuit of the model.
@@ -116,6 +126,7 @@ class StageRunner:
         Raises:
             ValueError: inputs that cannot be loaded.
             BackendError: the circuit does not fit the device, or too many shots.
+            TooFewRowsError: fewer than two rows have counts.
         """
         self.notify(f"{role}: compiling for {self.backend.name}")
         template = build_template(plan, self.preparation, name=role)
@@ -134,19 +145,23 @@ class StageRunner:
         seed = int(np.random.SeedSequence([self.seed, _STREAMS[role]]).generate_state(1)[0])
         angles = data.angles[:, order]
         result = self.backend.run(compiled, angles, shots=self.shots, seed=seed)
-        correction, source = self._correct(compiled, result.counts)
+        kept = _rows_with_counts(role, result)
+        counts = result.counts[kept]
+        correction, source = self._correct(compiled, counts)
         return Stage(
             role=role,
             template=template,
             compiled=compiled,
-            angles=angles,
-            loading_fidelity=data.fidelity,
-            exact=exact,
-            counts=result.counts,
+            angles=angles[kept],
+            loading_fidelity=data.fidelity[kept],
+            exact=exact[kept],
+            counts=counts,
             shots=self.shots,
             correction=correction,
             readout_source=source,
             cost=self.backend.estimate(compiled, circuits=len(inputs), shots=self.shots),
+            kept=kept,
+            missing=result.row_errors,
         )
 
     def _correct(
@@ -168,6 +183,21 @@ class StageRunner:
         )
 
 
+def _rows_with_counts(role: Role, result: ShotResult) -> NDArray[np.int64]:
+    """The one place where failed rows leave a comparison."""
+    rows = len(result.counts)
+    kept = np.setdiff1d(np.arange(rows), list(result.row_errors))
+    # a batch that was this small from the start is nobody's failure
+    if len(kept) < min(_FEWEST_ROWS, rows):
+        texts = list(dict.fromkeys(result.row_errors.values()))
+        words = "; ".join(texts[:_TEXTS_NAMED]) + "; ..." * (len(texts) > _TEXTS_NAMED)
+        raise TooFewRowsError(
+            f"Backend `{result.backend}` must give counts for {_FEWEST_ROWS} {role} rows or more "
+            f"to compare, but gave them for {len(kept)} of {rows}: {words}"
+        )
+    return kept
+
+
 def circuit_facts(stage: Stage) -> CircuitFacts:
     """What a run stage says about its circuit."""
     compiled, correction = stage.compiled, stage.correction
@@ -185,7 +215,8 @@ def circuit_facts(stage: Stage) -> CircuitFacts:
         expected_two_qubit_errors=_expected_errors(compiled, compiled.snapshot),
         predicted_success=compiled.predicted_success,
         transpiler_seed=compiled.seed,
-        circuits=len(stage.counts),
+        circuits=len(stage.counts) + len(stage.missing),
+        failed=len(stage.missing),
         shots=stage.shots,
         usd=stage.cost.usd,
         qpu_seconds=stage.cost.qpu_seconds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qhw.analysis.baselines import prior_mean
 from qhw.analysis.draw import draw_latents, latents_from_shots
 from qhw.analysis.molecule_scores import molecule_section
-from qhw.analysis.result import Draw, Section, SourceKey
+from qhw.analysis.result import Draw, MissingRow, Section, SourceKey
 from qhw.analysis.scores import direction_section, distribution_section
 from qhw.analysis.stage import Stage, StageRunner
 from qhw.chem.molecule import MoleculeBatch
@@ -35,7 +35,9 @@ class Outcome:
         stages: circuits run on the device.
         sections: numbers.
         molecules: by source, ``exact`` and ``device_raw`` among them.
-        names: of the rows.
+        names: of the rows that came all the way.
+        rows: ``(K,)`` their places among the rows of the run.
+        missing: the other rows.
         draw: of the latents, ``reconstruct`` only.
         arrays: latents and the like, for the run's folder.
     """
@@ -44,6 +46,8 @@ class Outcome:
     sections: tuple[Section, ...]
     molecules: dict[SourceKey, MoleculeBatch]
     names: tuple[str, ...]
+    rows: NDArray[np.int64]
+    missing: tuple[MissingRow, ...] = ()
     draw: Draw | None = None
     arrays: dict[str, FloatArray] = field(default_factory=dict)
 
@@ -87,8 +91,9 @@ def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Out
         runner: device.
         latents: unit vectors ``(K, d)``.
     """
-    exact = model.decoder(latents)
-    stage = runner.run("decoder", model.model.decoder_plan(), latents, exact)
+    names = tuple(f"latent {row}" for row in range(len(latents)))
+    stage = runner.run("decoder", model.model.decoder_plan(), latents, model.decoder(latents))
+    exact = stage.exact
     runner.notify("comparing with the exact statevector")
     rng = _stream(runner, _INTERVAL_STREAM)
     floor = _multinomial(exact, runner.shots, _stream(runner, _FLOOR_STREAM))
@@ -104,8 +109,10 @@ def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Out
             molecule_section("molecules_exact", _FROM_EXACT, text, reference, decoded, rng),
         ),
         molecules={"exact": reference, **decoded},
-        names=tuple(f"latent {row}" for row in range(len(latents))),
-        arrays={"latents": latents},
+        names=tuple(names[row] for row in stage.kept),
+        rows=stage.kept,
+        missing=_missing(stage, names),
+        arrays={"latents": latents[stage.kept]},
     )
 
 
@@ -118,6 +125,7 @@ def encode(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Out
         given: K molecules.
     """
     stage = _run_encoder(model, runner, given)
+    missing, given = _missing(stage, given.names), given.take(stage.kept)
     rng = _stream(runner, _INTERVAL_STREAM)
     floor = _multinomial(stage.exact, runner.shots, _stream(runner, _FLOOR_STREAM))
     measured: dict[SourceKey, FloatArray] = {**stage.distributions(), "shots_only": floor}
@@ -139,6 +147,8 @@ def encode(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Out
         ),
         molecules={"exact": reference, **decoded, "input": given.molecules},
         names=given.names,
+        rows=stage.kept,
+        missing=missing,
         arrays={"mu_exact": exact_mu, "mu_hat": model.direction(stage.best)},
     )
 
@@ -149,7 +159,9 @@ def reconstruct(
     """Molecules -> encoder shots -> mu-hat -> vMF draw -> decoder shots -> molecules.
 
     The exact way takes the same steps without noise; both ways draw with the same random numbers,
-    and the device's concentration is raised by what its shots already spread.
+    and the device's concentration is raised by what its shots already spread. A row that failed in
+    the encoder has no mu-hat, so the decoder does not run for it; a row keeps its draw whatever
+    becomes of the others.
 
     Args:
         model: exact reference.
@@ -158,15 +170,21 @@ def reconstruct(
         kappa: of the draw; ``None`` for no draw.
     """
     encoder = _run_encoder(model, runner, given)
+    missing, given = _missing(encoder, given.names), given.take(encoder.kept)
     mu = model.direction(encoder.exact)
     mu_hat = {source: model.direction(p) for source, p in encoder.distributions().items()}
     best = mu_hat[encoder.best_source]
-    latents, draw = latents_from_shots(best, encoder.best, runner.shots, kappa, runner.seed)
+    latents, draw = latents_from_shots(
+        best, encoder.best, runner.shots, kappa, runner.seed, encoder.kept
+    )
     decoder = runner.run("decoder", model.model.decoder_plan(), latents, model.decoder(latents))
     runner.notify("comparing with the exact statevector")
-    exact_latents = draw_latents(mu, kappa, runner.seed)
+    whole = decoder.kept  # of the encoder's rows, those that came all the way
+    missing += _missing(decoder, given.names, encoder.kept)
+    given = given.take(whole)
+    exact_latents = draw_latents(mu, kappa, runner.seed, encoder.kept)[whole]
     exact = model.decoder(exact_latents)
-    mu_hat["shots_only"], floor = _noiseless_way(model, runner, encoder.exact, kappa)
+    mu_hat["shots_only"], floor = _noiseless_way(model, runner, encoder, kappa, whole)
     measured: dict[SourceKey, FloatArray] = {**decoder.distributions(), "shots_only": floor}
     decoded = _decode_all(model, {**measured, "prior_mean": prior_mean(exact)})
     reference = model.molecules(exact)
@@ -184,30 +202,49 @@ def reconstruct(
         sections=sections,
         molecules={"exact": reference, **decoded, "input": given.molecules},
         names=given.names,
+        rows=encoder.kept[whole],
+        missing=tuple(sorted(missing, key=lambda row: row.index)),
         draw=draw,
         arrays={
             "mu_exact": mu,
             "mu_hat": best,
-            "latents": latents,
+            "latents": latents[whole],
             "latents_exact": exact_latents,
         },
     )
 
 
 def _noiseless_way(
-    model: ExactModel, runner: StageRunner, encoder: FloatArray, kappa: float | None
+    model: ExactModel,
+    runner: StageRunner,
+    encoder: Stage,
+    kappa: float | None,
+    whole: NDArray[np.int64],
 ) -> tuple[FloatArray, FloatArray]:
     """Directions and decoder frequencies of one whole way with shots but without noise."""
     rng = _stream(runner, _FLOOR_STREAM)
-    frequencies = _multinomial(encoder, runner.shots, rng)
+    frequencies = _multinomial(encoder.exact, runner.shots, rng)
     mu_hat = model.direction(frequencies)
-    latents, _ = latents_from_shots(mu_hat, frequencies, runner.shots, kappa, runner.seed)
-    return mu_hat, _multinomial(model.decoder(latents), runner.shots, rng)
+    latents, _ = latents_from_shots(
+        mu_hat, frequencies, runner.shots, kappa, runner.seed, encoder.kept
+    )
+    return mu_hat, _multinomial(model.decoder(latents[whole]), runner.shots, rng)
 
 
 def _run_encoder(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Stage:
     inputs = model.inputs(given.molecules)
     return runner.run("encoder", model.model.encoder_plan(), inputs, model.encoder(inputs))
+
+
+def _missing(
+    stage: Stage, names: Sequence[str], rows: NDArray[np.int64] | None = None
+) -> tuple[MissingRow, ...]:
+    """Failed rows of a stage; ``rows`` are the run's rows of its inputs, by default all."""
+    of_run = np.arange(len(names)) if rows is None else rows
+    return tuple(
+        MissingRow(index=int(of_run[place]), name=names[place], role=stage.role, text=text)
+        for place, text in sorted(stage.missing.items())
+    )
 
 
 def _pipeline_section(

@@ -24,6 +24,10 @@ class NamedMolecules:
     molecules: MoleculeBatch
     names: tuple[str, ...]
 
+    def take(self, rows: NDArray[np.int64]) -> NamedMolecules:
+        """Only these, in this order."""
+        return NamedMolecules(self.molecules[rows], tuple(self.names[row] for row in rows))
+
 
 def read_sdf(path: Path) -> NamedMolecules:
     """Read an SDF file; hydrogens are dropped, bonds are not used.

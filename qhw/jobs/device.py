@@ -31,7 +31,6 @@ from qhw.jobs.work import submit_run
 
 _SAME_ANGLES = 1e-3
 """Angles fitted again on another machine differ by less than this, radians."""
-_ROWS_NAMED = 5
 
 
 class Pending(Exception):  # noqa: N818 - not an error: the vendor has not finished
@@ -108,7 +107,7 @@ class LedgerBackend:
         Raises:
             Pending: not all counts are here.
             Rehearsed: in a dry run.
-            BackendError: the device refuses, or some rows have no counts for good.
+            BackendError: the device refuses, or the run was cancelled before this circuit.
             BudgetError: a cap would be passed.
             LedgerError: the run was submitted with other angles.
         """
@@ -117,6 +116,7 @@ class LedgerBackend:
         jobs = self._jobs(role)
         fresh = not jobs
         if fresh:
+            self._check_not_cancelled()
             submission = Submission(compiled, angles, shots)
             if self.dry:
                 raise Rehearsed(plan_jobs(self.vendor(), submission))
@@ -131,10 +131,8 @@ class LedgerBackend:
                 f"Run {self.request.id} was submitted with other angles than its settings give "
                 "now: the model, the molecules or the code changed since"
             )
-        if found.row_errors:
-            raise BackendError(_missing(self.request.id, found.row_errors, len(angles)))
         finished = max(job.updated for job in jobs)
-        return ShotResult(found.counts, found.shots, self.device, None, finished)
+        return ShotResult(found.counts, found.shots, self.device, None, finished, found.row_errors)
 
     def estimate(self, compiled: CompiledTemplate, *, circuits: int, shots: int) -> CostEstimate:
         """What the run did cost, where the vendor has said so; else its estimate."""
@@ -163,6 +161,16 @@ class LedgerBackend:
             patience=self.patience,
         )
 
+    def _check_not_cancelled(self) -> None:
+        """Rows that a cancelled circuit left are no reason to pay for the next circuit."""
+        with self.ledger.read() as connection:
+            jobs = jobs_of(connection, self.request.id)
+        if any(job.cancel_requested for job in jobs):
+            raise BackendError(
+                f"Run {self.request.id} was cancelled: nothing further is submitted for it; "
+                f"`qhw jobs counts {self.request.id}` writes the counts that are there"
+            )
+
     def _role(self, compiled: CompiledTemplate) -> str:
         return next(role for role, own in self.compiled.items() if own is compiled)
 
@@ -174,11 +182,3 @@ class LedgerBackend:
 def _seconds(costs: list[CostRecord]) -> float | None:
     known = [cost.qpu_seconds for cost in costs if cost.qpu_seconds is not None]
     return sum(known) if known else None
-
-
-def _missing(run_id: str, errors: Mapping[int, str], rows: int) -> str:
-    first = "; ".join(f"row {row}: {errors[row]}" for row in sorted(errors)[:_ROWS_NAMED])
-    return (
-        f"Run {run_id} has no counts for {len(errors)} of {rows} rows ({first}); "
-        f"`qhw jobs counts {run_id}` writes those that are there"
-    )
