@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev,postgres,braket]"
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev,postgres,braket,crosscheck]"
 	touch $@
 
 demo: $(STAMP)  ## the main job on the shipped model and the default device
@@ -25,6 +25,7 @@ lint: $(STAMP)  ## style, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 bench: $(STAMP)  ## training speed beside PennyLane and TensorCircuit-NG
 	$(BIN)/pip install -q -c constraints.txt -e ".[bench]"
