@@ -51,13 +51,16 @@ def show(run: RunName, as_json: Json = False) -> None:
     from qhw.jobs.desk import attempts_of
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.money import show_money
-    from qhw.jobs.queries import actual_micro, costs_of, get_run, jobs_of
+    from qhw.jobs.queries import actual_micro, costs_of, failed_rows, get_run, jobs_of
+    from qhw.report.format import printable
+    from qhw.report.missing import row_ranges
 
     with Ledger.open() as ledger, ledger.read() as connection:
         record = get_run(connection, run)
         jobs = jobs_of(connection, record.id)
         attempts = {job.id: attempts_of(connection, job.id) for job in jobs}
         costs = {job.id: costs_of(connection, job.id) for job in jobs}
+        failed = failed_rows(connection, jobs)
     actual = {job.id: actual_micro(costs[job.id]) for job in jobs}
     if as_json:
         emit_json(
@@ -71,6 +74,7 @@ def show(run: RunName, as_json: Json = False) -> None:
                 "jobs": [
                     {
                         **job_document(job),
+                        "row_errors": failed[job.id],
                         "actual_usd": _usd(actual[job.id]),
                         "costs": [f"{c.kind}: {c.basis}" for c in costs[job.id]],
                         "attempts": [
@@ -99,6 +103,10 @@ def show(run: RunName, as_json: Json = False) -> None:
             f"actual {show_money(actual[job.id])}",
             markup=False,
         )
+        for text in dict.fromkeys(failed[job.id].values()):
+            rows = row_ranges([row for row, why in failed[job.id].items() if why == text])
+            said = f"job {job.id} {job.role} rows {rows} failed: {printable(text)}"
+            out.print(said, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -12,8 +12,9 @@ from backends.vendor import VendorBackend
 from qhw.analysis.compare import Comparison, compare
 from qhw.analysis.quote import StageQuote, quote, reserved_later
 from qhw.analysis.result import Settings
+from qhw.analysis.stage import TooFewRowsError
 from qhw.cli.compare import report_run
-from qhw.jobs.budget import Budget
+from qhw.jobs.budget import Budget, release_later
 from qhw.jobs.config import Config, load_config
 from qhw.jobs.device import LedgerBackend, Pending, Rehearsed
 from qhw.jobs.intent import RunRequest, new_run_id
@@ -171,7 +172,15 @@ class VendorRun:
 
         torch.set_num_threads(1)  # as `qhw compare` does
         request = self.backend.request
-        return compare(self.settings, backend=self.backend, command=request.command, notify=tell)
+        try:
+            return compare(
+                self.settings, backend=self.backend, command=request.command, notify=tell
+            )
+        except TooFewRowsError as error:
+            self.ledger.write(lambda connection: release_later(connection, self.id))
+            raise TooFewRowsError(
+                f"Run {self.id}: {error}; `qhw jobs counts {self.id}` writes what is there"
+            ) from error
 
 
 def job_document(job: JobRecord) -> dict[str, Any]:

@@ -81,3 +81,8 @@ def committed(
     spent = connection.scalar(sa.select(sa.func.sum(job.c.charge_micro)).where(of_jobs))
     later = connection.scalar(sa.select(sa.func.sum(run.c.later_micro)).where(of_runs))
     return int(spent or 0) + int(later or 0)
+
+
+def release_later(connection: Connection, run_id: str) -> None:
+    """Give back what is reserved for a run's later stages: they will never be submitted."""
+    connection.execute(sa.update(run).where(run.c.id == run_id).values(later_micro=0))

@@ -13,12 +13,13 @@ from sqlalchemy import Connection
 
 from backends.vendor import JobCounts, JobHandle, JobState, Submission, Usage
 from qhw.jobs import blobs
+from qhw.jobs.budget import release_later
 from qhw.jobs.content import get_submission
 from qhw.jobs.lease import is_held, new_owner
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import to_micro
 from qhw.jobs.records import AttemptRecord, JobRecord
-from qhw.jobs.schema import attempt, cost, job, result, run
+from qhw.jobs.schema import attempt, cost, job, result
 from qhw.jobs.states import Attempt, State, check_change
 
 
@@ -247,9 +248,8 @@ class Desk:
         now = datetime.now(UTC)
         until = now + timedelta(seconds=self.lease_s)
         values |= {"state": state, "updated": now, "lease_until": until}
-        if state.final and not state.has_counts:  # its run's later stages will never be sent
-            none = sa.update(run).where(run.c.id == old.run_id).values(later_micro=0)
-            connection.execute(none)
+        if state.final and not state.has_counts and not _others_may_count(connection, old):
+            release_later(connection, old.run_id)  # its run's later stages will never be sent
         mine = sa.update(job).where(
             job.c.id == old.id, job.c.lease_owner == self.owner, job.c.state == old.state
         )
@@ -277,6 +277,15 @@ def add_copy(connection: Connection, job_id: int, handle: JobHandle, state: Atte
 
 def _job(connection: Connection, job_id: int) -> JobRecord:
     return JobRecord.of(connection.execute(sa.select(job).where(job.c.id == job_id)).one())
+
+
+def _others_may_count(connection: Connection, record: JobRecord) -> bool:
+    """Whether another job of the run has counts or may still get some."""
+    none = [state for state in State if state.final and not state.has_counts]
+    others = sa.select(job.c.id).where(
+        job.c.run_id == record.run_id, job.c.id != record.id, job.c.state.not_in(none)
+    )
+    return connection.scalar(others.limit(1)) is not None
 
 
 def _add_attempt(connection: Connection, job_id: int, state: Attempt) -> int:

@@ -125,6 +125,35 @@ def raw_payload(connection: Connection, job_id: int) -> bytes | None:
     return None if sha is None else blobs.get(connection, sha)
 
 
+def row_errors_of(connection: Connection, record: JobRecord) -> dict[int, str]:
+    """Why each row of a job without counts has none, by row of the job; verbatim where known."""
+    told = connection.scalar(sa.select(result.c.row_errors).where(result.c.job_id == record.id))
+    if told is not None:
+        return {int(row): text for row, text in json.loads(told).items()}
+    why = f"{record.state}: {record.vendor_text or 'no result'}"
+    return dict.fromkeys(range(record.rows), why)
+
+
+def failed_rows(connection: Connection, jobs: Sequence[JobRecord]) -> dict[int, dict[int, str]]:
+    """Rows that failed for good, of every job by its id.
+
+    Args:
+        connection: to read with.
+        jobs: a run's jobs in the order they were written down.
+
+    Returns:
+        For each job the reasons by row, counted through all jobs of the same circuit.
+    """
+    found: dict[int, dict[int, str]] = {}
+    starts: dict[str, int] = {}
+    for record in jobs:
+        start = starts.get(record.role, 0)
+        starts[record.role] = start + record.rows
+        errors = row_errors_of(connection, record) if record.state.final else {}
+        found[record.id] = {start + row: text for row, text in errors.items()}
+    return found
+
+
 def row_counts(connection: Connection, jobs: Sequence[JobRecord]) -> RowCounts:
     """Counts of the jobs of one role of a run, put together in order.
 
@@ -143,14 +172,10 @@ def row_counts(connection: Connection, jobs: Sequence[JobRecord]) -> RowCounts:
     for record in jobs:
         angles.append(blobs.unpack_floats(blobs.get(connection, record.angles_sha256)))
         end = start + record.rows
-        row = connection.execute(
-            sa.select(result).where(result.c.job_id == record.id)
-        ).one_or_none()
-        if row is None:
-            why = record.vendor_text or "no result"
-            errors |= dict.fromkeys(range(start, end), f"{record.state}: {why}")
-        else:
-            counts[start:end] = blobs.unpack_counts(blobs.get(connection, row.counts_sha256))
-            errors |= {start + int(r): text for r, text in json.loads(row.row_errors).items()}
+        there = sa.select(result.c.counts_sha256).where(result.c.job_id == record.id)
+        sha = connection.scalar(there)
+        if sha is not None:
+            counts[start:end] = blobs.unpack_counts(blobs.get(connection, sha))
+        errors |= {start + row: text for row, text in row_errors_of(connection, record).items()}
         start = end
     return RowCounts(counts, errors, np.concatenate(angles), jobs[0].shots, compiled, tuple(jobs))

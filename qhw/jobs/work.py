@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from backends.base import BackendError
 from backends.vendor import Submission, VendorBackend
-from qhw.jobs.budget import Budget
+from qhw.jobs.budget import Budget, release_later
 from qhw.jobs.config import Patience
 from qhw.jobs.desk import Desk
 from qhw.jobs.engine import Engine, Observe
@@ -19,7 +19,7 @@ from qhw.jobs.intent import RunRequest, plan_jobs, write_intents
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import jobs_of, unfinished
 from qhw.jobs.records import JobRecord
-from qhw.jobs.schema import job, run
+from qhw.jobs.schema import job
 from qhw.jobs.states import State
 
 Vendors = Callable[[str], VendorBackend]
@@ -185,7 +185,7 @@ def request_cancel(ledger: Ledger, run_id: str) -> int:
         ids = [r.id for r in unfinished(connection, run_id) if not r.state.final]
         chosen = sa.update(job).where(job.c.id.in_(ids))
         connection.execute(chosen.values(cancel_requested=True))
-        connection.execute(sa.update(run).where(run.c.id == run_id).values(later_micro=0))
+        release_later(connection, run_id)
         return len(ids)
 
     return ledger.write(work)

@@ -56,7 +56,7 @@ def side_by_side_sdf(comparison: Comparison) -> str:
         columns.append(
             {
                 "source": [SOURCE_LABELS[source]] * len(batch),
-                "row": list(range(len(batch))),
+                "row": comparison.outcome.rows.tolist(),
                 "strict": list(strict.statuses),
                 "released": list(released.statuses),
                 "smiles": list(strict.smiles),
@@ -78,9 +78,15 @@ def side_by_side_sdf(comparison: Comparison) -> str:
 
 
 def _arrays(comparison: Comparison) -> dict[str, NDArray[np.generic]]:
-    """Raw counts, angles bound to the circuit, distributions and latents, by name."""
+    """Raw counts, angles bound to the circuit, distributions and latents, by name.
+
+    ``*_rows`` are the run's rows of a circuit's arrays; directions have the encoder's rows,
+    latents the decoder's.
+    """
     arrays: dict[str, NDArray[np.generic]] = dict(comparison.outcome.arrays)
     for stage in comparison.outcome.stages:
+        last = stage is comparison.outcome.stages[-1]
+        arrays[f"{stage.role}_rows"] = comparison.outcome.rows if last else stage.kept
         arrays[f"{stage.role}_counts"] = stage.counts
         arrays[f"{stage.role}_exact"] = stage.exact
         arrays[f"{stage.role}_angles"] = stage.angles

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from numpy.typing import NDArray
 
 from qhw.analysis.result import SOURCE_LABELS, Metric, Row, Section, SourceKey
 from qhw.report.svg import SOFT, house_style, to_svg
@@ -36,11 +39,12 @@ _MAX_ROWS = 60
 """Rows drawn one by one; more would be a smear."""
 
 
-def key_figure(section: Section) -> str:
+def key_figure(section: Section, rows: Sequence[int] | None = None) -> str:
     """Total variation distance by row and on average, as SVG text.
 
     Args:
         section: one with the metric ``total_variation``.
+        rows: number of each row in the run, by default ``0, 1, ...``.
     """
     metric = section.metric("total_variation")
     if metric is None:
@@ -48,19 +52,20 @@ def key_figure(section: Section) -> str:
     with house_style():
         figure = Figure(figsize=(9.4, 3.9), layout="constrained")
         by_row, average = figure.subplots(1, 2, width_ratios=(2.4, 1), sharey=True)
-        _each_row(by_row, metric)
+        total = len(metric.rows[0].values)
+        _each_row(by_row, metric, np.arange(total) if rows is None else np.asarray(rows))
         _average(average, metric)
         handles, labels = by_row.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return to_svg(figure, f"{section.title}: total variation distance to exact, by row and mean")
 
 
-def _each_row(axes: Axes, metric: Metric) -> None:
+def _each_row(axes: Axes, metric: Metric, rows: NDArray[np.int64]) -> None:
     for row in metric.rows:
         values = np.array([np.nan if v is None else v for v in row.values[:_MAX_ROWS]])
         size, edge, filled = _MARK_STYLE[row.source]
         axes.plot(
-            np.arange(len(values)),
+            rows[:_MAX_ROWS],
             values,
             linestyle="none",
             marker=_MARKS[row.source],
@@ -72,7 +77,7 @@ def _each_row(axes: Axes, metric: Metric) -> None:
         )
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    total = len(metric.rows[0].values)
+    total = len(rows)
     axes.set_xlabel("row" if total <= _MAX_ROWS else f"row (first {_MAX_ROWS} of {total})")
     axes.set_ylabel("total variation distance to exact\n(log scale, lower is better)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -38,3 +38,8 @@ def duration(seconds: float) -> str:
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"
     return "0 s"
+
+
+def printable(text: str) -> str:
+    """Text from outside for a terminal: on one line, nothing that would steer the terminal."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())

@@ -27,6 +27,7 @@ from qhw.report.chip import chip_figure
 from qhw.report.drawing import structure_svg, view_json
 from qhw.report.figures import key_figure
 from qhw.report.format import duration, interval, number, percent
+from qhw.report.missing import missing_groups, rows_said
 
 Likeness = Literal["same structure", "same atoms and bonds", "differs"]
 MAX_PAIRS = 24
@@ -103,12 +104,14 @@ def render(comparison: Comparison, run_id: str) -> str:
         labels=SOURCE_LABELS,
         css=_asset("report.css"),
         script=_asset("viewer.js"),
-        figure=Markup(key_figure(main)),
+        figure=Markup(key_figure(main, [record.index for record in result.molecules])),
         chip=Markup(chip_figure(snapshot, used)) if snapshot is not None else None,
         pairs=pairs(comparison),
         skill_of=skill_of,
         validity_share=validity_share,
         headline=headline(result),
+        rows_said=rows_said(result),
+        missing=missing_groups(result),
     )
 
 
@@ -140,8 +143,7 @@ def pairs(comparison: Comparison) -> list[Pair]:
     reports = {key: judge(batch) for key, batch in laid.items()}
     graph = same_graph(laid[source], laid["exact"])
     out = []
-    for record in comparison.result.molecules[:MAX_PAIRS]:
-        row = record.index
+    for row, record in enumerate(comparison.result.molecules[:MAX_PAIRS]):
         sides = tuple(
             _side(_TITLES[key], batch, row, reports[key].smiles[row], reports[key].statuses[row])
             for key, batch in laid.items()
@@ -149,7 +151,7 @@ def pairs(comparison: Comparison) -> list[Pair]:
         likeness: Likeness = "same atoms and bonds" if graph[row] else "differs"
         if record.exact_smiles is not None and record.exact_smiles == record.device_smiles:
             likeness = "same structure"
-        out.append(Pair(row, record.name, record.rmsd, likeness, sides))
+        out.append(Pair(record.index, record.name, record.rmsd, likeness, sides))
     return out
 
 

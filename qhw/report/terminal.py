@@ -7,19 +7,24 @@ from rich.table import Table
 from rich.text import Text
 
 from qhw.analysis.result import SOURCE_LABELS, ComparisonResult, Metric, Section, SourceKey
-from qhw.report.format import duration, interval, number, percent
+from qhw.report.format import duration, interval, number, percent, printable
+from qhw.report.missing import missing_groups, rows_said
 
+_GROUPS = 5
+"""Reasons for missing rows shown; the report has all."""
 _STYLES = {"better": "bold green", "same": "bold yellow", "worse": "bold red"}
 
 
 def summary(result: ComparisonResult) -> RenderableType:
     """Verdict, one table of the main numbers, circuits and device."""
     s = result.settings
-    title = f"{s.task}: {result.model.name} on {s.device}, {s.molecules} rows, {s.shots:,} shots"
+    rows = rows_said(result)
+    title = f"{s.task}: {result.model.name} on {s.device}, {rows}, {s.shots:,} shots"
     return Group(
         Text(title, style="bold"),
         _numbers(result),
         *(Text(line) for line in _facts(result)),
+        *(Text(line, style="bold yellow") for line in _missing(result)),
         Text(result.verdict.text, style=_STYLES[result.verdict.level]),
     )
 
@@ -62,6 +67,18 @@ def _valid(result: ComparisonResult, source: SourceKey) -> str:
         if row.source == source and row.protocol == "strict":
             return f"{row.valid} of {row.samples}"
     return ""
+
+
+def _missing(result: ComparisonResult) -> list[str]:
+    groups = missing_groups(result)
+    lines = [
+        f"left out, {group.role} failed, row{'s' if len(group.rows) > 1 else ''} {group.numbers}: "
+        f"{printable(group.text)}"
+        for group in groups[:_GROUPS]
+    ]
+    if len(groups) > _GROUPS:
+        lines.append(f"and {len(groups) - _GROUPS} other reasons: `missing` of result.json")
+    return lines
 
 
 def _facts(result: ComparisonResult) -> list[str]:
