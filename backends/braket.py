@@ -19,7 +19,7 @@ from backends.base import CompiledTemplate, CostEstimate
 from backends.braket_checks import check_device, check_limits, check_native, rows_a_task
 from backends.braket_client import BraketClient, BraketRefusal
 from backends.braket_compile import compile_for, labels_of, rows_of, wires_of
-from backends.braket_cost import Rate
+from backends.braket_cost import Rate, simulation_seconds
 from backends.braket_devices import BraketDevice, arn_of, name_of, read_device, region_of_arn
 from backends.braket_program import KEY_TAG, Destination, openqasm, task_parameters
 from backends.braket_results import read_rows, simulated_seconds
@@ -49,6 +49,7 @@ _STATES = {
     "FAILED": JobState.FAILED,
     "CANCELLED": JobState.CANCELLED,
 }
+_DENSITY = "dm1"
 _FRESH = timedelta(seconds=30)
 _CLOCK_SKEW = timedelta(minutes=15)
 _PAGE = 100
@@ -163,13 +164,20 @@ class BraketBackend:
         return json.dumps(self._parameters(submission, key), indent=1).encode()
 
     def estimate(self, submission: Submission) -> CostEstimate:
-        """Fee of each task and price of each shot; a simulator's shortest time of each task.
+        """Fee of each task and price of each shot; a simulator's time of each task.
 
         Raises:
             PriceError: the device's price is not known.
         """
         tasks = len(self.split(submission))
-        return self._rate().estimate(tasks, len(submission.angles), submission.shots)
+        circuit = submission.compiled.circuit
+        task_s = simulation_seconds(
+            circuit.size(),
+            circuit.num_qubits,
+            submission.shots,
+            density=self._device_name == _DENSITY,
+        )
+        return self._rate().estimate(tasks, len(submission.angles), submission.shots, task_s=task_s)
 
     # -- jobs ------------------------------------------------------------------------------------
     def submit(self, submission: Submission, key: str) -> JobHandle:

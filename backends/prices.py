@@ -19,6 +19,10 @@ from calibration.parts import Frozen, Price
 OVERLAY = "QHW_PRICES"
 """Environment variable naming a JSON file whose entries come before the shipped ones."""
 _SCHEMA_VERSION = 1
+_FORM = (
+    '{"schema_version": 1, "entries": [{"backend": "%s", "as_of": "YYYY-MM-DD", '
+    '"usd_per_task": ..., "usd_per_shot": ..., "source": "..."}]}'
+)
 
 
 class PriceError(BackendError):
@@ -71,8 +75,8 @@ def price_of(backend: str) -> PriceEntry:
         if fnmatchcase(backend, entry.backend):
             return entry
     raise PriceError(
-        f"Argument `backend` must have a known price, but {backend} has none: add an entry to a "
-        f"price file and name it with {OVERLAY}."
+        f"Argument `backend` must have a known price, but {backend} has none: write "
+        f"{_FORM % backend} with the vendor's figures into a file and name it with {OVERLAY}."
     )
 
 

@@ -32,6 +32,7 @@ _PROGRAM = "braket.ir.openqasm.program"
 _PROGRAM_SET = "braket.ir.openqasm.program_set"
 _DEBIAS = "braket.device_schema.error_mitigation.debias.Debias"
 _DEBIAS_SHOTS = 2500
+_SIMULATED_QUBITS = {"sv1": 34, "dm1": 17}
 
 
 class LoopbackDevice:
@@ -74,7 +75,7 @@ class LoopbackDevice:
     def capabilities(self) -> dict[str, Any]:
         """The document inside GetDevice's answer."""
         if self.snapshot is None:
-            return _simulator(self.windows)
+            return _simulator(self.windows, _SIMULATED_QUBITS[self.name])
         return qpu_capabilities(self.snapshot, self.windows)
 
 
@@ -223,7 +224,7 @@ def _whole(snapshot: DeviceSnapshot) -> dict[str, Any]:
     }
 
 
-def _simulator(windows: list[dict[str, str]]) -> dict[str, Any]:
+def _simulator(windows: list[dict[str, str]], qubits: int) -> dict[str, Any]:
     return {
         "braketSchemaHeader": {
             "name": "braket.device_schema.simulators.gate_model_simulator_device_capabilities",
@@ -242,7 +243,7 @@ def _simulator(windows: list[dict[str, str]]) -> dict[str, Any]:
                 "name": "braket.device_schema.simulators.gate_model_simulator_paradigm_properties",
                 "version": "1",
             },
-            "qubitCount": 34,
+            "qubitCount": qubits,
         },
     }
 

@@ -20,6 +20,7 @@ from backends.loopback.ibm import API, IBMPlatform
 from backends.loopback.server import LoopbackServer
 from backends.vendor import CredentialsError
 from tests.cli.test_jobs_cli import document, qhw, refused
+from tests.vendors.braket.test_checks import aqt_answer
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -193,3 +194,18 @@ def test_a_vendors_words_are_no_markup(braket: tuple[BraketService, LoopbackServ
     result = qhw("devices", "--live", "--device", "braket:sv1")
     assert result.exit_code == 0, result.output
     assert "[/bold] no [red]such[/red]" in " ".join(result.stdout.split())
+
+
+def test_a_device_without_a_price_says_how_to_give_one(
+    braket: tuple[BraketService, LoopbackServer],
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = Fault.answer(200, headers=headers, body=aqt_answer())
+    braket[1].faults.add(Rule(r"/device/.*Ibex.*", answer, times=None))
+    asked = ("devices", "--live", "--device", "braket:aqt_ibex_q1")
+    (row,) = document(*asked)["devices"]
+    assert (row["status"], row["usd_per_shot"], row["error"]) == ("ONLINE", None, None)
+    assert "QHW_PRICES" in row["price_basis"]
+    result = qhw(*asked)
+    assert "unknown" in result.stdout.splitlines()[1]
+    assert "QHW_PRICES" in result.stdout.splitlines()[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,12 +16,14 @@ from backends.base import BackendError, UnknownBackendError
 from backends.braket_checks import check_native
 from backends.braket_devices import ARNS, Window, arn_of, name_of, read_device, region_of_arn
 from backends.loopback.braket_devices import LoopbackDevice
+from backends.loopback.faults import Fault, Rule
 from backends.native.template import native_rows
 from backends.prices import PriceError
 from backends.vendor import Submission, VendorError
 from calibration.catalog import load_snapshot
 from calibration.snapshot import DeviceSnapshot
 from tests.backends.circuits import product_circuit, staircase_circuit
+from tests.calibration.test_braket_reader import aqt
 from tests.vendors.braket.conftest import ANGLES, Start, Vendor
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -152,13 +155,64 @@ def test_templates_of_other_devices(start: Start, order: Submission) -> None:
     assert not vendor.orders()
 
 
-def test_a_device_without_a_price_is_not_guessed(
-    vendor: Vendor, order: Submission, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+def aqt_answer() -> bytes:
+    """What GetDevice would say of AQT's device, of which no capture is shipped."""
+    told = aqt()
+    told["service"] |= {"deviceCost": {"price": 0.0235, "unit": "shot"}, "shotsRange": [1, 2000]}
+    told["paradigm"]["qubitCount"] = 2
+    answer = {
+        "deviceArn": ARNS["aqt_ibex_q1"],
+        "deviceName": "Ibex-Q1",
+        "providerName": "AQT",
+        "deviceType": "QPU",
+        "deviceStatus": "ONLINE",
+        "deviceCapabilities": json.dumps(told),
+    }
+    return json.dumps(answer).encode()
+
+
+def test_a_device_without_a_price_is_refused_until_the_user_gives_one(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    backend = vendor.connect()
-    monkeypatch.setattr(backend, "_device_name", "aqt_ibex_q1")
-    with pytest.raises(PriceError, match="aqt_ibex_q1"):
+    """AQT's fee of a task is in no document; Amazon publishes the shot's only."""
+    monkeypatch.delenv("QHW_PRICES", raising=False)
+    headers = {"Content-Type": "application/json"}
+    vendor.faults.add(
+        Rule(r"/device/.*Ibex.*", Fault.answer(200, headers=headers, body=aqt_answer()), times=None)
+    )
+    backend = vendor.connect("aqt_ibex_q1")
+    order = Submission(backend.compile(product_circuit(2)), ANGLES[:1, :2], 100)
+    with pytest.raises(PriceError, match=r"braket:aqt_ibex_q1 has none.*QHW_PRICES") as refusal:
         backend.estimate(order)
+    said = str(refusal.value)
+    assert "\n" not in said
+    form = said[said.index("{") : said.rindex("}") + 1]
+    own = form.replace("YYYY-MM-DD", "2026-11-21").replace("..., ", "0.3, ", 1)
+    (tmp_path / "own.json").write_text(own.replace("..., ", "9.0, ", 1))
+    monkeypatch.setenv("QHW_PRICES", str(tmp_path / "own.json"))
+    assert backend.estimate(order).usd == pytest.approx(0.3 + 100 * 0.0235)  # the shot is Amazon's
+    assert not vendor.orders()
+
+
+def test_simulations_are_priced_by_their_size(start: Start) -> None:
+    """No limit of time can be given, so what may take long is not taken for three seconds."""
+    vendor = start("sv1", "dm1")
+    small, wide = product_circuit(7), staircase_circuit(16)
+    prices = {}
+    for name in ("sv1", "dm1"):
+        backend = vendor.connect(name)
+        for circuit in (small, wide):
+            n = circuit.num_qubits
+            order = Submission(backend.compile(circuit), np.zeros((2, n)), 1000)
+            prices[name, n] = backend.estimate(order).usd
+    assert prices["sv1", 7] == prices["dm1", 7] == pytest.approx(2 * 3 * 0.00125)
+    assert prices["sv1", 16] == prices["sv1", 7]
+    # at least a gate of 4**16 amplitudes on each of 16 qubits
+    assert prices["dm1", 16] > 2 * 16 * 4**16 * 25e-9 * 0.00125
+    with pytest.raises(BackendError, match="at most 17 qubits on dm1"):
+        backend = vendor.connect("dm1")
+        compiled = backend.compile(product_circuit(18))
+        backend.validate(Submission(compiled, np.zeros((1, 18)), 100))
 
 
 def test_unusable_description_of_a_device() -> None:

@@ -36,7 +36,7 @@ def run_all(vendor: Vendor, backend: BraketBackend, submission: Submission) -> N
     return np.concatenate([part.counts for part in found])
 
 
-@pytest.mark.parametrize("device", [*QPUS, "sv1"])
+@pytest.mark.parametrize("device", [*QPUS, "sv1", "dm1"])
 @pytest.mark.parametrize("measured", [(0, 1, 2, 3), (2, 0, 3)])
 def test_bit_order(start: Start, device: str, measured: tuple[int, ...]) -> None:
     vendor = start(device)
@@ -146,7 +146,7 @@ def test_payload_is_what_was_posted(vendor: Vendor, order: Submission) -> None:
 
 
 def test_estimate_is_what_is_billed(start: Start) -> None:
-    for device in (*QPUS, "sv1"):
+    for device in (*QPUS, "sv1", "dm1"):
         vendor = start(device)
         backend = vendor.connect(device)
         compiled = backend.compile(staircase_circuit(2))
