@@ -89,7 +89,8 @@ class Behaviour:
         spread: results of program sets lie in several files.
         probabilities: results are probabilities, as IonQ's are, not shots.
         failing_rows: executables of every program set that fail.
-        failing_tasks: reason with which every task fails; none by default.
+        failing_tasks: reason with which tasks fail; none by default.
+        failing_numbers: which tasks fail, the first accepted is 0; all by default.
         hidden_s: seconds until a new task appears in a search.
     """
 
@@ -98,6 +99,7 @@ class Behaviour:
     probabilities: bool = False
     failing_rows: frozenset[int] = frozenset()
     failing_tasks: str = ""
+    failing_numbers: frozenset[int] | None = None
     hidden_s: float = 0.0
 
 
@@ -167,8 +169,9 @@ class TaskQueue(WorkQueue[Task]):
     def _run(self, task: Task) -> None:
         device = self._devices[task.body["deviceArn"]]
         try:
-            if self.behaviour.failing_tasks:
-                raise IllegalActionError(self.behaviour.failing_tasks)
+            reason, numbers = self.behaviour.failing_tasks, self.behaviour.failing_numbers
+            if reason and (numbers is None or task.number in numbers):
+                raise IllegalActionError(reason)
             executables, is_set = decode(task.body["action"])
             shots = int(task.body["shots"]) // len(executables)
             entries = self._entries(device, executables, shots, self._seed + task.number)

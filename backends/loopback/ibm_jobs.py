@@ -80,6 +80,9 @@ class JobQueue(WorkQueue[Job]):
         noise: strength of the devices' noise, ``None`` for perfect devices.
         rep_delay_s: pause between shots where a job asks for none.
         seed: of shots and twirling.
+
+    Attributes:
+        failing: reason with which a job fails, by its number; the first accepted is 0.
     """
 
     def __init__(
@@ -93,7 +96,14 @@ class JobQueue(WorkQueue[Job]):
         self._noise = noise
         self._rep_delay_s = rep_delay_s
         self._seed = seed
+        self.failing: dict[int, str] = {}
+        self.slowness = 1.0
         super().__init__("Queued", FINAL)
+
+    def place(self, job: Job) -> int | None:
+        """Place among the waiting jobs of its device, 1 is the next; ``None`` once it has begun."""
+        waiting = [j.id for j in self.jobs if j.backend == job.backend and j.status == "Queued"]
+        return waiting.index(job.id) + 1 if job.id in waiting else None
 
     # -- what a vendor's account shows -----------------------------------------------------------
     @property
@@ -148,12 +158,15 @@ class JobQueue(WorkQueue[Job]):
         snapshot = self._devices[job.backend]
         seed = self._seed + job.number
         try:
+            if job.number in self.failing:
+                raise IllegalProgramError(self.failing[job.number])
             program = decode(job.body["params"], seed=seed, default_rep_delay_s=self._rep_delay_s)
             check(program, snapshot)
         except IllegalProgramError as error:
             self._finish(job, "Failed", 0.0, reason=str(error), code=1517)
             return
-        seconds, most = quantum_seconds(program, snapshot), job.body.get("cost")
+        seconds = self.slowness * quantum_seconds(program, snapshot)
+        most = job.body.get("cost")
         if most is not None and seconds > most:
             self._finish(job, "Cancelled", float(most), reason="ran too long", code=RAN_TOO_LONG)
             return

@@ -175,18 +175,19 @@ def watch(
 
 
 def request_cancel(ledger: Ledger, run_id: str) -> int:
-    """Mark a run's open jobs to be cancelled; ``reconcile`` carries it out.
+    """Mark a run's jobs as cancelled; ``reconcile`` carries it out for those that are open.
+
+    Nothing further is submitted for the run, also where all its jobs are final already.
 
     Returns:
         How many jobs were still open.
     """
 
     def work(connection: sa.Connection) -> int:
-        ids = [r.id for r in unfinished(connection, run_id) if not r.state.final]
-        chosen = sa.update(job).where(job.c.id.in_(ids))
+        chosen = sa.update(job).where(job.c.run_id == run_id)
         connection.execute(chosen.values(cancel_requested=True))
         release_later(connection, run_id)
-        return len(ids)
+        return sum(not record.state.final for record in unfinished(connection, run_id))
 
     return ledger.write(work)
 

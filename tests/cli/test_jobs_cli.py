@@ -15,13 +15,7 @@ from qhw.cli.app import app
 
 EMULATOR = "emulator:ibm_boston"
 
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QHW_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in ("QHW_LEDGER_URL", "QHW_CONFIG", "QHW_PRICES"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 def qhw(*arguments: object) -> Result:

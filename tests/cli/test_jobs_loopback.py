@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,9 @@ from backends.loopback.ibm import API, IBMPlatform
 from backends.loopback.server import LoopbackServer
 from tests.cli.test_jobs_cli import document, qhw, refused
 
-pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.usefixtures("own_home")]
 
 Given = Callable[..., tuple[object, ...]]
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QHW_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in ("QHW_LEDGER_URL", "QHW_CONFIG", "QHW_PRICES"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -35,26 +27,6 @@ def given(small_model: Path) -> Given:
         return ("--model", small_model, "--device", device, *sizes)
 
     return options
-
-
-@pytest.fixture
-def ibm(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[IBMPlatform, LoopbackServer]]:
-    platform = IBMPlatform(("ibm_boston",))
-    with LoopbackServer(platform) as server:
-        for name, value in platform.environment(server.url).items():
-            monkeypatch.setenv(name, value)
-        yield platform, server
-    platform.stop()
-
-
-@pytest.fixture
-def braket(monkeypatch: pytest.MonkeyPatch) -> Iterator[BraketService]:
-    service = BraketService(("iqm_garnet",))
-    with LoopbackServer(service) as server:
-        for name, value in service.environment(server.url).items():
-            monkeypatch.setenv(name, value)
-        yield service
-    service.queue.stop()
 
 
 def distance(result: dict[str, Any], source: str) -> float:
