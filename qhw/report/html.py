@@ -30,6 +30,8 @@ from qhw.report.format import duration, interval, number, percent
 from qhw.report.missing import missing_groups, rows_said
 
 Likeness = Literal["same structure", "same atoms and bonds", "differs"]
+_HARDWARE = ("ibm:", "braket:")
+"""Names of backends whose counts a vendor measured; all others compute them here."""
 MAX_PAIRS = 24
 """Molecules drawn, in row order; the SDF has all."""
 
@@ -111,6 +113,7 @@ def render(comparison: Comparison, run_id: str) -> str:
         validity_share=validity_share,
         headline=headline(result),
         rows_said=rows_said(result),
+        on_hardware=result.device.backend.startswith(_HARDWARE),
         missing=missing_groups(result),
     )
 
