@@ -92,11 +92,14 @@ class CostEstimate:
         usd: US dollars (0 for simulators).
         qpu_seconds: device seconds, ``None`` where a vendor does not bill by time.
         basis: one line saying how it was computed and the price's date.
+        most_usd: what the vendor may charge at most, ``None`` where that is ``usd``; budgets
+            reserve it.
     """
 
     usd: float
     qpu_seconds: float | None
     basis: str
+    most_usd: float | None = None
 
 
 @runtime_checkable

@@ -155,6 +155,7 @@ class IBMBackend:
                 f"{len(jobs)} job(s) of 2 s + rows x shots x (circuit + readout + repetition "
                 f"delay), stopped at {most} s; {self._price.basis()}"
             ),
+            most_usd=most * self._price.usd_per_second,
         )
 
     # -- jobs ------------------------------------------------------------------------------------

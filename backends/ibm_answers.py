@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import requests
 from numpy.typing import NDArray
 from qiskit_ibm_runtime.api.client import RuntimeClient
+from qiskit_ibm_runtime.exceptions import IBMError
 from qiskit_ibm_runtime.utils.backend_decoder import configuration_from_server_data
 
 from backends.ibm_program import decode
@@ -84,7 +86,17 @@ def job_status(client: RuntimeClient, job_id: str) -> JobStatus:
     if found is JobState.CANCELLED and code == _RAN_TOO_LONG:
         found = JobState.FAILED
     parts = [text, f"error code {code}" if code else "", str(state.get("reason") or "")]
-    return JobStatus(found, ": ".join(part for part in parts if part))
+    place = _place(client, job_id) if found is JobState.QUEUED else None
+    return JobStatus(found, ": ".join(part for part in parts if part), place)
+
+
+def _place(client: RuntimeClient, job_id: str) -> int | None:
+    """Place in the queue, which IBM tells some accounts; a state without it is good enough."""
+    try:
+        place = client.job_metadata(job_id).get("position_in_queue")
+    except (IBMError, requests.RequestException, ValueError, AttributeError, TypeError):
+        return None
+    return place if isinstance(place, int) and place > 0 else None
 
 
 def results(client: RuntimeClient, job_id: str) -> tuple[bytes, NDArray[np.int64], datetime]:

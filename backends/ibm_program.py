@@ -151,9 +151,10 @@ def device_seconds(submission: Submission, snapshot: DeviceSnapshot, rep_delay_s
 def longest_seconds(seconds: float) -> int:
     """``max_execution_time``: IBM stops a job there, so it bounds the cost.
 
-    Half as much again as estimated and ten seconds, since a stopped job is paid and lost.
+    Half as much again as estimated and five seconds, since a stopped job is paid and lost; budgets
+    reserve all of it, since it may be used.
     """
-    return min(_LONGEST_JOB_S, math.ceil(1.5 * seconds) + 10)
+    return min(_LONGEST_JOB_S, math.ceil(1.5 * seconds) + 5)
 
 
 def encode(

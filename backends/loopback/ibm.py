@@ -56,6 +56,7 @@ class IBMPlatform:
             seed,
         )
         self.offline: set[str] = set()
+        self.tells_places = True
         self.token_life_s = token_life_s
         self._tokens: dict[str, float] = {}
         self._reported: list[str] = []
@@ -250,7 +251,11 @@ class IBMPlatform:
     def _metrics(self, request: Request, job_id: str) -> Response:
         del request
         job = self.queue.get(job_id)
-        return _no_job(job_id) if job is None else Response.json(job.metrics())
+        if job is None:
+            return _no_job(job_id)
+        place = self.queue.place(job) if self.tells_places else None
+        told = {} if place is None else {"position_in_queue": place}
+        return Response.json(job.metrics() | told)
 
     def _logs(self, request: Request, job_id: str) -> Response:
         del request

@@ -83,7 +83,7 @@ def run_schedule(world: World, ledger_url: str, seed: int) -> Report:
     rows = int(rng.integers(1, 6))
     tight = rng.random() < 0.4
     jobs = plan_jobs(world.client(), world.submission(rows, _SHOTS))
-    cap = sum(job.micro for job in jobs) * (1 if tight else _ROOM)
+    cap = sum(job.reserve_micro for job in jobs) * (1 if tight else _ROOM)
     world.arrange(rng)
     runs = _RUNS[: 2 if tight else int(rng.integers(1, 4))]
     kills = _Kills(rng, report)

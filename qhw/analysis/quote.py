@@ -41,6 +41,11 @@ class StageQuote:
         """Price, millionths of a dollar."""
         return sum(job.micro for job in self.jobs)
 
+    @property
+    def reserve_micro(self) -> int:
+        """The most the vendor may charge, millionths of a dollar."""
+        return sum(job.reserve_micro for job in self.jobs)
+
 
 def quote(settings: Settings, vendor: VendorBackend, notify: Notify) -> tuple[StageQuote, ...]:
     """Compile, check and price every stage of a run.
@@ -68,8 +73,8 @@ def quote(settings: Settings, vendor: VendorBackend, notify: Notify) -> tuple[St
 
 
 def reserved_later(stages: tuple[StageQuote, ...]) -> dict[str, int]:
-    """Price of the stages after each one, millionths of a dollar."""
+    """The most that the stages after each one may cost, millionths of a dollar."""
     return {
-        stage.role: sum(later.micro for later in stages[place + 1 :])
+        stage.role: sum(later.reserve_micro for later in stages[place + 1 :])
         for place, stage in enumerate(stages)
     }

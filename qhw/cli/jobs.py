@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import RUNS, Json, Out
@@ -248,6 +249,7 @@ def _print_jobs(jobs: tuple[JobRecord, ...]) -> None:
     ):
         table.add_column(heading, justify="right" if heading in ("rows", "shots") else "left")
     for job in jobs:
+        place = None if job.state.final else job.queue_position
         table.add_row(
             str(job.id),
             job.run_id,
@@ -255,9 +257,9 @@ def _print_jobs(jobs: tuple[JobRecord, ...]) -> None:
             job.backend,
             str(job.rows),
             str(job.shots),
-            str(job.state),
+            str(job.state) if place is None else f"{job.state} (place {place})",
             show_money(job.charge_micro),
-            job.vendor_text[:60],
+            Text(job.vendor_text[:60]),  # the vendor's words are no markup
         )
     out.print(table)
 

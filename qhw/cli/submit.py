@@ -150,6 +150,7 @@ def _settings(options: dict[str, Any]) -> Settings:
 def _quote_document(stages: tuple[StageQuote, ...]) -> dict[str, object]:
     return {
         "usd": sum(stage.micro for stage in stages) / 1e6,
+        "most_usd": sum(stage.reserve_micro for stage in stages) / 1e6,
         "stages": [
             {
                 "role": stage.role,
@@ -158,6 +159,7 @@ def _quote_document(stages: tuple[StageQuote, ...]) -> dict[str, object]:
                 "shots": stage.jobs[0].submission.shots,
                 "two_qubit_gates": stage.compiled.two_qubit_gates,
                 "usd": stage.micro / 1e6,
+                "most_usd": stage.reserve_micro / 1e6,
                 "qpu_seconds": [job.cost.qpu_seconds for job in stage.jobs],
                 "basis": stage.jobs[0].cost.basis,
             }
@@ -178,4 +180,8 @@ def _print_quote(stages: tuple[StageQuote, ...]) -> None:
             markup=False,
             soft_wrap=True,
         )
-    out.print(f"total: {show_money(sum(stage.micro for stage in stages))}", markup=False)
+    total, most = (
+        show_money(sum(getattr(stage, which) for stage in stages))
+        for which in ("micro", "reserve_micro")
+    )
+    out.print(f"total: {total}; budgets must hold {most}, the most it may cost", markup=False)

@@ -200,6 +200,7 @@ def job_document(job: JobRecord) -> dict[str, Any]:
         "created": job.created.isoformat(),
         "updated": job.updated.isoformat(),
         "estimate_usd": job.estimate_micro / 1e6,
+        "most_usd": job.reserve_micro / 1e6,
         "charged_usd": job.charge_micro / 1e6,
     }
 

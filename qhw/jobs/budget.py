@@ -32,14 +32,14 @@ def check_budget(
 ) -> None:
     """Refuse what would pass a cap; committed, already spent and new are counted together.
 
-    A job counts on the UTC day its intent was written: with its estimate, and from its end with
-    what it did cost.
+    A job counts on the UTC day its intent was written: with the most it may cost, and from its
+    end with what it did cost.
 
     Args:
         connection: of a writing transaction, so that nobody else can pass the cap meanwhile.
         run_id: the run, which may have jobs already.
         project: its project.
-        adds: millionths of a dollar that the submission adds.
+        adds: millionths of a dollar that the submission may add at most.
         budget: the caps.
         now: UTC.
 
@@ -68,7 +68,7 @@ def check_budget(
         held = committed(connection, of_jobs, of_runs)
         if held + adds > cap:
             raise BudgetError(
-                f"Submission refused: {show_money(adds)} would pass the cap of the {name}, "
+                f"Submission refused: up to {show_money(adds)} would pass the cap of the {name}, "
                 f"{show_money(cap)}, of which {show_money(held)} are spent or committed; "
                 "nothing was sent"
             )

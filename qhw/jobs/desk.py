@@ -314,8 +314,8 @@ def _vendor_ids(connection: Connection, job_id: int) -> frozenset[str]:
 def _charge(connection: Connection, job_id: int) -> None:
     """Recompute what a job counts against the caps.
 
-    Each copy counts with what it cost, or with the estimate while that is not known; a job
-    without a copy counts with the estimate until it is certain that there will be none.
+    Each copy counts with what it cost, or with what is reserved while that is not known; a job
+    without a copy counts with what is reserved until it is certain that there will be none.
     """
     record = _job(connection, job_id)
     rows = sa.select(attempt.c.id, cost.c.micro).select_from(
@@ -323,10 +323,10 @@ def _charge(connection: Connection, job_id: int) -> None:
     )
     accepted = rows.where(attempt.c.job_id == job_id, attempt.c.vendor_id.is_not(None))
     copies = [micro for _, micro in connection.execute(accepted)]
-    total = sum(record.estimate_micro if micro is None else micro for micro in copies)
+    total = sum(record.reserve_micro if micro is None else micro for micro in copies)
     kept = sa.select(attempt.c.id).where(
         attempt.c.job_id == job_id, attempt.c.state == Attempt.KEPT
     )
     if connection.scalar(kept) is None and not record.state.final:
-        total += record.estimate_micro
+        total += record.reserve_micro
     connection.execute(sa.update(job).where(job.c.id == job_id).values(charge_micro=total))

@@ -61,6 +61,12 @@ class PlannedJob:
         """The price in millionths of a dollar, rounded up."""
         return to_micro(self.cost.usd)
 
+    @property
+    def reserve_micro(self) -> int:
+        """What it may cost at most, millionths of a dollar; budgets count this."""
+        most = self.cost.most_usd
+        return self.micro if most is None else max(self.micro, to_micro(most))
+
 
 def new_run_id(now: datetime | None = None) -> str:
     """``<UTC time>-<6 letters>``: sorts by time, unique without asking anybody."""
@@ -127,7 +133,7 @@ def write_intents(
             connection,
             run_id=request.id,
             project=request.project,
-            adds=sum(planned.micro for planned in jobs),
+            adds=sum(planned.reserve_micro for planned in jobs),
             budget=Budget(run_cap, budget.caps),
             now=now,
         )
@@ -192,7 +198,8 @@ def _job_row(
         "vendor_text": "",
         "cancel_requested": False,
         "estimate_micro": planned.micro,
-        "charge_micro": planned.micro,
+        "charge_micro": planned.reserve_micro,
+        "reserve_micro": planned.reserve_micro,
     }
 
 

@@ -36,7 +36,8 @@ class JobRecord:
         not_before: wait until then before the next post.
         cancel_requested: somebody asked for it.
         estimate_micro: price before it was made.
-        charge_micro: what counts against the caps: the estimate, in the end the actual cost.
+        reserve_micro: what the vendor may charge for it at most.
+        charge_micro: what counts against the caps: what is reserved, in the end the actual cost.
         project: whose cap it counts against.
         lease_owner: who works on it.
         lease_until: until when.
@@ -64,6 +65,7 @@ class JobRecord:
     cancel_requested: bool
     estimate_micro: int
     charge_micro: int
+    reserve_micro: int
     lease_owner: str | None
     lease_until: datetime | None
 

@@ -104,6 +104,7 @@ job = sa.Table(
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
     sa.Column("estimate_micro", sa.BigInteger, nullable=False),
     sa.Column("charge_micro", sa.BigInteger, nullable=False),
+    sa.Column("reserve_micro", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("lease_owner", sa.Text),
     sa.Column("lease_until", Moment),
     sa.UniqueConstraint("run_id", "role", "part", name="uq_job_part"),
