@@ -28,7 +28,7 @@ def list_jobs(
     as_json: Json = False,
 ) -> None:
     """Jobs of the ledger, newest first."""
-    from qhw.cli.vendor_run import job_document
+    from qhw.cli.job_lines import job_document
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.queries import count_by_state, latest_jobs
     from qhw.jobs.states import OPEN
@@ -48,7 +48,7 @@ def list_jobs(
 @app.command()
 def show(run: RunName, as_json: Json = False) -> None:
     """One run: its jobs, every attempt, estimate against actual cost, the vendor's words."""
-    from qhw.cli.vendor_run import job_document
+    from qhw.cli.job_lines import job_document
     from qhw.jobs.desk import attempts_of
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.money import show_money
@@ -160,7 +160,8 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
 @app.command()
 def cancel(run: RunName, as_json: Json = False) -> None:
     """Ask the vendor to cancel what has not run yet; what has run stays paid and is kept."""
-    from qhw.cli.vendor_run import VendorRun, states_line
+    from qhw.cli.job_lines import states_line
+    from qhw.cli.vendor_run import VendorRun
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.work import reconcile, request_cancel
 
@@ -186,7 +187,7 @@ def reconcile(as_json: Json = False) -> None:
     fetches what is finished, writes costs down. Safe to run at any time, and several at once.
     """
     from backends.registry import get_vendor
-    from qhw.cli.vendor_run import job_document, states_line
+    from qhw.cli.job_lines import job_document, states_line
     from qhw.jobs.config import load_config
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.work import reconcile as bring_up_to_date
@@ -209,7 +210,8 @@ def reconcile(as_json: Json = False) -> None:
 def _take_up(
     name: str, folder: Path, *, as_json: bool, timeout_s: float | None, follow: bool
 ) -> None:
-    from qhw.cli.vendor_run import VendorRun, states_line
+    from qhw.cli.job_lines import states_line
+    from qhw.cli.vendor_run import VendorRun
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.work import reconcile as bring_up_to_date
 

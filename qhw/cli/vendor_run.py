@@ -14,6 +14,7 @@ from qhw.analysis.quote import StageQuote, quote, reserved_later
 from qhw.analysis.result import Settings
 from qhw.analysis.stage import TooFewRowsError
 from qhw.cli.compare import report_run
+from qhw.cli.job_lines import job_document, states_line
 from qhw.jobs.budget import Budget, release_later
 from qhw.jobs.config import Config, load_config
 from qhw.jobs.device import LedgerBackend, Pending, Rehearsed
@@ -181,34 +182,3 @@ class VendorRun:
             raise TooFewRowsError(
                 f"Run {self.id}: {error}; `qhw jobs counts {self.id}` writes what is there"
             ) from error
-
-
-def job_document(job: JobRecord) -> dict[str, Any]:
-    """A job for JSON; dollars, ISO moments."""
-    return {
-        "job": job.id,
-        "run": job.run_id,
-        "role": job.role,
-        "part": job.part,
-        "backend": job.backend,
-        "key": job.key,
-        "rows": job.rows,
-        "shots": job.shots,
-        "state": str(job.state),
-        "vendor": job.vendor_text,
-        "queue_position": job.queue_position,
-        "created": job.created.isoformat(),
-        "updated": job.updated.isoformat(),
-        "estimate_usd": job.estimate_micro / 1e6,
-        "most_usd": job.reserve_micro / 1e6,
-        "charged_usd": job.charge_micro / 1e6,
-    }
-
-
-def states_line(jobs: tuple[JobRecord, ...]) -> str:
-    """``3 complete, 1 queued (place 12)`` for people."""
-    counts = {state: sum(job.state is state for job in jobs) for state in {j.state for j in jobs}}
-    text = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
-    places = [job.queue_position for job in jobs if job.queue_position is not None]
-    open_jobs = any(not job.state.final for job in jobs)
-    return f"{text} (place {min(places)} in the queue)" if places and open_jobs else text

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
 
 from benchmarks.chaos.local import LocalVendor
+from benchmarks.ledger_fill import fill
 from qhw.jobs.budget import Budget
 from qhw.jobs.intent import RunRequest, plan_jobs, write_intents
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import count_by_state, latest_jobs, unfinished
-from qhw.jobs.schema import job
 from qhw.jobs.states import State
 from tests.jobs.conftest import small_submission
 
@@ -25,7 +26,7 @@ JOBS = 100_000
 def test_a_hundred_thousand_jobs_list_in_a_second(ledger: Ledger, vendor: LocalVendor) -> None:
     jobs = plan_jobs(vendor, small_submission(vendor, rows=1))
     write_intents(ledger, vendor, RunRequest("run-1"), "circuit", jobs, Budget(run_cap=10**9))
-    fill(ledger)
+    fill(ledger, JOBS)
     start = time.perf_counter()
     with ledger.read() as connection:
         newest = latest_jobs(connection, limit=50)
@@ -49,24 +50,16 @@ def test_a_submission_among_many_is_quick(tmp_path: Path, vendor: LocalVendor) -
         assert time.perf_counter() - start < 1.0
 
 
-def fill(ledger: Ledger, total: int = JOBS) -> None:
-    """Copies of the first job, finished, a second apart."""
-
-    def work(connection: Connection) -> None:
-        first = dict(connection.execute(job.select()).one()._mapping)
-        del first["id"]
-        now = datetime.now(UTC)
-        rows = [
-            first
-            | {
-                "part": part,
-                "key": f"key-{part}",
-                "state": State.COMPLETE,
-                "charge_micro": 0,
-                "created": now + timedelta(seconds=part),
-            }
-            for part in range(1, total)
-        ]
-        connection.execute(job.insert(), rows)
-
-    ledger.write(work)
+@pytest.mark.slow
+@pytest.mark.allow_hosts(["127.0.0.1"])
+@pytest.mark.parametrize("vendor", ["ibm", "braket"])
+def test_a_thousand_molecules(vendor: str) -> None:
+    """The kept command, with its own processes; what it asserts itself is not asserted again."""
+    command = [sys.executable, "-m", "benchmarks.throughput", "--json", "--vendor", vendor]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    figures = json.loads(done.stdout)
+    assert figures["molecules"]["molecules"] == 1000
+    assert figures["molecules"]["own_total_s"] < 60
+    assert figures["molecules"]["peak_mb"] < 1000
+    assert figures["ledger"]["jobs"] == JOBS
+    assert figures["ledger"]["questions_s"] < 1
