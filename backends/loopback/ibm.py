@@ -37,6 +37,10 @@ class IBMPlatform:
         noise: strength of their noise; ``None`` for perfect devices.
         seed: of shots and twirling.
         token_life_s: how long a login lasts.
+
+    Attributes:
+        offline: devices under maintenance.
+        tells_places: whether a waiting job's metrics name its place, as for some accounts only.
     """
 
     def __init__(

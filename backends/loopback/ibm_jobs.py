@@ -83,6 +83,7 @@ class JobQueue(WorkQueue[Job]):
 
     Attributes:
         failing: reason with which a job fails, by its number; the first accepted is 0.
+        slowness: how many times longer than estimated a job takes.
     """
 
     def __init__(
