@@ -95,6 +95,7 @@ class AerBackend:
             seed=placed.seed,
             snapshot=self._snapshot,
             predicted_success=placed.layout.success,
+            scheduled=self._scheduled,
         )
 
     def probabilities(self, compiled: CompiledTemplate, angles: FloatArray) -> FloatArray:

@@ -7,7 +7,8 @@ register whose Qiskit bitstring, read as an integer, is that index.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -46,6 +47,7 @@ class CompiledTemplate:
         snapshot: calibration it was compiled against (``None`` for an ideal device).
         predicted_success: product of all (1 - error) and of the idle qubits' survival; ``None``
             for an ideal device.
+        scheduled: whether waits are written out as delays.
     """
 
     circuit: QuantumCircuit
@@ -59,6 +61,24 @@ class CompiledTemplate:
     seed: int
     snapshot: DeviceSnapshot | None = field(repr=False)
     predicted_success: float | None = None
+    scheduled: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class CircuitBatch:
+    """Rows of angles on one compiled template, to be run with others.
+
+    Attributes:
+        label: unique among the batches run together, stable from one run to the next.
+        compiled: what runs.
+        angles: ``(B, P)`` radians, columns ``compiled.parameter_names``.
+        shots: per row.
+    """
+
+    label: str
+    compiled: CompiledTemplate = field(repr=False)
+    angles: NDArray[np.float64] = field(repr=False)
+    shots: int
 
 
 @dataclass(frozen=True)
@@ -142,3 +162,46 @@ class DistributionBackend(Backend, Protocol):
         self, compiled: CompiledTemplate, angles: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Outcome probabilities ``(B, 2**m)``, noise included, shots not."""
+
+
+@runtime_checkable
+class BatchBackend(Backend, Protocol):
+    """A backend that takes many templates at once, in fewer jobs than one each."""
+
+    def run_batches(self, batches: Sequence[CircuitBatch], *, seed: int) -> tuple[ShotResult, ...]:
+        """Results of all batches, in order.
+
+        Raises:
+            BackendError: as :meth:`Backend.run`; nothing was run then.
+        """
+
+
+def run_batches(
+    backend: Backend, batches: Sequence[CircuitBatch], *, seed: int
+) -> tuple[ShotResult, ...]:
+    """Run batches together where the backend can, one after another otherwise.
+
+    Args:
+        backend: where.
+        batches: labels must differ.
+        seed: of simulated shots; every batch gets its own stream.
+
+    Raises:
+        ValueError: a label appears twice.
+        BackendError: as :meth:`Backend.run`.
+    """
+    labels = [batch.label for batch in batches]
+    if len(set(labels)) != len(labels):
+        raise ValueError(f"Argument `batches` must have different labels, but has {labels}")
+    if isinstance(backend, BatchBackend):
+        return backend.run_batches(batches, seed=seed)
+    return tuple(
+        backend.run(b.compiled, b.angles, shots=b.shots, seed=stream_seed(seed, b.label))
+        for b in batches
+    )
+
+
+def stream_seed(seed: int, label: str) -> int:
+    """Seed of a batch's own stream, from the run's seed and the batch's label."""
+    words = np.frombuffer(hashlib.sha256(label.encode()).digest()[:8], dtype=np.uint32)
+    return int(np.random.SeedSequence([seed, *words.tolist()]).generate_state(1)[0])

@@ -14,7 +14,7 @@ from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate,
 from backends.readout import readout_matrices
 from calibration.readout import ReadoutCalibration
 from calibration.snapshot import DeviceSnapshot
-from qhw.analysis.calibrate import correct_counts, measured_device_qubits
+from qhw.mitigation.calibrate import correct_counts, measured_device_qubits
 from qhw.analysis.result import CircuitFacts, Mitigation, Preparation, SourceKey
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import CircuitTemplate, build_template, data_angles

@@ -32,7 +32,7 @@ def calibrate_command(
     import json
 
     from backends.registry import get_backend
-    from qhw.analysis.calibrate import calibrate_readout
+    from qhw.mitigation.calibrate import calibrate_readout
     from qhw.models.checkpoint import write_atomically
 
     with steps() as tell:
@@ -68,9 +68,9 @@ def calibrate_command(
 
 def _read_qubits(device: str, model: str | None, circuit: str) -> tuple[int, ...]:
     from backends.registry import get_backend
-    from qhw.analysis.calibrate import measured_device_qubits
     from qhw.analysis.compare import default_model
     from qhw.circuits.templates import build_template
+    from qhw.mitigation.calibrate import measured_device_qubits
     from qhw.models.checkpoint import load
 
     loaded, _ = load(model or default_model())

@@ -27,6 +27,7 @@ _FACTS = (
     "duration_s",
     "seed",
     "predicted_success",
+    "scheduled",
 )
 _TUPLES = ("parameter_names", "physical_qubits")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backends.registry import get_backend
-from qhw.analysis.calibrate import calibrate_readout
+from qhw.mitigation.calibrate import calibrate_readout
 from qhw.analysis.compare import compare, default_model, make_prior
 from qhw.analysis.draw import draw_latents
 from qhw.analysis.result import ComparisonResult, ResultError, Settings

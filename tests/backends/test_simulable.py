@@ -23,7 +23,7 @@ from calibration.catalog import load_snapshot
 from calibration.interaction import delay_seconds
 from calibration.noise import DeviceNoise, NoiseOptions, apply_confusion
 from calibration.snapshot import DeviceSnapshot
-from qhw.analysis.calibrate import calibrate_readout
+from qhw.mitigation.calibrate import calibrate_readout
 from tests.backends.circuits import staircase_circuit
 from tests.backends.contract import ANGLES, DistributionContract
 from tests.backends.native_devices import device

@@ -20,7 +20,7 @@ from calibration.readout import (
     calibration_states,
     fit_readout,
 )
-from qhw.analysis.calibrate import calibrate_readout, correct_counts, measured_device_qubits
+from qhw.mitigation.calibrate import calibrate_readout, correct_counts, measured_device_qubits
 from qhw.mitigation.readout import correct_readout
 from qhw.mitigation.readout_pairs import correct_readout_pairs
 from tests.backends.circuits import staircase_circuit, staircase_distribution

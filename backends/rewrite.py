@@ -1,0 +1,119 @@
+"""A compiled circuit with its two-qubit gates replaced, on the same qubits.
+
+Error mitigation runs variants of one compiled circuit: folded, twirled, with errors inserted. They
+must keep its place and every two-qubit gate they were given. Transpiling them again would not:
+Qiskit cancels a gate and its inverse from optimisation level 1 on, and with them the folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import Instruction
+from qiskit.transpiler import PassManager
+from qiskit.transpiler.passes import Optimize1qGatesDecomposition
+
+from backends.base import CompiledTemplate
+from backends.native.fold import fold_rzz_angles
+from backends.native.schedule import schedule_alap
+from backends.native.simulable import simulable
+from backends.native.target import native_gates, to_target
+from calibration.interaction import Interaction
+from calibration.layout import score
+from calibration.snapshot import DeviceSnapshot
+
+Pair = tuple[int, int]
+Placed = tuple[Instruction, tuple[int, ...]]
+"""A gate and the circuit qubits it acts on."""
+Edit = Callable[[int, Instruction, Pair], Sequence[Placed]]
+"""From a two-qubit gate (its number in the circuit, itself, its qubits) to what replaces it."""
+
+
+def two_qubit_gates(compiled: CompiledTemplate) -> list[tuple[Instruction, Pair]]:
+    """Two-qubit gates of a template in circuit order, each with its circuit qubits."""
+    index = {qubit: i for i, qubit in enumerate(compiled.circuit.qubits)}
+    return [
+        (item.operation, (index[item.qubits[0]], index[item.qubits[1]]))
+        for item in compiled.circuit.data
+        if _entangles(item.operation)
+    ]
+
+
+def rewritten(compiled: CompiledTemplate, edit: Edit) -> CompiledTemplate:
+    """Replace every two-qubit gate, merge one-qubit gates, and schedule again if it was scheduled.
+
+    Two-qubit gates are neither added, removed, moved nor cancelled beyond what ``edit`` says.
+
+    Args:
+        compiled: native or canonical template.
+        edit: gives the replacement, on the circuit's qubits; native two-qubit gates in directions
+            that exist, one-qubit gates of any kind.
+
+    Returns:
+        The variant; parameters, measured qubits, places and seed are those of ``compiled``.
+    """
+    index = {qubit: i for i, qubit in enumerate(compiled.circuit.qubits)}
+    edited = compiled.circuit.copy_empty_like()
+    number = 0
+    for item in compiled.circuit.data:
+        if item.operation.name == "delay":
+            continue
+        if not _entangles(item.operation):
+            edited.append(item)
+            continue
+        pair = (index[item.qubits[0]], index[item.qubits[1]])
+        for operation, qubits in edit(number, item.operation, pair):
+            edited.append(operation, list(qubits))
+        number += 1
+    return _finished(compiled, edited)
+
+
+def _entangles(operation: Instruction) -> bool:
+    return bool(operation.num_qubits == 2 and operation.name != "barrier")
+
+
+def _finished(compiled: CompiledTemplate, edited: QuantumCircuit) -> CompiledTemplate:
+    part = _part(compiled)
+    if part is None or not _is_native(compiled, part):
+        # an ideal device, or canonical gates that are written natively row by row
+        return _counted(compiled, edited, compiled.duration_s, compiled.predicted_success)
+    optional = set(part.optional_gates)
+    fractional = any(item.operation.name in optional for item in edited.data)
+    target = to_target(part, fractional=fractional)
+    merge = PassManager([Optimize1qGatesDecomposition(target=target)])
+    native = merge.run(fold_rzz_angles(edited, part))
+    schedule = schedule_alap(native, part)
+    layout = score(Interaction.of(native, part), part, range(part.n_qubits))
+    circuit = schedule.circuit if compiled.scheduled else native
+    return _counted(compiled, circuit, schedule.duration_s, layout.success)
+
+
+def _counted(
+    compiled: CompiledTemplate, circuit: QuantumCircuit, duration_s: float, success: float | None
+) -> CompiledTemplate:
+    without = circuit.copy_empty_like()
+    for item in circuit.data:
+        if item.operation.name != "delay":
+            without.append(item)
+    return replace(
+        compiled,
+        circuit=circuit,
+        two_qubit_gates=without.num_nonlocal_gates(),
+        two_qubit_depth=without.depth(lambda item: len(item.qubits) == 2),
+        depth=without.depth(),
+        duration_s=duration_s,
+        predicted_success=success,
+    )
+
+
+def _part(compiled: CompiledTemplate) -> DeviceSnapshot | None:
+    if compiled.snapshot is None:
+        return None
+    return simulable(compiled.snapshot).restricted(compiled.physical_qubits)
+
+
+def _is_native(compiled: CompiledTemplate, part: DeviceSnapshot) -> bool:
+    known = {*native_gates(part, fractional=True), "measure", "barrier", "delay"}
+    return all(item.operation.name in known for item in compiled.circuit.data)

@@ -1,0 +1,203 @@
+"""What every mitigation technique is: circuits to build, and results to combine.
+
+A technique takes one batch of circuits and says which batches to run in its place
+(:meth:`Technique.build`); what came back is handed to the step it returned, which combines it into
+one estimate for the batch it was given (:meth:`Step.combine`). Techniques nest: the outermost
+builds first and combines last.
+
+An estimate holds *features*: linear functionals of the outcome distribution. Where a distribution
+is wanted they are the ``2**m`` probabilities themselves; where expectation values are, one feature
+is one observable. Their variances follow from the multinomial law of counts and stay exact through
+every linear step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.base import Backend, CircuitBatch
+from calibration.readout import ReadoutCalibration
+
+FloatArray = NDArray[np.float64]
+Quantity = Literal["distribution", "expectation"]
+
+PSEUDO_COUNTS = 0.5
+"""Added to an outcome's count in its variance, so that nothing seen is not taken for certain."""
+
+
+class MitigationError(ValueError):
+    """A pipeline that cannot be, or does not fit what it is asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Features of B rows with their uncertainties.
+
+    Attributes:
+        values: ``(B, K)``; relative frequencies of the ``2**m`` outcomes while ``shots`` is set.
+        variance: ``(B, K)``, of ``values``, from shot noise and whatever fits were made.
+        shots: behind each row while ``values`` are plain frequencies, 0 afterwards.
+        record: intermediate results worth keeping, JSON values and arrays by name.
+    """
+
+    values: FloatArray
+    variance: FloatArray
+    shots: int = 0
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def noted(self, **entries: Any) -> Estimate:
+        """The same with more to remember."""
+        return replace(self, record={**self.record, **entries})
+
+
+def frequencies(counts: NDArray[np.int64]) -> Estimate:
+    """Counts ``(B, 2**m)`` of equal shots a row as an estimate."""
+    shots = int(counts[0].sum()) if len(counts) else 0
+    values = np.asarray(counts / max(shots, 1), dtype=np.float64)
+    return Estimate(values, linear_variance(values, shots, None), shots)
+
+
+def linear_variance(values: FloatArray, shots: int, weights: FloatArray | None) -> FloatArray:
+    """Variance of linear functionals of measured frequencies.
+
+    Args:
+        values: ``(B, D)`` frequencies of ``shots`` multinomial shots.
+        shots: per row.
+        weights: ``(K, D)`` functionals; ``None`` for the frequencies themselves.
+
+    Returns:
+        ``(B, K)``: ``(sum_j w_kj^2 p_j - (sum_j w_kj p_j)^2) / shots``, ``p`` being the frequencies
+        with half a count added to every outcome.
+    """
+    n, d = max(shots, 1), values.shape[1]
+    p = (values * n + PSEUDO_COUNTS) / (n + PSEUDO_COUNTS * d)
+    if weights is None:
+        return np.asarray(p * (1 - p) / n, dtype=np.float64)
+    spread = p @ (weights**2).T - (p @ weights.T) ** 2
+    return np.asarray(np.maximum(spread, 0.0) / n, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What techniques may know.
+
+    Attributes:
+        backend: where circuits will run.
+        seed: of every random choice; a technique draws from ``rng(label)``.
+        rows: of data, B.
+        features: ``(K, 2**m)`` functionals wanted, ``None`` for the distribution itself.
+        calibration: measured readout, ``None`` for the snapshot's error rates.
+    """
+
+    backend: Backend
+    seed: int
+    rows: int
+    features: FloatArray | None = None
+    calibration: ReadoutCalibration | None = None
+
+    def rng(self, label: str) -> np.random.Generator:
+        """Generator of one batch's random choices: the same for the same seed and label."""
+        return np.random.default_rng([self.seed, *label.encode()])
+
+    def wanted(self, estimate: Estimate) -> Estimate:
+        """Plain frequencies as the features wanted; anything else as it is."""
+        if self.features is None or not estimate.shots:
+            return replace(estimate, shots=0)
+        return Estimate(
+            estimate.values @ self.features.T,
+            linear_variance(estimate.values, estimate.shots, self.features),
+            0,
+            estimate.record,
+        )
+
+    def mixed(self, outcomes: int) -> FloatArray | float:
+        """Features ``(K,)`` of the maximally mixed state, what depolarised circuits give."""
+        return 1.0 / outcomes if self.features is None else self.features.mean(axis=1)
+
+
+class Step(Protocol):
+    """Circuits of one technique and how their results are combined."""
+
+    @property
+    def batches(self) -> tuple[CircuitBatch, ...]:
+        """What runs in place of the batch the technique was given."""
+
+    def combine(self, results: Sequence[Estimate], context: Context) -> Estimate:
+        """One estimate from one estimate per batch, in the order of :attr:`batches`."""
+
+
+class Technique(Protocol):
+    """A stage of a pipeline, immutable, made from its arguments.
+
+    Attributes:
+        name: as written in a pipeline.
+        rank: place in a pipeline, see :data:`RANKS`.
+        valid_for: what it can estimate.
+    """
+
+    name: ClassVar[str]
+    rank: ClassVar[int]
+    valid_for: ClassVar[frozenset[Quantity]]
+
+    def __str__(self) -> str:
+        """As written in a pipeline: parsing it gives the technique back."""
+
+    @property
+    def circuits(self) -> int:
+        """Batches of the same rows run in place of one (training circuits not counted)."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What it takes beside shots, in words: a calibration, training circuits."""
+
+    def build(self, batch: CircuitBatch, context: Context) -> Step:
+        """What to run in place of a batch.
+
+        Raises:
+            MitigationError: shots too few, or a circuit or device it cannot work on.
+        """
+
+
+@runtime_checkable
+class Calibrating(Protocol):
+    """A technique that measures the device's readout first where it is given no calibration.
+
+    Attributes:
+        share: of all shots spent on it.
+    """
+
+    share: float
+
+
+RANKS = ("ensemble", "readout", "extrapolation", "structure")
+"""Order of techniques in a pipeline: from the circuit outwards."""
+BOTH: frozenset[Quantity] = frozenset(("distribution", "expectation"))
+DISTRIBUTION: frozenset[Quantity] = frozenset(("distribution",))
+
+
+def split_shots(shots: int, weights: Sequence[float], what: str) -> tuple[int, ...]:
+    """Divide shots in proportion to weights, nothing lost.
+
+    Args:
+        shots: to divide.
+        weights: positive.
+        what: named in the error.
+
+    Raises:
+        MitigationError: a part would get no shot.
+    """
+    w = np.asarray(weights, dtype=np.float64)
+    parts = np.floor(shots * w / w.sum()).astype(int)
+    order = np.argsort(-(shots * w / w.sum() - parts), kind="stable")
+    parts[order[: shots - int(parts.sum())]] += 1
+    if parts.min() < 1:
+        raise MitigationError(
+            f"Argument `shots` must give each of the {len(w)} circuits of {what} at least one, "
+            f"but is {shots}"
+        )
+    return tuple(int(p) for p in parts)

@@ -1,0 +1,244 @@
+"""A pipeline on a circuit: everything to run, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches
+from calibration.readout import ReadoutCalibration, calibration_states, fit_readout
+from qhw.mitigation.base import (
+    Calibrating,
+    Context,
+    Estimate,
+    MitigationError,
+    Step,
+    Technique,
+    frequencies,
+)
+from qhw.mitigation.calibrate import calibration_template, measured_device_qubits
+from qhw.mitigation.pipeline import Pipeline
+from qhw.mitigation.simplex import project_to_simplex
+
+FloatArray = NDArray[np.float64]
+Counts = Mapping[str, NDArray[np.int64]]
+
+_CALIBRATION = "readout-calibration"
+
+
+@dataclass(frozen=True, eq=False)
+class Mitigated:
+    """What a pipeline made of its counts.
+
+    Attributes:
+        pipeline: as text.
+        values: ``(B, K)`` features wanted: quasi-probabilities, or expectation values.
+        standard_error: ``(B, K)`` of ``values``.
+        probabilities: ``(B, 2**m)`` projected onto the simplex, once, at the end; ``None`` for
+            expectation values.
+        negative_mass: ``(B,)`` of the quasi-distributions; ``None`` likewise.
+        distance: ``(B,)`` that the projection moved them; ``None`` likewise.
+        counts: of every batch, by label.
+        shots: of every batch, per row, by label.
+        total_shots: of everything, calibration and training included.
+        record: fits and coefficients, by technique.
+        calibration: readout calibration used, measured or given; ``None`` for the snapshot's.
+    """
+
+    pipeline: str
+    values: FloatArray
+    standard_error: FloatArray
+    probabilities: FloatArray | None
+    negative_mass: FloatArray | None
+    distance: FloatArray | None
+    counts: dict[str, NDArray[np.int64]]
+    shots: dict[str, int]
+    total_shots: int
+    record: dict[str, Any]
+    calibration: ReadoutCalibration | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Node:
+    """A batch that runs, or a step and what its batches were turned into."""
+
+    batch: CircuitBatch
+    step: Step | None = None
+    children: tuple[_Node, ...] = ()
+
+    def leaves(self) -> list[CircuitBatch]:
+        if self.step is None:
+            return [self.batch]
+        return [leaf for child in self.children for leaf in child.leaves()]
+
+    def estimate(self, counts: Counts, context: Context) -> Estimate:
+        if self.step is None:
+            return frequencies(counts[self.batch.label])
+        results = [child.estimate(counts, context) for child in self.children]
+        found = self.step.combine(results, context)
+        below = {k: v for r in results for k, v in r.record.items()}
+        return replace(found, record={**below, **found.record})
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Everything a pipeline runs for the rows of one compiled circuit.
+
+    Attributes:
+        pipeline: what is run.
+        batches: all circuits, labels different; a calibration, if measured, comes first.
+        context: it was built with.
+        compiled: the circuit itself.
+    """
+
+    pipeline: Pipeline
+    batches: tuple[CircuitBatch, ...]
+    context: Context
+    compiled: CompiledTemplate
+    _root: _Node
+
+    @property
+    def total_shots(self) -> int:
+        """Of all rows of all batches."""
+        return sum(len(b.angles) * b.shots for b in self.batches)
+
+    @property
+    def shot_multiplier(self) -> float:
+        """Shots of everything over shots that reach the rows' own circuits."""
+        own = sum(len(b.angles) * b.shots for b in self.batches if b.compiled is self.compiled)
+        return self.total_shots / max(own, 1)
+
+    def combine(self, counts: Counts, *, finished: datetime | None = None) -> Mitigated:
+        """What the counts say.
+
+        Args:
+            counts: ``(rows, 2**m)`` of every batch, by label.
+            finished: when they were complete; dates a calibration among them.
+
+        Raises:
+            ValueError: counts of a batch are missing or of the wrong shape.
+        """
+        for batch in self.batches:
+            got = counts.get(batch.label)
+            if got is None or got.shape != (len(batch.angles), 2**batch.compiled.n_measured):
+                raise ValueError(
+                    f"Argument `counts` must have {len(batch.angles)} rows of "
+                    f"2**{batch.compiled.n_measured} outcomes for {batch.label!r}, but has "
+                    f"{None if got is None else got.shape}"
+                )
+        context = self._calibrated(counts, finished or datetime.now(UTC))
+        found = context.wanted(self._root.estimate(counts, context))
+        projection = project_to_simplex(found.values) if context.features is None else None
+        return Mitigated(
+            pipeline=str(self.pipeline),
+            values=found.values,
+            standard_error=np.sqrt(found.variance),
+            probabilities=None if projection is None else projection.probabilities,
+            negative_mass=None if projection is None else projection.negative_mass,
+            distance=None if projection is None else projection.distance,
+            counts={b.label: counts[b.label] for b in self.batches},
+            shots={b.label: b.shots for b in self.batches},
+            total_shots=self.total_shots,
+            record=found.record,
+            calibration=context.calibration,
+        )
+
+    def _calibrated(self, counts: Counts, finished: datetime) -> Context:
+        if _CALIBRATION not in counts:
+            return self.context
+        qubits = measured_device_qubits(self.compiled)
+        fitted = fit_readout(
+            calibration_states(len(qubits)),
+            counts[_CALIBRATION],
+            qubits,
+            device=self.context.backend.name,
+            taken=finished,
+        )
+        return replace(self.context, calibration=fitted)
+
+
+def build_program(
+    pipeline: Pipeline,
+    backend: Backend,
+    compiled: CompiledTemplate,
+    angles: FloatArray,
+    *,
+    shots: int,
+    seed: int,
+    label: str = "circuit",
+    features: FloatArray | None = None,
+    calibration: ReadoutCalibration | None = None,
+) -> Program:
+    """Everything a pipeline runs; nothing is run yet.
+
+    Args:
+        pipeline: what to do.
+        backend: where it will run.
+        compiled: the circuit.
+        angles: ``(B, P)`` radians.
+        shots: for each row on average, with everything counted: the program's total is at most
+            ``B * shots``.
+        seed: of random choices.
+        label: first part of every batch's label.
+        features: ``(K, 2**m)`` functionals wanted instead of the distribution.
+        calibration: measured readout to use.
+
+    Raises:
+        MitigationError: pipeline, shots, circuit, device and calibration do not go together.
+    """
+    pipeline.check("distribution" if features is None else "expectation")
+    context = Context(backend, seed, len(angles), features, calibration)
+    first, left = _calibration_batch(pipeline, compiled, context, shots)
+    root = _grow(CircuitBatch(label, compiled, angles, left), pipeline.techniques, context)
+    return Program(pipeline, (*first, *root.leaves()), context, compiled, root)
+
+
+def run_program(program: Program, *, seed: int) -> Mitigated:
+    """Run a program on its backend and combine what comes back.
+
+    Args:
+        program: from :func:`build_program`.
+        seed: of simulated shots.
+
+    Raises:
+        BackendError: the backend refuses.
+    """
+    results = run_batches(program.context.backend, program.batches, seed=seed)
+    counts = {b.label: r.counts for b, r in zip(program.batches, results, strict=True)}
+    return program.combine(counts, finished=max(r.finished for r in results))
+
+
+def _grow(batch: CircuitBatch, techniques: Sequence[Technique], context: Context) -> _Node:
+    if not techniques:
+        return _Node(batch)
+    *inner, outer = techniques
+    step = outer.build(batch, context)
+    return _Node(batch, step, tuple(_grow(b, inner, context) for b in step.batches))
+
+
+def _calibration_batch(
+    pipeline: Pipeline, compiled: CompiledTemplate, context: Context, shots: int
+) -> tuple[tuple[CircuitBatch, ...], int]:
+    """The calibration to measure first, if any, and the shots left for each row."""
+    if shots < 1:
+        raise MitigationError(f"Argument `shots` must be 1 or more, but is {shots}")
+    asked = [t for t in pipeline.techniques if isinstance(t, Calibrating) and t.share]
+    if not asked or context.calibration is not None:
+        return (), shots
+    qubits = measured_device_qubits(compiled)
+    states = calibration_states(len(qubits))
+    each = int(asked[0].share * shots * context.rows / len(states))
+    left = shots - -(-each * len(states) // context.rows)
+    if each < 1 or left < 1:
+        raise MitigationError(
+            f"Argument `shots` must pay for the {len(states)} circuits of a readout calibration "
+            f"with {asked[0].share:.0%} of the shots, but is {shots} for {context.rows} rows"
+        )
+    template = calibration_template(compiled.snapshot, qubits)
+    angles = np.asarray(states * np.pi, dtype=np.float64)
+    return (CircuitBatch(_CALIBRATION, template, angles, each),), left
