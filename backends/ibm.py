@@ -26,6 +26,7 @@ from backends.ibm_answers import (
 )
 from backends.ibm_client import IBMClient, IBMRefusal
 from backends.ibm_program import (
+    LONGEST_JOB_S,
     IBMOptions,
     check,
     check_counts,
@@ -128,6 +129,12 @@ class IBMBackend:
             BackendError: the first thing the device would refuse.
         """
         check(submission, self.snapshot, self._options)
+        seconds = self._seconds(submission)
+        if seconds > LONGEST_JOB_S:
+            raise BackendError(
+                f"Argument `submission` must take at most {LONGEST_JOB_S} s, where IBM stops a "
+                f"job, but takes about {seconds:.0f} s."
+            )
         up, word, _ = self._client.ask(
             f"status of {self._device}", lambda c: standing(c, self._device)
         )
@@ -149,13 +156,13 @@ class IBMBackend:
         seconds = sum(self._seconds(job) for job in jobs)
         most = sum(longest_seconds(self._seconds(job)) for job in jobs)
         return CostEstimate(
-            usd=seconds * self._price.usd_per_second,
+            usd=self._usd(seconds),
             qpu_seconds=seconds,
             basis=(
                 f"{len(jobs)} job(s) of 2 s + rows x shots x (circuit + readout + repetition "
                 f"delay), stopped at {most} s; {self._price.basis()}"
             ),
-            most_usd=most * self._price.usd_per_second,
+            most_usd=self._usd(most),
         )
 
     # -- jobs ------------------------------------------------------------------------------------
@@ -241,7 +248,7 @@ class IBMBackend:
         if seconds is None:
             return Usage(None, None, "IBM has not yet said")
         basis = f"IBM's own record, seconds; {self._price.basis()}"
-        return Usage(seconds * self._price.usd_per_second, seconds, basis)
+        return Usage(self._usd(seconds), seconds, basis)
 
     # -- sessions, only where asked for ----------------------------------------------------------
     def open_session(self, mode: Literal["batch", "dedicated"], max_seconds: int) -> str:
@@ -283,6 +290,10 @@ class IBMBackend:
             "job_tags": [key],
             "max_execution_time": longest_seconds(self._seconds(submission)),
         }
+
+    def _usd(self, seconds: float) -> float:
+        # without the product's last bits: they would count as a millionth of a dollar more
+        return round(seconds * self._price.usd_per_second, 9)
 
     def _seconds(self, submission: Submission) -> float:
         asked = self._options.rep_delay_s

@@ -31,7 +31,8 @@ MAX_EXECUTIONS = 10_000_000
 """Bound circuits times shots of one job."""
 JOB_OVERHEAD_S = 2.0
 """Device time of a job before its first shot."""
-_LONGEST_JOB_S = 10_800
+LONGEST_JOB_S = 10_800
+"""IBM stops every job after three hours of device time."""
 _RANDOMIZATIONS: tuple[int, ...] = (32, *range(64, 7, -1))
 _SCHEMA = "v2.0"
 _NOT_GATES = ("barrier", "measure", "delay")
@@ -154,7 +155,7 @@ def longest_seconds(seconds: float) -> int:
     Half as much again as estimated and five seconds, since a stopped job is paid and lost; budgets
     reserve all of it, since it may be used.
     """
-    return min(_LONGEST_JOB_S, math.ceil(1.5 * seconds) + 5)
+    return min(LONGEST_JOB_S, math.ceil(1.5 * seconds) + 5)
 
 
 def encode(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from backends.base import BackendError
+from backends.ibm_program import IBMOptions
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API
 from backends.vendor import JobState, Submission
@@ -73,6 +75,13 @@ def test_jobs_that_use_all_their_time_do_not_pass_the_budget(
     assert job.state is State.FAILED and "ran too long" in job.vendor_text
     assert job.charge_micro == actual == to_micro(billed)
     assert job.estimate_micro == to_micro(cost.usd)
+
+
+def test_a_job_that_ibm_would_stop_is_not_sent(vendor: Vendor, order: Submission) -> None:
+    slow = vendor.connect(options=IBMOptions(rep_delay_s=60.0))
+    with pytest.raises(BackendError, match=r"at most 10800 s.*takes about 120\d\d s"):
+        slow.validate(order)
+    assert not vendor.requests("POST", "/jobs")
 
 
 def test_what_was_not_used_is_free_for_others(
