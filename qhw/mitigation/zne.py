@@ -24,7 +24,8 @@ from backends.rewrite import Pair, Placed, rewritten, two_qubit_gates
 from qhw.mitigation.base import BOTH, Context, Estimate, MitigationError, Quantity, split_shots
 
 FloatArray = NDArray[np.float64]
-Model = Literal["linear", "richardson", "exp"]
+Model = Literal["linear", "richardson", "exp", "shrink"]
+_ONE_RATE: tuple[Model, ...] = ("exp", "shrink")
 
 MAX_SCALE = 25.0
 _MIN_DECAY = 0.05
@@ -39,7 +40,8 @@ class ZeroNoise:
         scales: by how much two-qubit noise is scaled, ascending, from 1.
         model: of the values as the noise grows. ``linear``: least squares of a line;
             ``richardson``: the polynomial through all; ``exp``: from the mixed state's value
-            upwards with one rate for all rows and features, two scales.
+            upwards with one rate for all rows and features, two scales; ``shrink``: from ``exp``
+            towards ``linear`` as far as their difference stands out of shot noise.
     """
 
     scales: tuple[float, ...] = (1.0, 3.0)
@@ -62,8 +64,10 @@ class ZeroNoise:
                 f"zne must have one of the models {', '.join(get_args(Model))}, "
                 f"but has {self.model!r}"
             )
-        if self.model == "exp" and len(s) != 2:
-            raise MitigationError(f"zne with exp must have two scale factors, but has {_listed(s)}")
+        if self.model in _ONE_RATE and len(s) != 2:
+            raise MitigationError(
+                f"zne with {self.model} must have two scale factors, but has {_listed(s)}"
+            )
 
     def __str__(self) -> str:
         tail = "" if self.model == "linear" else f",{self.model}"
@@ -125,9 +129,10 @@ class ZeroNoiseStep:
     def combine(self, results: Sequence[Estimate], context: Context) -> Estimate:
         """Values at no noise."""
         found = [context.wanted(r) for r in results]
-        if self.model == "exp":
-            outcomes = 2 ** self.batches[0].compiled.n_measured
-            return shared_rate(found, self.scales, context.mixed(outcomes))
+        if self.model in _ONE_RATE:
+            mixed = context.mixed(2 ** self.batches[0].compiled.n_measured)
+            fit = shared_rate if self.model == "exp" else shrunk
+            return fit(found, self.scales, mixed)
         c = extrapolation_coefficients(self.scales, self.model)
         values = sum(w * r.values for w, r in zip(c, found, strict=True))
         variance = sum(w * w * r.variance for w, r in zip(c, found, strict=True))
@@ -140,7 +145,7 @@ def extrapolation_coefficients(scales: Sequence[float], model: Model) -> FloatAr
 
     Args:
         scales: different.
-        model: ``linear`` and ``exp`` (to first order) fit a line by least squares.
+        model: all but ``richardson`` fit a line by least squares.
     """
     degree = len(scales) - 1 if model == "richardson" else 1
     powers = np.vander(np.asarray(scales, dtype=np.float64), degree + 1, increasing=True)
@@ -172,6 +177,32 @@ def shared_rate(
         "decay_variance": decay_variance,
     }
     return Estimate(mixed + gain * low, variance).noted(zne=record)
+
+
+def shrunk(
+    found: Sequence[Estimate], scales: Sequence[float], mixed: FloatArray | float
+) -> Estimate:
+    """Between the one-rate exponential (little variance) and the line (little bias).
+
+    ``exp + w (line - exp)``, ``w = max(0, 1 - V / D)``: ``D`` is the squared difference over all
+    rows and features, ``V`` what shot noise alone would make of it. With few shots this is the
+    exponential, with many the line.
+
+    Source: positive-part shrinkage of James and Stein (Efron and Morris, J. Am. Stat. Assoc. 68,
+    117 (1973)), towards the exponential.
+    """
+    base = shared_rate(found, scales, mixed)
+    fit = base.record["zne"]
+    gain = fit["decay"] ** (-scales[0] / (scales[1] - scales[0]))
+    a, b = extrapolation_coefficients(scales, "linear")
+    first, second = found[0].variance, found[1].variance
+    difference = a * found[0].values + b * found[1].values - base.values
+    noise = float(((a - gain) ** 2 * first + b**2 * second).sum())
+    weight = max(0.0, 1.0 - noise / max(float((difference**2).sum()), 1e-300))
+    own = (gain + weight * (a - gain)) ** 2 * first + (weight * b) ** 2 * second
+    of_rate = (1 - weight) ** 2 * (base.variance - gain**2 * first)
+    record = {**fit, "linear_weight": weight}
+    return Estimate(base.values + weight * difference, own + of_rate).noted(zne=record)
 
 
 def spread_folds(gates: int, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:

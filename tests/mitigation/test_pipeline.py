@@ -17,7 +17,7 @@ from calibration.noise import NoiseOptions
 from qhw.mitigation.base import Estimate, MitigationError, split_shots
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program, run_program
-from qhw.mitigation.zne import shared_rate
+from qhw.mitigation.zne import shared_rate, shrunk
 
 
 def chain() -> QuantumCircuit:
@@ -159,3 +159,21 @@ def test_rewriting_keeps_the_schedule() -> None:
     assert longer.duration_s > compiled.duration_s
     assert longer.predicted_success is not None and compiled.predicted_success is not None
     assert longer.predicted_success < compiled.predicted_success
+
+
+def test_shrinking_goes_from_the_exponential_to_the_line_as_noise_falls() -> None:
+    rng = np.random.default_rng(1)
+    p = rng.dirichlet(np.ones(16), size=5)
+    # relaxation towards outcome 0 as well: one rate is not the whole truth
+    bias = np.eye(16)[0] - p
+    at = [1 / 16 + (p - 1 / 16) * np.exp(-0.1 * s) + 0.02 * s * bias for s in (1.0, 3.0)]
+    weights = []
+    for variance in (1e-2, 1e-4, 1e-6, 0.0):
+        results = [Estimate(a, np.full_like(p, variance)) for a in at]
+        found = shrunk(results, (1.0, 3.0), 1 / 16)
+        weights.append(found.record["zne"]["linear_weight"])
+        assert (found.variance >= 0).all()
+    assert weights[0] == 0.0
+    assert weights == sorted(weights)
+    assert weights[-1] == pytest.approx(1.0)
+    assert np.allclose(found.values, 1.5 * at[0] - 0.5 * at[1])
