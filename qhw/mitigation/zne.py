@@ -167,7 +167,8 @@ def shared_rate(
     power = scales[0] / (scales[1] - scales[0])
     gain = decay**-power
     residual = found[1].variance + decay**2 * found[0].variance
-    decay_variance = float((low**2 * residual).sum()) / max(square, 1e-300) ** 2
+    unknown = 1 / 12  # of a number between 0 and 1
+    decay_variance = float((low**2 * residual).sum()) / square**2 if square > 0 else unknown
     slope = gain * power / decay
     variance = gain**2 * found[0].variance + (low * slope) ** 2 * decay_variance
     record = {
