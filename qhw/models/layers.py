@@ -1,21 +1,23 @@
 """Differentiable simulation of an ansatz in torch, fast where the weights are shared by a batch.
 
 When every sample of a batch meets the same weights, the circuit is one matrix a step:
-:func:`circuit_matrix` builds it and :func:`born_probabilities` multiplies a batch of inputs into
-it. Where every sample has its own angles, :func:`prepare_states` builds one state a sample.
-Wire 0 is the most significant bit of every amplitude index.
+:func:`circuit_matrix`, or a :class:`SharedCircuit` made once, builds it and
+:func:`born_probabilities` multiplies a batch of inputs into it. Where every sample has its own
+angles, :func:`prepare_states` builds one state a sample. Wire 0 is the most significant bit of
+every amplitude index.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from qhw.circuits.ansatz import Ansatz
-from qhw.models.fusion import Euler, FusedAnsatz, Pair, fuse
+from qhw.models.chain import chain_matrix, chain_tables
+from qhw.models.fusion import ZERO, FusedAnsatz, fuse
 
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
@@ -41,15 +43,46 @@ def circuit_matrix(
         ValueError: wrong shape or type of the angles, or wires that are out of range or repeated.
     """
     wires = tuple(range(ansatz.n_wires)) if input_wires is None else tuple(input_wires)
-    _check_angles(ansatz, angles, batched=False)
     _check_wires("input_wires", wires, ansatz.n_wires)
-    plan = fuse(ansatz)
-    gates = _pair_gates(plan, angles, _COMPLEX[angles.dtype])
-    state = _input_columns(wires, plan.n_wires, gates)
-    order = list(range(plan.n_wires))
-    for block_wires, matrix in _block_matrices(plan, gates):
-        state, order = _apply(state, order, matrix, block_wires)
-    return _in_order(state, order).reshape(2**plan.n_wires, -1)
+    return _shared(ansatz, wires)(angles)
+
+
+class SharedCircuit:
+    """An ansatz whose tables are made once, for weights that a whole batch shares.
+
+    Args:
+        ansatz: circuit of ``n`` wires.
+        columns: amplitude indices of the inputs that are followed.
+        rows: amplitude index of every row of the matrix; 0, 1, 2, ... by default.
+
+    Raises:
+        ValueError: a circuit that cannot be fused, see :func:`qhw.models.fusion.fuse`.
+    """
+
+    def __init__(
+        self, ansatz: Ansatz, columns: Sequence[int], rows: Sequence[int] | None = None
+    ) -> None:
+        self._ansatz = ansatz
+        self._plan = fuse(ansatz)
+        self._tables = chain_tables(self._plan, columns, rows)
+        self._gates = _GateTables(self._plan)
+
+    def __call__(self, angles: Tensor) -> Tensor:
+        """The rows and columns asked for, complex64 or complex128; differentiable.
+
+        Args:
+            angles: ``(ansatz.n_angles,)`` radians, float32 or float64.
+
+        Raises:
+            ValueError: wrong shape or type of the angles.
+        """
+        _check_angles(self._ansatz, angles, batched=False)
+        return chain_matrix(self._tables, _pair_gates(self._gates, angles, _COMPLEX[angles.dtype]))
+
+
+@lru_cache(maxsize=64)
+def _shared(ansatz: Ansatz, wires: tuple[int, ...]) -> SharedCircuit:
+    return SharedCircuit(ansatz, _columns(wires, ansatz.n_wires))
 
 
 def prepare_states(ansatz: Ansatz, angles: Tensor) -> Tensor:
@@ -68,7 +101,7 @@ def prepare_states(ansatz: Ansatz, angles: Tensor) -> Tensor:
     _check_angles(ansatz, angles, batched=True)
     plan = fuse(ansatz)
     dtype = angles.dtype if plan.real else _COMPLEX[angles.dtype]
-    gates = _pair_gates(plan, angles, dtype)
+    gates = _pair_gates(_GateTables(plan), angles, dtype)
     n, batch = plan.n_wires, len(angles)
     state = torch.zeros(batch, 2**n, dtype=dtype, device=angles.device)
     state[:, 0] = 1
@@ -152,34 +185,13 @@ def _check_wires(name: str, wires: tuple[int, ...], n_wires: int) -> None:
         )
 
 
-def _input_columns(wires: tuple[int, ...], n_wires: int, like: Tensor) -> Tensor:
-    """Embedding of the input wires, ``(2,)*n + (2**m,)``."""
+def _columns(wires: tuple[int, ...], n_wires: int) -> list[int]:
+    """Amplitude index of every value of the input wires, the others being 0."""
     m = len(wires)
-    index = torch.zeros(2**m, dtype=torch.long, device=like.device)
-    for k, w in enumerate(wires):
-        bit = (torch.arange(2**m, device=like.device) >> (m - 1 - k)) & 1
-        index += bit << (n_wires - 1 - w)
-    columns = torch.zeros(2**n_wires, 2**m, dtype=like.dtype, device=like.device)
-    columns[index, torch.arange(2**m, device=like.device)] = 1
-    return columns.reshape(*[2] * n_wires, 2**m)
-
-
-def _block_matrices(plan: FusedAnsatz, gates: Tensor) -> list[tuple[tuple[int, ...], Tensor]]:
-    """Wires and ``(2**k, 2**k)`` matrix of every block; equal shapes are built in one batch."""
-    groups: defaultdict[tuple[tuple[int, int], ...], list[int]] = defaultdict(list)
-    for b, block in enumerate(plan.blocks):
-        groups[block.shape].append(b)
-    matrices: dict[int, Tensor] = {}
-    for shape, members in groups.items():
-        k = len(plan.blocks[members[0]].wires)
-        used = gates[torch.tensor([plan.blocks[b].pairs for b in members], device=gates.device)]
-        eye = torch.eye(2**k, dtype=gates.dtype, device=gates.device).reshape(*[2] * k, 2**k)
-        state, order = eye.expand(len(members), *eye.shape), list(range(k))
-        for i, wires in enumerate(shape):
-            state, order = _apply(state, order, used[:, i], wires)
-        built = _in_order(state, order).reshape(len(members), 2**k, 2**k)
-        matrices.update(zip(members, built.unbind(0), strict=True))
-    return [(block.wires, matrices[b]) for b, block in enumerate(plan.blocks)]
+    return [
+        sum(((value >> (m - 1 - k)) & 1) << (n_wires - 1 - w) for k, w in enumerate(wires))
+        for value in range(2**m)
+    ]
 
 
 def _apply(
@@ -212,31 +224,31 @@ def _in_order(state: Tensor, order: list[int]) -> Tensor:
     return state.permute(*range(b), *axes, state.ndim - 1)
 
 
-def _pair_gates(plan: FusedAnsatz, angles: Tensor, dtype: torch.dtype) -> Tensor:
+class _GateTables:
+    """Where the angles of every pair are found; index -1 stands for the angle 0."""
+
+    def __init__(self, plan: FusedAnsatz) -> None:
+        pairs = plan.pairs
+        runs = [p.rotations[side] for side in (0, 1) for p in pairs]
+        depth = max(1, *(len(run) for run in runs))
+        self.depth = depth
+        self.euler = torch.tensor([run + ((ZERO,) * 3,) * (depth - len(run)) for run in runs])
+        self.crx = torch.tensor([ZERO if p.crx is None else p.crx for p in pairs])
+        self.sign = torch.tensor([-1.0 if p.cz else 1.0 for p in pairs])
+
+
+def _pair_gates(tables: _GateTables, angles: Tensor, dtype: torch.dtype) -> Tensor:
     """Every pair as a 4x4 matrix, ``batch + (P, 4, 4)``."""
-    a = _rotations([p.rotations[0] for p in plan.pairs], angles, dtype)
-    b = _rotations([p.rotations[1] for p in plan.pairs], angles, dtype)
-    controlled = _controlled(plan.pairs, angles, dtype) @ b
+    padded = torch.cat([angles, angles.new_zeros(*angles.shape[:-1], 1)], dim=-1)
+    steps = _zyz(padded[..., tables.euler], dtype)
+    turned = steps[..., 0, :, :]
+    for d in range(1, tables.depth):
+        turned = steps[..., d, :, :] @ turned
+    a, b = turned.tensor_split(2, dim=-3)
+    controlled = _controlled(tables, padded, dtype) @ b
     lower = torch.stack([b, controlled], dim=-3)
     gates = a[..., :, None, :, None] * lower[..., :, :, None, :]
     return gates.reshape(*gates.shape[:-4], 4, 4)
-
-
-def _with_zero(angles: Tensor) -> Tensor:
-    """Append the angle 0, so that index -1 (:data:`qhw.models.fusion.ZERO`) finds it."""
-    return torch.cat([angles, angles.new_zeros(*angles.shape[:-1], 1)], dim=-1)
-
-
-def _rotations(runs: Sequence[tuple[Euler, ...]], angles: Tensor, dtype: torch.dtype) -> Tensor:
-    """Runs of RZ-RY-RZ as 2x2 matrices, ``batch + (P, 2, 2)``."""
-    depth = max(1, *(len(run) for run in runs))
-    padded = [run + ((-1, -1, -1),) * (depth - len(run)) for run in runs]
-    euler = _with_zero(angles)[..., torch.tensor(padded, device=angles.device)]
-    matrices = _zyz(euler, dtype)
-    result = matrices[..., 0, :, :]
-    for d in range(1, depth):
-        result = matrices[..., d, :, :] @ result
-    return result
 
 
 def _zyz(euler: Tensor, dtype: torch.dtype) -> Tensor:
@@ -254,14 +266,14 @@ def _zyz(euler: Tensor, dtype: torch.dtype) -> Tensor:
     )
 
 
-def _controlled(pairs: Sequence[Pair], angles: Tensor, dtype: torch.dtype) -> Tensor:
+def _controlled(tables: _GateTables, padded: Tensor, dtype: torch.dtype) -> Tensor:
     """What a pair does to its target when the control is 1, ``batch + (P, 2, 2)``."""
-    device = angles.device
-    sign = torch.tensor([-1.0 if p.cz else 1.0 for p in pairs], dtype=dtype, device=device)
+    sign = tables.sign.to(padded)
     if not dtype.is_complex:
         return torch.diag_embed(torch.stack([torch.ones_like(sign), sign], dim=-1))
-    index = torch.tensor([-1 if p.crx is None else p.crx for p in pairs], device=device)
-    half = _with_zero(angles)[..., index] / 2
-    cos = half.cos().to(dtype)
-    other = torch.complex(torch.zeros_like(half), -half.sin())
-    return torch.stack([cos, other, other, cos * sign], dim=-1).reshape(*half.shape, 2, 2)
+    half = padded[..., tables.crx] / 2
+    cos = half.cos()
+    zero = torch.zeros_like(half)
+    other = torch.complex(zero, -half.sin())
+    diagonal = torch.complex(cos, zero), torch.complex(cos * sign, zero)
+    return torch.stack([diagonal[0], other, other, diagonal[1]], dim=-1).reshape(*half.shape, 2, 2)
