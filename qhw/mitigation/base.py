@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -92,6 +93,8 @@ class Context:
         rows: of data, B.
         features: ``(K, 2**m)`` functionals wanted, ``None`` for the distribution itself.
         calibration: measured readout, ``None`` for the snapshot's error rates.
+        moment: to which the calibration's age is counted, ``None`` for now; a run taken up again
+            is judged by when it was submitted.
     """
 
     backend: Backend
@@ -99,6 +102,7 @@ class Context:
     rows: int
     features: FloatArray | None = None
     calibration: ReadoutCalibration | None = None
+    moment: datetime | None = None
 
     def rng(self, label: str) -> np.random.Generator:
         """Generator of one batch's random choices: the same for the same seed and label."""

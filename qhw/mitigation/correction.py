@@ -132,8 +132,9 @@ def check_calibration(
             f"Argument `calibration` must cover the measured qubits {list(qubits)}, but misses "
             f"{sorted(missing)}; `qhw calibrate --qubits` measures them"
         )
-    if calibration.age() > limit:
-        hours = calibration.age().total_seconds() / 3600
+    age = calibration.age(context.moment)
+    if age > limit:
+        hours = age.total_seconds() / 3600
         raise MitigationError(
             f"Argument `calibration` must be at most {limit.total_seconds() / 3600:g} h old, but "
             f"is {hours:.1f} h old; `qhw calibrate` measures it again"

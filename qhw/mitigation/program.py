@@ -24,6 +24,7 @@ from qhw.mitigation.base import (
 from qhw.mitigation.calibrate import calibration_template, measured_device_qubits
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.simplex import project_to_simplex
+from qhw.mitigation.twirl import PooledStep
 
 FloatArray = NDArray[np.float64]
 Counts = Mapping[str, NDArray[np.int64]]
@@ -76,6 +77,17 @@ class _Node:
             return [self.batch]
         return [leaf for child in self.children for leaf in child.leaves()]
 
+    def unscaled(self) -> tuple[CircuitBatch, ...]:
+        if self.step is None:
+            return (self.batch,)
+        # twirled circuits are all the circuit itself; other techniques may pass it on unchanged
+        own = [
+            child
+            for child in self.children
+            if isinstance(self.step, PooledStep) or child.batch.compiled is self.batch.compiled
+        ]
+        return tuple(leaf for child in own for leaf in child.unscaled())
+
     def estimate(self, counts: Counts, context: Context) -> Estimate:
         if self.step is None:
             return frequencies(counts[self.batch.label])
@@ -103,22 +115,44 @@ class Program:
     _root: _Node
 
     @property
+    def angles(self) -> FloatArray:
+        """``(B, P)`` of the rows, radians."""
+        return self._root.batch.angles
+
+    @property
     def total_shots(self) -> int:
         """Of all rows of all batches."""
         return sum(len(b.angles) * b.shots for b in self.batches)
 
     @property
+    def unscaled(self) -> tuple[CircuitBatch, ...]:
+        """Batches whose counts, added up, are raw counts of the rows: noise as it comes."""
+        return self._root.unscaled()
+
+    @property
     def shot_multiplier(self) -> float:
-        """Shots of everything over shots that reach the rows' own circuits."""
-        own = sum(len(b.angles) * b.shots for b in self.batches if b.compiled is self.compiled)
+        """Shots of everything over shots that reach the rows' circuits at their own noise."""
+        own = sum(len(b.angles) * b.shots for b in self.unscaled)
         return self.total_shots / max(own, 1)
 
-    def combine(self, counts: Counts, *, finished: datetime | None = None) -> Mitigated:
+    def of_rows(self, batch: CircuitBatch) -> bool:
+        """Whether a batch runs the program's rows, rather than training or calibration."""
+        return len(batch.angles) == len(self.angles) and np.array_equal(batch.angles, self.angles)
+
+    def combine(
+        self,
+        counts: Counts,
+        *,
+        finished: datetime | None = None,
+        kept: NDArray[np.int64] | None = None,
+    ) -> Mitigated:
         """What the counts say.
 
         Args:
             counts: ``(rows, 2**m)`` of every batch, by label.
             finished: when they were complete; dates a calibration among them.
+            kept: rows of the program that have counts in every batch, by default all; the others
+                are left out.
 
         Raises:
             ValueError: counts of a batch are missing or of the wrong shape.
@@ -131,6 +165,11 @@ class Program:
                     f"2**{batch.compiled.n_measured} outcomes for {batch.label!r}, but has "
                     f"{None if got is None else got.shape}"
                 )
+        if kept is not None:
+            counts = {
+                b.label: counts[b.label][kept] if self.of_rows(b) else counts[b.label]
+                for b in self.batches
+            }
         context = self._calibrated(counts, finished or datetime.now(UTC))
         found = context.wanted(self._root.estimate(counts, context))
         projection = project_to_simplex(found.values) if context.features is None else None
@@ -149,12 +188,13 @@ class Program:
         )
 
     def _calibrated(self, counts: Counts, finished: datetime) -> Context:
-        if _CALIBRATION not in counts:
+        label = f"{self._root.batch.label}/{_CALIBRATION}"
+        if label not in counts:
             return self.context
         qubits = measured_device_qubits(self.compiled)
         fitted = fit_readout(
             calibration_states(len(qubits)),
-            counts[_CALIBRATION],
+            counts[label],
             qubits,
             device=self.context.backend.name,
             taken=finished,
@@ -173,6 +213,7 @@ def build_program(
     label: str = "circuit",
     features: FloatArray | None = None,
     calibration: ReadoutCalibration | None = None,
+    calibrate: bool = True,
 ) -> Program:
     """Everything a pipeline runs; nothing is run yet.
 
@@ -187,13 +228,16 @@ def build_program(
         label: first part of every batch's label.
         features: ``(K, 2**m)`` functionals wanted instead of the distribution.
         calibration: measured readout to use.
+        calibrate: measure a calibration where the pipeline asks for one and none is given; not
+            where one of :func:`calibration_batch` runs beside, whose counts are given to
+            :meth:`Program.combine` with the program's own.
 
     Raises:
         MitigationError: pipeline, shots, circuit, device and calibration do not go together.
     """
     pipeline.check("distribution" if features is None else "expectation")
-    context = Context(backend, seed, len(angles), features, calibration)
-    first, left = _calibration_batch(pipeline, compiled, context, shots)
+    context = Context(backend, seed, len(angles), features, calibration, moment)
+    first, left = _calibration_batch(pipeline, compiled, context, shots, label)
     root = _grow(CircuitBatch(label, compiled, angles, left), pipeline.techniques, context)
     return Program(pipeline, (*first, *root.leaves()), context, compiled, root)
 
@@ -222,7 +266,7 @@ def _grow(batch: CircuitBatch, techniques: Sequence[Technique], context: Context
 
 
 def _calibration_batch(
-    pipeline: Pipeline, compiled: CompiledTemplate, context: Context, shots: int
+    pipeline: Pipeline, compiled: CompiledTemplate, context: Context, shots: int, label: str
 ) -> tuple[tuple[CircuitBatch, ...], int]:
     """The calibration to measure first, if any, and the shots left for each row."""
     if shots < 1:
@@ -241,4 +285,4 @@ def _calibration_batch(
         )
     template = calibration_template(compiled.snapshot, qubits)
     angles = np.asarray(states * np.pi, dtype=np.float64)
-    return (CircuitBatch(_CALIBRATION, template, angles, each),), left
+    return (CircuitBatch(f"{label}/{_CALIBRATION}", template, angles, each),), left
