@@ -183,27 +183,40 @@ def shared_rate(
 def shrunk(
     found: Sequence[Estimate], scales: Sequence[float], mixed: FloatArray | float
 ) -> Estimate:
-    """Between the one-rate exponential (little variance) and the line (little bias).
+    """Between one exponential (little variance) and the line (little bias).
 
     ``exp + w (line - exp)``, ``w = max(0, 1 - V / D)``: ``D`` is the squared difference over all
     rows and features, ``V`` what shot noise alone would make of it. With few shots this is the
-    exponential, with many the line.
+    exponential, with many the line. The exponential is the mean of both scales carried back to
+    none with the one rate, each weighted by its inverse variance, so that no shot is lost on it.
 
     Source: positive-part shrinkage of James and Stein (Efron and Morris, J. Am. Stat. Assoc. 68,
     117 (1973)), towards the exponential.
     """
-    base = shared_rate(found, scales, mixed)
-    fit = base.record["zne"]
-    gain = fit["decay"] ** (-scales[0] / (scales[1] - scales[0]))
-    a, b = extrapolation_coefficients(scales, "linear")
-    first, second = found[0].variance, found[1].variance
-    difference = a * found[0].values + b * found[1].values - base.values
-    noise = float(((a - gain) ** 2 * first + b**2 * second).sum())
+    fit = shared_rate(found, scales, mixed).record["zne"]
+    step = scales[1] - scales[0]
+    powers = np.array([scales[0] / step, scales[1] / step])
+    gains = fit["decay"] ** -powers
+    variances = [r.variance for r in found]
+    precision = 1 / (gains**2 * [max(float(v.sum()), 1e-300) for v in variances])
+    back = gains * precision / precision.sum()
+    line = extrapolation_coefficients(scales, "linear")
+    signals = [r.values - mixed for r in found]
+    exponential = mixed + sum(b * x for b, x in zip(back, signals, strict=True))
+    straight = sum(c * r.values for c, r in zip(line, found, strict=True))
+    difference = straight - exponential
+    spread = sum((c - b) ** 2 * v for c, b, v in zip(line, back, variances, strict=True))
+    noise = float(np.sum(spread))
     weight = max(0.0, 1.0 - noise / max(float((difference**2).sum()), 1e-300))
-    own = (gain + weight * (a - gain)) ** 2 * first + (weight * b) ** 2 * second
-    of_rate = (1 - weight) ** 2 * (base.variance - gain**2 * first)
+    mixture = back + weight * (line - back)
+    own = sum(m**2 * v for m, v in zip(mixture, variances, strict=True))
+    turns = (1 - weight) * back * powers / fit["decay"]
+    of_rate = sum(t * x for t, x in zip(turns, signals, strict=True)) ** 2 * fit["decay_variance"]
+    # the expected square of what shrinking takes away, where differences are normal
+    of_shrinking = weight * (1 - weight) * spread
     record = {**fit, "linear_weight": weight}
-    return Estimate(base.values + weight * difference, own + of_rate).noted(zne=record)
+    values = np.asarray(exponential + weight * difference)
+    return Estimate(values, np.asarray(own + of_rate + of_shrinking)).noted(zne=record)
 
 
 def spread_folds(gates: int, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
