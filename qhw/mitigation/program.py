@@ -214,6 +214,7 @@ def build_program(
     features: FloatArray | None = None,
     calibration: ReadoutCalibration | None = None,
     calibrate: bool = True,
+    moment: datetime | None = None,
 ) -> Program:
     """Everything a pipeline runs; nothing is run yet.
 
@@ -231,6 +232,7 @@ def build_program(
         calibrate: measure a calibration where the pipeline asks for one and none is given; not
             where one of :func:`calibration_batch` runs beside, whose counts are given to
             :meth:`Program.combine` with the program's own.
+        moment: to which the calibration's age is counted, by default now.
 
     Raises:
         MitigationError: pipeline, shots, circuit, device and calibration do not go together.
