@@ -1,4 +1,4 @@
-"""A compiled circuit with its two-qubit gates replaced, on the same qubits.
+"""A compiled circuit with its two-qubit gates replaced or angles fixed, on the same qubits.
 
 Error mitigation runs variants of one compiled circuit: folded, twirled, with errors inserted. They
 must keep its place and every two-qubit gate they were given. Transpiling them again would not:
@@ -7,7 +7,7 @@ Qiskit cancels a gate and its inverse from optimisation level 1 on, and with the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from qiskit import QuantumCircuit
@@ -68,6 +68,32 @@ def rewritten(compiled: CompiledTemplate, edit: Edit) -> CompiledTemplate:
             edited.append(operation, list(qubits))
         number += 1
     return _finished(compiled, edited)
+
+
+def fixed(compiled: CompiledTemplate, values: Mapping[str, float]) -> CompiledTemplate:
+    """Fix some of the free angles, merge one-qubit gates, and schedule again if it was scheduled.
+
+    Args:
+        compiled: native or canonical template.
+        values: radians by parameter name; a name the compiler has dropped changes nothing.
+
+    Returns:
+        The variant, without those columns; otherwise as :func:`rewritten`.
+
+    Raises:
+        ValueError: a name that is no parameter.
+    """
+    unknown = sorted(set(values) - set(compiled.parameter_names))
+    if unknown:
+        raise ValueError(f"Argument `values` must name parameters, but has {', '.join(unknown)}")
+    here = {p: values[p.name] for p in compiled.circuit.parameters if p.name in values}
+    bound = compiled.circuit.assign_parameters(here)
+    edited = bound.copy_empty_like()
+    for item in bound.data:
+        if item.operation.name != "delay":
+            edited.append(item)
+    names = tuple(name for name in compiled.parameter_names if name not in values)
+    return _finished(replace(compiled, circuit=bound, parameter_names=names), edited)
 
 
 def _entangles(operation: Instruction) -> bool:

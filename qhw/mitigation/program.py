@@ -191,13 +191,8 @@ class Program:
         label = f"{self._root.batch.label}/{_CALIBRATION}"
         if label not in counts:
             return self.context
-        qubits = measured_device_qubits(self.compiled)
-        fitted = fit_readout(
-            calibration_states(len(qubits)),
-            counts[label],
-            qubits,
-            device=self.context.backend.name,
-            taken=finished,
+        fitted = fit_calibration(
+            self.compiled, counts[label], device=self.context.backend.name, taken=finished
         )
         return replace(self.context, calibration=fitted)
 
@@ -230,8 +225,7 @@ def build_program(
         features: ``(K, 2**m)`` functionals wanted instead of the distribution.
         calibration: measured readout to use.
         calibrate: measure a calibration where the pipeline asks for one and none is given; not
-            where one of :func:`calibration_batch` runs beside, whose counts are given to
-            :meth:`Program.combine` with the program's own.
+            where one serves several programs.
         moment: to which the calibration's age is counted, by default now.
 
     Raises:
@@ -239,8 +233,10 @@ def build_program(
     """
     pipeline.check("distribution" if features is None else "expectation")
     context = Context(backend, seed, len(angles), features, calibration, moment)
-    first, left = _calibration_batch(pipeline, compiled, context, shots, label)
-    root = _grow(CircuitBatch(label, compiled, angles, left), pipeline.techniques, context)
+    first: tuple[CircuitBatch, ...] = ()
+    if calibrate:
+        first, shots = calibration_batch(pipeline, compiled, context, shots, label)
+    root = _grow(CircuitBatch(label, compiled, angles, shots), pipeline.techniques, context)
     return Program(pipeline, (*first, *root.leaves()), context, compiled, root)
 
 
@@ -267,10 +263,14 @@ def _grow(batch: CircuitBatch, techniques: Sequence[Technique], context: Context
     return _Node(batch, step, tuple(_grow(b, inner, context) for b in step.batches))
 
 
-def _calibration_batch(
+def calibration_batch(
     pipeline: Pipeline, compiled: CompiledTemplate, context: Context, shots: int, label: str
 ) -> tuple[tuple[CircuitBatch, ...], int]:
-    """The calibration to measure first, if any, and the shots left for each row."""
+    """The calibration to measure first, if any, and the shots left for each row.
+
+    Raises:
+        MitigationError: too few shots.
+    """
     if shots < 1:
         raise MitigationError(f"Argument `shots` must be 1 or more, but is {shots}")
     asked = [t for t in pipeline.techniques if isinstance(t, Calibrating) and t.share]
@@ -288,3 +288,18 @@ def _calibration_batch(
     template = calibration_template(compiled.snapshot, qubits)
     angles = np.asarray(states * np.pi, dtype=np.float64)
     return (CircuitBatch(f"{label}/{_CALIBRATION}", template, angles, each),), left
+
+
+def fit_calibration(
+    compiled: CompiledTemplate, counts: NDArray[np.int64], *, device: str, taken: datetime
+) -> ReadoutCalibration:
+    """The calibration that counts of a :func:`calibration_batch` give.
+
+    Args:
+        compiled: circuit whose measured qubits were calibrated.
+        counts: ``(states, 2**m)``.
+        device: name of the backend.
+        taken: when.
+    """
+    qubits = measured_device_qubits(compiled)
+    return fit_readout(calibration_states(len(qubits)), counts, qubits, device=device, taken=taken)
