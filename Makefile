@@ -17,7 +17,7 @@ test: $(STAMP)  ## the default tests (under 10 minutes)
 	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: $(STAMP)  ## every test, the slow ones too
-	$(BIN)/pip install -q -c constraints.txt -e ".[dev,train]"
+	$(BIN)/pip install -q -c constraints.txt -e ".[dev,train,m3,mitiq]"
 	$(BIN)/pytest -n 2
 
 lint: $(STAMP)  ## style, types, layers

@@ -22,21 +22,28 @@ from qhw.mitigation.base import (
     linear_variance,
 )
 from qhw.mitigation.calibrate import measured_device_qubits
+from qhw.mitigation.ibu import unfolded_estimate
+from qhw.mitigation.m3 import m3_estimate, require_mthree
 from qhw.mitigation.readout import MIN_CONTRAST
 
 FloatArray = NDArray[np.float64]
-Method = Literal["tensored", "correlated"]
+Method = Literal["tensored", "correlated", "m3", "ibu"]
+Factors = dict[tuple[int, ...], FloatArray]
+"""Confusion matrices ``[read, prepared]`` of disjoint groups of wires, first most significant."""
 
 MAX_SHARE = 0.5
+_PAIRED: tuple[Method, ...] = ("correlated", "ibu")
 
 
 @dataclass(frozen=True)
 class ReadoutTechnique:
-    """``readout``, ``readout(correlated)``, ``readout(tensored,share=0.05)``.
+    """``readout``, ``readout(correlated)``, ``readout(ibu,share=0.05)``.
 
     Attributes:
         method: ``tensored`` inverts every wire's matrix; ``correlated`` those of significantly
-            correlated pairs together, where a measured calibration knows of any.
+            correlated pairs together, where a measured calibration knows of any; ``m3`` inverts
+            them on the outcomes seen (:mod:`qhw.mitigation.m3`); ``ibu`` finds the likeliest
+            valid distribution (:mod:`qhw.mitigation.ibu`), pairs as in ``correlated``.
         share: of all shots spent on measuring a calibration first; 0 takes the calibration given,
             or else the snapshot's error rates.
     """
@@ -81,9 +88,11 @@ class ReadoutTechnique:
 
         Raises:
             MitigationError: a calibration that does not cover the measured qubits, is of another
-                device, or is too old.
+                device, or is too old; a package that is missing.
         """
         check_calibration(batch.compiled, context)
+        if self.method == "m3":
+            require_mthree()
         return ReadoutStep((batch,), self.method)
 
 
@@ -100,10 +109,17 @@ class ReadoutStep:
     method: Method
 
     def combine(self, results: Sequence[Estimate], context: Context) -> Estimate:
-        """Features of the corrected quasi-distribution."""
-        inverse = joint_inverse(self.batches[0].compiled, context, self.method)
+        """Features of the corrected distribution, a quasi-distribution save with ``ibu``."""
+        batch, measured = self.batches[0], results[0]
+        factors = confusion_factors(batch.compiled, context, pairs=self.method in _PAIRED)
+        if self.method == "m3":
+            singles = np.stack([factors[(w,)] for w in range(batch.compiled.n_measured)])
+            return m3_estimate(measured, singles, context.features)
+        if self.method == "ibu":
+            rng = context.rng(f"{batch.label}/ibu")
+            return unfolded_estimate(measured, joint(factors), context.features, rng)
+        inverse = joint({w: np.asarray(np.linalg.inv(a), np.float64) for w, a in factors.items()})
         weights = inverse if context.features is None else context.features @ inverse
-        measured = results[0]
         values = measured.values @ weights.T
         variance = linear_variance(measured.values, measured.shots, weights)
         return Estimate(values, variance, 0, measured.record)
@@ -141,20 +157,26 @@ def check_calibration(
         )
 
 
-def joint_inverse(compiled: CompiledTemplate, context: Context, method: Method) -> FloatArray:
-    """Inverse of the whole confusion matrix ``(2**m, 2**m)``, first wire most significant.
+def confusion_factors(compiled: CompiledTemplate, context: Context, *, pairs: bool) -> Factors:
+    """Confusion matrices of every measured wire, and of correlated pairs where there are any.
+
+    Args:
+        compiled: says which device qubit each wire is read from.
+        context: with a measured calibration, or none: then the snapshot's error rates.
+        pairs: whether significantly correlated pairs are taken together.
 
     Raises:
         MitigationError: a wire whose error rates add to nearly 1 or more.
     """
     qubits = measured_device_qubits(compiled)
+    together: Factors = {}
     if context.calibration is None:
-        singles, pairs = readout_matrices(compiled).matrices, {}
+        singles = readout_matrices(compiled).matrices
     else:
         singles = context.calibration.matrices(qubits)
-        chosen = context.calibration.correlated_pairs(qubits) if method == "correlated" else []
         wire = {q: i for i, q in enumerate(qubits)}
-        pairs = {(wire[p.qubits[0]], wire[p.qubits[1]]): np.array(p.matrix) for p in chosen}
+        chosen = context.calibration.correlated_pairs(qubits) if pairs else []
+        together = {(wire[p.qubits[0]], wire[p.qubits[1]]): np.array(p.matrix) for p in chosen}
     contrast = singles[:, 0, 0] + singles[:, 1, 1] - 1.0
     worst = int(np.argmin(contrast))
     if contrast[worst] < MIN_CONTRAST:
@@ -162,16 +184,21 @@ def joint_inverse(compiled: CompiledTemplate, context: Context, method: Method) 
             f"readout must have wires with p(1|0) + p(0|1) up to {1 - MIN_CONTRAST:g}, but on "
             f"wire {worst} they add to {1 - contrast[worst]:.4g}"
         )
-    m = len(singles)
-    paired = {w for pair in pairs for w in pair}
-    factors: list[tuple[tuple[int, ...], FloatArray]] = [
-        *(((w,), singles[w]) for w in range(m) if w not in paired),
-        *pairs.items(),
-    ]
-    joint: FloatArray = np.eye(2**m).reshape((2,) * m + (2**m,))
-    for wires, matrix in factors:
+    paired = {w for pair in together for w in pair}
+    return {(w,): singles[w] for w in range(len(singles)) if w not in paired} | together
+
+
+def joint(factors: Factors) -> FloatArray:
+    """Product of matrices on disjoint groups of wires, ``(2**m, 2**m)``, wire 0 most significant.
+
+    Args:
+        factors: by wires; together they are ``0 .. m-1``.
+    """
+    m = sum(map(len, factors))
+    product: FloatArray = np.eye(2**m).reshape((2,) * m + (2**m,))
+    for wires, matrix in factors.items():
         k = len(wires)
-        moved = np.moveaxis(joint, wires, range(k))
-        applied = np.linalg.inv(matrix) @ moved.reshape(2**k, -1)
-        joint = np.moveaxis(applied.reshape(moved.shape), range(k), wires)
-    return np.ascontiguousarray(joint.reshape(2**m, 2**m))
+        moved = np.moveaxis(product, wires, range(k))
+        applied = matrix @ moved.reshape(2**k, -1)
+        product = np.moveaxis(applied.reshape(moved.shape), range(k), wires)
+    return np.ascontiguousarray(product.reshape(2**m, 2**m))
