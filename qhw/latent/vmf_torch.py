@@ -8,6 +8,7 @@ only, and the KL term of the loss is the constant :func:`qhw.latent.vmf.kl_to_un
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -32,21 +33,80 @@ def sample(mu: Tensor, kappa: float, generator: torch.Generator) -> Tensor:
 
     Source: Wood, Communications in Statistics 23, 157 (1994); Davidson et al., UAI 2018.
     """
-    as_kappa(kappa)
     _check_unit(mu)
-    dim = mu.shape[-1]
-    gap = _sample_gap(dim, float(kappa), mu.shape[:-1].numel(), generator)
-    gap = gap.reshape(*mu.shape[:-1], 1)
-    tangent = torch.randn(
-        (*mu.shape[:-1], dim - 1), generator=generator, dtype=torch.float64, device=mu.device
-    )
-    tangent = tangent * (gap * (2.0 - gap)).sqrt() / tangent.norm(dim=-1, keepdim=True)
-    first = mu[..., :1]
-    sign = torch.where(first.detach() >= 0, 1.0, -1.0).to(mu.dtype)
-    local = torch.cat([-sign * (1.0 - gap).to(mu.dtype), tangent.to(mu.dtype)], dim=-1)
-    axis = torch.cat([first + sign, mu[..., 1:]], dim=-1)
-    projection = (axis * local).sum(dim=-1, keepdim=True) * 2.0
-    return local - projection / (axis * axis).sum(dim=-1, keepdim=True) * axis
+    columns = mu.reshape(-1, mu.shape[-1]).T
+    noise = draw_noise(len(columns), kappa, columns.shape[1], generator, mu.dtype)
+    return reflect(columns, noise).T.reshape(mu.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """Draws around the first axis, one a column; they do not depend on the mean direction.
+
+    Attributes:
+        height: ``w``, the cosine with the mean, ``(n,)``.
+        tangent: ``sqrt(1 - w^2) v`` with a uniform direction ``v``, ``(d - 1, n)``.
+    """
+
+    height: Tensor
+    tangent: Tensor
+
+    def __getitem__(self, columns: slice) -> Noise:
+        return Noise(self.height[columns], self.tangent[:, columns])
+
+
+def draw_noise(
+    dim: int, kappa: float, n: int, generator: torch.Generator, dtype: torch.dtype
+) -> Noise:
+    """Noise of ``n`` draws, for :func:`reflect`.
+
+    Raises:
+        ValueError: ``kappa`` or ``dim`` out of range.
+    """
+    as_kappa(kappa)
+    check_dim(dim)
+    gap = _sample_gap(dim, float(kappa), n, generator)
+    tangent = torch.randn((dim - 1, n), generator=generator, dtype=dtype, device=generator.device)
+    length = tangent.square().sum(0).sqrt_()
+    tangent *= (gap * (2.0 - gap)).sqrt_().to(dtype).div_(length)
+    return Noise((1.0 - gap).to(dtype), tangent)
+
+
+def reflect(mu: Tensor, noise: Noise) -> Tensor:
+    """Carry draws around the first axis to draws around ``mu`` by Householder's reflection.
+
+    Args:
+        mu: unit vectors ``(d, n)``, one a column; gradients flow through it.
+        noise: ``n`` draws of the same dimension and type.
+
+    Returns:
+        Unit vectors ``(d, n)``.
+    """
+    axis, local, scale = _mirror(mu, noise)
+    return local - (axis * local).sum(0) * scale * axis
+
+
+def reflect_gradient(mu: Tensor, noise: Noise, drawn: Tensor, grad: Tensor) -> Tensor:
+    """Gradient with respect to ``mu`` from the one with respect to ``drawn = reflect(mu, noise)``.
+
+    Args:
+        mu: as given to :func:`reflect`.
+        noise: as given to :func:`reflect`.
+        drawn: its result.
+        grad: ``(d, n)``.
+    """
+    axis, local, scale = _mirror(mu, noise)
+    along = (grad * axis).sum(0) * scale
+    return -(along * drawn).addcmul_((axis * local).sum(0) * scale, grad)
+
+
+def _mirror(mu: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
+    """Mirror's normal, the draws it reflects, and ``2 / |normal|^2``."""
+    # Reflecting along e_0 + sign * mu_0 never cancels; it sends e_0 to -sign * mu.
+    sign = torch.where(mu[0].detach() >= 0, 1.0, -1.0).to(mu.dtype)
+    axis = torch.cat([(mu[0] + sign).unsqueeze(0), mu[1:]])
+    local = torch.cat([(-sign * noise.height).unsqueeze(0), noise.tangent])
+    return axis, local, 2.0 / axis.square().sum(0)
 
 
 def _check_unit(mu: Tensor) -> None:
@@ -77,10 +137,12 @@ def _sample_gap(dim: int, kappa: float, n: int, generator: torch.Generator) -> T
     b = m / (2.0 * kappa + math.sqrt(4.0 * kappa * kappa + m * m))
     power = 2.0 / (dim - 2.0) if dim > 2 else math.inf
     device = generator.device
-    gap = torch.empty(n, dtype=torch.float64, device=device)
-    pending = torch.arange(n, device=device)
-    while pending.numel():
-        u = torch.rand(3, pending.numel(), generator=generator, dtype=torch.float64, device=device)
+    accepted = torch.empty(0, dtype=torch.float64, device=device)
+    # At worst two proposals in three are accepted (Wood, table 1), so that one round nearly
+    # always does; proposals are independent, so it does not matter which are left over.
+    while len(accepted) < n:
+        size = (n - len(accepted)) * 3 // 2 + 64
+        u = torch.rand(3, size, generator=generator, dtype=torch.float64, device=device)
         radius = (1.0 - u[0].pow(power)).clamp_min(0.0).sqrt()
         z = 0.5 * (1.0 + radius * torch.cos(2.0 * math.pi * u[1]))
         scale = (1.0 - z) + b * z
@@ -88,7 +150,5 @@ def _sample_gap(dim: int, kappa: float, n: int, generator: torch.Generator) -> T
         log_accept = kappa * (2.0 * b / (1.0 + b) - proposal) + m * torch.log(
             0.5 * (1.0 + b) / scale
         )
-        accepted = log_accept >= torch.log(u[2])
-        gap[pending[accepted]] = proposal[accepted]
-        pending = pending[~accepted]
-    return gap
+        accepted = torch.cat([accepted, proposal[log_accept >= torch.log(u[2])]])
+    return accepted[:n]

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
-from torch.nn import functional
 
 from qhw.chem.encoding import BoundingBox, Layout, encode, slots
 from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
 
-_TINY = 1e-12
+TINY = 1e-12
 """Keeps square roots differentiable at zero; far below any amplitude that matters."""
+PAPER_TERMS = ("coordinates", "types", "norms", "rest")
 
 
 class LossConfig(BaseModel):
@@ -59,7 +59,7 @@ class Targets:
     def __len__(self) -> int:
         return len(self.amplitudes)
 
-    def __getitem__(self, rows: Tensor) -> Targets:
+    def __getitem__(self, rows: Tensor | slice) -> Targets:
         return Targets(self.amplitudes[rows], self.types[rows], self.rest[rows])
 
 
@@ -94,7 +94,8 @@ def amplitude_loss(
     With alpha = sqrt(probabilities), and means over a molecule's atoms and over the batch:
     coordinates: ``|alpha_xyz - target|_2``; types: weighted ``-log p_t`` (focal: times
     ``(1 - p_t)^2``) with ``p_t = alpha_t^2 / sum alpha_types^2``; norms:
-    ``(sum alpha_types^2 - 1/(4n))^2``; rest: ``|aux - target|`` and ``|padding|``.
+    ``(sum alpha_types^2 - 1/(4n))^2``; rest: ``|aux - target|`` and ``|padding|``. Only ``total``
+    is differentiable.
 
     Args:
         probabilities: decoder distribution ``(B, 128)``.
@@ -104,41 +105,113 @@ def amplitude_loss(
 
     Source: QVAE-Mole (NeurIPS 2024), section 3.4; weights and means as released.
     """
-    alpha = probabilities.clamp_min(_TINY).sqrt()
-    if config.kind == "fidelity":
-        overlap = (alpha * targets.amplitudes).sum(-1)
-        total = 1 - overlap.square().mean()
-        return {"infidelity": total, "total": total}
-    present = (targets.types >= 0).to(alpha.dtype)
-    counts = present.sum(-1, keepdim=True)
-    weights = present / (counts * len(alpha))
-    stride = 8 if layout == "paper" else 7
-    atoms = alpha[:, : MAX_ATOMS * stride].reshape(-1, MAX_ATOMS, stride)
-    wanted = targets.amplitudes[:, : MAX_ATOMS * stride].reshape(-1, MAX_ATOMS, stride)
-    offsets = (atoms[..., :3] - wanted[..., :3]).square().sum(-1)
-    mass = atoms[..., 3:7].square()
-    block = mass.sum(-1)
-    terms = {
-        "coordinates": (weights * (offsets + _TINY).sqrt()).sum(),
-        "types": (weights * _type_loss(mass / block.unsqueeze(-1), targets.types, config)).sum(),
-        "norms": (weights * (block - 0.25 / counts).square()).sum(),
-        "rest": (targets.rest * (alpha - targets.amplitudes).abs()).sum() / len(alpha),
-    }
-    terms["total"] = (
-        terms["coordinates"]
-        + config.type_weight * terms["types"]
-        + config.norm_weight * terms["norms"]
-        + config.rest_weight * terms["rest"]
+    total, terms = _AmplitudeLoss.apply(  # type: ignore[no-untyped-call]
+        probabilities, targets, layout, config
     )
-    return terms
+    return named_terms(total, terms, config)
 
 
-def _type_loss(shares: Tensor, types: Tensor, config: LossConfig) -> Tensor:
-    """Weighted loss of every atom slot, ``(B, 9)``; slots without an atom hold a dummy value."""
-    wanted = types.clamp_min(0)
-    share = shares.gather(-1, wanted.unsqueeze(-1)).squeeze(-1)
-    loss = -share.clamp_min(_TINY).log()
+def named_terms(total: Tensor, terms: Tensor, config: LossConfig) -> dict[str, Tensor]:
+    """The dictionary of :func:`amplitude_loss` from the total and its unweighted terms."""
+    names = ("infidelity",) if config.kind == "fidelity" else PAPER_TERMS
+    return {**dict(zip(names, terms.unbind(0), strict=True)), "total": total}
+
+
+def term_weights(config: LossConfig) -> list[float]:
+    """What each term counts in the total."""
+    if config.kind == "fidelity":
+        return [1.0]
+    return [1.0, config.type_weight, config.norm_weight, config.rest_weight]
+
+
+class _AmplitudeLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx,
+        probabilities: Tensor,
+        targets: Targets,
+        layout: Layout,
+        config: LossConfig,
+    ) -> tuple[Tensor, Tensor]:
+        alpha = probabilities.T.clamp_min(TINY).sqrt()
+        terms, grad = terms_and_gradient(alpha, targets, layout, config, len(targets))
+        ctx.save_for_backward(probabilities, alpha, grad)
+        ctx.mark_non_differentiable(terms)
+        return terms @ terms.new_tensor(term_weights(config)), terms
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, *grads: Tensor
+    ) -> tuple[Tensor, None, None, None]:
+        probabilities, alpha, grad = ctx.saved_tensors  # type: ignore[attr-defined]
+        inner = (grad / alpha).T.masked_fill(probabilities < TINY, 0)
+        return inner * (0.5 * grads[0]), None, None, None
+
+
+def terms_and_gradient(
+    alpha: Tensor, targets: Targets, layout: Layout, config: LossConfig, batch: int
+) -> tuple[Tensor, Tensor]:
+    """The unweighted terms of some molecules of a batch, and the total's gradient by hand.
+
+    One sample a column: every operation then runs over long rows.
+
+    Args:
+        alpha: root of the output distribution, ``(128, b)``.
+        targets: of the same ``b`` molecules.
+        layout: of the targets.
+        config: kind and weights.
+        batch: molecules that the means are over.
+
+    Returns:
+        Terms ``(4,)``, or ``(1,)`` for the infidelity, as these molecules' part of the batch
+        mean; gradient ``(128, b)`` of the weighted sum with respect to ``alpha``.
+    """
+    wanted = targets.amplitudes.T.contiguous()
+    if config.kind == "fidelity":
+        overlap = (alpha * wanted).sum(0)
+        lost = len(targets) - overlap.square().sum()
+        return lost.reshape(1) / batch, wanted * (overlap * (-2 / batch))
+    difference = alpha - wanted
+    grad = difference.sign().mul_(targets.rest.T.contiguous())
+    rest = torch.dot(grad.reshape(-1), difference.reshape(-1)) / batch
+    grad *= config.rest_weight / batch
+
+    def slots_of(values: Tensor) -> Tensor:
+        stride = 8 if layout == "paper" else 7
+        return values[: MAX_ATOMS * stride].view(MAX_ATOMS, stride, -1)
+
+    types = targets.types.T.contiguous()
+    present = (types >= 0).to(alpha.dtype)
+    counts = present.sum(0)
+    weights = present / (counts * batch)
+    offsets = slots_of(difference)[:, :3]
+    distances = offsets.square().sum(1).add_(TINY).sqrt_()
+    slots_of(grad)[:, :3].addcmul_(offsets, (weights / distances).unsqueeze(1))
+
+    atoms = slots_of(alpha)[:, 3:7]
+    mass = atoms.square()
+    block = mass.sum(1)
+    excess = block - 0.25 / counts
+    kinds = types.clamp_min_(0)
+    share = mass.gather(1, kinds.unsqueeze(1)).squeeze(1) / block
+    loss, slope = _type_loss(share, kinds, config)
+    slope = slope * weights * config.type_weight / block
+    # A mass counts in its block's norm and in the share's denominator, the right type's also in
+    # the numerator.
+    common = weights * excess * (2 * config.norm_weight) - slope * share
+    by_mass = common.unsqueeze(1).repeat(1, 4, 1)
+    by_mass.scatter_add_(1, kinds.unsqueeze(1), slope.unsqueeze(1))
+    slots_of(grad)[:, 3:7].addcmul_(by_mass, atoms, value=2)
+    terms = [(weights * x).sum() for x in (distances, loss, excess.square())]
+    return torch.stack([*terms, rest]), grad
+
+
+def _type_loss(shares: Tensor, types: Tensor, config: LossConfig) -> tuple[Tensor, Tensor]:
+    """Weighted loss of every atom slot ``(9, b)`` and its slope in the share of the right type."""
+    factor = shares.new_tensor(config.class_weights)[types]
+    bounded = shares.clamp_min(TINY)
+    log, slope = bounded.log(), -(shares >= TINY).to(shares.dtype) / bounded
     if config.type_loss == "focal":
-        loss = (1 - share).square() * loss
-    table = torch.tensor(config.class_weights, dtype=shares.dtype, device=shares.device)
-    return functional.embedding(wanted, table.unsqueeze(-1)).squeeze(-1) * loss
+        missing = 1 - shares
+        return -factor * missing.square() * log, factor * missing * (2 * log + missing * slope)
+    return -factor * log, factor * slope

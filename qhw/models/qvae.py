@@ -17,17 +17,18 @@ from torch import Tensor, nn
 from qhw.chem import encoding
 from qhw.chem.encoding import RELEASED_BOX, BoundingBox, DecodeOptions, Layout
 from qhw.chem.frames import FrameName, to_frame
-from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
 from qhw.circuits.ansatz import qvae_ansatz
-from qhw.latent.vmf_torch import sample
+from qhw.latent.vmf_torch import draw_noise
 from qhw.models.base import CircuitPlan, MoleculeVAE
-from qhw.models.layers import born_probabilities, circuit_matrix
-from qhw.models.losses import LossConfig, Targets, amplitude_loss, make_targets
+from qhw.models.layers import SharedCircuit, born_probabilities, circuit_matrix
+from qhw.models.losses import LossConfig, Targets, make_targets
+from qhw.models.reconstruction import reconstruction_loss
 
 N_WIRES = 7
 LATENT_WIRES = 5
-_TINY = 1e-12
-"""Keeps the square root of a probability differentiable at zero."""
+_USED = 8 * MAX_ATOMS
+"""Amplitudes that a molecule can fill in either layout; all later ones are padding."""
 
 
 class QVAEConfig(BaseModel):
@@ -72,6 +73,11 @@ class QVAE(MoleculeVAE):
         self.kappa = config.kappa
         self.encoder_ansatz = qvae_ansatz(N_WIRES, config.n_blocks)
         self.decoder_ansatz = qvae_ansatz(N_WIRES, config.n_blocks, mirrored=True)
+
+        traced = 2 ** (N_WIRES - LATENT_WIRES)
+        rows = [m * traced + t for t in range(traced) for m in range(2**LATENT_WIRES)]
+        self._encoder = SharedCircuit(self.encoder_ansatz, range(_USED), rows)
+        self._decoder = SharedCircuit(self.decoder_ansatz, range(2**LATENT_WIRES))
 
         def angles(n: int) -> nn.Parameter:
             return nn.Parameter((torch.rand(n, generator=generator) * 2 - 1) * math.pi)
@@ -150,10 +156,16 @@ class QVAE(MoleculeVAE):
 
     def loss_of(self, data: Targets, generator: torch.Generator) -> dict[str, Tensor]:
         """Losses of precomputed molecules; the vMF's KL is constant in the weights, so left out."""
-        probabilities = self.encoder_probabilities(data.amplitudes)
-        mean = self.latent_mean(probabilities.clamp_min(_TINY))
-        output = self.decoder_probabilities(sample(mean, self.kappa, generator))
-        return amplitude_loss(output, data, self.config.layout, self.config.loss)
+        angles = self.encoder_angles
+        noise = draw_noise(self.latent_dim, self.kappa, len(data), generator, angles.dtype)
+        return reconstruction_loss(
+            self._encoder(angles),
+            self._decoder(self.decoder_angles),
+            data,
+            noise,
+            self.config.layout,
+            self.config.loss,
+        )
 
     def loss(self, molecules: MoleculeBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Training losses by name; ``"total"`` is minimised."""
