@@ -10,11 +10,13 @@ import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qhw.mitigation.base import RANKS, MitigationError, Quantity, Technique
+from qhw.mitigation.cdr import CliffordRegression
 from qhw.mitigation.correction import ReadoutTechnique
 from qhw.mitigation.twirl import PauliTwirl
 from qhw.mitigation.zne import ZeroNoise
@@ -88,6 +90,15 @@ class Pipeline:
         if text.strip() == "none":
             return cls()
         return cls(tuple(_technique(part) for part in _split(text)))
+
+
+def canonical(text: str) -> str:
+    """A pipeline's text as this version writes it.
+
+    Raises:
+        MitigationError: as :meth:`Pipeline.parse`.
+    """
+    return str(Pipeline.parse(text))
 
 
 _PART = re.compile(r"\s*([a-z0-9]+)\s*(?:\(([^()]*)\))?\s*")
@@ -171,9 +182,19 @@ def _zne(words: Words, options: Options) -> Technique:
     return ZeroNoise(scales, model)  # type: ignore[arg-type]  # checked by the technique
 
 
+def _cdr(words: Words, options: Options) -> Technique:
+    known = ("non_clifford", "share")
+    _only("cdr", words, 2, options, known)
+    given: dict[str, Any] = {k: number("cdr", v) for k, v in options.items()}
+    given |= {"map": w for w in words if w.isalpha()}
+    given |= {"training": whole("cdr", w) for w in words if not w.isalpha()}
+    return CliffordRegression(**given)
+
+
 TECHNIQUES: dict[str, Callable[[Words, Options], Technique]] = {
     "twirl": _twirl,
     "readout": _readout,
     "zne": _zne,
+    "cdr": _cdr,
 }
 """Maker of every technique from its arguments and options."""
