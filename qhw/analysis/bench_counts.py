@@ -1,0 +1,74 @@
+"""Counts of mitigation programs, the noise simulated once however often they are repeated."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.aer import MAX_EXACT_QUBITS
+from backends.base import Backend, CircuitBatch, DistributionBackend, run_batches
+from backends.checks import sample
+from qhw.mitigation.program import Program
+
+FloatArray = NDArray[np.float64]
+
+
+class CountSource:
+    """Runs programs on one backend; a simulator's exact noisy distributions are kept.
+
+    Budgets, repeats and pipelines that share circuits then cost a multinomial draw each. Backends
+    that give counts only just run.
+
+    Args:
+        backend: where.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._kept: dict[bytes, FloatArray] = {}
+
+    def counts(self, program: Program, seed: int) -> dict[str, NDArray[np.int64]]:
+        """Counts of every batch by label; the same program and seed give the same.
+
+        Raises:
+            BackendError: the backend refuses.
+        """
+        if not self._exact(program):
+            results = run_batches(self._backend, program.batches, seed=seed)
+            found = zip(program.batches, results, strict=True)
+            return {batch.label: result.counts for batch, result in found}
+        rng = np.random.default_rng(seed)
+        return {b.label: sample(self.distribution(b), b.shots, rng) for b in program.batches}
+
+    def distribution(self, batch: CircuitBatch) -> FloatArray:
+        """Exact noisy distributions ``(B, 2**m)`` of a batch, simulated at the first call.
+
+        Raises:
+            TypeError: the backend gives counts only.
+        """
+        if not isinstance(self._backend, DistributionBackend):
+            raise TypeError(f"{self._backend.name} gives counts only")
+        key = _fingerprint(batch)
+        if key not in self._kept:
+            self._kept[key] = self._backend.probabilities(batch.compiled, batch.angles)
+        return self._kept[key]
+
+    def _exact(self, program: Program) -> bool:
+        widest = max(b.compiled.circuit.num_qubits for b in program.batches)
+        return isinstance(self._backend, DistributionBackend) and widest <= MAX_EXACT_QUBITS
+
+
+def _fingerprint(batch: CircuitBatch) -> bytes:
+    """Equal for equal circuits with equal angles, whatever objects hold them."""
+    compiled = batch.compiled
+    place = {bit: i for i, bit in enumerate((*compiled.circuit.qubits, *compiled.circuit.clbits))}
+    lines = [str(compiled.physical_qubits), str(compiled.parameter_names)]
+    for item in compiled.circuit.data:
+        gate = item.operation
+        wires = [place[bit] for bit in (*item.qubits, *item.clbits)]
+        lines.append(f"{gate.name} {gate.params} {wires}")
+    digest = hashlib.sha256("\n".join(lines).encode())
+    digest.update(np.ascontiguousarray(batch.angles).tobytes())
+    return digest.digest()

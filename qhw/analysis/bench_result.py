@@ -1,0 +1,218 @@
+"""What a bench of mitigation pipelines found, as frozen, versioned JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from calibration.parts import Frozen, Utc
+from qhw.analysis.bench_subject import BenchTask
+from qhw.analysis.crossed import Measured
+from qhw.analysis.result import Preparation
+
+SCHEMA_VERSION = 1
+"""Version written by this code; every version up to it is read."""
+
+Comparison = Literal["better", "same", "worse"]
+
+
+def _different(values: tuple[object, ...]) -> tuple[object, ...]:
+    if not values or len(set(values)) != len(values):
+        raise ValueError(f"must list at least one value and none twice, but is {list(values)}")
+    return values
+
+
+class BenchSettings(Frozen):
+    """What was asked for.
+
+    Attributes:
+        model: shipped name or path of a checkpoint.
+        devices: backend names.
+        shots: budgets: shots of each row on average, calibration and training counted.
+        rows: latents, or molecules.
+        repeats: of everything random but rows and circuits.
+        pipelines: as text; ``default`` is resolved for every device.
+        task: ``generate`` (decoder) or ``encode`` (encoder).
+        preparation: how amplitudes are loaded.
+        share: of all shots for readout calibration, in pipelines that do not say how much.
+        noise: changed strengths by name, see :class:`calibration.noise.NoiseOptions`.
+        seed: of everything random.
+    """
+
+    model: str
+    devices: Annotated[tuple[str, ...], AfterValidator(_different)]
+    shots: Annotated[tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_different)]
+    pipelines: Annotated[tuple[str, ...], AfterValidator(_different)]
+    rows: Annotated[int, Field(ge=2)] = 20
+    repeats: Annotated[int, Field(ge=2)] = 5
+    task: BenchTask = "generate"
+    preparation: Preparation = "brickwork"
+    share: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    noise: Annotated[dict[str, float], Field(default_factory=dict)]
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @classmethod
+    def parse(cls, **values: object) -> BenchSettings:
+        """Settings from loose values.
+
+        Raises:
+            ValueError: a value out of range; one line names the first.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            rule = first["msg"].replace("Input should be", "must be")
+            rule = rule.removeprefix("Value error, ")
+            tail = "" if " but is " in rule else f", but is {first['input']!r}"
+            raise ValueError(f"Argument `{name}` {rule}{tail}") from error
+
+
+class Cell(Frozen):
+    """One pipeline at one budget.
+
+    Attributes:
+        asked: pipeline as asked for.
+        pipeline: as run; empty where it was refused before it could be read.
+        refused: why it cannot run here; everything below is then ``None``.
+        tvd: total variation distance to the circuit's exact distribution.
+        ratio: raw distance over this one.
+        over_readout: distance of readout correction alone minus this one, paired by row.
+        p_value: of that difference being none.
+        against_readout: in words, at 5 %, Holm-corrected over the budget's pipelines.
+        angle_deg: between exact and measured mean directions; encoder only.
+        coverage: share of exact values within 1.96 standard errors of the estimate.
+        negative_mass: of quasi-distributions, mean.
+        circuits: run for one row, calibration and training not counted.
+        multiplier: shots of everything over those on the rows' own circuit.
+        total_shots: of all rows, everything counted.
+    """
+
+    asked: str
+    pipeline: str = ""
+    refused: str | None = None
+    tvd: Measured | None = None
+    ratio: Measured | None = None
+    over_readout: Measured | None = None
+    p_value: float | None = None
+    against_readout: Comparison | None = None
+    angle_deg: Measured | None = None
+    coverage: float | None = None
+    negative_mass: float | None = None
+    circuits: int | None = None
+    multiplier: float | None = None
+    total_shots: int | None = None
+
+
+class Budget(Frozen):
+    """All pipelines at one number of shots.
+
+    Attributes:
+        shots: of each row on average.
+        floor: distance of a perfect device with all these shots on the circuit itself.
+        floor_angle_deg: likewise; encoder only.
+        cells: one a pipeline.
+    """
+
+    shots: int
+    floor: float
+    floor_angle_deg: float | None = None
+    cells: tuple[Cell, ...]
+
+    def cell(self, asked: str) -> Cell | None:
+        """A pipeline's, as asked for."""
+        return next((cell for cell in self.cells if cell.asked == asked), None)
+
+    @property
+    def best(self) -> Cell | None:
+        """The one with the smallest distance."""
+        ran = [(c.tvd.value, i) for i, c in enumerate(self.cells) if c.tvd is not None]
+        return self.cells[min(ran)[1]] if ran else None
+
+
+class DeviceBench(Frozen):
+    """All budgets on one device.
+
+    Attributes:
+        device: backend name.
+        taken: time of its calibration; ``None`` when ideal.
+        two_qubit_gates: of the compiled circuit.
+        two_qubit_depth: likewise.
+        duration_s: likewise.
+        expected_errors: sum of the two-qubit gates' reported errors; ``None`` when ideal.
+        uniform: distance of the uniform distribution, which needs no QPU.
+        prior_mean: of the mean exact distribution of the other rows, likewise.
+        prior_mean_angle_deg: likewise; encoder only.
+        loading: distance between the circuit's exact distribution and the model's.
+        default: what ``default`` is here.
+        budgets: ascending.
+    """
+
+    device: str
+    taken: Utc | None
+    two_qubit_gates: int
+    two_qubit_depth: int
+    duration_s: float
+    expected_errors: float | None
+    uniform: float
+    prior_mean: float
+    prior_mean_angle_deg: float | None = None
+    loading: float
+    default: str
+    budgets: tuple[Budget, ...]
+
+    @property
+    def constant(self) -> float:
+        """Distance of the better baseline."""
+        return min(self.uniform, self.prior_mean)
+
+
+class BenchResult(Frozen):
+    """A whole bench.
+
+    Attributes:
+        settings: what was asked for.
+        devices: in that order.
+        created: when.
+        command: that made it.
+        git_revision: of the code, where known.
+        versions: of packages.
+        wall_s: seconds it took.
+        schema_version: of this format.
+    """
+
+    settings: BenchSettings
+    devices: tuple[DeviceBench, ...]
+    created: Utc
+    command: str
+    git_revision: str | None
+    versions: dict[str, str]
+    wall_s: float
+    schema_version: int = SCHEMA_VERSION
+
+    def to_json(self) -> str:
+        """Indented JSON text."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> BenchResult:
+        """Read :meth:`to_json`'s text.
+
+        Raises:
+            ValueError: not a bench, or of a later version.
+        """
+        try:
+            document = json.loads(text)
+            version = document.get("schema_version") if isinstance(document, dict) else None
+            if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+                raise ValueError(
+                    f"A bench must have schema_version 1 to {SCHEMA_VERSION}, but has {version!r}"
+                )
+            return cls.model_validate(document)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ValueError(f"A bench must be whole, but {place}: {first['msg']}") from error

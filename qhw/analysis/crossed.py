@@ -1,0 +1,74 @@
+"""Means over rows and repeats, with errors that hold for other rows and other repeats."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from calibration.parts import Frozen
+
+FloatArray = NDArray[np.float64]
+
+
+class Measured(Frozen):
+    """A mean with its standard error."""
+
+    value: float
+    error: float
+
+
+def crossed_mean(values: FloatArray) -> Measured:
+    """Mean of a table of rows by repeats, both drawn at random.
+
+    A repeat shares its readout calibration and its fits among all rows, and a row keeps its
+    circuit in all repeats, so entries are not independent. The variance is
+    ``(MS_rows + MS_repeats - MS_rest) / (K R)``, which is unbiased for crossed random effects.
+
+    Args:
+        values: ``(K, R)``, K rows (two or more) and R repeats (two or more).
+
+    Raises:
+        ValueError: a table of another shape.
+
+    Source: Searle, Casella and McCulloch, Variance Components (1992), section 4.3.
+    """
+    if values.ndim != 2 or min(values.shape) < 2:
+        raise ValueError(
+            f"Argument `values` must be (K, R) with two or more of both, but is {values.shape}"
+        )
+    k, r = values.shape
+    mean = values.mean()
+    rows, repeats = values.mean(axis=1), values.mean(axis=0)
+    rest = values - rows[:, None] - repeats + mean
+    ms_rows = r * float(((rows - mean) ** 2).sum()) / (k - 1)
+    ms_repeats = k * float(((repeats - mean) ** 2).sum()) / (r - 1)
+    ms_rest = float((rest**2).sum()) / ((k - 1) * (r - 1))
+    # an estimated component may come out negative; the larger part alone is then the variance
+    variance = max(ms_rows + ms_repeats - ms_rest, ms_rows, ms_repeats) / (k * r)
+    return Measured(value=float(mean), error=float(np.sqrt(variance)))
+
+
+def paired_difference(first: FloatArray, second: FloatArray) -> tuple[Measured, float]:
+    """Mean of ``first - second`` row by row, and the two-sided p-value of no difference.
+
+    Args:
+        first: ``(K, R)``.
+        second: ``(K, R)``, of the same rows.
+    """
+    found = crossed_mean(first - second)
+    if found.error == 0.0:
+        return found, 1.0 if found.value == 0.0 else 0.0
+    p = 2 * student.sf(abs(found.value) / found.error, min(first.shape) - 1)
+    return found, float(p)
+
+
+def paired_ratio(above: FloatArray, below: FloatArray) -> Measured:
+    """Ratio of two means over the same rows, its error to first order.
+
+    Args:
+        above: ``(K, R)``.
+        below: ``(K, R)``, of the same rows, mean not zero.
+    """
+    ratio = float(above.mean() / below.mean())
+    return Measured(value=ratio, error=crossed_mean((above - ratio * below) / below.mean()).error)
