@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from backends.base import Backend
 from backends.registry import get_backend
-from calibration.readout import ReadoutCalibration
 from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.mitigated import read_calibrations
 from qhw.analysis.molecule_scores import molecule_records, validity_rows
 from qhw.analysis.provenance import versions
 from qhw.analysis.result import (
+    PLAIN,
     ComparisonResult,
     DeviceFacts,
     ModelFacts,
@@ -33,6 +34,7 @@ from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import QM9, sample_molecules
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.latent.priors import PositiveOrthant, Prior, UniformSphere, VMFMixture
+from qhw.mitigation.pipeline import Pipeline
 from qhw.models.base import MoleculeVAE
 from qhw.models.checkpoint import CheckpointError, ModelCard, code_version, load, shipped
 
@@ -66,6 +68,7 @@ def compare(
     backend: Backend | None = None,
     command: str = "",
     notify: Notify = _LOG.info,
+    moment: datetime | None = None,
 ) -> Comparison:
     """Run a task on a device and compare it with the same task done exactly.
 
@@ -74,6 +77,7 @@ def compare(
         backend: where; by default the simulator that ``settings.device`` names.
         command: written into the result.
         notify: told what is being done.
+        moment: to which ages of calibrations are counted, by default now.
 
     Raises:
         ValueError: an unknown prior, an option that the task would ignore, a bad input file, or
@@ -96,7 +100,9 @@ def compare(
         mitigation=settings.mitigation,
         seed=settings.seed,
         notify=notify,
-        calibrations=_calibrations(settings, backend),
+        calibrations=read_calibrations(settings.calibrations, backend.name),
+        own_raw=settings.own_raw,
+        moment=moment,
     )
     outcome = _run(settings, exact, runner, sample)
     notify("judging molecules")
@@ -115,7 +121,7 @@ def compare(
             outcome.rows.tolist(),
             outcome.molecules.get("input"),
             outcome.molecules["exact"],
-            outcome.molecules.get("device_readout", outcome.molecules["device_raw"]),
+            outcome.molecules[outcome.stages[-1].best_source],
         ),
         draw=outcome.draw,
         missing=outcome.missing,
@@ -197,33 +203,22 @@ def _check_used(settings: Settings) -> None:
         "kappa": (settings.kappa is not None, ("reconstruct",)),
         "draw": (not settings.draw, ("reconstruct",)),
     }
-    if settings.calibrations and settings.mitigation == "none":
-        raise ValueError("Argument `calibrations` must be left out of mitigation none")
+    names = {technique.name for technique in Pipeline.parse(settings.mitigation).techniques}
+    if settings.calibrations and "readout" not in names:
+        raise ValueError(
+            f"Argument `calibrations` must be left out of mitigation {settings.mitigation}"
+        )
+    if settings.with_raw and settings.mitigation in PLAIN:
+        raise ValueError(
+            f"Argument `with_raw` must be left out of mitigation {settings.mitigation}, whose "
+            "counts are raw counts"
+        )
     for name, (given, tasks) in used_by.items():
         if given and settings.task not in tasks:
             raise ValueError(
                 f"Argument `{name}` must be left out of task {settings.task}, but is given; "
                 f"it belongs to {' and '.join(tasks)}"
             )
-
-
-def _calibrations(settings: Settings, backend: Backend) -> tuple[ReadoutCalibration, ...]:
-    found = []
-    for path in settings.calibrations:
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"Argument `calibrations` must be files, but {path}: {error}"
-            ) from error
-        calibration = ReadoutCalibration.from_json(text, path)
-        if calibration.device != backend.name:
-            raise ValueError(
-                f"Argument `calibrations` must be of {backend.name}, but {path} is of "
-                f"{calibration.device}"
-            )
-        found.append(calibration)
-    return tuple(found)
 
 
 def _given_molecules(settings: Settings, sample: QM9) -> NamedMolecules:

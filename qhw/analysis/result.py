@@ -10,19 +10,35 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
+from backends.registry import is_vendor
 from calibration.parts import Frozen, Utc
+from qhw.mitigation.pipeline import canonical
 
 SCHEMA_VERSION = 1
 """Version written by this code; every version up to it is read."""
 
 Task = Literal["generate", "encode", "reconstruct"]
-Mitigation = Literal["none", "readout"]
+Mitigation = Annotated[str, AfterValidator(canonical)]
+"""A pipeline's text, such as ``twirl(8)+readout+zne(1,3)``; ``none`` and ``readout`` among them."""
+PLAIN = ("none", "readout")
+"""Pipelines that need no circuit but the one that is run anyway: raw counts serve them."""
 Preparation = Literal["exact", "brickwork"]
 SourceKey = Literal[
-    "exact", "shots_only", "device_raw", "device_readout", "uniform", "prior_mean", "input", "qm9"
+    "exact",
+    "shots_only",
+    "device_raw",
+    "device_readout",
+    "device_mitigated",
+    "uniform",
+    "prior_mean",
+    "input",
+    "qm9",
 ]
+DeviceSource = Literal["device_raw", "device_readout", "device_mitigated"]
+DEVICE_SOURCES: tuple[DeviceSource, ...] = ("device_raw", "device_readout", "device_mitigated")
+"""What a device gave, from the counts outwards; the last there is stands for the device."""
 Count = Annotated[int, Field(ge=0)]
 
 SOURCE_LABELS: dict[SourceKey, str] = {
@@ -30,6 +46,7 @@ SOURCE_LABELS: dict[SourceKey, str] = {
     "shots_only": "shot floor (no noise, same shots)",
     "device_raw": "device, raw",
     "device_readout": "device, readout corrected",
+    "device_mitigated": "device, mitigated",
     "uniform": "baseline: uniform distribution",
     "prior_mean": "baseline: mean of the other rows",
     "input": "input molecules",
@@ -53,7 +70,9 @@ class Settings(Frozen):
         task: ``generate``: prior latents through the decoder; ``encode``: molecules through the
             encoder; ``reconstruct``: encoder, vMF draw and decoder, all on the device.
         seed: of everything random.
-        mitigation: applied beside the raw counts, never instead of them.
+        mitigation: pipeline applied beside the raw counts, never instead of them.
+        with_raw: on a paid device also run the circuit itself with all shots where the pipeline
+            runs others; a simulated device always does.
         preparation: how amplitudes are loaded.
         prior: of ``generate``; ``None`` takes the model's own.
         kappa: of the vMF draw of ``reconstruct``; ``None`` takes the model's.
@@ -70,12 +89,18 @@ class Settings(Frozen):
     task: Task
     seed: Count = 0
     mitigation: Mitigation = "readout"
+    with_raw: bool = False
     preparation: Preparation = "brickwork"
     prior: str | None = None
     kappa: Annotated[float, Field(ge=0, le=1e5)] | None = None
     draw: bool = True
     input: str | None = None
     calibrations: tuple[str, ...] = ()
+
+    @property
+    def own_raw(self) -> bool:
+        """Whether the circuit itself is run beside a pipeline that does not."""
+        return self.with_raw or not is_vendor(self.device)
 
     @classmethod
     def parse(cls, **values: object) -> Settings:
@@ -88,6 +113,8 @@ class Settings(Frozen):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
+            if first["type"] == "value_error":  # a whole sentence of our own
+                raise ValueError(str(first["ctx"]["error"])) from error
             name = ".".join(str(part) for part in first["loc"])
             rule = first["msg"].replace("Input should be", "must be")
             raise ValueError(f"Argument `{name}` {rule}, but is {first['input']!r}") from error
@@ -267,6 +294,40 @@ class DeviceFacts(Frozen):
     corrections: dict[str, int] = Field(default_factory=dict)
 
 
+class MitigationFacts(Frozen):
+    """What a pipeline ran in place of one circuit, and what it found.
+
+    Attributes:
+        pipeline: as text.
+        templates: different circuits run, calibration and training included.
+        executions: bound circuits.
+        total_shots: of all of them; at most rows times the shots asked for.
+        shot_multiplier: all shots over those at the device's own noise.
+        needs: what it takes beside shots, in words.
+        raw_shots: per row behind the raw counts.
+        raw_from: where the raw counts come from, in words.
+        raw_extra_shots: run for the raw counts alone, not part of ``total_shots``.
+        standard_error: mean over rows and outcomes, before the projection.
+        effective_shots: raw shots that would be as noisy.
+        calibration: measured readout used: device and time; ``None`` for the snapshot's rates.
+        fits: numbers of every technique: scales, slopes, decays, gammas.
+    """
+
+    pipeline: str
+    templates: Count
+    executions: Count
+    total_shots: Count
+    shot_multiplier: float
+    needs: tuple[str, ...]
+    raw_shots: Count
+    raw_from: str
+    raw_extra_shots: Count
+    standard_error: float
+    effective_shots: Count
+    calibration: str | None
+    fits: dict[str, JsonValue]
+
+
 class CircuitFacts(Frozen):
     """One compiled template and what running it cost.
 
@@ -287,12 +348,13 @@ class CircuitFacts(Frozen):
         circuits: rows submitted, one binding each.
         failed: how many of them have no counts.
         shots: per row.
-        usd: cost.
+        usd: cost of everything, mitigation included.
         qpu_seconds: device time, where billed by time.
         cost_basis: how the cost was computed.
         readout_source: where the confusion matrices come from, ``None`` without correction.
         negative_mass: mean negative mass before projection, ``None`` without correction.
         projection_distance: mean Euclidean distance of the projection.
+        mitigation: of a pipeline that runs circuits of its own.
     """
 
     role: Literal["encoder", "decoder"]
@@ -317,6 +379,7 @@ class CircuitFacts(Frozen):
     readout_source: str | None = None
     negative_mass: float | None = None
     projection_distance: float | None = None
+    mitigation: MitigationFacts | None = None
 
 
 class Draw(Frozen):

@@ -18,7 +18,7 @@ from qhw.analysis.metrics import (
     mean_direction_angle,
     total_variation,
 )
-from qhw.analysis.result import Estimate, Metric, Row, Section, Skill, SourceKey
+from qhw.analysis.result import DEVICE_SOURCES, Estimate, Metric, Row, Section, Skill, SourceKey
 
 FloatArray = NDArray[np.float64]
 BASELINES: tuple[SourceKey, ...] = ("uniform", "prior_mean")
@@ -170,13 +170,7 @@ def make_row(source: SourceKey, values: ArrayLike, rng: np.random.Generator) -> 
 def _metric(
     kind: _Kind, values: Mapping[SourceKey, FloatArray], rng: np.random.Generator
 ) -> Metric:
-    order: Iterable[SourceKey] = (
-        "device_raw",
-        "device_readout",
-        "shots_only",
-        "prior_mean",
-        "uniform",
-    )
+    order: Iterable[SourceKey] = (*DEVICE_SOURCES, "shots_only", "prior_mean", "uniform")
     rows = tuple(make_row(source, values[source], rng) for source in order if source in values)
     return Metric(
         key=kind.key,
@@ -198,7 +192,8 @@ def _skills(
     if errors[best].min() <= 0.0:
         return ()
     skills = []
-    for source in ("device_raw", "device_readout", "shots_only"):
+    judged: tuple[SourceKey, ...] = (*DEVICE_SOURCES, "shots_only")
+    for source in judged:
         if source in values:
             found = skill_interval(kind.as_error(values[source]), errors, rng)
             skills.append(

@@ -5,19 +5,34 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate, ShotResult
+from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate
 from backends.readout import readout_matrices
 from calibration.readout import ReadoutCalibration
 from calibration.snapshot import DeviceSnapshot
-from qhw.mitigation.calibrate import correct_counts, measured_device_qubits
-from qhw.analysis.result import CircuitFacts, Mitigation, Preparation, SourceKey
+from qhw.analysis.mitigated import (
+    MitigatedRun,
+    MitigationPlan,
+    calibration_words,
+    choose_calibration,
+    combine_plan,
+    plan_mitigation,
+    row_errors,
+    run_plan,
+)
+from qhw.analysis.result import PLAIN, CircuitFacts, DeviceSource, Preparation, SourceKey
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import CircuitTemplate, build_template, data_angles
+from qhw.mitigation.base import Context
+from qhw.mitigation.calibrate import correct_counts, measured_device_qubits
+from qhw.mitigation.correction import check_calibration
+from qhw.mitigation.pipeline import Pipeline
+from qhw.mitigation.program import build_program
 from qhw.mitigation.readout import ReadoutCorrection, correct_readout
 
 FloatArray = NDArray[np.float64]
@@ -45,13 +60,15 @@ class Stage:
         angles: ``(B, P)`` bound to it, radians, columns its ``parameter_names``.
         loading_fidelity: ``(B,)`` squared overlap of the loaded with the wanted state.
         exact: ``(B, 2**m)`` of the same inputs; amplitude index of the measured wires.
-        counts: ``(B, 2**m)`` int64, same order.
-        shots: per row.
+        counts: raw ``(B, 2**m)`` int64, same order.
+        shots: per row asked for, with everything a pipeline runs counted.
+        raw_shots: per row behind ``counts``.
         correction: readout correction of the frequencies, ``None`` if not asked for.
         readout_source: where its confusion matrices come from.
         cost: of running it.
         kept: ``(B,)`` place of each row among the inputs.
         missing: why each of the other inputs has no counts, the vendor's words.
+        pipeline: what a pipeline with circuits of its own ran and found.
     """
 
     role: Role
@@ -62,32 +79,43 @@ class Stage:
     exact: FloatArray
     counts: NDArray[np.int64]
     shots: int
+    raw_shots: int
     correction: ReadoutCorrection | None
     readout_source: str | None
     cost: CostEstimate
     kept: NDArray[np.int64]
     missing: Mapping[int, str] = field(default_factory=dict)
+    pipeline: MitigatedRun | None = None
 
     @property
     def raw(self) -> FloatArray:
         """Relative frequencies ``(B, 2**m)``."""
-        return np.asarray(self.counts / self.shots, dtype=np.float64)
+        return np.asarray(self.counts / self.raw_shots, dtype=np.float64)
 
     @property
-    def best_source(self) -> Literal["device_raw", "device_readout"]:
+    def best_source(self) -> DeviceSource:
         """Source of :attr:`best`."""
+        if self.pipeline is not None:
+            return "device_mitigated"
         return "device_raw" if self.correction is None else "device_readout"
 
     @property
     def best(self) -> FloatArray:
-        """Corrected distributions where there are any, else the raw ones."""
-        return self.raw if self.correction is None else self.correction.probabilities
+        """Mitigated or corrected distributions where there are any, else the raw ones."""
+        return self.distributions()[self.best_source]
+
+    @property
+    def best_shots(self) -> int:
+        """Raw shots that would be as noisy as :attr:`best`."""
+        return self.shots if self.pipeline is None else self.pipeline.effective_shots
 
     def distributions(self) -> dict[SourceKey, FloatArray]:
-        """What the device gave, by source: ``device_raw``, and ``device_readout`` if corrected."""
+        """What the device gave by source: ``device_raw`` and, if there is one, what became of it."""
         out: dict[SourceKey, FloatArray] = {"device_raw": self.raw}
         if self.correction is not None:
             out["device_readout"] = self.correction.probabilities
+        if self.pipeline is not None:
+            out["device_mitigated"] = self.pipeline.probabilities
         return out
 
 
@@ -99,20 +127,24 @@ class StageRunner:
         backend: where.
         shots: per row.
         preparation: how amplitudes are loaded.
-        mitigation: ``"readout"`` adds corrected distributions.
+        mitigation: text of a pipeline; adds its distributions to the raw ones.
         seed: transpiler, preparation fit and shots.
         notify: told what is being done.
         calibrations: measured readout; the first that covers a circuit's qubits is used. Empty: the
             snapshot's error rates.
+        own_raw: run the circuit itself beside a pipeline that does not.
+        moment: to which ages of calibrations are counted, by default now.
     """
 
     backend: Backend
     shots: int
     preparation: Preparation
-    mitigation: Mitigation
+    mitigation: str
     seed: int
     notify: Notify
     calibrations: tuple[ReadoutCalibration, ...] = ()
+    own_raw: bool = True
+    moment: datetime | None = None
 
     def run(self, role: Role, plan: CircuitPlan, inputs: FloatArray, exact: FloatArray) -> Stage:
         """Compile the plan once, bind every row, run, drop the rows that failed, correct.
@@ -140,14 +172,11 @@ class StageRunner:
         self.notify(f"{role}: preparing {len(inputs)} inputs")
         data = data_angles(template, inputs, seed=self.seed)
         order = [template.parameter_names.index(name) for name in compiled.parameter_names]
-        self.notify(f"{role}: running {len(inputs)} circuits, {self.shots} shots each")
         # one stream a role, so that the encoder's shots do not repeat in the decoder
         seed = int(np.random.SeedSequence([self.seed, _STREAMS[role]]).generate_state(1)[0])
         angles = data.angles[:, order]
-        result = self.backend.run(compiled, angles, shots=self.shots, seed=seed)
-        kept = _rows_with_counts(role, result)
-        counts = result.counts[kept]
-        correction, source = self._correct(compiled, counts)
+        measured = self._measure(role, compiled, angles, seed)
+        kept = measured.kept
         return Stage(
             role=role,
             template=template,
@@ -155,52 +184,112 @@ class StageRunner:
             angles=angles[kept],
             loading_fidelity=data.fidelity[kept],
             exact=exact[kept],
-            counts=counts,
+            counts=measured.counts,
             shots=self.shots,
-            correction=correction,
-            readout_source=source,
+            raw_shots=measured.raw_shots,
+            correction=measured.correction,
+            readout_source=measured.readout_source,
             cost=self.backend.estimate(compiled, circuits=len(inputs), shots=self.shots),
             kept=kept,
-            missing=result.row_errors,
+            missing=measured.missing,
+            pipeline=measured.pipeline,
         )
+
+    def plan(
+        self, role: Role, compiled: CompiledTemplate, angles: FloatArray
+    ) -> MitigationPlan | None:
+        """Everything the pipeline runs; ``None`` where that is the circuit itself and no more.
+
+        Raises:
+            MitigationError: pipeline, shots, circuit, device and calibration do not go together.
+            ValueError: no calibration covers the circuit.
+        """
+        calibration = choose_calibration(self.calibrations, compiled)
+        if self.mitigation in PLAIN:
+            known = Context(self.backend, self.seed, len(angles), None, calibration, self.moment)
+            check_calibration(compiled, known)
+            return None
+        program = build_program(
+            Pipeline.parse(self.mitigation),
+            self.backend,
+            compiled,
+            angles,
+            shots=self.shots,
+            seed=self.seed,
+            label=role,
+            calibration=calibration,
+            moment=self.moment,
+        )
+        return plan_mitigation(program, shots=self.shots, own_raw=self.own_raw)
+
+    def _measure(
+        self, role: Role, compiled: CompiledTemplate, angles: FloatArray, seed: int
+    ) -> _Measured:
+        plan = self.plan(role, compiled, angles)
+        circuits = 1 if plan is None else len(plan.batches)
+        self.notify(
+            f"{role}: running {len(angles)} circuits"
+            + (f" in {circuits} variants" if circuits > 1 else "")
+            + f", {self.shots} shots each"
+        )
+        if plan is None:
+            result = self.backend.run(compiled, angles, shots=self.shots, seed=seed)
+            missing = result.row_errors
+            kept = self._rows_with_counts(role, len(angles), missing)
+            counts = result.counts[kept]
+            correction, source = self._correct(compiled, counts)
+            return _Measured(kept, missing, counts, self.shots, correction, source)
+        results = run_plan(plan, seed=seed)
+        missing = row_errors(plan, results)
+        kept = self._rows_with_counts(role, len(angles), missing)
+        run = combine_plan(plan, results, kept)
+        return _Measured(kept, missing, run.raw_counts, run.raw_shots, None, None, run)
 
     def _correct(
         self, compiled: CompiledTemplate, counts: NDArray[np.int64]
     ) -> tuple[ReadoutCorrection | None, str | None]:
         if self.mitigation == "none" or compiled.snapshot is None:
             return None, None
-        if not self.calibrations:
+        calibration = choose_calibration(self.calibrations, compiled)
+        if calibration is None:
             found = readout_matrices(compiled)
             return correct_readout(counts / self.shots, found.matrices), found.source
-        qubits = measured_device_qubits(compiled)
-        for calibration in self.calibrations:
-            if {q.qubit for q in calibration.qubits}.issuperset(qubits):
-                source = f"measured on {calibration.device}, {calibration.taken:%Y-%m-%d %H:%M} UTC"
-                return correct_counts(counts, calibration, qubits), source
-        raise ValueError(
-            f"Argument `calibrations` must cover the measured qubits {list(qubits)}, but none of "
-            f"the {len(self.calibrations)} given does; `qhw calibrate --qubits` measures them"
+        corrected = correct_counts(
+            counts, calibration, measured_device_qubits(compiled), now=self.moment
         )
+        return corrected, calibration_words(calibration)
+
+    def _rows_with_counts(
+        self, role: Role, rows: int, errors: Mapping[int, str]
+    ) -> NDArray[np.int64]:
+        """The one place where failed rows leave a comparison."""
+        kept = np.setdiff1d(np.arange(rows), list(errors))
+        # a batch that was this small from the start is nobody's failure
+        if len(kept) < min(_FEWEST_ROWS, rows):
+            texts = list(dict.fromkeys(errors.values()))
+            words = "; ".join(texts[:_TEXTS_NAMED]) + "; ..." * (len(texts) > _TEXTS_NAMED)
+            raise TooFewRowsError(
+                f"Backend `{self.backend.name}` must give counts for {_FEWEST_ROWS} {role} rows "
+                f"or more to compare, but gave them for {len(kept)} of {rows}: {words}"
+            )
+        return kept
 
 
-def _rows_with_counts(role: Role, result: ShotResult) -> NDArray[np.int64]:
-    """The one place where failed rows leave a comparison."""
-    rows = len(result.counts)
-    kept = np.setdiff1d(np.arange(rows), list(result.row_errors))
-    # a batch that was this small from the start is nobody's failure
-    if len(kept) < min(_FEWEST_ROWS, rows):
-        texts = list(dict.fromkeys(result.row_errors.values()))
-        words = "; ".join(texts[:_TEXTS_NAMED]) + "; ..." * (len(texts) > _TEXTS_NAMED)
-        raise TooFewRowsError(
-            f"Backend `{result.backend}` must give counts for {_FEWEST_ROWS} {role} rows or more "
-            f"to compare, but gave them for {len(kept)} of {rows}: {words}"
-        )
-    return kept
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    kept: NDArray[np.int64]
+    missing: Mapping[int, str]
+    counts: NDArray[np.int64]
+    raw_shots: int
+    correction: ReadoutCorrection | None
+    readout_source: str | None
+    pipeline: MitigatedRun | None = None
 
 
 def circuit_facts(stage: Stage) -> CircuitFacts:
     """What a run stage says about its circuit."""
-    compiled, correction = stage.compiled, stage.correction
+    compiled, run = stage.compiled, stage.pipeline
+    projected = stage.correction if run is None else run.mitigated
     return CircuitFacts(
         role=stage.role,
         preparation=stage.template.loading,
@@ -222,8 +311,9 @@ def circuit_facts(stage: Stage) -> CircuitFacts:
         qpu_seconds=stage.cost.qpu_seconds,
         cost_basis=stage.cost.basis,
         readout_source=stage.readout_source,
-        negative_mass=None if correction is None else float(correction.negative_mass.mean()),
-        projection_distance=None if correction is None else float(correction.distance.mean()),
+        negative_mass=_mean(None if projected is None else projected.negative_mass),
+        projection_distance=_mean(None if projected is None else projected.distance),
+        mitigation=None if run is None else run.facts(),
     )
 
 
@@ -238,3 +328,7 @@ def _expected_errors(compiled: CompiledTemplate, snapshot: DeviceSnapshot | None
             gate = snapshot.gate(step.operation.name, [compiled.physical_qubits[q] for q in qubits])
             total += (gate.error or 0.0) if gate else 0.0
     return total
+
+
+def _mean(values: FloatArray | None) -> float | None:
+    return None if values is None else float(values.mean())

@@ -175,7 +175,7 @@ def reconstruct(
     mu_hat = {source: model.direction(p) for source, p in encoder.distributions().items()}
     best = mu_hat[encoder.best_source]
     latents, draw = latents_from_shots(
-        best, encoder.best, runner.shots, kappa, runner.seed, encoder.kept
+        best, encoder.best, encoder.best_shots, kappa, runner.seed, encoder.kept
     )
     decoder = runner.run("decoder", model.model.decoder_plan(), latents, model.decoder(latents))
     runner.notify("comparing with the exact statevector")

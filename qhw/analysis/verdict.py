@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from qhw.analysis.result import SOURCE_LABELS, Section, Skill, Verdict
+from qhw.analysis.result import DEVICE_SOURCES, SOURCE_LABELS, Section, Skill, Verdict
 
 _MAIN_SECTIONS = ("pipeline", "decoder", "encoder")
 """The section that decides, first found."""
@@ -24,7 +24,7 @@ def verdict(sections: Sequence[Section]) -> Verdict:
     section = next((by_key[key] for key in _MAIN_SECTIONS if key in by_key), None)
     metric = section.metric("total_variation") if section else None
     skills = {skill.source: skill for skill in metric.skills} if metric else {}
-    skill = skills.get("device_readout") or skills.get("device_raw")
+    skill = next((skills[s] for s in reversed(DEVICE_SOURCES) if s in skills), None)
     if section is None or skill is None:
         raise ValueError(
             "Argument `molecules` must give rows that differ, but a baseline is exact on one"

@@ -115,6 +115,11 @@ class Program:
     _root: _Node
 
     @property
+    def label(self) -> str:
+        """First part of every batch's label."""
+        return self._root.batch.label
+
+    @property
     def angles(self) -> FloatArray:
         """``(B, P)`` of the rows, radians."""
         return self._root.batch.angles

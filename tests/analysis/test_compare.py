@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from backends.registry import get_backend
-from qhw.mitigation.calibrate import calibrate_readout
 from qhw.analysis.compare import compare, default_model, make_prior
 from qhw.analysis.draw import draw_latents
 from qhw.analysis.result import ComparisonResult, ResultError, Settings
@@ -14,6 +13,7 @@ from qhw.analysis.stage import StageRunner
 from qhw.analysis.tasks import ExactModel
 from qhw.chem.qm9 import sample_molecules
 from qhw.latent import vmf
+from qhw.mitigation.calibrate import calibrate_readout
 from qhw.models.checkpoint import load, shipped
 
 GOLDEN = Path(__file__).parent / "golden" / "result-v1.json"
@@ -171,7 +171,7 @@ def test_damaged_results_are_named(text: str, words: str) -> None:
         ({"shots": 0}, "`shots` must be greater than or equal to 1, but is 0"),
         ({"molecules": 1}, "`molecules` must be greater than or equal to 2"),
         ({"task": "fold"}, "`task`.*'generate', 'encode' or 'reconstruct'"),
-        ({"mitigation": "magic"}, "'none' or 'readout'"),
+        ({"mitigation": "magic"}, "`mitigation` must have techniques among .* has 'magic'"),
         ({"kappa": float("nan")}, "`kappa`"),
         ({"molecules": 1001}, "at most 1000"),
         ({"prior": "x"}, "`prior` must be one of"),

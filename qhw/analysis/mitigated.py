@@ -1,0 +1,268 @@
+"""A pipeline around one circuit of a model: what is run, and what its counts become.
+
+Raw numbers stand beside mitigated ones. A simulated device runs the circuit itself with as many
+shots as the whole pipeline; on a paid one that is asked for, and else the counts that the pipeline
+takes at the device's own noise anyway are shown, with fewer shots.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from backends.base import (
+    BackendError,
+    BatchBackend,
+    CircuitBatch,
+    CompiledTemplate,
+    ShotResult,
+    run_batches,
+)
+from calibration.readout import ReadoutCalibration
+from qhw.analysis.result import MitigationFacts
+from qhw.mitigation.base import MitigationError
+from qhw.mitigation.calibrate import measured_device_qubits
+from qhw.mitigation.program import Mitigated, Program
+
+FloatArray = NDArray[np.float64]
+
+_LONGEST_FIT = 64
+"""Numbers of one fit that a result holds; the run's folder has all."""
+
+
+@dataclass(frozen=True, eq=False)
+class MitigationPlan:
+    """Everything a pipeline runs for one circuit, raw counts included.
+
+    Attributes:
+        program: the pipeline's circuits.
+        raw: the circuit itself with all shots, ``None`` where the program's own counts serve.
+    """
+
+    program: Program
+    raw: CircuitBatch | None
+
+    @property
+    def batches(self) -> tuple[CircuitBatch, ...]:
+        """In the order they are run."""
+        return (*self.program.batches, *(() if self.raw is None else (self.raw,)))
+
+    @property
+    def raw_batches(self) -> tuple[CircuitBatch, ...]:
+        """Batches whose counts, added up, are the raw counts."""
+        return self.program.unscaled if self.raw is None else (self.raw,)
+
+
+@dataclass(frozen=True, eq=False)
+class MitigatedRun:
+    """A plan and what came of it.
+
+    Attributes:
+        plan: what was run.
+        mitigated: of the rows that have counts.
+        raw_counts: ``(K, 2**m)`` int64 of the same rows.
+        raw_shots: behind each of them.
+    """
+
+    plan: MitigationPlan
+    mitigated: Mitigated
+    raw_counts: NDArray[np.int64]
+    raw_shots: int
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """``(K, 2**m)`` valid distributions."""
+        assert self.mitigated.probabilities is not None  # no features were asked for
+        return self.mitigated.probabilities
+
+    @property
+    def effective_shots(self) -> int:
+        """Raw shots whose frequencies would be as noisy as the mitigated ones, all rows together.
+
+        The trace of a multinomial's covariance, ``(1 - sum p^2) / N``, set equal to that of the
+        estimate.
+        """
+        variance = float((self.mitigated.standard_error**2).sum())
+        spread = float((1.0 - (self.probabilities**2).sum(axis=1)).sum())
+        return max(1, round(spread / variance)) if variance > 0 else self.raw_shots
+
+    def facts(self) -> MitigationFacts:
+        """For the result."""
+        program, found = self.plan.program, self.mitigated
+        calibration, raw = found.calibration, self.plan.raw
+        return MitigationFacts(
+            pipeline=found.pipeline,
+            templates=len(program.batches),
+            executions=sum(len(batch.angles) for batch in program.batches),
+            total_shots=found.total_shots,
+            shot_multiplier=program.shot_multiplier,
+            needs=program.pipeline.needs,
+            raw_shots=self.raw_shots,
+            raw_from="the circuit itself, run beside" if raw else "the pipeline's own circuits",
+            raw_extra_shots=0 if raw is None else len(raw.angles) * raw.shots,
+            standard_error=float(found.standard_error.mean()),
+            effective_shots=self.effective_shots,
+            calibration=None if calibration is None else calibration_words(calibration),
+            fits={name: plain(fit, _LONGEST_FIT) for name, fit in found.record.items()},
+        )
+
+
+def plan_mitigation(program: Program, *, shots: int, own_raw: bool) -> MitigationPlan:
+    """Decide where raw counts come from.
+
+    Args:
+        program: of the pipeline.
+        shots: per row, of the whole program.
+        own_raw: run the circuit itself with as many shots, unless the program does just that.
+
+    Raises:
+        MitigationError: no raw counts among the program's circuits, and none were asked for.
+    """
+    unscaled = program.unscaled
+    alone = [b.shots for b in unscaled if b.compiled is program.compiled] == [shots]
+    if own_raw and not alone:
+        label = f"{program.label}/raw"
+        raw = CircuitBatch(label, program.compiled, program.angles, shots)
+        return MitigationPlan(program, raw)
+    if not unscaled:
+        raise MitigationError(
+            f"Argument `with_raw` must be given for {program.pipeline}, which runs the circuit "
+            "itself nowhere, so that raw numbers would be missing"
+        )
+    return MitigationPlan(program, None)
+
+
+def run_plan(plan: MitigationPlan, *, seed: int) -> dict[str, ShotResult]:
+    """Run everything, together where the backend can.
+
+    Args:
+        plan: what to run.
+        seed: of simulated shots; raw ones are those of a run without mitigation.
+
+    Returns:
+        Results by label.
+
+    Raises:
+        BackendError: the backend refuses.
+    """
+    backend = plan.program.context.backend
+    together = plan.batches if isinstance(backend, BatchBackend) else plan.program.batches
+    results = run_batches(backend, together, seed=seed)
+    out = {batch.label: found for batch, found in zip(together, results, strict=True)}
+    if plan.raw is not None and plan.raw.label not in out:
+        raw = plan.raw
+        out[raw.label] = backend.run(raw.compiled, raw.angles, shots=raw.shots, seed=seed)
+    return out
+
+
+def row_errors(plan: MitigationPlan, results: Mapping[str, ShotResult]) -> dict[int, str]:
+    """Rows that failed in any circuit, with the vendor's words.
+
+    Raises:
+        BackendError: a circuit that serves all rows failed: calibration or training.
+    """
+    errors: dict[int, str] = {}
+    for batch in plan.batches:
+        found = results[batch.label].row_errors
+        if batch is plan.raw or plan.program.of_rows(batch):
+            errors = {**found, **errors}
+        elif found:
+            row, words = next(iter(sorted(found.items())))
+            raise BackendError(
+                f"Backend `{plan.program.context.backend.name}` must give counts of every circuit "
+                f"that serves all rows, but {batch.label}, circuit {row}, failed: {words}"
+            )
+    return errors
+
+
+def combine_plan(
+    plan: MitigationPlan, results: Mapping[str, ShotResult], kept: NDArray[np.int64]
+) -> MitigatedRun:
+    """What the counts of the rows ``kept`` become."""
+    counts = {label: result.counts for label, result in results.items()}
+    finished = max(result.finished for result in results.values())
+    mitigated = plan.program.combine(counts, finished=finished, kept=kept)
+    raw = sum(counts[batch.label][kept] for batch in plan.raw_batches)
+    shots = sum(batch.shots for batch in plan.raw_batches)
+    return MitigatedRun(plan, mitigated, np.asarray(raw, dtype=np.int64), shots)
+
+
+def read_calibrations(paths: Sequence[str], device: str) -> tuple[ReadoutCalibration, ...]:
+    """Files of ``qhw calibrate``.
+
+    Args:
+        paths: of the files.
+        device: backend they must be of.
+
+    Raises:
+        ValueError: a file that cannot be read, or is of another device.
+    """
+    found = []
+    for path in paths:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"Argument `calibrations` must be files, but {path}: {error}"
+            ) from error
+        calibration = ReadoutCalibration.from_json(text, path)
+        if calibration.device != device:
+            raise ValueError(
+                f"Argument `calibrations` must be of {device}, but {path} is of "
+                f"{calibration.device}"
+            )
+        found.append(calibration)
+    return tuple(found)
+
+
+def choose_calibration(
+    calibrations: Sequence[ReadoutCalibration], compiled: CompiledTemplate
+) -> ReadoutCalibration | None:
+    """The first that covers a circuit's measured qubits; ``None`` where none is given.
+
+    Raises:
+        ValueError: some are given, but none covers them.
+    """
+    qubits = measured_device_qubits(compiled)
+    for calibration in calibrations:
+        if {q.qubit for q in calibration.qubits}.issuperset(qubits):
+            return calibration
+    if not calibrations:
+        return None
+    raise ValueError(
+        f"Argument `calibrations` must cover the measured qubits {list(qubits)}, but none of "
+        f"the {len(calibrations)} given does; `qhw calibrate --qubits` measures them"
+    )
+
+
+def calibration_words(calibration: ReadoutCalibration) -> str:
+    """Where measured confusion matrices come from."""
+    return f"measured on {calibration.device}, {calibration.taken:%Y-%m-%d %H:%M} UTC"
+
+
+def plain(value: Any, longest: int | None = None) -> JsonValue:
+    """A record as JSON values.
+
+    Args:
+        value: numbers, text, arrays, mappings and lists of them.
+        longest: arrays and lists of more numbers are left out, their size said; all by default.
+    """
+    if isinstance(value, Mapping):
+        return {str(name): plain(item, longest) for name, item in value.items()}
+    if isinstance(value, np.generic):
+        return plain(value.item(), longest)
+    if isinstance(value, np.ndarray | list | tuple):
+        size = int(np.size(np.asarray(value, dtype=object)))
+        if longest is not None and size > longest:
+            return f"{size} values"
+        return [plain(item, longest) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, bool | int | float | str) or value is None else str(value)
