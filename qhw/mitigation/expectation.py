@@ -1,0 +1,321 @@
+"""Expectation values of Pauli observables, mitigated by the same pipelines as distributions.
+
+The circuit is compiled once, with a free rotation before every measurement. Fixing those rotations
+gives one circuit for each group of commuting terms, all in the same place: nothing that decides the
+place or the two-qubit gates knows which basis will be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit.circuit import ParameterVector
+from qiskit.quantum_info import SparsePauliOp
+
+from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches
+from backends.checks import check_angles, check_circuit
+from backends.rewrite import fixed
+from calibration.readout import ReadoutCalibration
+from qhw.mitigation.base import Context, MitigationError, split_shots
+from qhw.mitigation.observables import BasisGroup, Observable, group_terms
+from qhw.mitigation.pipeline import Pipeline
+from qhw.mitigation.program import (
+    Mitigated,
+    Program,
+    build_program,
+    calibration_batch,
+    fit_calibration,
+)
+
+FloatArray = NDArray[np.float64]
+Counts = Mapping[str, NDArray[np.int64]]
+ObservableLike: TypeAlias = Observable | SparsePauliOp | Mapping[str, float] | str
+
+_TURNS = "measurement basis"
+"""Name of the free rotations: no name of a circuit's own parameters."""
+_ANGLES = {"Z": (0.0, 0.0), "X": (0.0, -np.pi / 2), "Y": (-np.pi / 2, -np.pi / 2)}
+"""Rotation about z, then about y, that turns a Pauli's axis to z."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredGroup:
+    """What one group of commuting terms gave.
+
+    Attributes:
+        basis: X, Y or Z for every measured wire, wire 0 leftmost.
+        strings: Pauli strings read from it.
+        mitigated: counts, fits and this group's part of every observable, ``values`` ``(B, K)``.
+    """
+
+    basis: str
+    strings: tuple[str, ...]
+    mitigated: Mitigated
+
+
+@dataclass(frozen=True, eq=False)
+class Expectations:
+    """Expectation values with their uncertainties.
+
+    Attributes:
+        values: ``(B, K)``, a row of angles a row, an observable a column.
+        standard_error: ``(B, K)``, of shot noise and fits; 0 for what is known without measuring.
+        mitigated_by: whose mitigation it is: ``qhw``'s, or the vendor's own.
+        method: the pipeline, or the vendor's options, as text.
+        groups: measured, none where the vendor did it.
+        total_shots: of everything, all rows, groups, calibration and training.
+    """
+
+    values: FloatArray
+    standard_error: FloatArray
+    mitigated_by: Literal["qhw", "vendor"]
+    method: str
+    groups: tuple[MeasuredGroup, ...]
+    total_shots: int
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectationProgram:
+    """Everything that runs for the expectation values of one circuit's rows.
+
+    Attributes:
+        pipeline: what is done in every group.
+        observables: wanted.
+        groups: of commuting terms.
+        programs: one a group.
+        calibration: measured for all groups together, or none.
+        rows: of angles, B.
+    """
+
+    pipeline: Pipeline
+    observables: tuple[Observable, ...]
+    groups: tuple[BasisGroup, ...]
+    programs: tuple[Program, ...]
+    calibration: tuple[CircuitBatch, ...]
+    rows: int
+
+    @property
+    def batches(self) -> tuple[CircuitBatch, ...]:
+        """All circuits, labels different; a calibration, if measured, comes first."""
+        return (*self.calibration, *(b for p in self.programs for b in p.batches))
+
+    @property
+    def total_shots(self) -> int:
+        """Of all rows of all batches."""
+        return sum(len(b.angles) * b.shots for b in self.batches)
+
+    def combine(self, counts: Counts, *, finished: datetime | None = None) -> Expectations:
+        """What the counts say; groups are independent, terms of one group are not.
+
+        Args:
+            counts: ``(rows, 2**m)`` of every batch, by label.
+            finished: when they were complete; dates a calibration among them.
+
+        Raises:
+            ValueError: counts of a batch are missing or of the wrong shape.
+        """
+        found = [p.combine(counts) for p in self._calibrated(counts, finished)]
+        constant = np.array([o.constant for o in self.observables])
+        values = np.tile(constant, (self.rows, 1))
+        variance = np.zeros_like(values)
+        for mitigated in found:
+            values = values + mitigated.values
+            variance = variance + mitigated.standard_error**2
+        return Expectations(
+            values=values,
+            standard_error=np.sqrt(variance),
+            mitigated_by="qhw",
+            method=str(self.pipeline),
+            groups=tuple(
+                MeasuredGroup(g.basis, g.strings, m)
+                for g, m in zip(self.groups, found, strict=True)
+            ),
+            total_shots=self.total_shots,
+        )
+
+    def _calibrated(self, counts: Counts, finished: datetime | None) -> tuple[Program, ...]:
+        if not self.calibration:
+            return self.programs
+        (batch,), context = self.calibration, self.programs[0].context
+        fitted = fit_calibration(
+            self.programs[0].compiled,
+            counts[batch.label],
+            device=context.backend.name,
+            taken=finished or datetime.now(UTC),
+        )
+        return tuple(
+            replace(p, context=replace(p.context, calibration=fitted)) for p in self.programs
+        )
+
+
+def estimate_observables(
+    backend: Backend,
+    circuit: QuantumCircuit,
+    angles: ArrayLike,
+    observables: ObservableLike | Sequence[ObservableLike],
+    *,
+    pipeline: Pipeline | str = "none",
+    shots: int,
+    seed: int,
+    calibration: ReadoutCalibration | None = None,
+) -> Expectations:
+    """Compile, run and combine.
+
+    Args:
+        backend: where.
+        circuit: gates with free angles, then one measurement of every classical bit: observables
+            act on those bits, the last one being wire 0. Without measurements they act on all
+            qubits, qubit ``n - 1`` being wire 0.
+        angles: ``(B, P)`` radians, columns ``circuit.parameters``.
+        observables: one or K operators, see :meth:`Observable.of`.
+        pipeline: techniques, or their text.
+        shots: for each row on average, all groups, circuits and calibrations counted.
+        seed: of compilation, random choices and simulated shots.
+        calibration: measured readout to use.
+
+    Raises:
+        ValueError: observables that are not Hermitian, have no term or do not fit the circuit.
+        MitigationError: pipeline, shots, circuit, device and calibration do not go together.
+        BackendError: the circuit does not fit the device, or it refuses the run.
+    """
+    program = build_expectation(
+        backend,
+        circuit,
+        angles,
+        observables,
+        pipeline=pipeline,
+        shots=shots,
+        seed=seed,
+        calibration=calibration,
+    )
+    batches = program.batches
+    if not batches:
+        return program.combine({})
+    results = run_batches(backend, batches, seed=seed)
+    counts = {b.label: r.counts for b, r in zip(batches, results, strict=True)}
+    return program.combine(counts, finished=max(r.finished for r in results))
+
+
+def build_expectation(
+    backend: Backend,
+    circuit: QuantumCircuit,
+    angles: ArrayLike,
+    observables: ObservableLike | Sequence[ObservableLike],
+    *,
+    pipeline: Pipeline | str = "none",
+    shots: int,
+    seed: int,
+    calibration: ReadoutCalibration | None = None,
+) -> ExpectationProgram:
+    """Everything :func:`estimate_observables` runs; nothing is run yet.
+
+    Shots are divided among groups in proportion to the noise of one shot of each, by which the
+    total variance is least (in the maximally mixed state, which noisy circuits tend to).
+    """
+    techniques = Pipeline.parse(pipeline) if isinstance(pipeline, str) else pipeline
+    techniques.check("expectation")
+    turned = with_free_basis(circuit)
+    wanted = read_observables(observables, turned.num_clbits)
+    groups = group_terms(wanted)
+    compiled = backend.compile(turned, seed=seed)
+    variants = [in_basis(compiled, group.basis) for group in groups]
+    x = check_angles(in_basis(compiled, "Z" * turned.num_clbits), angles)
+    if not len(x):
+        raise ValueError("Argument `angles` must have at least one row, but has none")
+    first: tuple[CircuitBatch, ...] = ()
+    parts: tuple[int, ...] = ()
+    if groups:
+        context = Context(backend, seed, len(x), None, calibration)
+        first, left = calibration_batch(techniques, compiled, context, shots, "expectation")
+        parts = split_shots(left, [g.spread for g in groups], "the measurement bases")
+    programs = tuple(
+        build_program(
+            techniques,
+            backend,
+            variant,
+            x,
+            shots=part,
+            seed=seed,
+            label=f"basis={group.basis}",
+            features=group.features,
+            calibration=calibration,
+            calibrate=False,
+        )
+        for group, variant, part in zip(groups, variants, parts, strict=True)
+    )
+    return ExpectationProgram(techniques, wanted, groups, programs, first, len(x))
+
+
+def read_observables(
+    observables: ObservableLike | Sequence[ObservableLike], n_wires: int
+) -> tuple[Observable, ...]:
+    """One or several operators as observables of ``n_wires`` measured wires.
+
+    Raises:
+        ValueError: none, or one that does not fit; see :meth:`Observable.of`.
+    """
+    if isinstance(observables, Observable | SparsePauliOp | Mapping | str):
+        observables = [observables]
+    found = tuple(Observable.of(o) for o in observables)
+    if not found:
+        raise ValueError("Argument `observables` must hold at least one, but is empty")
+    for observable in found:
+        if observable.n_wires != n_wires:
+            raise ValueError(
+                f"Argument `observables` must act on the {n_wires} measured wires, but "
+                f"{observable.terms[0][0]} has {observable.n_wires}"
+            )
+    return found
+
+
+def with_free_basis(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit with a free rotation before every measurement.
+
+    Free, so that no compiler may drop what a measurement of z alone would not see.
+
+    Args:
+        circuit: as in :func:`estimate_observables`.
+
+    Raises:
+        BackendError: measurements that are not last, or miss a classical bit.
+        MitigationError: a parameter has the name of the rotations.
+    """
+    measured = circuit.copy()
+    if not circuit.num_clbits:
+        measured.add_register(ClassicalRegister(circuit.num_qubits, "c"))
+        measured.measure(range(circuit.num_qubits), range(circuit.num_qubits))
+    check_circuit(measured)
+    taken = [p.name for p in circuit.parameters if p.name.startswith(_TURNS)]
+    if taken:
+        raise MitigationError(
+            f"Argument `circuit` must not have parameters named {_TURNS!r}, but has {taken[0]!r}"
+        )
+    m = measured.num_clbits
+    turns = ParameterVector(_TURNS, 2 * m)
+    turned = measured.copy_empty_like()
+    for item in measured.data:
+        if item.operation.name == "measure":
+            wire = m - 1 - measured.find_bit(item.clbits[0]).index
+            turned.rz(turns[2 * wire], item.qubits[0])
+            turned.ry(turns[2 * wire + 1], item.qubits[0])
+        turned.append(item)
+    return turned
+
+
+def in_basis(compiled: CompiledTemplate, basis: str) -> CompiledTemplate:
+    """One measurement basis of a compiled :func:`with_free_basis`.
+
+    Args:
+        compiled: with its rotations free.
+        basis: X, Y or Z for every measured wire, wire 0 leftmost.
+    """
+    values = {}
+    for wire, letter in enumerate(basis):
+        for i, angle in enumerate(_ANGLES[letter]):
+            values[f"{_TURNS}[{2 * wire + i}]"] = angle
+    return fixed(compiled, values)
