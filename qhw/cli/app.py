@@ -20,6 +20,7 @@ from qhw.cli import (
     jobs,
     judge,
     latents,
+    mitigate,
     models,
     noise_study,
     snapshot,
@@ -49,6 +50,7 @@ app.command("demo", rich_help_panel=MAIN_JOB)(compare.demo)
 app.command("compare", rich_help_panel=MAIN_JOB)(compare.compare_command)
 app.command("depth-report", rich_help_panel=MAIN_JOB)(depth.depth_report)
 app.command("noise-study", rich_help_panel=MAIN_JOB)(noise_study.noise_study)
+app.add_typer(mitigate.app, name="mitigate", rich_help_panel=MAIN_JOB)
 app.command("estimate", rich_help_panel=PAID)(submit.estimate)
 app.command("submit", rich_help_panel=PAID)(submit.submit)
 app.command("run", rich_help_panel=PAID)(submit.run)

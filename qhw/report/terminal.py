@@ -12,7 +12,7 @@ from qhw.report.missing import missing_groups, rows_said
 
 _GROUPS = 5
 """Reasons for missing rows shown; the report has all."""
-_STYLES = {"better": "bold green", "same": "bold yellow", "worse": "bold red"}
+STYLES = {"better": "bold green", "same": "bold yellow", "worse": "bold red"}
 
 
 def summary(result: ComparisonResult) -> RenderableType:
@@ -25,7 +25,7 @@ def summary(result: ComparisonResult) -> RenderableType:
         _numbers(result),
         *(Text(line) for line in _facts(result)),
         *(Text(line, style="bold yellow") for line in _missing(result)),
-        Text(result.verdict.text, style=_STYLES[result.verdict.level]),
+        Text(result.verdict.text, style=STYLES[result.verdict.level]),
     )
 
 

@@ -1,0 +1,137 @@
+"""``qhw mitigate bench | advise``: what error mitigation is worth."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qhw.cli.console import emit_json, out
+from qhw.cli.options import RUNS, Json, Model, Out, Seed
+from qhw.cli.progress import bar
+
+app = typer.Typer(no_args_is_help=True, help="Error mitigation: measure pipelines, choose one.")
+
+Devices = Annotated[
+    list[str] | None,
+    typer.Option("--device", help="Simulator such as engine:ibm_fez; may be repeated."),
+]
+Task = Annotated[str, typer.Option(help="generate (decoder) or encode (encoder).")]
+Preparation = Annotated[str, typer.Option(help="How amplitudes are loaded: brickwork or exact.")]
+Noise = Annotated[
+    str, typer.Option(help="Changed noise, such as zz_rad=0.05,t2_star_s=40e-6,gates=0.5.")
+]
+Pipelines = Annotated[
+    str, typer.Option(help="all, or pipelines separated by semicolons; raw and readout are added.")
+]
+DEFAULT_DEVICES = ("engine:ibm_fez",)
+_THOUSAND = {"k": 1000, "M": 1_000_000}
+
+
+@app.command("bench")
+def bench_command(
+    model: Model = None,
+    device: Devices = None,
+    shots: Annotated[
+        str, typer.Option(help="Budgets of a row, everything counted: 20k,100k.")
+    ] = "20k,100k",
+    rows: Annotated[int, typer.Option("--latents", help="Latents, or molecules; 2 or more.")] = 20,
+    repeats: Annotated[int, typer.Option(help="Of shots and calibration; 2 or more.")] = 5,
+    pipelines: Pipelines = "all",
+    task: Task = "generate",
+    preparation: Preparation = "brickwork",
+    share: Annotated[
+        float, typer.Option(help="Of all shots for the readout calibration of a pipeline.")
+    ] = 0.05,
+    noise: Noise = "",
+    seed: Seed = 0,
+    out_folder: Out = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Measure mitigation pipelines at equal total shots on simulated devices.
+
+    Writes DIR/<run>/ with report.html and result.json.
+    """
+    import torch
+
+    from qhw.analysis.bench_result import BenchSettings
+    from qhw.analysis.compare import default_model
+    from qhw.analysis.mitigation_bench import run_bench
+    from qhw.report.mitigation import render_bench
+    from qhw.report.mitigation_terminal import bench_lines
+    from qhw.report.runfolder import run_folder, run_id
+
+    torch.set_num_threads(1)
+    settings = BenchSettings.parse(
+        model=model or default_model(),
+        devices=tuple(device or DEFAULT_DEVICES),
+        shots=tuple(counts(shots)),
+        rows=rows,
+        repeats=repeats,
+        pipelines=_pipelines(pipelines),
+        task=task,
+        preparation=preparation,
+        share=share,
+        noise=options(noise),
+        seed=seed,
+    )
+    name = run_id("mitigate-bench", settings.model_dump_json())
+    with run_folder(out_folder, name) as folder:
+        with bar("mitigating") as done:
+            result = run_bench(settings, command=shlex.join(["qhw", *sys.argv[1:]]), done=done)
+        (folder.staging / "result.json").write_text(result.to_json(), encoding="utf-8")
+        page = render_bench(result, folder.id)
+        (folder.staging / "report.html").write_text(page, encoding="utf-8")
+    if as_json:
+        emit_json({"run": str(folder.final), **json.loads(result.to_json())})
+        return
+    out.print(bench_lines(result), soft_wrap=True)
+    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True, markup=False)
+
+
+def counts(text: str) -> list[int]:
+    """Shots of ``20k,100000,1M``.
+
+    Raises:
+        ValueError: not whole numbers.
+    """
+    found = []
+    for part in (p.strip() for p in text.split(",")):
+        factor = _THOUSAND.get(part[-1:], 1)
+        digits = part if factor == 1 else part[:-1]
+        if not digits.isdecimal():
+            raise ValueError(
+                f"Argument `shots` must be whole numbers such as 20k,100000,1M, but has {part!r}"
+            )
+        found.append(int(digits) * factor)
+    return found
+
+
+def options(text: str) -> dict[str, float]:
+    """Numbers of ``name=number,name=number``.
+
+    Raises:
+        ValueError: not of that form.
+    """
+    found = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, word = part.partition("=")
+        try:
+            found[name.strip()] = float(word)
+        except ValueError:
+            raise ValueError(
+                f"Argument `noise` must be name=number,..., but has {part!r}"
+            ) from None
+    return found
+
+
+def _pipelines(text: str) -> tuple[str, ...]:
+    from qhw.mitigation.default import CANDIDATES
+
+    if text.strip() == "all":
+        return CANDIDATES
+    return tuple(part.strip() for part in text.split(";") if part.strip())

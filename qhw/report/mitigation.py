@@ -1,0 +1,77 @@
+"""The mitigation bench's report: one HTML file that opens offline."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from qhw.analysis.bench_result import BenchResult, Cell, DeviceBench
+from qhw.analysis.crossed import Measured
+from qhw.report.mitigation_figures import distance_figure
+from qhw.report.page import asset, environment
+
+
+def render_bench(result: BenchResult, run_id: str) -> str:
+    """The report's HTML text.
+
+    Args:
+        result: of a bench.
+        run_id: name of its folder.
+    """
+    return (
+        environment()
+        .get_template("mitigation.html.j2")
+        .render(
+            r=result,
+            s=result.settings,
+            run_id=run_id,
+            css=asset("report.css"),
+            figure=Markup(distance_figure(result.devices)),
+            verdicts=[(verdict_level(d), verdict_words(d)) for d in result.devices],
+            angles=result.settings.task == "encode",
+            measured=measured,
+            against_words=against_words,
+        )
+    )
+
+
+def measured(value: Measured | None, digits: int = 4) -> str:
+    """``0.0231 ± 0.0005``; empty for nothing."""
+    return "" if value is None else f"{value.value:.{digits}f} ± {value.error:.{digits}f}"
+
+
+def against_words(cell: Cell) -> str:
+    """How a pipeline does beside readout correction alone."""
+    if cell.refused is not None:
+        return "refused"
+    return cell.against_readout or ""
+
+
+def verdict_level(device: DeviceBench) -> str:
+    """``better``, ``same`` or ``worse``: the best pipeline at most shots beside the constant."""
+    best = device.budgets[-1].best
+    if best is None or best.tvd is None:
+        return "worse"
+    margin = device.constant - best.tvd.value
+    if abs(margin) < 2 * best.tvd.error:
+        return "same"
+    return "better" if margin > 0 else "worse"
+
+
+def verdict_words(device: DeviceBench) -> str:
+    """One sentence a device: which pipeline is best where, and whether that is worth anything."""
+    parts = []
+    for budget in device.budgets:
+        best = budget.best
+        if best is None or best.tvd is None:
+            continue
+        ratio = "" if best.ratio is None else f", raw {best.ratio.value:.2f} times as far"
+        parts.append(
+            f"{best.asked} at {budget.shots:,} shots ({best.tvd.value:.3f}{ratio}, floor "
+            f"{budget.floor:.3f})"
+        )
+    word = {
+        "better": "Closer to exact than the best constant",
+        "same": "Not to be told from the best constant",
+        "worse": "Further from exact than the best constant",
+    }[verdict_level(device)]
+    return f"{device.device}: best {'; '.join(parts)}. {word} ({device.constant:.3f})."

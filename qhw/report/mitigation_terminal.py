@@ -1,0 +1,67 @@
+"""A mitigation bench as tables on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from qhw.analysis.bench_result import BenchResult, Budget, DeviceBench
+from qhw.report.format import printable
+from qhw.report.mitigation import against_words, measured, verdict_level, verdict_words
+from qhw.report.terminal import STYLES
+
+
+def bench_lines(result: BenchResult) -> RenderableType:
+    """A table a device and budget, then one sentence a device."""
+    s = result.settings
+    rows = "latents" if s.task == "generate" else "molecules"
+    title = f"{s.task}: {s.model}, {s.rows} {rows}, {s.repeats} repeats, total shots equal"
+    parts: list[RenderableType] = [Text(title, style="bold")]
+    for device in result.devices:
+        parts.append(Text(device_words(device)))
+        parts += [_table(device, budget) for budget in device.budgets]
+    parts += [Text(verdict_words(d), style=STYLES[verdict_level(d)]) for d in result.devices]
+    return Group(*parts)
+
+
+def device_words(device: DeviceBench) -> str:
+    """The circuit on a device and the baselines."""
+    errors = device.expected_errors
+    reported = "" if errors is None else f" (their errors add to {errors:.3f})"
+    angle = device.prior_mean_angle_deg
+    beside = "" if angle is None else f" ({angle:.1f}°)"
+    return (
+        f"\n{device.device}: {device.two_qubit_gates} two-qubit gates{reported}; uniform "
+        f"{device.uniform:.3f}, mean of the other rows {device.prior_mean:.3f}{beside}; "
+        f"default is {device.default}"
+    )
+
+
+def _table(device: DeviceBench, budget: Budget) -> Table:
+    angle = device.prior_mean_angle_deg is not None
+    title = f"{budget.shots:,} shots a row, shot floor {budget.floor:.4f}"
+    if budget.floor_angle_deg is not None:
+        title += f" ({budget.floor_angle_deg:.2f}°)"
+    table = Table(box=None, pad_edge=False, header_style="dim", title=title, title_justify="left")
+    table.add_column("pipeline")
+    headings = ("TVD to exact", "raw / this", "readout − this", "than readout", "covered")
+    for heading in (*headings, *(("angle",) if angle else ())):
+        table.add_column(heading, justify="right")
+    best = budget.best
+    for cell in budget.cells:
+        if cell.refused is not None:
+            table.add_row(cell.asked, Text(f"refused: {printable(cell.refused)}", style="yellow"))
+            continue
+        coverage = "" if cell.coverage is None else f"{100 * cell.coverage:.0f} %"
+        table.add_row(
+            cell.asked,
+            measured(cell.tvd),
+            measured(cell.ratio, 2),
+            measured(cell.over_readout),
+            against_words(cell),
+            coverage,
+            *((measured(cell.angle_deg, 2),) if angle else ()),
+            style="bold" if cell is best else None,
+        )
+    return table
