@@ -183,11 +183,14 @@ def _zne(words: Words, options: Options) -> Technique:
 
 
 def _cdr(words: Words, options: Options) -> Technique:
-    known = ("non_clifford", "share")
-    _only("cdr", words, 2, options, known)
-    given: dict[str, Any] = {k: number("cdr", v) for k, v in options.items()}
-    given |= {"map": w for w in words if w.isalpha()}
-    given |= {"training": whole("cdr", w) for w in words if not w.isalpha()}
+    fields = {"non_clifford": "non_clifford", "share": "training_share"}
+    _only("cdr", words, 2, options, tuple(fields))
+    given: dict[str, Any] = {fields[k]: number("cdr", v) for k, v in options.items()}
+    for word in words:
+        if word.isalpha():
+            given["map"] = word
+        else:
+            given["training"] = whole("cdr", word)
     return CliffordRegression(**given)
 
 
