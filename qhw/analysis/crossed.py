@@ -33,6 +33,14 @@ def crossed_mean(values: FloatArray) -> Measured:
 
     Source: Searle, Casella and McCulloch, Variance Components (1992), section 4.3.
     """
+    return _mean_and_freedom(values)[0]
+
+
+def _mean_and_freedom(values: FloatArray) -> tuple[Measured, float]:
+    """The mean, and the degrees of freedom of its error.
+
+    Source: Satterthwaite, Biometrics Bulletin 2, 110 (1946).
+    """
     if values.ndim != 2 or min(values.shape) < 2:
         raise ValueError(
             f"Argument `values` must be (K, R) with two or more of both, but is {values.shape}"
@@ -41,12 +49,18 @@ def crossed_mean(values: FloatArray) -> Measured:
     mean = values.mean()
     rows, repeats = values.mean(axis=1), values.mean(axis=0)
     rest = values - rows[:, None] - repeats + mean
-    ms_rows = r * float(((rows - mean) ** 2).sum()) / (k - 1)
-    ms_repeats = k * float(((repeats - mean) ** 2).sum()) / (r - 1)
-    ms_rest = float((rest**2).sum()) / ((k - 1) * (r - 1))
-    # an estimated component may come out negative; the larger part alone is then the variance
-    variance = max(ms_rows + ms_repeats - ms_rest, ms_rows, ms_repeats) / (k * r)
-    return Measured(value=float(mean), error=float(np.sqrt(variance)))
+    free = np.array([k - 1, r - 1, (k - 1) * (r - 1)])
+    sums = [r * ((rows - mean) ** 2).sum(), k * ((repeats - mean) ** 2).sum(), (rest**2).sum()]
+    squares = np.array(sums) / free
+    # a component estimated as negative is none: what is left then is the other one and the rest
+    parts = np.array([1.0, 1.0, -1.0])
+    if squares[0] < squares[2]:
+        parts = np.array([0.0, 1.0, 0.0])
+    elif squares[1] < squares[2]:
+        parts = np.array([1.0, 0.0, 0.0])
+    total = float(parts @ squares)
+    freedom = total**2 / float((squares**2 / free) @ np.abs(parts)) if total > 0 else 1.0
+    return Measured(value=float(mean), error=float(np.sqrt(total / (k * r)))), freedom
 
 
 def paired_difference(first: FloatArray, second: FloatArray) -> tuple[Measured, float]:
@@ -56,11 +70,10 @@ def paired_difference(first: FloatArray, second: FloatArray) -> tuple[Measured, 
         first: ``(K, R)``.
         second: ``(K, R)``, of the same rows.
     """
-    found = crossed_mean(first - second)
+    found, freedom = _mean_and_freedom(first - second)
     if found.error == 0.0:
         return found, 1.0 if found.value == 0.0 else 0.0
-    p = 2 * student.sf(abs(found.value) / found.error, min(first.shape) - 1)
-    return found, float(p)
+    return found, float(2 * student.sf(abs(found.value) / found.error, freedom))
 
 
 def paired_ratio(above: FloatArray, below: FloatArray) -> Measured:

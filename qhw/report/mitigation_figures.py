@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -72,11 +73,11 @@ def _panel(axes: Axes, device: DeviceBench, names: Sequence[str]) -> None:
     axes.grid(color=SOFT, alpha=0.2, lw=0.6, which="both")
 
 
-def _style(name: str, place: int) -> dict[str, object]:
+def _style(name: str, place: int) -> dict[str, Any]:
     if name in (RAW, READOUT):
         dash = _DASHES[1] if name == RAW else "solid"
         return {"color": SOFT, "ls": dash, "lw": 1.6, "marker": "o", "ms": 3}
-    style: dict[str, object] = {
+    style: dict[str, Any] = {
         "color": PALETTE[place % len(PALETTE)],
         "ls": _DASHES[place // len(PALETTE) % len(_DASHES)],
         "lw": 1.2,
