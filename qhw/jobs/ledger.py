@@ -8,6 +8,8 @@ step, and no transaction ever has to be repeated.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,7 @@ T = TypeVar("T")
 
 _BUSY_S = 60
 """How long a process waits for another's write."""
+_RETRY_S = 0.02
 _ONE_WRITER = sa.text("SELECT pg_advisory_xact_lock(7431287)")
 """Any number, the same in every process; the lock ends with the transaction, even by a crash."""
 _TIMEOUTS = f"-c lock_timeout={_BUSY_S}s -c idle_in_transaction_session_timeout={_BUSY_S}s"
@@ -160,10 +163,24 @@ def _prepare_sqlite(raw: Any, record: object) -> None:
     raw.isolation_level = None  # transactions are begun by _begin_sqlite alone
     cursor = raw.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_S * 1000}")
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _use_wal(cursor)
     cursor.execute("PRAGMA synchronous=FULL")  # an intent must survive a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch to WAL, which SQLite refuses at once, without waiting, while others open the file."""
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
