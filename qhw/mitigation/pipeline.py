@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from qhw.mitigation.base import RANKS, MitigationError, Quantity, Technique
 from qhw.mitigation.cdr import CliffordRegression
 from qhw.mitigation.correction import ReadoutTechnique
+from qhw.mitigation.lre import LayerwiseRichardson
 from qhw.mitigation.twirl import PauliTwirl
 from qhw.mitigation.zne import ZeroNoise
 
@@ -194,10 +195,16 @@ def _cdr(words: Words, options: Options) -> Technique:
     return CliffordRegression(**given)
 
 
+def _lre(words: Words, options: Options) -> Technique:
+    _only("lre", words, 2, options, ())
+    return LayerwiseRichardson(*(whole("lre", w) for w in words))
+
+
 TECHNIQUES: dict[str, Callable[[Words, Options], Technique]] = {
     "twirl": _twirl,
     "readout": _readout,
     "zne": _zne,
     "cdr": _cdr,
+    "lre": _lre,
 }
 """Maker of every technique from its arguments and options."""
