@@ -101,8 +101,8 @@ def _entangles(operation: Instruction) -> bool:
 
 
 def _finished(compiled: CompiledTemplate, edited: QuantumCircuit) -> CompiledTemplate:
-    part = _part(compiled)
-    if part is None or not _is_native(compiled, part):
+    part = device_part(compiled)
+    if part is None or not is_native(compiled, part):
         # an ideal device, or canonical gates that are written natively row by row
         return _counted(compiled, edited, compiled.duration_s, compiled.predicted_success)
     optional = set(part.optional_gates)
@@ -134,12 +134,14 @@ def _counted(
     )
 
 
-def _part(compiled: CompiledTemplate) -> DeviceSnapshot | None:
+def device_part(compiled: CompiledTemplate) -> DeviceSnapshot | None:
+    """The device as simulators compile for it, cut to a template's qubits; ``None`` if ideal."""
     if compiled.snapshot is None:
         return None
     return simulable(compiled.snapshot).restricted(compiled.physical_qubits)
 
 
-def _is_native(compiled: CompiledTemplate, part: DeviceSnapshot) -> bool:
+def is_native(compiled: CompiledTemplate, part: DeviceSnapshot) -> bool:
+    """Whether a template is in the device's gates, not in those that native rows are made from."""
     known = {*native_gates(part, fractional=True), "measure", "barrier", "delay"}
     return all(item.operation.name in known for item in compiled.circuit.data)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from qhw.mitigation.base import RANKS, MitigationError, Quantity, Technique
 from qhw.mitigation.cdr import CliffordRegression
 from qhw.mitigation.correction import ReadoutTechnique
+from qhw.mitigation.dd import Decoupling
 from qhw.mitigation.lre import LayerwiseRichardson
 from qhw.mitigation.twirl import PauliTwirl
 from qhw.mitigation.zne import ZeroNoise
@@ -50,6 +51,11 @@ class Pipeline:
                     f"A pipeline must go from the circuit outwards ({', '.join(RANKS)}), but "
                     f"{second.name} ({RANKS[second.rank]}) follows {first.name} "
                     f"({RANKS[first.rank]})"
+                )
+            if second.name == Decoupling.name:
+                raise MitigationError(
+                    "dd must come first in a pipeline, since later rewriting would merge its "
+                    f"pulses, but follows {first.name}"
                 )
 
     def __str__(self) -> str:
@@ -169,6 +175,11 @@ def _twirl(words: Words, options: Options) -> Technique:
     return PauliTwirl(whole("twirl", words[0])) if words else PauliTwirl()
 
 
+def _dd(words: Words, options: Options) -> Technique:
+    _only("dd", words, 1, options, ())
+    return Decoupling(words[0]) if words else Decoupling()  # type: ignore[arg-type]  # checked there
+
+
 def _readout(words: Words, options: Options) -> Technique:
     _only("readout", words, 1, options, ("share",))
     share = number("readout", options.get("share", "0"))
@@ -201,6 +212,7 @@ def _lre(words: Words, options: Options) -> Technique:
 
 
 TECHNIQUES: dict[str, Callable[[Words, Options], Technique]] = {
+    "dd": _dd,
     "twirl": _twirl,
     "readout": _readout,
     "zne": _zne,
