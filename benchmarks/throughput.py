@@ -34,7 +34,7 @@ from benchmarks.chaos.world import two_qubit_circuit
 from benchmarks.ledger_fill import fill
 from qhw.circuits.templates import build_template, data_angles
 from qhw.jobs.budget import Budget
-from qhw.jobs.intent import RunRequest, plan_jobs, write_intents
+from qhw.jobs.intent import Plan, RunRequest, plan_jobs, write_intents
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import count_by_state, jobs_of, latest_jobs, row_counts, unfinished
 from qhw.jobs.states import State
@@ -123,7 +123,7 @@ def listing(total: int, folder: Path) -> dict[str, object]:
         circuit = vendor.compile(two_qubit_circuit())
         one = Submission(circuit, np.zeros((1, len(circuit.parameter_names))), 100)
         jobs = plan_jobs(vendor, one)
-        write_intents(ledger, vendor, RunRequest("run-1"), "circuit", jobs, _CAP)
+        write_intents(ledger, vendor, RunRequest("run-1"), Plan({"circuit": jobs}), _CAP)
         fill(ledger, total)
         start = time.perf_counter()
         with ledger.read() as connection:

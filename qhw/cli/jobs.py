@@ -144,7 +144,8 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
     out_folder.mkdir(parents=True, exist_ok=True)
     written: list[dict[str, Any]] = []
     for role, rows in found.items():
-        path = out_folder / f"{name}-{role}-counts.npz"
+        # variants of a circuit are named <circuit>/<variant>
+        path = out_folder / f"{name}-{role.replace('/', '-')}-counts.npz"
         np.savez_compressed(path, counts=rows.counts, angles=rows.angles, shots=rows.shots)
         errors = {str(row): text for row, text in rows.row_errors.items()}
         written.append({"file": str(path), "rows": len(rows.counts), "row_errors": errors})

@@ -8,26 +8,32 @@ laptop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
-from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
+from backends.base import BackendError, CircuitBatch, CompiledTemplate, CostEstimate, ShotResult
 from backends.vendor import Submission, VendorBackend
 from calibration.snapshot import DeviceSnapshot
 from qhw.jobs.budget import Budget
 from qhw.jobs.config import Patience
-from qhw.jobs.content import get_template
 from qhw.jobs.errors import LedgerError
-from qhw.jobs.intent import PlannedJob, RunRequest, plan_jobs
+from qhw.jobs.intent import Plan, PlannedJob, RunRequest, plan_jobs
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import MICRO
-from qhw.jobs.queries import actual_micro, costs_of, jobs_of, row_counts
+from qhw.jobs.queries import (
+    actual_micro,
+    costs_of,
+    jobs_of,
+    row_counts,
+    template_of,
+    variant_jobs,
+)
 from qhw.jobs.records import CostRecord, JobRecord
-from qhw.jobs.work import submit_run
+from qhw.jobs.work import submit_plan
 
 _SAME_ANGLES = 1e-3
 """Angles fitted again on another machine differ by less than this, radians."""
@@ -51,7 +57,7 @@ class Rehearsed(Exception):  # noqa: N818 - not an error: this far and no furthe
 
 @dataclass
 class LedgerBackend:
-    """A vendor's device behind the ledger; implements :class:`backends.base.Backend`.
+    """A vendor's device behind the ledger; implements :class:`backends.base.BatchBackend`.
 
     Attributes:
         ledger: where runs are written down.
@@ -92,9 +98,9 @@ class LedgerBackend:
         """The run's template of that circuit's name; compiled only if there is none."""
         role = circuit.name
         with self.ledger.read() as connection:
-            jobs = jobs_of(connection, self.request.id, role)
-            if jobs:
-                self.compiled[role] = get_template(connection, jobs[0].circuit_id)
+            submitted = template_of(connection, self.request.id, role)
+        if submitted is not None:
+            self.compiled[role] = submitted
         if role not in self.compiled:
             self.compiled[role] = self.vendor().compile(circuit, seed=seed)
         return self.compiled[role]
@@ -111,34 +117,62 @@ class LedgerBackend:
             BudgetError: a cap would be passed.
             LedgerError: the run was submitted with other angles.
         """
+        batch = CircuitBatch(self._role(compiled), compiled, angles, shots)
+        return self.run_batches([batch], seed=seed)[0]
+
+    def run_batches(self, batches: Sequence[CircuitBatch], *, seed: int) -> tuple[ShotResult, ...]:
+        """Counts of variants of one circuit of the model, ``<role>/<variant>`` their labels.
+
+        All are written down in one transaction, within the budget for all, before the first is
+        sent; all are sent before any is waited for.
+
+        Raises:
+            Pending: not all counts are here.
+            Rehearsed: in a dry run.
+            BackendError: the device refuses one, or the run was cancelled before this circuit.
+            BudgetError: a cap would be passed.
+            LedgerError: the run was submitted with other circuits, angles or shots.
+        """
         del seed  # of simulators
-        role = self._role(compiled)
-        jobs = self._jobs(role)
-        fresh = not jobs
+        role = batches[0].label.partition("/")[0]
+        fresh = not self._jobs(role)
         if fresh:
             self._check_not_cancelled()
-            submission = Submission(compiled, angles, shots)
-            if self.dry:
-                raise Rehearsed(plan_jobs(self.vendor(), submission))
-            self._submit(role, submission)
-            jobs = self._jobs(role)
+            self._submit(role, batches)
+        jobs = self._jobs(role)
         if not all(job.state.final for job in jobs) or (fresh and not self.wait):
             raise Pending(self.request.id)
+        return tuple(
+            self._result(batch, [job for job in jobs if job.role == batch.label])
+            for batch in batches
+        )
+
+    def _result(self, batch: CircuitBatch, jobs: Sequence[JobRecord]) -> ShotResult:
+        if not jobs:
+            raise self._changed("circuits")
         with self.ledger.read() as connection:
             found = row_counts(connection, jobs)
+        angles = batch.angles
         if found.angles.shape != angles.shape or np.abs(found.angles - angles).max() > _SAME_ANGLES:
-            raise LedgerError(
-                f"Run {self.request.id} was submitted with other angles than its settings give "
-                "now: the model, the molecules or the code changed since"
-            )
+            raise self._changed("angles")
+        if found.shots != batch.shots:
+            raise self._changed("shots")
+        if found.compiled.circuit.count_ops() != batch.compiled.circuit.count_ops():
+            raise self._changed("circuits")
         finished = max(job.updated for job in jobs)
         return ShotResult(found.counts, found.shots, self.device, None, finished, found.row_errors)
+
+    def _changed(self, what: str) -> LedgerError:
+        return LedgerError(
+            f"Run {self.request.id} was submitted with other {what} than its settings give "
+            "now: the model, the molecules or the code changed since"
+        )
 
     def estimate(self, compiled: CompiledTemplate, *, circuits: int, shots: int) -> CostEstimate:
         """What the run did cost, where the vendor has said so; else its estimate."""
         del circuits, shots  # the ledger knows what was submitted
         with self.ledger.read() as connection:
-            jobs = jobs_of(connection, self.request.id, self._role(compiled))
+            jobs = variant_jobs(connection, self.request.id, self._role(compiled))
             costs = [cost for job in jobs for cost in costs_of(connection, job.id)]
         per_job = {id(cost): cost for cost in costs if cost.kind == "estimate"}
         estimated = sum(cost.micro or 0 for cost in per_job.values())
@@ -149,17 +183,17 @@ class LedgerBackend:
         basis = f"actual, {actual[0].basis}; the estimate was {estimated / MICRO:g} usd"
         return CostEstimate(micro / MICRO, _seconds(actual), basis)
 
-    def _submit(self, role: str, submission: Submission) -> None:
-        submit_run(
-            self.ledger,
-            self.vendor(),
-            submission,
-            self.request,
-            self.budget,
-            role=role,
-            later_micro=self.later.get(role, 0),
-            patience=self.patience,
-        )
+    def _submit(self, role: str, batches: Sequence[CircuitBatch]) -> None:
+        vendor = self.vendor()
+        jobs = {
+            b.label: plan_jobs(vendor, Submission(b.compiled, b.angles, b.shots)) for b in batches
+        }
+        if self.dry:
+            raise Rehearsed(tuple(job for planned in jobs.values() for job in planned))
+        # a job of the role itself holds its circuit already
+        templates = {} if role in jobs else {role: self.compiled[role]}
+        plan = Plan(jobs, templates, self.later.get(role, 0))
+        submit_plan(self.ledger, vendor, plan, self.request, self.budget, patience=self.patience)
 
     def _check_not_cancelled(self) -> None:
         """Rows that a cancelled circuit left are no reason to pay for the next circuit."""
@@ -176,7 +210,7 @@ class LedgerBackend:
 
     def _jobs(self, role: str) -> tuple[JobRecord, ...]:
         with self.ledger.read() as connection:
-            return jobs_of(connection, self.request.id, role)
+            return variant_jobs(connection, self.request.id, role)
 
 
 def _seconds(costs: list[CostRecord]) -> float | None:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from backends.base import CostEstimate
+from backends.base import CompiledTemplate, CostEstimate
 from backends.vendor import Submission, VendorBackend
 from qhw.jobs import blobs
 from qhw.jobs.budget import Budget, check_budget
 from qhw.jobs.content import pack_template, put_template
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import to_micro
-from qhw.jobs.schema import cost, job, run
+from qhw.jobs.schema import cost, job, run, template
 from qhw.jobs.states import State
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -87,28 +87,42 @@ def plan_jobs(backend: VendorBackend, submission: Submission) -> tuple[PlannedJo
     return tuple(PlannedJob(part, backend.estimate(part)) for part in parts)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a run submits at once: nothing of it is sent before all of it is written down.
+
+    Attributes:
+        jobs: by role, from :func:`plan_jobs`; rows continue from one job of a role to the next.
+        templates: circuits of the model that the jobs run variants of, by role of the model.
+        later_micro: reserved for the run's stages after this one.
+    """
+
+    jobs: Mapping[str, Sequence[PlannedJob]]
+    templates: Mapping[str, CompiledTemplate] = field(default_factory=dict)
+    later_micro: int = 0
+
+    def all_jobs(self) -> list[tuple[str, int, PlannedJob]]:
+        """Every job with its role and its part of it, in order."""
+        return [(role, part, j) for role, jobs in self.jobs.items() for part, j in enumerate(jobs)]
+
+
 def write_intents(
     ledger: Ledger,
     backend: VendorBackend,
     request: RunRequest,
-    role: str,
-    jobs: Sequence[PlannedJob],
+    plan: Plan,
     budget: Budget,
-    *,
-    later_micro: int = 0,
 ) -> tuple[int, ...]:
-    """Write a run's jobs of one role down, within the budget, in one transaction.
+    """Write a run's jobs of some roles down, within the budget, in one transaction.
 
-    Calling it again for the same run and role changes nothing and gives the same jobs.
+    Calling it again for the same run and roles changes nothing and gives the same jobs.
 
     Args:
         ledger: where.
         backend: whom they will be sent to.
         request: the run; made if it is not there.
-        role: circuit of the model.
-        jobs: from :func:`plan_jobs`, rows continuing from one to the next.
+        plan: the jobs.
         budget: caps; the run's own cap is that of its first submission.
-        later_micro: reserved for the run's stages after this one.
 
     Returns:
         Ids of the jobs, in order.
@@ -117,35 +131,44 @@ def write_intents(
         BudgetError: a cap would be passed; nothing was written.
         LedgerError: the ledger cannot be written; nothing was.
     """
-    templates = {id(j.submission.compiled): pack_template(j.submission.compiled) for j in jobs}
-    angles = [blobs.pack_array(j.submission.angles) for j in jobs]
+    jobs = plan.all_jobs()
+    compiled = [*(j.submission.compiled for _, _, j in jobs), *plan.templates.values()]
+    packed = {
+        id(one): (pack_template(one), one.snapshot) for one in {id(c): c for c in compiled}.values()
+    }
+    angles = [blobs.pack_array(j.submission.angles) for _, _, j in jobs]
     now = datetime.now(UTC)
 
     def work(connection: Connection) -> tuple[int, ...]:
         run_cap = _open_run(connection, request, backend.name, budget, now)
-        there = _job_ids(connection, request.id, role)
+        there = _job_ids(connection, request.id, list(plan.jobs))
         if there:
             return there
         # first, so that the check sees what stays reserved for later and not what was
-        later = {"later_micro": later_micro}
+        later = {"later_micro": plan.later_micro}
         connection.execute(sa.update(run).where(run.c.id == request.id).values(**later))
         check_budget(
             connection,
             run_id=request.id,
             project=request.project,
-            adds=sum(planned.reserve_micro for planned in jobs),
+            adds=sum(planned.reserve_micro for _, _, planned in jobs),
             budget=Budget(run_cap, budget.caps),
             now=now,
         )
-        for part, planned in enumerate(jobs):
-            compiled = planned.submission.compiled
+        kept = {name: put_template(connection, *both) for name, both in packed.items()}
+        for role, one in plan.templates.items():
+            origin = {"run_id": request.id, "role": role, "circuit_id": kept[id(one)]}
+            connection.execute(template.insert().values(**origin))
+        for place, (role, part, planned) in enumerate(jobs):
             row = _job_row(request, backend.name, role, part, planned, now)
-            row["circuit_id"] = put_template(connection, templates[id(compiled)], compiled.snapshot)
-            row["angles_sha256"] = blobs.put(connection, angles[part])
+            # jobs keep their order in lists sorted by time
+            row["created"] = now + timedelta(microseconds=place)
+            row["circuit_id"] = kept[id(planned.submission.compiled)]
+            row["angles_sha256"] = blobs.put(connection, angles[place])
             inserted = connection.execute(job.insert().values(**row)).inserted_primary_key
             assert inserted is not None  # one row, autoincrement key
             _put_estimate(connection, inserted[0], planned, now)
-        return _job_ids(connection, request.id, role)
+        return _job_ids(connection, request.id, list(plan.jobs))
 
     return ledger.write(work)
 
@@ -173,9 +196,9 @@ def _open_run(
     return budget.run_cap
 
 
-def _job_ids(connection: Connection, run_id: str, role: str) -> tuple[int, ...]:
-    found = sa.select(job.c.id).where(job.c.run_id == run_id, job.c.role == role)
-    return tuple(connection.scalars(found.order_by(job.c.part)))
+def _job_ids(connection: Connection, run_id: str, roles: Sequence[str]) -> tuple[int, ...]:
+    found = sa.select(job.c.id).where(job.c.run_id == run_id, job.c.role.in_(roles))
+    return tuple(connection.scalars(found.order_by(job.c.created, job.c.id)))
 
 
 def _job_row(
@@ -191,8 +214,7 @@ def _job_row(
         "backend": backend,
         "rows": len(planned.submission.angles),
         "shots": planned.submission.shots,
-        # parts keep their order in lists sorted by time
-        "created": now + timedelta(microseconds=part),
+        "created": now,
         "updated": now,
         "state": State.INTENDED,
         "vendor_text": "",

@@ -16,7 +16,7 @@ from qhw.jobs import blobs
 from qhw.jobs.content import get_template
 from qhw.jobs.errors import UnknownRunError
 from qhw.jobs.records import CostRecord, JobRecord, RunRecord
-from qhw.jobs.schema import attempt, cost, job, result, run
+from qhw.jobs.schema import attempt, cost, job, result, run, template
 from qhw.jobs.states import OPEN, Attempt, State
 
 
@@ -89,6 +89,36 @@ def jobs_of(connection: Connection, run_id: str, role: str | None = None) -> tup
     if role is not None:
         rows = rows.where(job.c.role == role)
     return tuple(JobRecord.of(row) for row in connection.execute(rows))
+
+
+def template_of(connection: Connection, run_id: str, role: str) -> CompiledTemplate | None:
+    """The circuit of the model that a run's jobs are variants of, as it was submitted.
+
+    Args:
+        connection: to read with.
+        run_id: full name of the run.
+        role: circuit of the model.
+
+    Returns:
+        ``None`` before anything of the role is submitted.
+
+    Raises:
+        LedgerError: content is missing or damaged.
+    """
+    origin = sa.select(template.c.circuit_id).where(
+        template.c.run_id == run_id, template.c.role == role
+    )
+    name = connection.scalar(origin)
+    if name is None:
+        jobs = jobs_of(connection, run_id, role)
+        name = jobs[0].circuit_id if jobs else None
+    return None if name is None else get_template(connection, name)
+
+
+def variant_jobs(connection: Connection, run_id: str, role: str) -> tuple[JobRecord, ...]:
+    """A run's jobs of a circuit of the model and of its variants, ``<role>/<variant>``."""
+    jobs = jobs_of(connection, run_id)
+    return tuple(j for j in jobs if j.role == role or j.role.startswith(f"{role}/"))
 
 
 def unfinished(connection: Connection, run_id: str | None = None) -> tuple[JobRecord, ...]:

@@ -113,6 +113,14 @@ job = sa.Table(
     sa.Index("ix_job_project", "project"),
 )
 
+template = sa.Table(
+    "template",
+    metadata,
+    sa.Column("run_id", sa.String(64), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True),
+    sa.Column("circuit_id", _SHA, sa.ForeignKey("circuit.id"), nullable=False),
+)
+
 attempt = sa.Table(
     "attempt",
     metadata,

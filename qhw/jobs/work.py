@@ -15,7 +15,7 @@ from qhw.jobs.budget import Budget, release_later
 from qhw.jobs.config import Patience
 from qhw.jobs.desk import Desk
 from qhw.jobs.engine import Engine, Observe
-from qhw.jobs.intent import RunRequest, plan_jobs, write_intents
+from qhw.jobs.intent import Plan, RunRequest, plan_jobs, write_intents
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import jobs_of, unfinished
 from qhw.jobs.records import JobRecord
@@ -74,8 +74,27 @@ def submit_run(
         BudgetError: it would pass a cap; nothing was written or sent.
         LedgerError: the ledger cannot be written; whatever was sent is in it as an intent.
     """
-    jobs = plan_jobs(backend, submission)
-    ids = write_intents(ledger, backend, request, role, jobs, budget, later_micro=later_micro)
+    plan = Plan({role: plan_jobs(backend, submission)}, later_micro=later_micro)
+    return submit_plan(ledger, backend, plan, request, budget, patience=patience, observe=observe)
+
+
+def submit_plan(
+    ledger: Ledger,
+    backend: VendorBackend,
+    plan: Plan,
+    request: RunRequest,
+    budget: Budget,
+    *,
+    patience: Patience | None = None,
+    observe: Observe | None = None,
+) -> Outcome:
+    """Write all jobs of a plan down within the budget, then send them, as :func:`submit_run` does.
+
+    Raises:
+        BudgetError: together they would pass a cap; nothing was written or sent.
+        LedgerError: the ledger cannot be written; whatever was sent is in it as an intent.
+    """
+    ids = write_intents(ledger, backend, request, plan, budget)
     engine = _engine(ledger, backend, patience or Patience(), observe)
     done = {job_id: engine.advance(job_id) for job_id in ids}
     until = time.monotonic() + _SHORT_WAIT_S

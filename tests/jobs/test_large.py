@@ -13,7 +13,7 @@ import pytest
 from benchmarks.chaos.local import LocalVendor
 from benchmarks.ledger_fill import fill
 from qhw.jobs.budget import Budget
-from qhw.jobs.intent import RunRequest, plan_jobs, write_intents
+from qhw.jobs.intent import Plan, RunRequest, plan_jobs, write_intents
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import count_by_state, latest_jobs, unfinished
 from qhw.jobs.states import State
@@ -25,7 +25,9 @@ JOBS = 100_000
 @pytest.mark.slow
 def test_a_hundred_thousand_jobs_list_in_a_second(ledger: Ledger, vendor: LocalVendor) -> None:
     jobs = plan_jobs(vendor, small_submission(vendor, rows=1))
-    write_intents(ledger, vendor, RunRequest("run-1"), "circuit", jobs, Budget(run_cap=10**9))
+    write_intents(
+        ledger, vendor, RunRequest("run-1"), Plan({"circuit": jobs}), Budget(run_cap=10**9)
+    )
     fill(ledger, JOBS)
     start = time.perf_counter()
     with ledger.read() as connection:
@@ -43,10 +45,10 @@ def test_a_submission_among_many_is_quick(tmp_path: Path, vendor: LocalVendor) -
     with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
         jobs = plan_jobs(vendor, small_submission(vendor, rows=1))
         cap = Budget(run_cap=10**9)
-        write_intents(ledger, vendor, RunRequest("run-1"), "circuit", jobs, cap)
+        write_intents(ledger, vendor, RunRequest("run-1"), Plan({"circuit": jobs}), cap)
         fill(ledger, 20_000)
         start = time.perf_counter()
-        write_intents(ledger, vendor, RunRequest("run-2"), "circuit", jobs, cap)
+        write_intents(ledger, vendor, RunRequest("run-2"), Plan({"circuit": jobs}), cap)
         assert time.perf_counter() - start < 1.0
 
 

@@ -19,7 +19,7 @@ from qhw.jobs.budget import Budget
 from qhw.jobs.config import Caps, Patience
 from qhw.jobs.desk import Desk
 from qhw.jobs.errors import BudgetError
-from qhw.jobs.intent import RunRequest, plan_jobs, write_intents
+from qhw.jobs.intent import Plan, RunRequest, plan_jobs, write_intents
 from qhw.jobs.lease import is_held, new_owner
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import jobs_of, unfinished
@@ -184,8 +184,7 @@ def intents(ledger: Ledger, vendor: LocalVendor, submission: Submission) -> tupl
         ledger,
         vendor,
         RunRequest("run-1"),
-        "circuit",
-        plan_jobs(vendor, submission),
+        Plan({"circuit": plan_jobs(vendor, submission)}),
         Budget(run_cap=10**7),
     )
 
