@@ -106,6 +106,11 @@ class BraketBackend:
         """
         return (self._known or self.device()).snapshot
 
+    @property
+    def vendor_mitigation(self) -> str | None:
+        """IonQ's debiasing, where it is on."""
+        return "IonQ debiasing" if self._debias else None
+
     def device(self) -> BraketDevice:
         """The device as Amazon describes it now, at most half a minute old.
 

@@ -152,7 +152,7 @@ class IBMBackend:
 
     def estimate(self, submission: Submission) -> CostEstimate:
         """Schedule, readout and repetition delay of every shot, at the plan's rate."""
-        jobs = split(submission)
+        jobs = self.split(submission)
         seconds = sum(self._seconds(job) for job in jobs)
         most = sum(longest_seconds(self._seconds(job)) for job in jobs)
         return CostEstimate(
@@ -279,11 +279,10 @@ class IBMBackend:
     # -- parts -----------------------------------------------------------------------------------
     def _request(self, submission: Submission, key: str) -> dict[str, Any]:
         check(submission, self.snapshot, self._options)
-        params = encode(submission, self.snapshot.n_qubits, self._options, self._qiskit)
         return {
             "program_id": "executor",
             "backend_name": self._device,
-            "params": params,
+            "params": self._params(submission),
             "image": None,
             "log_level": "WARNING",
             "session_id": self._session_id,
@@ -291,14 +290,21 @@ class IBMBackend:
             "max_execution_time": longest_seconds(self._seconds(submission)),
         }
 
+    def _params(self, submission: Submission) -> dict[str, Any]:
+        return encode(submission, self.snapshot.n_qubits, self._options, self._qiskit)
+
     def _usd(self, seconds: float) -> float:
         # without the product's last bits: they would count as a millionth of a dollar more
         return round(seconds * self._price.usd_per_second, 9)
 
     def _seconds(self, submission: Submission) -> float:
+        return device_seconds(submission, self.snapshot, self._rep_delay_s)
+
+    @property
+    def _rep_delay_s(self) -> float:
         asked = self._options.rep_delay_s
         default = self._qiskit.configuration().default_rep_delay or 0.0
-        return device_seconds(submission, self.snapshot, default if asked is None else asked)
+        return default if asked is None else asked
 
 
 class _Recorder:

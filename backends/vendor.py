@@ -137,6 +137,15 @@ class Usage:
 
 
 @runtime_checkable
+class VendorMitigated(Protocol):
+    """A backend that says whether its vendor mitigates the counts it gives."""
+
+    @property
+    def vendor_mitigation(self) -> str | None:
+        """In words; ``None`` for nothing."""
+
+
+@runtime_checkable
 class VendorBackend(Protocol):
     """A paid device behind a network. Every call returns or raises in bounded time."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ from qiskit.quantum_info import SparsePauliOp
 from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches
 from backends.checks import check_angles, check_circuit
 from backends.rewrite import fixed
+from backends.vendor import VendorMitigated
 from calibration.readout import ReadoutCalibration
 from qhw.mitigation.base import Context, MitigationError, split_shots
 from qhw.mitigation.observables import BasisGroup, Observable, group_terms
@@ -65,16 +66,17 @@ class Expectations:
     Attributes:
         values: ``(B, K)``, a row of angles a row, an observable a column.
         standard_error: ``(B, K)``, of shot noise and fits; 0 for what is known without measuring.
-        mitigated_by: whose mitigation it is: ``qhw``'s, or the vendor's own.
-        method: the pipeline, or the vendor's options, as text.
-        groups: measured, none where the vendor did it.
+        pipeline: what was done here, as text.
+        vendor: what the vendor did, as text: its own mitigation, which only it can vouch for;
+            ``None`` for nothing.
+        groups: measured; none where the vendor gives values only.
         total_shots: of everything, all rows, groups, calibration and training.
     """
 
     values: FloatArray
     standard_error: FloatArray
-    mitigated_by: Literal["qhw", "vendor"]
-    method: str
+    pipeline: str
+    vendor: str | None
     groups: tuple[MeasuredGroup, ...]
     total_shots: int
 
@@ -90,6 +92,7 @@ class ExpectationProgram:
         programs: one a group.
         calibration: measured for all groups together, or none.
         rows: of angles, B.
+        vendor: the vendor's own mitigation of the counts, ``None`` for none.
     """
 
     pipeline: Pipeline
@@ -98,6 +101,7 @@ class ExpectationProgram:
     programs: tuple[Program, ...]
     calibration: tuple[CircuitBatch, ...]
     rows: int
+    vendor: str | None = None
 
     @property
     def batches(self) -> tuple[CircuitBatch, ...]:
@@ -129,8 +133,8 @@ class ExpectationProgram:
         return Expectations(
             values=values,
             standard_error=np.sqrt(variance),
-            mitigated_by="qhw",
-            method=str(self.pipeline),
+            pipeline=str(self.pipeline),
+            vendor=self.vendor,
             groups=tuple(
                 MeasuredGroup(g.basis, g.strings, m)
                 for g, m in zip(self.groups, found, strict=True)
@@ -248,7 +252,8 @@ def build_expectation(
         )
         for group, variant, part in zip(groups, variants, parts, strict=True)
     )
-    return ExpectationProgram(techniques, wanted, groups, programs, first, len(x))
+    vendor = backend.vendor_mitigation if isinstance(backend, VendorMitigated) else None
+    return ExpectationProgram(techniques, wanted, groups, programs, first, len(x), vendor)
 
 
 def read_observables(
@@ -285,11 +290,7 @@ def with_free_basis(circuit: QuantumCircuit) -> QuantumCircuit:
         BackendError: measurements that are not last, or miss a classical bit.
         MitigationError: a parameter has the name of the rotations.
     """
-    measured = circuit.copy()
-    if not circuit.num_clbits:
-        measured.add_register(ClassicalRegister(circuit.num_qubits, "c"))
-        measured.measure(range(circuit.num_qubits), range(circuit.num_qubits))
-    check_circuit(measured)
+    measured = as_measured(circuit)
     taken = [p.name for p in circuit.parameters if p.name.startswith(_TURNS)]
     if taken:
         raise MitigationError(
@@ -305,6 +306,20 @@ def with_free_basis(circuit: QuantumCircuit) -> QuantumCircuit:
             turned.ry(turns[2 * wire + 1], item.qubits[0])
         turned.append(item)
     return turned
+
+
+def as_measured(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit itself, or with all qubits measured where nothing is.
+
+    Raises:
+        BackendError: measurements that are not last, or miss a classical bit.
+    """
+    measured = circuit.copy()
+    if not circuit.num_clbits:
+        measured.add_register(ClassicalRegister(circuit.num_qubits, "c"))
+        measured.measure(range(circuit.num_qubits), range(circuit.num_qubits))
+    check_circuit(measured)
+    return measured
 
 
 def in_basis(compiled: CompiledTemplate, basis: str) -> CompiledTemplate:

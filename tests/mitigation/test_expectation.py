@@ -11,6 +11,7 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from backends.base import Backend, BackendError
+from backends.braket import BraketBackend
 from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
 from backends.native.template import compile_template, native_rows
@@ -189,7 +190,7 @@ def test_one_calibration_serves_all_groups() -> None:
     assert (np.abs(found.values - exact(ENERGY)) < 4 * found.standard_error).all()
     assert (np.abs(raw.values - exact(ENERGY)) > 5 * raw.standard_error).any()
     assert {g.mitigated.calibration for g in found.groups} != {None}
-    assert found.mitigated_by == "qhw" and found.method == pipeline
+    assert found.vendor is None and found.pipeline == pipeline
 
 
 def test_error_bars_hold_without_noise() -> None:
@@ -228,6 +229,21 @@ def test_the_same_seed_gives_the_same() -> None:
         for seed in (3, 3, 4)
     )
     assert np.array_equal(a.values, b.values) and not np.array_equal(a.values, c.values)
+
+
+def test_the_vendor_s_own_mitigation_of_counts_is_named() -> None:
+    class Debiased(ExactBackend):
+        vendor_mitigation = "IonQ debiasing"
+
+    assert BraketBackend("ionq_forte_enterprise", debias=True).vendor_mitigation == (
+        "IonQ debiasing"
+    )
+    assert BraketBackend("ionq_forte_enterprise").vendor_mitigation is None
+    found, plain = (
+        estimate_observables(b, chain(), ANGLES, ENERGY, shots=100, seed=0)
+        for b in (Debiased(), ExactBackend())
+    )
+    assert found.vendor == "IonQ debiasing" and plain.vendor is None
 
 
 @pytest.mark.parametrize(
