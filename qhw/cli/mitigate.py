@@ -27,7 +27,11 @@ Noise = Annotated[
 Pipelines = Annotated[
     str, typer.Option(help="all, or pipelines separated by semicolons; raw and readout are added.")
 ]
+Share = Annotated[
+    float, typer.Option(help="Of all shots for the readout calibration of a pipeline.")
+]
 DEFAULT_DEVICES = ("engine:ibm_fez",)
+_ADVICE_REPEATS = 3
 _THOUSAND = {"k": 1000, "M": 1_000_000}
 
 
@@ -43,9 +47,7 @@ def bench_command(
     pipelines: Pipelines = "all",
     task: Task = "generate",
     preparation: Preparation = "brickwork",
-    share: Annotated[
-        float, typer.Option(help="Of all shots for the readout calibration of a pipeline.")
-    ] = 0.05,
+    share: Share = 0.05,
     noise: Noise = "",
     seed: Seed = 0,
     out_folder: Out = RUNS,
@@ -90,6 +92,60 @@ def bench_command(
         return
     out.print(bench_lines(result), soft_wrap=True)
     out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True, markup=False)
+
+
+@app.command("advise")
+def advise_command(
+    model: Model = None,
+    device: Annotated[
+        str, typer.Option("--device", help="Simulator or paid device such as ibm:ibm_fez.")
+    ] = DEFAULT_DEVICES[0],
+    shots: Annotated[str, typer.Option(help="Budget of a row, everything counted.")] = "20k",
+    rows: Annotated[int, typer.Option("--latents", help="Latents, or molecules; 2 or more.")] = 20,
+    pipelines: Pipelines = "all",
+    target: Annotated[
+        float | None, typer.Option(help="Distance to exact; how many shots reach it?")
+    ] = None,
+    task: Task = "generate",
+    preparation: Preparation = "brickwork",
+    share: Share = 0.05,
+    noise: Noise = "",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Predict which pipeline wins at a budget, from near-Clifford circuits; nothing is paid.
+
+    Exit code 2 where nothing is predicted to beat a constant that needs no QPU.
+    """
+    import torch
+
+    from qhw.analysis.advise import HopelessError, advise
+    from qhw.analysis.bench_result import BenchSettings
+    from qhw.analysis.compare import default_model
+    from qhw.report.mitigation_terminal import advice_lines
+
+    torch.set_num_threads(1)
+    settings = BenchSettings.parse(
+        model=model or default_model(),
+        devices=(device,),
+        shots=tuple(counts(shots)),
+        rows=rows,
+        repeats=_ADVICE_REPEATS,
+        pipelines=_pipelines(pipelines),
+        task=task,
+        preparation=preparation,
+        share=share,
+        noise=options(noise),
+        seed=seed,
+    )
+    with bar("predicting") as done:
+        advice = advise(settings, target=target, done=done)
+    if as_json:
+        emit_json(advice.model_dump(mode="json"))
+    else:
+        out.print(advice_lines(advice), soft_wrap=True)
+    if advice.hopeless is not None:
+        raise HopelessError(f"No pipeline is worth running here: {advice.hopeless}")
 
 
 def counts(text: str) -> list[int]:

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from qhw.analysis.advise import Advice
 from qhw.analysis.bench_result import BenchResult, Budget, DeviceBench
 from qhw.report.format import printable
 from qhw.report.mitigation import against_words, measured, verdict_level, verdict_words
@@ -65,3 +66,52 @@ def _table(device: DeviceBench, budget: Budget) -> Table:
             style="bold" if cell is best else None,
         )
     return table
+
+
+def advice_lines(advice: Advice) -> RenderableType:
+    """Where it was predicted, the pipelines best first, and what to do."""
+    title = f"{advice.model} on {advice.device}, {advice.rows} rows, {advice.shots:,} shots a row"
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("pipeline", "predicted TVD to exact", "as it would run"):
+        table.add_column(heading)
+    for p in advice.predictions:
+        if p.refused is not None:
+            table.add_row(p.asked, Text(f"refused: {printable(p.refused)}", style="yellow"))
+        else:
+            style = "bold" if p is advice.best else None
+            table.add_row(p.asked, measured(p.tvd), p.pipeline, style=style)
+    lines = [f"{_where(advice)} {_beside(advice)}"]
+    if advice.hopeless is None and advice.best.tvd is not None:
+        lines.append(f'Run it with --mitigation "{advice.best.pipeline}".')
+    if advice.target is not None:
+        lines.append(_target(advice))
+    return Group(Text(title, style="bold"), table, *map(Text, lines))
+
+
+def _where(advice: Advice) -> str:
+    how = f"Predicted from {advice.training} near-Clifford circuits on {advice.predicted_on}"
+    if advice.predicted_on == advice.device:
+        return f"{how}."
+    taken = "" if advice.taken is None else f" of {advice.taken:%Y-%m-%d}"
+    return f"{how}, the noise model of the calibration{taken}: nothing was sent, nothing is paid."
+
+
+def _beside(advice: Advice) -> str:
+    errors = advice.expected_errors
+    said = "" if errors is None else f" (their errors add to {errors:.3f})"
+    return (
+        f"{advice.two_qubit_gates} two-qubit gates{said}; shot floor {advice.floor:.4f}, best "
+        f"constant that needs no QPU {advice.constant:.3f}."
+    )
+
+
+def _target(advice: Advice) -> str:
+    target = advice.target
+    if target is None:
+        return ""
+    if target.shots is None:
+        return (
+            f"TVD {target.tvd:g} is not predicted to be reached with up to {target.most:,} shots a "
+            f"row; the least is {target.reached:.4f}."
+        )
+    return f"TVD {target.tvd:g} is predicted to take {target.shots:,} shots a row: {target.asked}."

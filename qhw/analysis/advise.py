@@ -1,0 +1,320 @@
+"""Which pipeline will win on a device at a budget, found without running the circuit itself.
+
+Near-Clifford circuits with the same gates have the same noise, and what they should give is known.
+Every pipeline is tried on them at the very budget; the distance it leaves there is the prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from backends.base import BackendError, stream_seed
+from backends.registry import is_vendor
+from calibration.parts import Frozen, Utc
+from qhw.analysis.advise_training import training_subjects
+from qhw.analysis.baselines import prior_mean, shot_floor_total_variation, uniform
+from qhw.analysis.bench_counts import CountSource
+from qhw.analysis.bench_result import BenchSettings
+from qhw.analysis.bench_subject import (
+    BenchSubject,
+    expected_errors,
+    model_rows,
+    noisy_backend,
+    on_device,
+)
+from qhw.analysis.crossed import Measured, crossed_mean
+from qhw.analysis.depth_report import MAX_TWO_QUBIT_ERRORS
+from qhw.analysis.metrics import total_variation
+from qhw.analysis.mitigation_bench import noise_options
+from qhw.mitigation.base import MitigationError
+from qhw.mitigation.default import resolve
+from qhw.mitigation.program import build_program
+
+FloatArray = NDArray[np.float64]
+
+KEEP = 0.3
+"""Chance of a one-qubit gate of a training circuit to keep its angles."""
+TRAINING = 5
+"""Training circuits."""
+_LARGEST_FACTOR = 64
+"""Shots for a target are looked for up to this many times the budget."""
+
+
+class HopelessError(ValueError):
+    """No pipeline is predicted to come closer to exact than a constant that needs no QPU."""
+
+
+class Prediction(Frozen):
+    """One pipeline.
+
+    Attributes:
+        asked: pipeline as asked for.
+        pipeline: as it would run.
+        tvd: predicted distance, its error over training circuits; ``None`` where refused.
+        refused: why it cannot run here.
+    """
+
+    asked: str
+    pipeline: str
+    tvd: Measured | None = None
+    refused: str | None = None
+
+
+class Target(Frozen):
+    """Shots for a wanted distance.
+
+    Attributes:
+        tvd: wanted.
+        asked: cheapest pipeline that reaches it; ``None`` where none does within ``most``.
+        shots: of a row, by interpolation between budgets tried; ``None`` likewise.
+        most: largest budget tried.
+        reached: least distance predicted at any budget tried.
+    """
+
+    tvd: float
+    asked: str | None
+    shots: int | None
+    most: int
+    reached: float
+
+
+class Advice(Frozen):
+    """What to run.
+
+    Attributes:
+        model: name.
+        device: as asked for.
+        predicted_on: simulator the training circuits ran on.
+        taken: time of its calibration.
+        shots: of a row on average, everything counted.
+        rows: latents or molecules.
+        two_qubit_gates: of the compiled circuit.
+        expected_errors: sum of their reported errors.
+        uniform: distance of the uniform distribution.
+        prior_mean: of the mean of the other rows.
+        floor: shot floor of the model's rows.
+        predictions: best first, those refused last.
+        hopeless: why nothing is worth running; ``None`` where something is.
+        target: shots for a wanted distance, where one was asked for.
+        training: circuits.
+    """
+
+    model: str
+    device: str
+    predicted_on: str
+    taken: Utc | None
+    shots: Annotated[int, Field(ge=1)]
+    rows: int
+    two_qubit_gates: int
+    expected_errors: float | None
+    uniform: float
+    prior_mean: float
+    floor: float
+    predictions: tuple[Prediction, ...]
+    hopeless: str | None
+    target: Target | None = None
+    training: int
+
+    @property
+    def constant(self) -> float:
+        """Distance of the better baseline."""
+        return min(self.uniform, self.prior_mean)
+
+    @property
+    def best(self) -> Prediction:
+        """The pipeline to run."""
+        return self.predictions[0]
+
+
+def advise(
+    settings: BenchSettings,
+    *,
+    target: float | None = None,
+    training: int = TRAINING,
+    keep: float = KEEP,
+    done: Callable[[int, int], None] = lambda _finished, _total: None,
+) -> Advice:
+    """Predict the distance of every pipeline and say which to run.
+
+    Args:
+        settings: one device, one budget; repeats are of the shots on each training circuit.
+        target: distance whose shots are wanted.
+        training: near-Clifford circuits.
+        keep: see :data:`KEEP`.
+        done: told how many of how many steps are finished.
+
+    Raises:
+        ValueError: more than one device or budget, or a bad option.
+        BackendError: no such device, or one that the circuit does not fit.
+    """
+    if len(settings.devices) != 1 or len(settings.shots) != 1:
+        raise ValueError("Arguments `device` and `shots` must be one each to advise on")
+    if target is not None and not 0 < target < 1:
+        raise ValueError(f"Argument `target` must be between 0 and 1, but is {target}")
+    name = simulator_of(settings.devices[0])
+    backend = noisy_backend(name, noise_options(settings.noise))
+    rows = model_rows(settings.model, settings.task, settings.rows, seed=settings.seed)
+    subject = on_device(rows, backend, settings.preparation, seed=settings.seed)
+    predictor = Predictor(subject, settings, training=training, keep=keep, done=done)
+    found = predictor.ranked(settings.shots[0])
+    exact, snapshot = subject.exact, backend.snapshot
+    advice = Advice(
+        model=rows.model,
+        device=settings.devices[0],
+        predicted_on=backend.name,
+        taken=None if snapshot is None else snapshot.taken,
+        shots=settings.shots[0],
+        rows=len(exact),
+        two_qubit_gates=subject.compiled.two_qubit_gates,
+        expected_errors=expected_errors(subject.compiled),
+        uniform=float(total_variation(exact, uniform(exact)).mean()),
+        prior_mean=float(total_variation(exact, prior_mean(exact)).mean()),
+        floor=float(shot_floor_total_variation(exact, settings.shots[0]).mean()),
+        predictions=found,
+        hopeless=None,
+        target=None if target is None else predictor.target(target, found),
+        training=training,
+    )
+    return advice.model_copy(update={"hopeless": _hopeless(advice)})
+
+
+def simulator_of(device: str) -> str:
+    """Where to predict for a device: itself, or the engine with a paid device's calibration.
+
+    Args:
+        device: backend name.
+    """
+    return f"engine:{device.partition(':')[2]}" if is_vendor(device) else device
+
+
+def _hopeless(advice: Advice) -> str | None:
+    best = advice.best
+    errors = advice.expected_errors
+    said = "" if errors is None else f"; two-qubit errors add to {errors:.2f}"
+    many = errors is not None and errors > MAX_TWO_QUBIT_ERRORS
+    if many:
+        said += f", above {MAX_TWO_QUBIT_ERRORS:g}"
+    if best.tvd is None:
+        return f"every pipeline is refused, the first: {best.refused}"
+    if best.tvd.value < advice.constant:
+        return None
+    return (
+        f"the best, {best.asked}, is predicted {best.tvd.value:.3f} away from exact at "
+        f"{advice.shots:,} shots, a constant that needs no QPU {advice.constant:.3f}{said}"
+    )
+
+
+class Predictor:
+    """Tries pipelines on near-Clifford circuits, which are made once.
+
+    Args:
+        subject: the model's circuit on a device.
+        settings: pipelines, repeats, share, seed.
+        training: circuits.
+        keep: see :data:`KEEP`.
+        done: told how many of how many steps are finished.
+    """
+
+    def __init__(
+        self,
+        subject: BenchSubject,
+        settings: BenchSettings,
+        *,
+        training: int = TRAINING,
+        keep: float = KEEP,
+        done: Callable[[int, int], None] = lambda _finished, _total: None,
+    ) -> None:
+        rng = np.random.default_rng([settings.seed, training])
+        self._settings = settings
+        self._circuits = training_subjects(subject, training, keep, rng)
+        self._sources = [CountSource(subject.backend) for _ in self._circuits]
+        self._compiled = subject.compiled
+        self._done = done
+
+    def ranked(self, shots: int) -> tuple[Prediction, ...]:
+        """Predictions of all pipelines at a budget, best first, refused last."""
+        found = []
+        for place, text in enumerate(self._settings.pipelines):
+            found.append(self.predict(text, shots))
+            self._done(place + 1, len(self._settings.pipelines))
+        return tuple(sorted(found, key=lambda p: p.tvd.value if p.tvd else 2.0))
+
+    def predict(self, text: str, shots: int) -> Prediction:
+        """Mean distance of a pipeline over the training circuits.
+
+        Raises:
+            MitigationError: the text is no pipeline.
+        """
+        pipeline = resolve(text, self._compiled, share=self._settings.share)
+        try:
+            values = [self._distances(i, text, shots) for i in range(len(self._circuits))]
+        except (MitigationError, BackendError) as error:
+            return Prediction(asked=text, pipeline=str(pipeline), refused=str(error))
+        return Prediction(asked=text, pipeline=str(pipeline), tvd=crossed_mean(np.array(values)))
+
+    def _distances(self, place: int, text: str, shots: int) -> FloatArray:
+        """``(repeats,)`` mean distances on one training circuit."""
+        circuit, settings = self._circuits[place], self._settings
+        pipeline = resolve(text, circuit.compiled, share=settings.share)
+        program = build_program(
+            pipeline,
+            circuit.backend,
+            circuit.compiled,
+            circuit.angles,
+            shots=shots,
+            seed=settings.seed,
+        )
+        out = []
+        for repeat in range(settings.repeats):
+            seed = stream_seed(settings.seed, f"advise {place} {repeat}")
+            found = program.combine(self._sources[place].counts(program, seed))
+            if found.probabilities is None:
+                raise MitigationError(f"Advice must have distributions, but {text} gives none")
+            out.append(float(total_variation(circuit.exact, found.probabilities).mean()))
+        return np.array(out)
+
+    def target(self, wanted: float, ranked: Sequence[Prediction]) -> Target:
+        """The fewest shots at which one of the two best pipelines is predicted to reach it."""
+        start = self._settings.shots[0]
+        budgets = [start // 8, start, 8 * start, _LARGEST_FACTOR * start]
+        chosen: tuple[float, str] | None = None
+        least = 1.0
+        for prediction in [p for p in ranked if p.tvd][:2]:
+            curve = []
+            for shots in budgets:
+                found = self.predict(prediction.asked, shots).tvd if shots else None
+                if found is not None:
+                    curve.append((shots, found.value))
+            least = min(least, *(value for _, value in curve))
+            shots_needed = crossing(curve, wanted)
+            if shots_needed is not None and (chosen is None or shots_needed < chosen[0]):
+                chosen = (shots_needed, prediction.asked)
+        return Target(
+            tvd=wanted,
+            asked=None if chosen is None else chosen[1],
+            shots=None if chosen is None else int(np.ceil(chosen[0])),
+            most=budgets[-1],
+            reached=least,
+        )
+
+
+def crossing(curve: Sequence[tuple[int, float]], wanted: float) -> float | None:
+    """Shots at which a curve of (shots, distance), shots rising, comes down to a distance.
+
+    Straight between neighbours in logarithms; the first budget where that reaches already,
+    ``None`` where none does.
+    """
+    before: tuple[int, float] | None = None
+    for shots, value in curve:
+        if value <= wanted:
+            if before is None or value <= 0:
+                return float(shots)
+            part = np.log(before[1] / wanted) / np.log(before[1] / value)
+            return float(before[0] * (shots / before[0]) ** part)
+        before = (shots, value)
+    return None
