@@ -34,6 +34,7 @@ from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import QM9, sample_molecules
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.latent.priors import PositiveOrthant, Prior, UniformSphere, VMFMixture
+from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
 from qhw.models.base import MoleculeVAE
 from qhw.models.checkpoint import CheckpointError, ModelCard, code_version, load, shipped
@@ -93,17 +94,7 @@ def compare(
     model, card = load(settings.model)
     exact = ExactModel(model.double())
     sample = sample_molecules()
-    runner = StageRunner(
-        backend=backend,
-        shots=settings.shots,
-        preparation=settings.preparation,
-        mitigation=settings.mitigation,
-        seed=settings.seed,
-        notify=notify,
-        calibrations=read_calibrations(settings.calibrations, backend.name),
-        own_raw=settings.own_raw,
-        moment=moment,
-    )
+    runner = stage_runner(settings, backend, notify, moment)
     outcome = _run(settings, exact, runner, sample)
     notify("judging molecules")
     judged: dict[SourceKey, MoleculeBatch] = {**outcome.molecules, "qm9": sample.molecules}
@@ -128,6 +119,47 @@ def compare(
         provenance=_provenance(command, start, snapshot),
     )
     return Comparison(result, outcome, snapshot)
+
+
+def stage_runner(
+    settings: Settings, backend: Backend, notify: Notify, moment: datetime | None = None
+) -> StageRunner:
+    """What runs the circuits of a task.
+
+    Args:
+        settings: what to do.
+        backend: where.
+        notify: told what is being done.
+        moment: to which ages of calibrations are counted, by default now.
+
+    Raises:
+        ValueError: an option that the mitigation would ignore, or a bad calibration file.
+    """
+    names = (
+        {technique.name for technique in Pipeline.parse(settings.mitigation).techniques}
+        if settings.mitigation != DEFAULT
+        else {"readout"}
+    )
+    if settings.calibrations and "readout" not in names:
+        raise ValueError(
+            f"Argument `calibrations` must be left out of mitigation {settings.mitigation}"
+        )
+    if settings.with_raw and settings.mitigation in PLAIN:
+        raise ValueError(
+            f"Argument `with_raw` must be left out of mitigation {settings.mitigation}, whose "
+            "counts are raw counts"
+        )
+    return StageRunner(
+        backend=backend,
+        shots=settings.shots,
+        preparation=settings.preparation,
+        mitigation=settings.mitigation,
+        seed=settings.seed,
+        notify=notify,
+        calibrations=read_calibrations(settings.calibrations, backend.name),
+        own_raw=settings.own_raw,
+        moment=moment,
+    )
 
 
 def _run(settings: Settings, exact: ExactModel, runner: StageRunner, sample: QM9) -> Outcome:
@@ -203,16 +235,6 @@ def _check_used(settings: Settings) -> None:
         "kappa": (settings.kappa is not None, ("reconstruct",)),
         "draw": (not settings.draw, ("reconstruct",)),
     }
-    names = {technique.name for technique in Pipeline.parse(settings.mitigation).techniques}
-    if settings.calibrations and "readout" not in names:
-        raise ValueError(
-            f"Argument `calibrations` must be left out of mitigation {settings.mitigation}"
-        )
-    if settings.with_raw and settings.mitigation in PLAIN:
-        raise ValueError(
-            f"Argument `with_raw` must be left out of mitigation {settings.mitigation}, whose "
-            "counts are raw counts"
-        )
     for name, (given, tasks) in used_by.items():
         if given and settings.task not in tasks:
             raise ValueError(

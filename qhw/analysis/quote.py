@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
 
 import numpy as np
 
-from backends.base import CompiledTemplate
+from backends.base import Backend, BackendError, CompiledTemplate
 from backends.vendor import Submission, VendorBackend
+from qhw.analysis.compare import stage_runner
+from qhw.analysis.mitigated import MitigationPlan
 from qhw.analysis.result import Settings
 from qhw.analysis.stage import Notify, Role
 from qhw.circuits.templates import build_template
 from qhw.jobs.intent import PlannedJob, plan_jobs
+from qhw.jobs.money import to_micro
 from qhw.models.checkpoint import load
 
 _ROLES: dict[str, tuple[Role, ...]] = {
@@ -29,12 +34,17 @@ class StageQuote:
     Attributes:
         role: which circuit of the model.
         compiled: for the device.
-        jobs: vendor jobs; their angles are zeros, which no price depends on.
+        jobs: vendor jobs, mitigation included; their angles are zeros, which no price depends on.
+        plan: what mitigation runs, ``None`` where that is the circuit itself and no more.
+        plain_micro: price of the circuit itself with as many shots, millionths of a dollar;
+            ``None`` where the device would not take that.
     """
 
     role: Role
     compiled: CompiledTemplate
     jobs: tuple[PlannedJob, ...]
+    plan: MitigationPlan | None
+    plain_micro: int | None
 
     @property
     def micro(self) -> int:
@@ -46,30 +56,64 @@ class StageQuote:
         """The most the vendor may charge, millionths of a dollar."""
         return sum(job.reserve_micro for job in self.jobs)
 
+    @property
+    def executions(self) -> int:
+        """Bound circuits."""
+        return sum(len(job.submission.angles) for job in self.jobs)
 
-def quote(settings: Settings, vendor: VendorBackend, notify: Notify) -> tuple[StageQuote, ...]:
+    @property
+    def total_shots(self) -> int:
+        """Of all of them."""
+        return sum(len(job.submission.angles) * job.submission.shots for job in self.jobs)
+
+
+def quote(
+    settings: Settings, vendor: VendorBackend, notify: Notify, moment: datetime | None = None
+) -> tuple[StageQuote, ...]:
     """Compile, check and price every stage of a run.
 
     Args:
         settings: of the run.
         vendor: the device.
         notify: told what is being done.
+        moment: to which ages of calibrations are counted, by default now.
 
     Raises:
         CheckpointError: the model is unknown or damaged.
+        MitigationError: pipeline, shots, circuit, device and calibration do not go together.
         BackendError: the device would refuse it, or its price is unknown.
     """
     model, _ = load(settings.model)
     plans = {"encoder": model.encoder_plan, "decoder": model.decoder_plan}
+    # circuits are built for a device's name; nothing runs on it here
+    runner = stage_runner(settings, cast(Backend, vendor), notify, moment)
     stages = []
     for role in _ROLES[settings.task]:
         notify(f"{role}: compiling for {vendor.name}")
         template = build_template(plans[role](), settings.preparation, name=role)
         compiled = vendor.compile(template.circuit, seed=settings.seed)
         angles = np.zeros((settings.molecules, len(compiled.parameter_names)))
-        jobs = plan_jobs(vendor, Submission(compiled, angles, settings.shots))
-        stages.append(StageQuote(role, compiled, jobs))
+        notify(f"{role}: checking and pricing")
+        plain = Submission(compiled, angles, settings.shots)
+        plan = runner.plan(role, compiled, angles)
+        jobs = plan_jobs(vendor, plain) if plan is None else _jobs_of(vendor, plan)
+        stages.append(StageQuote(role, compiled, jobs, plan, _price(vendor, plain)))
     return tuple(stages)
+
+
+def _jobs_of(vendor: VendorBackend, plan: MitigationPlan) -> tuple[PlannedJob, ...]:
+    return tuple(
+        job
+        for batch in plan.batches
+        for job in plan_jobs(vendor, Submission(batch.compiled, batch.angles, batch.shots))
+    )
+
+
+def _price(vendor: VendorBackend, submission: Submission) -> int | None:
+    try:
+        return sum(to_micro(vendor.estimate(part).usd) for part in vendor.split(submission))
+    except BackendError:
+        return None
 
 
 def reserved_later(stages: tuple[StageQuote, ...]) -> dict[str, int]:

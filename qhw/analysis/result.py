@@ -14,14 +14,14 @@ from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
 from backends.registry import is_vendor
 from calibration.parts import Frozen, Utc
-from qhw.mitigation.pipeline import canonical
+from qhw.mitigation.default import canonical
 
 SCHEMA_VERSION = 1
 """Version written by this code; every version up to it is read."""
 
 Task = Literal["generate", "encode", "reconstruct"]
 Mitigation = Annotated[str, AfterValidator(canonical)]
-"""A pipeline's text, such as ``twirl(8)+readout+zne(1,3)``; ``none`` and ``readout`` among them."""
+"""A pipeline's text, such as ``twirl(8)+readout+zne(1,3)``; ``none``, ``readout``, ``default``."""
 PLAIN = ("none", "readout")
 """Pipelines that need no circuit but the one that is run anyway: raw counts serve them."""
 Preparation = Literal["exact", "brickwork"]

@@ -31,7 +31,7 @@ from qhw.circuits.templates import CircuitTemplate, build_template, data_angles
 from qhw.mitigation.base import Context
 from qhw.mitigation.calibrate import correct_counts, measured_device_qubits
 from qhw.mitigation.correction import check_calibration
-from qhw.mitigation.pipeline import Pipeline
+from qhw.mitigation.default import resolve
 from qhw.mitigation.program import build_program
 from qhw.mitigation.readout import ReadoutCorrection, correct_readout
 
@@ -110,7 +110,7 @@ class Stage:
         return self.shots if self.pipeline is None else self.pipeline.effective_shots
 
     def distributions(self) -> dict[SourceKey, FloatArray]:
-        """What the device gave by source: ``device_raw`` and, if there is one, what became of it."""
+        """What the device gave by source: raw, and what was made of that if anything."""
         out: dict[SourceKey, FloatArray] = {"device_raw": self.raw}
         if self.correction is not None:
             out["device_readout"] = self.correction.probabilities
@@ -127,7 +127,7 @@ class StageRunner:
         backend: where.
         shots: per row.
         preparation: how amplitudes are loaded.
-        mitigation: text of a pipeline; adds its distributions to the raw ones.
+        mitigation: text of a pipeline, or ``default``; adds its distributions to the raw ones.
         seed: transpiler, preparation fit and shots.
         notify: told what is being done.
         calibrations: measured readout; the first that covers a circuit's qubits is used. Empty: the
@@ -210,7 +210,7 @@ class StageRunner:
             check_calibration(compiled, known)
             return None
         program = build_program(
-            Pipeline.parse(self.mitigation),
+            resolve(self.mitigation, compiled),
             self.backend,
             compiled,
             angles,

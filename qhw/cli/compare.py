@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, out, steps
-from qhw.cli.options import DEFAULT_DEVICE, RUNS, Device, Json, Model, Out, Prior, Seed, Shots
+from qhw.cli.options import (
+    DEFAULT_DEVICE,
+    RUNS,
+    Device,
+    Json,
+    Mitigation,
+    Model,
+    Out,
+    Prior,
+    Seed,
+    Shots,
+    WithRaw,
+)
 
 if TYPE_CHECKING:
     from qhw.analysis.compare import Comparison
@@ -30,9 +42,8 @@ def compare_command(
         str, typer.Option(help="generate, encode or reconstruct (the whole way on the device).")
     ] = "generate",
     seed: Seed = 0,
-    mitigation: Annotated[str, typer.Option(help="none or readout; raw is always shown.")] = (
-        "readout"
-    ),
+    mitigation: Mitigation = "readout",
+    with_raw: WithRaw = False,
     preparation: Annotated[
         str, typer.Option(help="How amplitudes are loaded: brickwork (shallow, fitted) or exact.")
     ] = "brickwork",
@@ -69,6 +80,7 @@ def compare_command(
         task=task,
         seed=seed,
         mitigation=mitigation,
+        with_raw=with_raw,
         preparation=preparation,
         prior=prior,
         kappa=kappa,
@@ -105,6 +117,8 @@ def command_line(settings: Settings, command: str = "compare") -> str:
     for name, value in settings.model_dump(exclude_defaults=True).items():
         if name == "draw":
             words += ["--no-draw"]
+        elif name == "with_raw":
+            words += ["--with-raw"]
         elif name == "calibrations":
             words += [word for path in value for word in ("--calibration", path)]
         else:

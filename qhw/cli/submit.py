@@ -155,16 +155,32 @@ def _quote_document(stages: tuple[StageQuote, ...]) -> dict[str, object]:
             {
                 "role": stage.role,
                 "jobs": len(stage.jobs),
-                "circuits": sum(len(job.submission.angles) for job in stage.jobs),
+                "circuits": stage.executions,
                 "shots": stage.jobs[0].submission.shots,
+                "total_shots": stage.total_shots,
                 "two_qubit_gates": stage.compiled.two_qubit_gates,
                 "usd": stage.micro / 1e6,
                 "most_usd": stage.reserve_micro / 1e6,
                 "qpu_seconds": [job.cost.qpu_seconds for job in stage.jobs],
                 "basis": stage.jobs[0].cost.basis,
+                "mitigation": _mitigation_document(stage),
             }
             for stage in stages
         ],
+    }
+
+
+def _mitigation_document(stage: StageQuote) -> dict[str, object] | None:
+    if stage.plan is None:
+        return None
+    program = stage.plan.program
+    return {
+        "pipeline": str(program.pipeline),
+        "templates": len(stage.plan.batches),
+        "shot_multiplier": program.shot_multiplier,
+        "needs": list(program.pipeline.needs),
+        "raw_shots": sum(batch.shots for batch in stage.plan.raw_batches),
+        "usd_without": None if stage.plain_micro is None else stage.plain_micro / 1e6,
     }
 
 
@@ -172,16 +188,34 @@ def _print_quote(stages: tuple[StageQuote, ...]) -> None:
     from qhw.jobs.money import show_money
 
     for stage in stages:
-        rows = sum(len(job.submission.angles) for job in stage.jobs)
+        shots = stage.jobs[0].submission.shots
+        each = f"{shots} shots each" if stage.plan is None else f"{stage.total_shots} shots in all"
         out.print(
-            f"{stage.role}: {show_money(stage.micro)}, {len(stage.jobs)} jobs, {rows} circuits of "
-            f"{stage.compiled.two_qubit_gates} two-qubit gates, "
-            f"{stage.jobs[0].submission.shots} shots each; {stage.jobs[0].cost.basis}",
+            f"{stage.role}: {show_money(stage.micro)}, {len(stage.jobs)} jobs, "
+            f"{stage.executions} circuits of {stage.compiled.two_qubit_gates} two-qubit gates"
+            f"{'' if stage.plan is None else ' and more'}, {each}; {stage.jobs[0].cost.basis}",
             markup=False,
             soft_wrap=True,
         )
+        if stage.plan is not None:
+            out.print(_mitigation_line(stage), markup=False, soft_wrap=True)
     total, most = (
         show_money(sum(getattr(stage, which) for stage in stages))
         for which in ("micro", "reserve_micro")
     )
     out.print(f"total: {total}; budgets must hold {most}, the most it may cost", markup=False)
+
+
+def _mitigation_line(stage: StageQuote) -> str:
+    from qhw.jobs.money import show_money
+
+    assert stage.plan is not None  # asked for by the caller
+    program = stage.plan.program
+    without = "not possible" if stage.plain_micro is None else show_money(stage.plain_micro)
+    needs = f"; needs {', '.join(program.pipeline.needs)}" if program.pipeline.needs else ""
+    raw = sum(batch.shots for batch in stage.plan.raw_batches)
+    return (
+        f"  {program.pipeline}: {len(stage.plan.batches)} circuits in place of one, "
+        f"{program.shot_multiplier:.2f} times the shots at the device's own noise; the circuit "
+        f"alone with as many shots: {without}; raw counts from {raw} shots a row{needs}"
+    )

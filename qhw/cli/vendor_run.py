@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,14 @@ class VendorRun:
         settings: of the main job.
         backend: the device behind the ledger.
         config: caps and patience.
+        moment: when it was begun; calibrations it uses need not stay fresh after that.
     """
 
     ledger: Ledger
     settings: Settings
     backend: LedgerBackend
     config: Config
+    moment: datetime
 
     @classmethod
     def new(cls, settings: Settings, budget: str | None, project: str, command: str) -> VendorRun:
@@ -66,7 +69,7 @@ class VendorRun:
         ledger = Ledger.open()
         vendor = get_vendor(settings.device)
         backend = LedgerBackend(ledger, request, vendor.name, lambda: vendor, caps, config.patience)
-        return cls(ledger, settings, backend, config)
+        return cls(ledger, settings, backend, config, datetime.now(UTC))
 
     @classmethod
     def of(cls, ledger: Ledger, name: str) -> VendorRun:
@@ -91,7 +94,7 @@ class VendorRun:
             return made[0]
 
         backend = LedgerBackend(ledger, request, record.backend, vendor, caps, config.patience)
-        return cls(ledger, settings, backend, config)
+        return cls(ledger, settings, backend, config, record.created)
 
     @property
     def id(self) -> str:
@@ -100,7 +103,7 @@ class VendorRun:
 
     def prepare(self, tell: Notify) -> tuple[StageQuote, ...]:
         """Compile, check and price every stage; nothing is written down."""
-        stages = quote(self.settings, self.backend.vendor(), tell)
+        stages = quote(self.settings, self.backend.vendor(), tell, self.moment)
         self.backend.later = reserved_later(stages)
         self.backend.compiled = {stage.role: stage.compiled for stage in stages}
         return stages
@@ -175,7 +178,11 @@ class VendorRun:
         request = self.backend.request
         try:
             return compare(
-                self.settings, backend=self.backend, command=request.command, notify=tell
+                self.settings,
+                backend=self.backend,
+                command=request.command,
+                notify=tell,
+                moment=self.moment,
             )
         except TooFewRowsError as error:
             self.ledger.write(lambda connection: release_later(connection, self.id))

@@ -46,6 +46,15 @@ def resolve(text: str, compiled: CompiledTemplate, *, share: float = 0.0) -> Pip
     return Pipeline(tuple(_paying(t, share) for t in found.techniques)) if share else found
 
 
+def canonical(text: str) -> str:
+    """A pipeline's text as this version writes it; ``default`` stays.
+
+    Raises:
+        MitigationError: as :meth:`Pipeline.parse`.
+    """
+    return DEFAULT if text.strip() == DEFAULT else str(Pipeline.parse(text))
+
+
 def default_pipeline(compiled: CompiledTemplate) -> Pipeline:
     """Twirling where the native gate allows it, readout, and extrapolation that shrinks.
 

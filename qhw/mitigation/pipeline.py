@@ -20,6 +20,7 @@ from qhw.mitigation.cdr import CliffordRegression
 from qhw.mitigation.correction import ReadoutTechnique
 from qhw.mitigation.dd import Decoupling
 from qhw.mitigation.lre import LayerwiseRichardson
+from qhw.mitigation.pec import ErrorCancellation
 from qhw.mitigation.twirl import PauliTwirl
 from qhw.mitigation.zne import ZeroNoise
 
@@ -97,15 +98,6 @@ class Pipeline:
         if text.strip() == "none":
             return cls()
         return cls(tuple(_technique(part) for part in _split(text)))
-
-
-def canonical(text: str) -> str:
-    """A pipeline's text as this version writes it.
-
-    Raises:
-        MitigationError: as :meth:`Pipeline.parse`.
-    """
-    return str(Pipeline.parse(text))
 
 
 _PART = re.compile(r"\s*([a-z0-9]+)\s*(?:\(([^()]*)\))?\s*")
@@ -211,6 +203,14 @@ def _lre(words: Words, options: Options) -> Technique:
     return LayerwiseRichardson(*(whole("lre", w) for w in words))
 
 
+def _pec(words: Words, options: Options) -> Technique:
+    _only("pec", words, 1, options, ("limit",))
+    default = ErrorCancellation()
+    samples = whole("pec", words[0]) if words else default.samples
+    limit = number("pec", options["limit"]) if options else default.limit
+    return ErrorCancellation(samples, limit)
+
+
 TECHNIQUES: dict[str, Callable[[Words, Options], Technique]] = {
     "dd": _dd,
     "twirl": _twirl,
@@ -218,5 +218,6 @@ TECHNIQUES: dict[str, Callable[[Words, Options], Technique]] = {
     "zne": _zne,
     "cdr": _cdr,
     "lre": _lre,
+    "pec": _pec,
 }
 """Maker of every technique from its arguments and options."""
