@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from backends.base import Backend, CircuitBatch
 from calibration.readout import ReadoutCalibration
+from qhw.chem.structure import MoleculeStructure
 
 FloatArray = NDArray[np.float64]
 Quantity = Literal["distribution", "expectation"]
@@ -95,6 +96,7 @@ class Context:
         calibration: measured readout, ``None`` for the snapshot's error rates.
         moment: to which the calibration's age is counted, ``None`` for now; a run taken up again
             is judged by when it was submitted.
+        structure: of the exact outcomes, where a model declares one and obeys it.
     """
 
     backend: Backend
@@ -103,6 +105,7 @@ class Context:
     features: FloatArray | None = None
     calibration: ReadoutCalibration | None = None
     moment: datetime | None = None
+    structure: MoleculeStructure | None = None
 
     def rng(self, label: str) -> np.random.Generator:
         """Generator of one batch's random choices: the same for the same seed and label."""

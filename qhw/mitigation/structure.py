@@ -1,0 +1,219 @@
+"""``structure``: what a model's exact outcomes must look like, used as a prior on noisy ones.
+
+Only for models that declare it and whose exact outcomes obey it (:func:`checked_structure`). In
+this order:
+
+1. background: the mean of outcomes that must be empty is the floor that depolarisation put under
+   all of them, and is subtracted; no shot is spent on it;
+2. blocks: every atom's outcomes are scaled to their known sum;
+3. types: the largest of an atom's four type outcomes gets all that belongs to them.
+
+Blocks alone would make the floor part of the coordinates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.base import CircuitBatch
+from qhw.chem.encoding import N_AMPLITUDES, Slots, decode, slots
+from qhw.chem.structure import MoleculeStructure
+from qhw.mitigation.base import DISTRIBUTION, Context, Estimate, MitigationError, Quantity
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+OBEYED = 0.02
+"""Largest total variation by which the step may move a model's exact distributions on average."""
+_TYPE_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Structure:
+    """``structure``: background, blocks and types, last in a pipeline."""
+
+    name: ClassVar[str] = "structure"
+    rank: ClassVar[int] = 3
+    valid_for: ClassVar[frozenset[Quantity]] = DISTRIBUTION
+
+    def __str__(self) -> str:
+        return "structure"
+
+    @property
+    def circuits(self) -> int:
+        """The circuit itself."""
+        return 1
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """A model whose exact outcomes are molecules: a prior, not a measurement."""
+        return ("model prior: exact outcomes are encoded molecules",)
+
+    def build(self, batch: CircuitBatch, context: Context) -> StructureStep:
+        """The circuit itself.
+
+        Raises:
+            MitigationError: the model declares no structure, or measures something else.
+        """
+        if context.structure is None:
+            raise MitigationError(
+                "structure must have a model that declares its outcomes to be encoded molecules, "
+                "but this one does not"
+            )
+        if 2**batch.compiled.n_measured != N_AMPLITUDES:
+            raise MitigationError(
+                f"structure must have circuits that measure {N_AMPLITUDES} outcomes, but this one "
+                f"measures {2**batch.compiled.n_measured}"
+            )
+        return StructureStep((batch,), context.structure)
+
+
+@dataclass(frozen=True, eq=False)
+class StructureStep:
+    """One batch, to be corrected.
+
+    Attributes:
+        batches: the circuit.
+        structure: of its exact outcomes.
+    """
+
+    batches: tuple[CircuitBatch, ...]
+    structure: MoleculeStructure
+
+    def combine(self, results: Sequence[Estimate], context: Context) -> Estimate:
+        """The nearest thing to a molecule; error bars are those given the atoms and their types."""
+        del context
+        return structured(results[0], self.structure)
+
+
+def checked_structure(structure: MoleculeStructure | None, exact: FloatArray) -> MoleculeStructure:
+    """A model's structure, refused where its own exact distributions violate it.
+
+    Args:
+        structure: as the model declares it.
+        exact: ``(B, 128)`` exact distributions of the model.
+
+    Raises:
+        MitigationError: none is declared, or the step would move exact distributions by more than
+            a total variation of :data:`OBEYED` on average.
+    """
+    if structure is None:
+        raise MitigationError(
+            "structure must have a model that declares its outcomes to be encoded molecules, but "
+            "this one does not"
+        )
+    cleaned = structured(Estimate(exact, np.zeros_like(exact)), structure).values
+    moved = float(0.5 * np.abs(cleaned - exact).sum(axis=1).mean())
+    if moved > OBEYED:
+        leak = float(exact[:, structure.empty].sum(axis=1).mean())
+        raise MitigationError(
+            f"structure must have a model whose exact outcomes are encoded molecules within a "
+            f"total variation of {OBEYED:g}, but these are {moved:.2g} away ({leak:.1%} of their "
+            "weight lies where none may be)"
+        )
+    return structure
+
+
+def structured(measured: Estimate, structure: MoleculeStructure) -> Estimate:
+    """Background, blocks and types, in that order.
+
+    Args:
+        measured: ``(B, 128)`` frequencies or quasi-probabilities.
+        structure: of the exact outcomes.
+    """
+    flat = subtract_background(measured, structure)
+    counts = atom_counts(flat.values, structure)
+    found = snap_types(normalise_blocks(flat, structure, counts), structure, counts)
+    floor = flat.record["background"]
+    return Estimate(found.values, found.variance, 0, measured.record).noted(
+        structure={"background": floor, "atoms": counts.tolist()}
+    )
+
+
+def subtract_background(measured: Estimate, structure: MoleculeStructure) -> Estimate:
+    """Take the mean of the outcomes that must be empty from all outcomes.
+
+    The rest is not scaled up: blocks are scaled afterwards.
+    """
+    empty = structure.empty
+    floor = measured.values[:, empty].mean(axis=1, keepdims=True)
+    spread = measured.variance[:, empty].sum(axis=1, keepdims=True) / len(empty) ** 2
+    return Estimate(measured.values - floor, measured.variance + spread, 0, measured.record).noted(
+        background=floor[:, 0].tolist()
+    )
+
+
+def atom_counts(values: FloatArray, structure: MoleculeStructure) -> IntArray:
+    """Number of atoms of every row ``(B,)``: that of the molecule that fits best."""
+    roots = np.sqrt(np.maximum(values, 0.0))
+    return decode(roots, layout=structure.layout, box=structure.box).counts
+
+
+def normalise_blocks(
+    measured: Estimate, structure: MoleculeStructure, counts: IntArray
+) -> Estimate:
+    """Scale every atom's outcomes to the sum ``1/n``; negative ones and those of no atom become 0.
+
+    Args:
+        measured: ``(B, 128)``.
+        structure: of the exact outcomes.
+        counts: atoms of every row ``(B,)``.
+    """
+    values, variance = np.zeros_like(measured.values), np.zeros_like(measured.variance)
+    for n, rows, where in _by_count(structure, counts):
+        block = np.concatenate([where.places, where.types, where.aux[:, None]], axis=1)
+        index = (rows[:, None, None], block)
+        values[index], variance[index] = _scaled(
+            measured.values[index], measured.variance[index], 1.0 / n
+        )
+    return Estimate(values, variance, 0, measured.record)
+
+
+def snap_types(measured: Estimate, structure: MoleculeStructure, counts: IntArray) -> Estimate:
+    """The largest type outcome of every atom gets ``1/(4n)``, its place and auxiliary the rest.
+
+    Args:
+        measured: ``(B, 128)`` with normalised blocks.
+        structure: of the exact outcomes.
+        counts: atoms of every row ``(B,)``.
+    """
+    values, variance = measured.values.copy(), measured.variance.copy()
+    for n, rows, where in _by_count(structure, counts):
+        types = (rows[:, None, None], where.types)
+        best = measured.values[types].argmax(axis=-1)[..., None] == np.arange(4)
+        values[types] = best * _TYPE_SHARE / n
+        variance[types] = 0.0
+        rest = (rows[:, None, None], np.concatenate([where.places, where.aux[:, None]], axis=1))
+        values[rest], variance[rest] = _scaled(
+            measured.values[rest], measured.variance[rest], (1.0 - _TYPE_SHARE) / n
+        )
+    return Estimate(values, variance, 0, measured.record)
+
+
+def _by_count(
+    structure: MoleculeStructure, counts: IntArray
+) -> list[tuple[int, IntArray, Slots]]:
+    found = []
+    for n in np.unique(counts):
+        found.append((int(n), np.flatnonzero(counts == n), slots(structure.layout, int(n))))
+    return found
+
+
+def _scaled(values: FloatArray, variance: FloatArray, total: float) -> tuple[FloatArray, FloatArray]:
+    """Last axis scaled to a sum, negative values cut; variances as of independent values.
+
+    ``x_j = t v_j / sum_k v_k`` has ``dx_j = t (dv_j - x_j/t sum_k dv_k) / sum_k v_k``. Where
+    nothing is left, the sum is divided evenly.
+    """
+    cut = np.maximum(values, 0.0)
+    whole = cut.sum(axis=-1, keepdims=True)
+    size = values.shape[-1]
+    share = np.divide(cut, whole, where=whole > 0, out=np.full_like(cut, 1.0 / size))
+    own = (1 - 2 * share) * variance + share**2 * variance.sum(axis=-1, keepdims=True)
+    spread = np.divide(own, whole**2, where=whole > 0, out=np.full_like(cut, 1.0))
+    return total * share, total**2 * spread
