@@ -21,6 +21,7 @@ from qhw.mitigation.correction import ReadoutTechnique
 from qhw.mitigation.dd import Decoupling
 from qhw.mitigation.lre import LayerwiseRichardson
 from qhw.mitigation.pec import ErrorCancellation
+from qhw.mitigation.structure import Structure
 from qhw.mitigation.twirl import PauliTwirl
 from qhw.mitigation.zne import ZeroNoise
 
@@ -172,6 +173,11 @@ def _dd(words: Words, options: Options) -> Technique:
     return Decoupling(words[0]) if words else Decoupling()  # type: ignore[arg-type]  # checked there
 
 
+def _structure(words: Words, options: Options) -> Technique:
+    _only("structure", words, 0, options, ())
+    return Structure()
+
+
 def _readout(words: Words, options: Options) -> Technique:
     _only("readout", words, 1, options, ("share",))
     share = number("readout", options.get("share", "0"))
@@ -215,6 +221,7 @@ TECHNIQUES: dict[str, Callable[[Words, Options], Technique]] = {
     "dd": _dd,
     "twirl": _twirl,
     "readout": _readout,
+    "structure": _structure,
     "zne": _zne,
     "cdr": _cdr,
     "lre": _lre,

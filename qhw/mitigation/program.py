@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches
 from calibration.readout import ReadoutCalibration, calibration_states, fit_readout
+from qhw.chem.structure import MoleculeStructure
 from qhw.mitigation.base import (
     Calibrating,
     Context,
@@ -215,6 +216,7 @@ def build_program(
     calibration: ReadoutCalibration | None = None,
     calibrate: bool = True,
     moment: datetime | None = None,
+    structure: MoleculeStructure | None = None,
 ) -> Program:
     """Everything a pipeline runs; nothing is run yet.
 
@@ -232,12 +234,13 @@ def build_program(
         calibrate: measure a calibration where the pipeline asks for one and none is given; not
             where one serves several programs.
         moment: to which the calibration's age is counted, by default now.
+        structure: of the model's exact outcomes, see :mod:`qhw.mitigation.structure`.
 
     Raises:
         MitigationError: pipeline, shots, circuit, device and calibration do not go together.
     """
     pipeline.check("distribution" if features is None else "expectation")
-    context = Context(backend, seed, len(angles), features, calibration, moment)
+    context = Context(backend, seed, len(angles), features, calibration, moment, structure)
     first: tuple[CircuitBatch, ...] = ()
     if calibrate:
         first, shots = calibration_batch(pipeline, compiled, context, shots, label)

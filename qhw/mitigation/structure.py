@@ -195,16 +195,16 @@ def snap_types(measured: Estimate, structure: MoleculeStructure, counts: IntArra
     return Estimate(values, variance, 0, measured.record)
 
 
-def _by_count(
-    structure: MoleculeStructure, counts: IntArray
-) -> list[tuple[int, IntArray, Slots]]:
+def _by_count(structure: MoleculeStructure, counts: IntArray) -> list[tuple[int, IntArray, Slots]]:
     found = []
     for n in np.unique(counts):
         found.append((int(n), np.flatnonzero(counts == n), slots(structure.layout, int(n))))
     return found
 
 
-def _scaled(values: FloatArray, variance: FloatArray, total: float) -> tuple[FloatArray, FloatArray]:
+def _scaled(
+    values: FloatArray, variance: FloatArray, total: float
+) -> tuple[FloatArray, FloatArray]:
     """Last axis scaled to a sum, negative values cut; variances as of independent values.
 
     ``x_j = t v_j / sum_k v_k`` has ``dx_j = t (dv_j - x_j/t sum_k dv_k) / sum_k v_k``. Where
