@@ -78,9 +78,10 @@ def make_workload(batch: int, n_blocks: int = 10) -> Workload:
     )
 
 
-def ours(workload: Workload) -> Callable[[], float]:
-    """Our step as the trainer does it, the draw from the vMF included."""
+def ours(workload: Workload, threads: int = 1) -> Callable[[], float]:
+    """Our step as the trainer does it with so many threads, the draw from the vMF included."""
     model = workload.model()
+    model.threads = threads
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     generator = torch.Generator().manual_seed(0)
 

@@ -27,6 +27,9 @@ class MoleculeVAE(nn.Module, ABC):
     latent_dim: int
     kappa: float
     """Concentration of the vMF latent used in training."""
+    spreads: ClassVar[bool] = False
+    """Whether :meth:`loss` itself spreads a batch over :attr:`threads`."""
+    threads: int = 1
 
     # -- quantum side --------------------------------------------------------------------------
     @abstractmethod

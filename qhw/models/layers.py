@@ -243,12 +243,17 @@ def _pair_gates(tables: _GateTables, angles: Tensor, dtype: torch.dtype) -> Tens
     steps = _zyz(padded[..., tables.euler], dtype)
     turned = steps[..., 0, :, :]
     for d in range(1, tables.depth):
-        turned = steps[..., d, :, :] @ turned
+        turned = _times(steps[..., d, :, :], turned)
     a, b = turned.tensor_split(2, dim=-3)
-    controlled = _controlled(tables, padded, dtype) @ b
+    controlled = _times(_controlled(tables, padded, dtype), b)
     lower = torch.stack([b, controlled], dim=-3)
     gates = a[..., :, None, :, None] * lower[..., :, :, None, :]
     return gates.reshape(*gates.shape[:-4], 4, 4)
+
+
+def _times(left: Tensor, right: Tensor) -> Tensor:
+    """Products of 2x2 matrices; a batched matrix product would wake threads for so little."""
+    return left[..., :, :1] * right[..., :1, :] + left[..., :, 1:] * right[..., 1:, :]
 
 
 def _zyz(euler: Tensor, dtype: torch.dtype) -> Tensor:

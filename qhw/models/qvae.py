@@ -66,6 +66,7 @@ class QVAE(MoleculeVAE):
     kind: ClassVar[str] = "qvae"
     Config: ClassVar[type[QVAEConfig]] = QVAEConfig
     latent_dim = 2**LATENT_WIRES
+    spreads = True
 
     def __init__(self, config: QVAEConfig, generator: torch.Generator) -> None:
         super().__init__()
@@ -165,6 +166,7 @@ class QVAE(MoleculeVAE):
             noise,
             self.config.layout,
             self.config.loss,
+            self.threads,
         )
 
     def loss(self, molecules: MoleculeBatch, generator: torch.Generator) -> dict[str, Tensor]:

@@ -61,8 +61,8 @@ class TrainConfig(BaseModel):
         molecules: train on the first so many of the training split; all by default.
         evaluate: molecules of the validation split measured at the end.
         checkpoint_every: epochs between states on disk.
-        threads: of torch during the run; with one, the usual choice for such small matrices, the
-            weights do not depend on how many cores there are.
+        threads: that a step may use. A model that spreads its batches itself gets the same
+            weights from any number; for others, which leave it to torch, one is the usual choice.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -179,7 +179,8 @@ def train(
     log = out / "log.jsonl"
     first = state.restore(model, run.optimizer, generator) if resume else 0
     _cut_log(log, first)
-    with _threads(config.threads):
+    model.threads = config.threads
+    with _threads(1 if model.spreads else config.threads):
         for epoch in _shown(range(first, config.epochs), config, progress):
             with log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(run.epoch(epoch)) + "\n")
