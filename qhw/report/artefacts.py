@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 from backends.export import to_openqasm3, to_qpy_bytes
 from qhw.analysis.compare import Comparison
 from qhw.analysis.molecule_scores import padded
-from qhw.analysis.result import SOURCE_LABELS, SourceKey
+from qhw.analysis.result import DEVICE_SOURCES, SOURCE_LABELS, SourceKey
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.sdf import to_sdf
 from qhw.chem.validity import judge
+from qhw.report.pipeline import write_mitigation
 
-SIDE_BY_SIDE: tuple[SourceKey, ...] = ("input", "exact", "device_raw", "device_readout")
+SIDE_BY_SIDE: tuple[SourceKey, ...] = ("input", "exact", *DEVICE_SOURCES)
 """Sources written to the SDF, row by row, in this order."""
 
 
 def write_artefacts(comparison: Comparison, folder: Path) -> None:
-    """Write result, molecules, circuits, snapshot and counts.
+    """Write result, molecules, circuits, snapshot, counts and what mitigation did.
 
     Args:
         comparison: a finished comparison.
@@ -37,6 +38,8 @@ def write_artefacts(comparison: Comparison, folder: Path) -> None:
     for stage in comparison.outcome.stages:
         (circuits / f"{stage.role}.qpy").write_bytes(to_qpy_bytes(stage.compiled))
         (circuits / f"{stage.role}.qasm").write_text(to_openqasm3(stage.compiled), "utf-8")
+        if stage.pipeline is not None:
+            write_mitigation(stage.role, stage.pipeline, folder)
     if comparison.snapshot is not None:
         (folder / "snapshot.json").write_text(comparison.snapshot.to_json(), encoding="utf-8")
     np.savez_compressed(folder / "counts.npz", allow_pickle=False, **_arrays(comparison))
@@ -92,4 +95,6 @@ def _arrays(comparison: Comparison) -> dict[str, NDArray[np.generic]]:
         arrays[f"{stage.role}_angles"] = stage.angles
         if stage.correction is not None:
             arrays[f"{stage.role}_readout_corrected"] = stage.correction.probabilities
+        if stage.pipeline is not None:
+            arrays[f"{stage.role}_mitigated"] = stage.pipeline.probabilities
     return arrays

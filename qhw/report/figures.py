@@ -16,6 +16,7 @@ from qhw.report.svg import SOFT, house_style, to_svg
 COLOURS: dict[SourceKey, str] = {
     "device_raw": "#e07b39",
     "device_readout": "#2673b8",
+    "device_mitigated": "#2673b8",
     "shots_only": "#3a9e6a",
     "prior_mean": "#9b6bb3",
     "uniform": "#8d97a3",
@@ -23,6 +24,7 @@ COLOURS: dict[SourceKey, str] = {
 _MARKS: dict[SourceKey, str] = {
     "device_raw": "o",
     "device_readout": "o",
+    "device_mitigated": "o",
     "shots_only": "_",
     "prior_mean": "D",
     "uniform": "s",
@@ -30,6 +32,7 @@ _MARKS: dict[SourceKey, str] = {
 _MARK_STYLE: dict[SourceKey, tuple[float, float, bool]] = {
     "device_raw": (6.5, 1.5, False),
     "device_readout": (6.5, 1.5, True),
+    "device_mitigated": (6.5, 1.5, True),
     "shots_only": (9.0, 1.8, True),
     "prior_mean": (5.0, 0.0, True),
     "uniform": (5.0, 0.0, True),
@@ -113,6 +116,7 @@ def _average(axes: Axes, metric: Metric) -> None:
     names = {
         "device_raw": "raw",
         "device_readout": "corrected",
+        "device_mitigated": "mitigated",
         "shots_only": "shot\nfloor",
         "prior_mean": "others'\nmean",
         "uniform": "uniform",

@@ -28,6 +28,7 @@ from qhw.report.drawing import structure_svg, view_json
 from qhw.report.figures import key_figure
 from qhw.report.format import duration, interval, number, percent
 from qhw.report.missing import missing_groups, rows_said
+from qhw.report.pipeline import fit_lines
 
 Likeness = Literal["same structure", "same atoms and bonds", "differs"]
 _HARDWARE = ("ibm:", "braket:")
@@ -41,6 +42,7 @@ _TITLES: dict[SourceKey, str] = {
     "exact": "exact",
     "device_raw": "device, raw",
     "device_readout": "device, corrected",
+    "device_mitigated": "device, mitigated",
 }
 
 
@@ -115,6 +117,8 @@ def render(comparison: Comparison, run_id: str) -> str:
         rows_said=rows_said(result),
         on_hardware=result.device.backend.startswith(_HARDWARE),
         missing=missing_groups(result),
+        mitigated=[c for c in result.circuits if c.mitigation is not None],
+        fit_lines=fit_lines,
     )
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 from qhw.analysis.result import SOURCE_LABELS, ComparisonResult, Metric, Section, SourceKey
 from qhw.report.format import duration, interval, number, percent, printable
 from qhw.report.missing import missing_groups, rows_said
+from qhw.report.pipeline import mitigation_line
 
 _GROUPS = 5
 """Reasons for missing rows shown; the report has all."""
@@ -88,6 +89,7 @@ def _facts(result: ComparisonResult) -> list[str]:
         f"loading fidelity {number(c.loading_fidelity_min)}"
         for c in result.circuits
     ]
+    lines += filter(None, map(mitigation_line, result.circuits))
     device, age = result.device, result.provenance.snapshot_age_days
     if device.snapshot is not None and device.taken is not None:
         lines.append(
