@@ -3,8 +3,8 @@
 Only for models that declare it and whose exact outcomes obey it (:func:`checked_structure`). In
 this order:
 
-1. background: the mean of outcomes that must be empty is the floor that depolarisation put under
-   all of them, and is subtracted; no shot is spent on it;
+1. background: outcomes that must be empty measure the floor that noise put under all of them,
+   which is subtracted; no shot is spent on it;
 2. blocks: every atom's outcomes are scaled to their known sum;
 3. types: the largest of an atom's four type outcomes gets all that belongs to them.
 
@@ -126,26 +126,44 @@ def structured(measured: Estimate, structure: MoleculeStructure) -> Estimate:
         measured: ``(B, 128)`` frequencies or quasi-probabilities.
         structure: of the exact outcomes.
     """
-    flat = subtract_background(measured, structure)
-    counts = atom_counts(flat.values, structure)
+    counts = atom_counts(subtract_background(measured, structure).values, structure)
+    flat = subtract_background(measured, structure, counts)
     found = snap_types(normalise_blocks(flat, structure, counts), structure, counts)
-    floor = flat.record["background"]
+    floor = flat.record["background"].tolist()
     return Estimate(found.values, found.variance, 0, measured.record).noted(
         structure={"background": floor, "atoms": counts.tolist()}
     )
 
 
-def subtract_background(measured: Estimate, structure: MoleculeStructure) -> Estimate:
-    """Take the mean of the outcomes that must be empty from all outcomes.
+def subtract_background(
+    measured: Estimate, structure: MoleculeStructure, counts: IntArray | None = None
+) -> Estimate:
+    """Take the floor, measured by outcomes that must be empty, from the others.
 
-    The rest is not scaled up: blocks are scaled afterwards.
+    Noise of circuits that load a state does not spread evenly: beyond the last atom it lies lower
+    than around the atoms, and highest beside a filled type. So an atom's floor is the mean of
+    both: of the outcomes no molecule fills, and of the atom's three lowest types. The rest is not
+    scaled up: blocks are scaled afterwards.
+
+    Args:
+        measured: ``(B, 128)`` frequencies or quasi-probabilities.
+        structure: of the exact outcomes.
+        counts: atoms of every row ``(B,)``; without them all have the floor of the outcomes that
+            no molecule fills.
     """
     empty = structure.empty
-    floor = measured.values[:, empty].mean(axis=1, keepdims=True)
-    spread = measured.variance[:, empty].sum(axis=1, keepdims=True) / len(empty) ** 2
-    return Estimate(measured.values - floor, measured.variance + spread, 0, measured.record).noted(
-        background=floor[:, 0].tolist()
-    )
+    floor = np.repeat(measured.values[:, empty].mean(axis=1)[:, None], N_AMPLITUDES, axis=1)
+    far = measured.variance[:, empty].sum(axis=1)[:, None] / len(empty) ** 2
+    spread = np.repeat(far, N_AMPLITUDES, axis=1)
+    for _, rows, where in [] if counts is None else _by_count(structure, counts):
+        types = (rows[:, None, None], where.types)
+        near = np.sort(measured.values[types], axis=-1)[..., :3].mean(axis=-1)[..., None]
+        near_spread = measured.variance[types].mean(axis=-1)[..., None] / 3
+        index = (rows[:, None, None], _block(where))
+        floor[index] = (floor[index] + near) / 2
+        spread[index] = (spread[index] + near_spread) / 4
+    values, variance = measured.values - floor, measured.variance + spread
+    return Estimate(values, variance, 0, measured.record).noted(background=floor.mean(axis=1))
 
 
 def atom_counts(values: FloatArray, structure: MoleculeStructure) -> IntArray:
@@ -166,8 +184,7 @@ def normalise_blocks(
     """
     values, variance = np.zeros_like(measured.values), np.zeros_like(measured.variance)
     for n, rows, where in _by_count(structure, counts):
-        block = np.concatenate([where.places, where.types, where.aux[:, None]], axis=1)
-        index = (rows[:, None, None], block)
+        index = (rows[:, None, None], _block(where))
         values[index], variance[index] = _scaled(
             measured.values[index], measured.variance[index], 1.0 / n
         )
@@ -195,11 +212,16 @@ def snap_types(measured: Estimate, structure: MoleculeStructure, counts: IntArra
     return Estimate(values, variance, 0, measured.record)
 
 
+def _block(where: Slots) -> IntArray:
+    """Outcomes of every atom ``(n, 8)``."""
+    return np.concatenate([where.places, where.types, where.aux[:, None]], axis=1)
+
+
 def _by_count(structure: MoleculeStructure, counts: IntArray) -> list[tuple[int, IntArray, Slots]]:
-    found = []
-    for n in np.unique(counts):
-        found.append((int(n), np.flatnonzero(counts == n), slots(structure.layout, int(n))))
-    return found
+    return [
+        (int(n), np.flatnonzero(counts == n), slots(structure.layout, int(n)))
+        for n in np.unique(counts)
+    ]
 
 
 def _scaled(

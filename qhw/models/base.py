@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.plan import CircuitPlan
 
 __all__ = ["CircuitPlan", "MoleculeVAE"]
@@ -54,6 +55,11 @@ class MoleculeVAE(nn.Module, ABC):
     @abstractmethod
     def decode(self, probabilities: Tensor) -> MoleculeBatch:
         """Molecules from measured decoder distributions ``(B, 2**n)``."""
+
+    @property
+    def structure(self) -> MoleculeStructure | None:
+        """What the decoder's exact outcomes are meant to look like, if anything is known."""
+        return None
 
     # -- exact ---------------------------------------------------------------------------------
     @abstractmethod

@@ -18,6 +18,7 @@ from qhw.chem import encoding
 from qhw.chem.encoding import RELEASED_BOX, BoundingBox, DecodeOptions, Layout
 from qhw.chem.frames import FrameName, to_frame
 from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
+from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.ansatz import qvae_ansatz
 from qhw.latent.vmf_torch import draw_noise
 from qhw.models.base import CircuitPlan, MoleculeVAE
@@ -129,6 +130,11 @@ class QVAE(MoleculeVAE):
             box=self.config.box,
             options=self.config.decode,
         )
+
+    @property
+    def structure(self) -> MoleculeStructure:
+        """Encoded molecules: what training aims at, reached or not."""
+        return MoleculeStructure(self.config.layout, self.config.box)
 
     # -- exact ---------------------------------------------------------------------------------
     def encoder_probabilities(self, inputs: Tensor) -> Tensor:
