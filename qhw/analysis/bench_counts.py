@@ -52,7 +52,9 @@ class CountSource:
             raise TypeError(f"{self._backend.name} gives counts only")
         key = _fingerprint(batch)
         if key not in self._kept:
-            self._kept[key] = self._backend.probabilities(batch.compiled, batch.angles)
+            rows, place = np.unique(batch.angles, axis=0, return_inverse=True)
+            found = self._backend.probabilities(batch.compiled, rows)
+            self._kept[key] = found[place.reshape(-1)]
         return self._kept[key]
 
     def _exact(self, program: Program) -> bool:
