@@ -108,7 +108,8 @@ class LayerwiseStep:
         found = [context.wanted(r) for r in results]
         values = np.tensordot(self.coefficients, [r.values for r in found], axes=1)
         variance = np.tensordot(self.coefficients**2, [r.variance for r in found], axes=1)
-        return Estimate(values, variance).noted(lre={"coefficients": self.coefficients.tolist()})
+        estimate = Estimate(np.asarray(values, dtype=np.float64), np.asarray(variance, np.float64))
+        return estimate.noted(lre={"coefficients": self.coefficients.tolist()})
 
 
 def fold_patterns(degree: int, chunks: int) -> list[tuple[int, ...]]:

@@ -90,7 +90,7 @@ class PauliTwirl:
                 number: int, gate: Instruction, pair: Pair, picks: list[Twirl] = picks
             ) -> list[Placed]:
                 before, after = picks[number]
-                return [*_paulis(before, pair), (gate, pair), *_paulis(after, pair)]
+                return [*placed_paulis(before, pair), (gate, pair), *placed_paulis(after, pair)]
 
             variant = rewritten(batch.compiled, edit)
             batches.append(CircuitBatch(label, variant, batch.angles, shots[i]))
@@ -156,5 +156,6 @@ def _as_pauli(matrix: NDArray[np.complex128]) -> tuple[int, int] | None:
     return None
 
 
-def _paulis(which: tuple[int, int], pair: Pair) -> list[Placed]:
+def placed_paulis(which: tuple[int, int], pair: Pair) -> list[Placed]:
+    """Paulis (numbers of I, X, Y, Z) on two qubits, identities left out."""
     return [(_PAULIS[p], (q,)) for p, q in zip(which, pair, strict=True) if p]
