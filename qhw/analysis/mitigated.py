@@ -33,6 +33,7 @@ from qhw.mitigation.program import Mitigated, Program
 
 FloatArray = NDArray[np.float64]
 
+_LEAST_VARIANCE = 1e-12
 _LONGEST_FIT = 64
 """Numbers of one fit that a result holds; the run's folder has all."""
 
@@ -84,14 +85,8 @@ class MitigatedRun:
 
     @property
     def effective_shots(self) -> int:
-        """Raw shots whose frequencies would be as noisy as the mitigated ones, all rows together.
-
-        The trace of a multinomial's covariance, ``(1 - sum p^2) / N``, set equal to that of the
-        estimate.
-        """
-        variance = float((self.mitigated.standard_error**2).sum())
-        spread = float((1.0 - (self.probabilities**2).sum(axis=1)).sum())
-        return max(1, round(spread / variance)) if variance > 0 else self.raw_shots
+        """Raw shots whose frequencies would be as noisy as the mitigated ones."""
+        return equivalent_shots(self.probabilities, self.mitigated.standard_error)
 
     def facts(self) -> MitigationFacts:
         """For the result."""
@@ -112,6 +107,21 @@ class MitigatedRun:
             calibration=None if calibration is None else calibration_words(calibration),
             fits={name: plain(fit, _LONGEST_FIT) for name, fit in found.record.items()},
         )
+
+
+def equivalent_shots(probabilities: FloatArray, standard_error: FloatArray) -> int:
+    """Raw shots whose frequencies would be as noisy as mitigated ones, all rows together.
+
+    The trace of a multinomial's covariance, ``(1 - sum p^2) / N``, set equal to that of the
+    estimate.
+
+    Args:
+        probabilities: ``(B, 2**m)`` mitigated distributions.
+        standard_error: ``(B, 2**m)`` before their projection.
+    """
+    variance = float((standard_error**2).sum())
+    spread = float((1.0 - (probabilities**2).sum(axis=1)).sum())
+    return max(1, round(spread / max(variance, _LEAST_VARIANCE)))
 
 
 def plan_mitigation(program: Program, *, shots: int, own_raw: bool) -> MitigationPlan:

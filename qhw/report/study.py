@@ -70,7 +70,7 @@ def render_study(summary: StudySummary, command: str) -> str:
                 "validity": Markup(validity_figure(curves)) if curves else None,
                 "budget": Markup(budget_figure(budgets)) if budgets else None,
             },
-            budget_mitigation=budgets[0].mitigation if budgets else "",
+            budget_counts=counts_words(budgets[0].mitigation) if budgets else "",
             shots_words=shots_words,
             crossing_words=crossing_words,
             crossing_range=crossing_range,
@@ -100,7 +100,7 @@ def headline_budgets(summary: StudySummary) -> list[BudgetTable]:
 def headline_curves(summary: StudySummary) -> list[Curve]:
     """One curve a model and device: headline shots, the strongest mitigation."""
     shots = headline_shots(summary)
-    chosen = "readout" if "readout" in summary.config.mitigation else "none"
+    chosen = summary.config.strongest
     return [c for c in summary.curves if c.shots == shots and c.mitigation == chosen]
 
 
@@ -141,6 +141,12 @@ _WORDS = {
     "same": "not to be told from a constant guess",
     "worse": "below the baseline, so that a constant that needs no QPU is closer to exact,",
 }
+
+
+def counts_words(mitigation: str) -> str:
+    """What distances were measured on, for the beginning of a sentence."""
+    known = {"none": "Raw counts", "readout": "Readout-corrected counts"}
+    return known.get(mitigation, f"Counts mitigated by {mitigation}")
 
 
 def shots_words(shots: int | None) -> str:

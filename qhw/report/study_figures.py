@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -16,7 +17,14 @@ PALETTE = ("#2673b8", "#e07b39", "#3a9e6a", "#9b6bb3", "#c0504d", "#8a7a2e", "#4
 _COLUMNS = 3
 _LEAST_SKILL = -1.0
 """Skill below this is drawn at the edge: how far below a constant guess hardly matters."""
-_DASHES = {"none": (0, (4, 2)), "readout": "solid"}
+_Dash = str | tuple[float, tuple[float, ...]]
+_RAW: _Dash = (0, (4, 2))
+_DASHES: tuple[_Dash, ...] = (
+    "solid",
+    (0, (7, 1.5, 1.5, 1.5)),
+    (0, (2, 1)),
+    (0, (5, 1, 1, 1, 1, 1)),
+)
 _MITIGATION = {"none": "raw", "readout": "readout corrected"}
 
 
@@ -26,7 +34,7 @@ def skill_figure(curves: Sequence[Curve]) -> str:
     def draw(axes: Axes, curve: Curve, colour: str) -> None:
         known = [(p, p.skill) for p in curve.points if p.skill is not None]
         x = [p.scale for p, _ in known]
-        _line(axes, curve, x, [s for _, s in known], colour)
+        _line(axes, _dashes(curves)[curve.mitigation], x, [s for _, s in known], colour)
         if curve.mitigation == _last(curves):
             floor = [1 - p.shot_floor / min(p.prior_mean, p.uniform) for p, _ in known]
             axes.plot(x, floor, color=colour, lw=1, linestyle=":")
@@ -44,7 +52,8 @@ def distance_figure(curves: Sequence[Curve]) -> str:
 
     def draw(axes: Axes, curve: Curve, colour: str) -> None:
         x = [p.scale for p in curve.points]
-        _line(axes, curve, x, [p.tvd for p in curve.points], colour)
+        tvd = [p.tvd for p in curve.points]
+        _line(axes, _dashes(curves)[curve.mitigation], x, tvd, colour)
         if curve.mitigation == _last(curves):
             best = [min(p.prior_mean, p.uniform) for p in curve.points]
             axes.plot(x, best, color=colour, lw=1.1, linestyle=(0, (7, 2, 1, 2)))
@@ -68,7 +77,7 @@ def validity_figure(curves: Sequence[Curve]) -> str:
             for curve in (c for c in shown if c.model == model):
                 colour = PALETTE[devices.index(curve.device) % len(PALETTE)]
                 x = [p.scale for p in curve.points]
-                _line(axes, curve, x, [p.valid for p in curve.points], colour, curve.device)
+                _line(axes, "solid", x, [p.valid for p in curve.points], colour, curve.device)
             first = next(c for c in shown if c.model == model)
             axes.axhline(first.exact_valid, color=INK, lw=1, linestyle=":")
             axes.annotate(
@@ -213,24 +222,30 @@ def _by_device(
             axes.set_ylabel(quantity, fontsize=9)
         for place, model in enumerate(models):
             grid[0, 0].plot([], [], color=PALETTE[place % len(PALETTE)], lw=2, label=model)
-        for mitigation in dict.fromkeys(c.mitigation for c in curves):
-            style = _DASHES[mitigation]
-            grid[0, 0].plot([], [], color=SOFT, linestyle=style, label=_MITIGATION[mitigation])
+        for mitigation, style in _dashes(curves).items():
+            said = _MITIGATION.get(mitigation, mitigation)
+            grid[0, 0].plot([], [], color=SOFT, linestyle=style, label=said)
         grid[0, 0].plot([], [], color=SOFT, linestyle=":", label="shot floor")
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return to_svg(figure, f"{label}, by device and model")
 
 
+def _dashes(curves: Sequence[Curve]) -> dict[str, _Dash]:
+    """Line of each mitigation, in the study's order."""
+    names = dict.fromkeys(c.mitigation for c in curves)
+    lines = itertools.cycle(_DASHES)
+    return {name: _RAW if name == "none" else next(lines) for name in names}
+
+
 def _line(
     axes: Axes,
-    curve: Curve,
+    style: _Dash,
     x: Sequence[float],
     y: Sequence[Estimate],
     colour: str,
     label: str | None = None,
 ) -> None:
-    style = _DASHES[curve.mitigation]
     axes.plot(x, [e.value for e in y], color=colour, linestyle=style, lw=1.7, label=label)
     axes.fill_between(x, [e.low for e in y], [e.high for e in y], color=colour, alpha=0.16, lw=0)
 
@@ -244,7 +259,8 @@ def _dress(axes: Axes, title: str, xlabel: str) -> None:
 
 def _last(curves: Sequence[Curve]) -> str:
     """The strongest mitigation of the study: it stands for the device where one line must."""
-    return "readout" if any(c.mitigation == "readout" for c in curves) else "none"
+    names = dict.fromkeys(c.mitigation for c in curves if c.mitigation != "none")
+    return next(reversed(names), "none")
 
 
 def _names(items: Sequence[Curve] | Sequence[BudgetTable], field: str) -> list[str]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from calibration.noise import NoiseOptions
 from qhw.analysis.compare import check_prior
-from qhw.analysis.result import Mitigation, Preparation
+from qhw.analysis.result import PLAIN, Mitigation, Preparation
 
 Source = Literal[
     "gates", "depolarising", "gate_relaxation", "idle", "readout", "coherent_zz", "detuning"
@@ -78,7 +78,8 @@ class StudyConfig(_Frozen):
         scales: factors on all noise; 1 is as reported, 0 is none.
         budget: sources on and off; ``None`` for none.
         shots: of each circuit; ``infinite`` for no shot noise.
-        mitigation: ``none``, ``readout``.
+        mitigation: ``none``, ``readout``, or pipelines, the strongest last; shots are for
+            everything a pipeline runs.
         task: ``generate`` (latents to molecules) or ``reconstruct`` (the whole way).
         molecules: rows of each cell.
         layout_seeds: seeds of the transpiler.
@@ -114,6 +115,9 @@ class StudyConfig(_Frozen):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         check_prior(self.prior)
+        own = [text for text in self.mitigation if text not in PLAIN]
+        if own and "infinite" in self.shots:
+            raise ValueError(f"`shots` must be finite for mitigation {own[0]}, but has infinite")
         wanted = self.budget.sources if self.budget else ()
         given: set[Source] = set()
         if self.extra.zz_rad:
@@ -124,6 +128,11 @@ class StudyConfig(_Frozen):
             if source in wanted and source not in given:
                 raise ValueError(f"`budget` must name sources that are on, but {source} is not")
         return self
+
+    @property
+    def strongest(self) -> str:
+        """The mitigation that stands for a device where one must: the last that is one."""
+        return next((text for text in reversed(self.mitigation) if text != "none"), "none")
 
     def noise(self, scale: float, mode: str = "all", source: Source | None = None) -> NoiseOptions:
         """Strength of every source.

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.aer import AerBackend
-from backends.base import BackendError, CompiledTemplate
+from backends.base import BackendError, CompiledTemplate, stream_seed
 from backends.checks import sample
+from calibration.readout import QubitReadout, ReadoutCalibration
 from qhw.analysis.baselines import shot_floor_total_variation
 from qhw.analysis.draw import draw_latents, latents_from_shots
 from qhw.analysis.metrics import hellinger_fidelity, skill_score, total_variation
+from qhw.analysis.mitigated import equivalent_shots
 from qhw.analysis.molecule_scores import padded, type_accuracy
-from qhw.analysis.result import Mitigation
+from qhw.analysis.result import PLAIN
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.validity import judge
 from qhw.circuits.templates import data_angles
+from qhw.mitigation.calibrate import measured_device_qubits
+from qhw.mitigation.default import resolve
+from qhw.mitigation.program import build_program, run_program
 from qhw.mitigation.readout import correct_readout
 from qhw.study.circuits import Role, data_columns, open_circuits
 from qhw.study.config import Source
@@ -50,18 +56,56 @@ class _Device:
         return self.backend.probabilities(compiled, angles[:, columns])
 
     def measured(
-        self, role: Role, noisy: FloatArray, shots: int | None, mitigation: Mitigation
-    ) -> FloatArray:
-        """Frequencies ``(K, 2**m)`` after mitigation; the same counts for every mitigation.
+        self, role: Role, angles: FloatArray, noisy: FloatArray, shots: int | None, mitigation: str
+    ) -> tuple[FloatArray, int | None]:
+        """Frequencies ``(K, 2**m)`` after mitigation, and the raw shots that are as noisy.
 
-        The correction knows the readout errors that are simulated, as a calibration run at this
-        noise would have measured them.
+        Counts are the same with and without readout correction; other pipelines run circuits of
+        their own with as many shots. The correction knows the readout errors that are simulated,
+        as a calibration run at this noise would have measured them.
         """
+        if mitigation not in PLAIN and shots is not None:
+            return self._mitigated(role, angles, shots, mitigation)
         found = _counted(noisy, shots, self.seed, len(role))
         if mitigation == "none":
-            return found
+            return found, shots
         matrices = self.backend.readout_matrices(self.compiled[role]).matrices
-        return correct_readout(found, matrices).probabilities
+        return correct_readout(found, matrices).probabilities, shots
+
+    def _mitigated(
+        self, role: Role, angles: FloatArray, shots: int, mitigation: str
+    ) -> tuple[FloatArray, int]:
+        compiled = self.compiled[role]
+        columns = data_columns(self.material.templates[role], compiled)
+        program = build_program(
+            resolve(mitigation, compiled),
+            self.backend,
+            compiled,
+            angles[:, columns],
+            shots=shots,
+            seed=self.seed,
+            label=role,
+            calibration=self._calibration(compiled),
+        )
+        found = run_program(program, seed=stream_seed(self.seed, f"{role} {shots}"))
+        assert found.probabilities is not None  # no features were asked for
+        return found.probabilities, equivalent_shots(found.probabilities, found.standard_error)
+
+    def _calibration(self, compiled: CompiledTemplate) -> ReadoutCalibration:
+        """The simulated readout errors as a perfect calibration of them."""
+        matrices = self.backend.readout_matrices(compiled).matrices
+        known = tuple(
+            QubitReadout(qubit=q, p10=m[1, 0], p10_error=0.0, p01=m[0, 1], p01_error=0.0)
+            for q, m in zip(measured_device_qubits(compiled), matrices, strict=True)
+        )
+        return ReadoutCalibration(
+            device=self.backend.name,
+            taken=datetime.now(UTC),
+            shots=1,
+            states=2**compiled.n_measured,
+            qubits=known,
+            pairs=(),
+        )
 
 
 def run_cell(cell: Cell, circuits: str) -> list[Row]:
@@ -107,14 +151,14 @@ def failed(cell: Cell, error: BaseException | str) -> list[Row]:
     ]
 
 
-def variants(cell: Cell) -> list[tuple[int | None, Mitigation]]:
+def variants(cell: Cell) -> list[tuple[int | None, str]]:
     """Shots (``None`` for infinite) and mitigation of each row, in order."""
     config = cell.config
     counts = [None if shots == "infinite" else shots for shots in config.shots]
     return [(shots, mitigation) for shots in counts for mitigation in config.mitigation]
 
 
-def identity(cell: Cell, shots: int | None, mitigation: Mitigation) -> Row:
+def identity(cell: Cell, shots: int | None, mitigation: str) -> Row:
     """Columns that say which row it is."""
     circuit, config = cell.circuit, cell.config
     return {
@@ -150,19 +194,19 @@ def _facts(device: _Device) -> Row:
 
 
 def _decoded(
-    device: _Device, noisy: FloatArray, shots: int | None, mitigation: Mitigation
+    device: _Device, noisy: FloatArray, shots: int | None, mitigation: str
 ) -> tuple[FloatArray, FloatArray]:
     """The device's last distributions ``(K, D)`` and the shot floor of each row ``(K,)``."""
     rows = device.material
     if rows.encoder is None:
-        found = device.measured("decoder", noisy, shots, mitigation)
+        found, _ = device.measured("decoder", rows.angles, noisy, shots, mitigation)
         floor = np.zeros(len(found))
         return found, floor if shots is None else shot_floor_total_variation(rows.target, shots)
-    frequencies = device.measured("encoder", noisy, shots, mitigation)
-    latents = _latents(rows, frequencies, shots, device.seed)
+    frequencies, as_noisy = device.measured("encoder", rows.angles, noisy, shots, mitigation)
+    latents = _latents(rows, frequencies, as_noisy, device.seed)
     angles = data_angles(rows.templates["decoder"], latents, seed=device.seed).angles
     decoder = device.distribution("decoder", angles)
-    found = device.measured("decoder", decoder, shots, mitigation)
+    found, _ = device.measured("decoder", angles, decoder, shots, mitigation)
     # the floor is one noiseless run of the whole way, as in the comparison
     ideal = _counted(rows.encoder, shots, device.seed, _FLOOR_STREAM)
     reached = rows.exact.decoder(_latents(rows, ideal, shots, device.seed))

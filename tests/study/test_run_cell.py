@@ -91,6 +91,22 @@ def test_same_counts_for_every_mitigation_and_floor_as_expected(settings: dict[s
     assert rows[0]["tvd"] == pytest.approx(rows[0]["shot_floor_tvd"], rel=0.15)
 
 
+@pytest.mark.parametrize("task", ["generate", "reconstruct"])
+def test_pipelines_win_at_the_same_shots_and_the_others_keep_their_numbers(
+    settings: dict[str, Any], task: str
+) -> None:
+    changes = {"scales": [2], "shots": [100_000], "task": task, "draw": False}
+    pipelines = ["none", "readout", "readout+zne(1,3)"]
+    rows = _run(settings, **changes, mitigation=pipelines)
+    assert [row["mitigation"] for row in rows] == pipelines
+    # the readout errors that are simulated are twice the reported ones, and known
+    assert rows[2]["tvd"] < 0.8 * rows[1]["tvd"] < 0.8 * rows[0]["tvd"]
+    without = _run(settings, **changes)
+    assert [row["tvd_rows"] for row in without] == [row["tvd_rows"] for row in rows[:2]]
+    again = _run(settings, **changes, mitigation=pipelines[2:])
+    assert again[0]["tvd_rows"] == rows[2]["tvd_rows"]
+
+
 def test_correction_knows_the_noise_that_is_simulated(settings: dict[str, Any]) -> None:
     rows = _run(
         settings,
