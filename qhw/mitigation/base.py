@@ -29,7 +29,7 @@ FloatArray = NDArray[np.float64]
 Quantity = Literal["distribution", "expectation"]
 
 PSEUDO_COUNTS = 0.5
-"""Added to an outcome's count in its variance, so that nothing seen is not taken for certain."""
+"""Counts that variances allow for beyond those seen: nothing seen is not taken for certain."""
 
 
 class MitigationError(ValueError):
@@ -73,15 +73,16 @@ def linear_variance(values: FloatArray, shots: int, weights: FloatArray | None) 
         weights: ``(K, D)`` functionals; ``None`` for the frequencies themselves.
 
     Returns:
-        ``(B, K)``: ``(sum_j w_kj^2 p_j - (sum_j w_kj p_j)^2) / shots``, ``p`` being the frequencies
-        with half a count added to every outcome.
+        ``(B, K)``: ``(sum_j w_kj^2 p_j - (sum_j w_kj p_j)^2) / shots``, ``p`` being the
+        frequencies, and what :data:`PSEUDO_COUNTS` more at an outcome as far away as there is adds.
     """
-    n, d = max(shots, 1), values.shape[1]
-    p = (values * n + PSEUDO_COUNTS) / (n + PSEUDO_COUNTS * d)
+    n = max(shots, 1)
     if weights is None:
-        return np.asarray(p * (1 - p) / n, dtype=np.float64)
-    spread = p @ (weights**2).T - (p @ weights.T) ** 2
-    return np.asarray(np.maximum(spread, 0.0) / n, dtype=np.float64)
+        return np.asarray(values * (1 - values) / n + PSEUDO_COUNTS / n**2, dtype=np.float64)
+    spread = values @ (weights**2).T - (values @ weights.T) ** 2
+    reach = np.ptp(weights, axis=1)
+    variance = np.maximum(spread, 0.0) / n + PSEUDO_COUNTS * (reach / n) ** 2
+    return np.asarray(variance, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)

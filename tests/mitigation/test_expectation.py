@@ -208,6 +208,24 @@ def test_error_bars_hold_without_noise() -> None:
     assert 0.93 < np.mean(inside) < 0.97
 
 
+def test_error_bars_hold_near_eigenstates_of_many_wires() -> None:
+    backend, inside, m = ExactBackend(), [], 8
+    circuit = QuantumCircuit(m)
+    circuit.ry(0.2, range(m))
+    observables = ["ZZ" + "I" * (m - 2), {"Z" * m: 1.0, "I" * (m - 1) + "Z": -2.0}]
+    truth = np.array([np.cos(0.2) ** 2, np.cos(0.2) ** m - 2 * np.cos(0.2)])
+    program = build_expectation(
+        backend, circuit, np.empty((1, 0)), observables, pipeline="readout", shots=1000, seed=0
+    )
+    (batch,) = program.batches
+    p = backend.probabilities(batch.compiled, batch.angles)
+    for seed in range(200):
+        counts = np.random.default_rng(seed).multinomial(batch.shots, p)
+        found = program.combine({batch.label: counts})
+        inside.append(np.abs(found.values[0] - truth) < 1.96 * found.standard_error[0])
+    assert 0.91 < np.mean(inside) < 0.98
+
+
 def test_identity_costs_no_shot() -> None:
     found = estimate_observables(
         ExactBackend(), chain(), ANGLES, [{"IIII": 1.5}], pipeline="zne(1,3)", shots=10, seed=0
