@@ -174,23 +174,26 @@ def test_flips_of_every_bit_are_undone_exactly() -> None:
     assert np.abs(features.values - exact @ z.T).max() < 1e-5
 
 
+@pytest.mark.parametrize("observed", [False, True])
 @pytest.mark.parametrize("text", ["cdr(8,share=0.2)", "readout+cdr(8,slope,share=0.2)"])
-def test_no_noise_is_within_error_bars(text: str) -> None:
+def test_no_noise_is_within_error_bars(text: str, observed: bool) -> None:
     backend = ExactBackend()
     compiled = backend.compile(chain())
     exact = measured_probabilities(compiled, ANGLES)
+    features = parities(np.eye(16))[[1, 8, 12, 7]] if observed else None
+    exact = exact if features is None else exact @ features.T
     inside = []
-    for seed in range(200):
-        if seed % 10 == 0:
-            program = build_program(
-                Pipeline.parse(text), backend, compiled, ANGLES, shots=3000, seed=seed
-            )
-            truth = {b.label: backend.probabilities(b.compiled, b.angles) for b in program.batches}
-        rng = np.random.default_rng(seed)
-        found = program.combine(
-            {b.label: sample(truth[b.label], b.shots, rng) for b in program.batches}
-        )
-        inside.append(np.abs(found.values - exact) < 1.96 * found.standard_error)
+    for seed in range(20):
+        program = build_program(
+            Pipeline.parse(text), backend, compiled, ANGLES, shots=3000, seed=seed,
+            features=features,
+        )  # fmt: skip
+        truth = {b.label: backend.probabilities(b.compiled, b.angles) for b in program.batches}
+        for again in range(10):
+            rng = np.random.default_rng([seed, again])
+            counts = {b.label: sample(truth[b.label], b.shots, rng) for b in program.batches}
+            found = program.combine(counts)
+            inside.append(np.abs(found.values - exact) < 1.96 * found.standard_error)
     assert 0.94 < np.mean(inside) < 0.985
 
 
