@@ -94,7 +94,7 @@ def compare(
     model, card = load(settings.model)
     exact = ExactModel(model.double())
     sample = sample_molecules()
-    runner = stage_runner(settings, backend, notify, moment)
+    runner = stage_runner(settings, exact.model, backend, notify, moment)
     outcome = _run(settings, exact, runner, sample)
     notify("judging molecules")
     judged: dict[SourceKey, MoleculeBatch] = {**outcome.molecules, "qm9": sample.molecules}
@@ -122,12 +122,17 @@ def compare(
 
 
 def stage_runner(
-    settings: Settings, backend: Backend, notify: Notify, moment: datetime | None = None
+    settings: Settings,
+    model: MoleculeVAE,
+    backend: Backend,
+    notify: Notify,
+    moment: datetime | None = None,
 ) -> StageRunner:
     """What runs the circuits of a task.
 
     Args:
         settings: what to do.
+        model: whose circuits.
         backend: where.
         notify: told what is being done.
         moment: to which ages of calibrations are counted, by default now.
@@ -159,6 +164,7 @@ def stage_runner(
         calibrations=read_calibrations(settings.calibrations, backend.name),
         own_raw=settings.own_raw,
         moment=moment,
+        structure=model.structure,
     )
 
 

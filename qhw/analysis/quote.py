@@ -86,7 +86,7 @@ def quote(
     model, _ = load(settings.model)
     plans = {"encoder": model.encoder_plan, "decoder": model.decoder_plan}
     # circuits are built for a device's name; nothing runs on it here
-    runner = stage_runner(settings, cast(Backend, vendor), notify, moment)
+    runner = stage_runner(settings, model, cast(Backend, vendor), notify, moment)
     stages = []
     for role in _ROLES[settings.task]:
         notify(f"{role}: compiling for {vendor.name}")

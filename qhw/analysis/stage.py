@@ -26,14 +26,17 @@ from qhw.analysis.mitigated import (
     run_plan,
 )
 from qhw.analysis.result import PLAIN, CircuitFacts, DeviceSource, Preparation, SourceKey
+from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import CircuitTemplate, build_template, data_angles
 from qhw.mitigation.base import Context
 from qhw.mitigation.calibrate import correct_counts, measured_device_qubits
 from qhw.mitigation.correction import check_calibration
 from qhw.mitigation.default import resolve
+from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program
 from qhw.mitigation.readout import ReadoutCorrection, correct_readout
+from qhw.mitigation.structure import Structure, checked_structure
 
 FloatArray = NDArray[np.float64]
 Notify = Callable[[str], None]
@@ -134,6 +137,8 @@ class StageRunner:
             snapshot's error rates.
         own_raw: run the circuit itself beside a pipeline that does not.
         moment: to which ages of calibrations are counted, by default now.
+        structure: that the model declares of its decoder's exact outcomes; checked against them
+            before it is used.
     """
 
     backend: Backend
@@ -145,6 +150,7 @@ class StageRunner:
     calibrations: tuple[ReadoutCalibration, ...] = ()
     own_raw: bool = True
     moment: datetime | None = None
+    structure: MoleculeStructure | None = None
 
     def run(self, role: Role, plan: CircuitPlan, inputs: FloatArray, exact: FloatArray) -> Stage:
         """Compile the plan once, bind every row, run, drop the rows that failed, correct.
@@ -171,6 +177,10 @@ class StageRunner:
         )
         self.notify(f"{role}: preparing {len(inputs)} inputs")
         data = data_angles(template, inputs, seed=self.seed)
+        if role == "decoder" and any(
+            isinstance(t, Structure) for t in self._pipeline(role, compiled).techniques
+        ):
+            checked_structure(self.structure, exact)
         order = [template.parameter_names.index(name) for name in compiled.parameter_names]
         # one stream a role, so that the encoder's shots do not repeat in the decoder
         seed = int(np.random.SeedSequence([self.seed, _STREAMS[role]]).generate_state(1)[0])
@@ -210,7 +220,7 @@ class StageRunner:
             check_calibration(compiled, known)
             return None
         program = build_program(
-            resolve(self.mitigation, compiled),
+            self._pipeline(role, compiled),
             self.backend,
             compiled,
             angles,
@@ -219,8 +229,16 @@ class StageRunner:
             label=role,
             calibration=calibration,
             moment=self.moment,
+            structure=self.structure if role == "decoder" else None,
         )
         return plan_mitigation(program, shots=self.shots, own_raw=self.own_raw)
+
+    def _pipeline(self, role: Role, compiled: CompiledTemplate) -> Pipeline:
+        found = resolve(self.mitigation, compiled)
+        if role == "decoder":
+            return found
+        # an encoder's outcomes are no molecules
+        return Pipeline(tuple(t for t in found.techniques if not isinstance(t, Structure)))
 
     def _measure(
         self, role: Role, compiled: CompiledTemplate, angles: FloatArray, seed: int
