@@ -17,6 +17,7 @@ from qhw.cli import (
     devices,
     doctor,
     drift,
+    expect,
     jobs,
     judge,
     latents,
@@ -48,6 +49,7 @@ app = typer.Typer(
 
 app.command("demo", rich_help_panel=MAIN_JOB)(compare.demo)
 app.command("compare", rich_help_panel=MAIN_JOB)(compare.compare_command)
+app.command("expect", rich_help_panel=MAIN_JOB)(expect.expect_command)
 app.command("depth-report", rich_help_panel=MAIN_JOB)(depth.depth_report)
 app.command("noise-study", rich_help_panel=MAIN_JOB)(noise_study.noise_study)
 app.add_typer(mitigate.app, name="mitigate", rich_help_panel=MAIN_JOB)

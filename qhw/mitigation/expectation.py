@@ -21,6 +21,7 @@ from qiskit.quantum_info import SparsePauliOp
 from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches
 from backends.checks import check_angles, check_circuit
 from backends.rewrite import fixed
+from backends.statevector import measured_probabilities
 from backends.vendor import VendorMitigated
 from calibration.readout import ReadoutCalibration
 from qhw.mitigation.base import Context, MitigationError, split_shots
@@ -113,6 +114,22 @@ class ExpectationProgram:
         """Of all rows of all batches."""
         return sum(len(b.angles) * b.shots for b in self.batches)
 
+    def exact(self) -> tuple[FloatArray, FloatArray]:
+        """Values ``(B, K)`` without noise, and the shot floor: their deviation at as many shots.
+
+        For the floor, all shots are divided among the groups' plain circuits.
+        """
+        values = np.tile([o.constant for o in self.observables], (self.rows, 1))
+        variance = np.zeros_like(values)
+        parts = [g.spread for g in self.groups]
+        for group, program in zip(self.groups, self.programs, strict=True):
+            p = measured_probabilities(program.compiled, program.angles)
+            mean = p @ group.features.T
+            shots = self.total_shots / self.rows * group.spread / sum(parts)
+            values = values + mean
+            variance = variance + (p @ (group.features**2).T - mean**2) / shots
+        return values, np.sqrt(np.maximum(variance, 0.0))
+
     def combine(self, counts: Counts, *, finished: datetime | None = None) -> Expectations:
         """What the counts say; groups are independent, terms of one group are not.
 
@@ -197,10 +214,23 @@ def estimate_observables(
         seed=seed,
         calibration=calibration,
     )
+    return run_expectation(program, seed=seed)
+
+
+def run_expectation(program: ExpectationProgram, *, seed: int) -> Expectations:
+    """Run everything of all groups together and combine what comes back.
+
+    Args:
+        program: from :func:`build_expectation`.
+        seed: of simulated shots.
+
+    Raises:
+        BackendError: the backend refuses.
+    """
     batches = program.batches
     if not batches:
         return program.combine({})
-    results = run_batches(backend, batches, seed=seed)
+    results = run_batches(program.programs[0].context.backend, batches, seed=seed)
     counts = {b.label: r.counts for b, r in zip(batches, results, strict=True)}
     return program.combine(counts, finished=max(r.finished for r in results))
 

@@ -19,6 +19,10 @@ FloatArray = NDArray[np.float64]
 
 _REAL = 1e-12
 """Imaginary part of a coefficient, relative to it, that rounding may leave."""
+_TERM = re.compile(
+    r"\s*(?P<sign>[+-]?)\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?)\s*\*?\s*)?"
+    r"(?P<string>[IXYZ]+)\s*"
+)
 _LETTERS = np.array([["I", "X"], ["Z", "Y"]])
 """Pauli of a wire by its z and x bits."""
 
@@ -83,6 +87,26 @@ class Observable:
         raise ValueError(
             f"Argument `observables` must be SparsePauliOp, coefficients by Pauli string or "
             f"strings, but has {type(value).__name__}"
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Observable:
+        """Read ``ZZI``, ``0.5*XXI - 1.2*IYY``: signs, numbers, strings with wire 0 leftmost.
+
+        Raises:
+            ValueError: anything else.
+        """
+        terms = list(_TERM.finditer(text))
+        if "".join(t.group() for t in terms) != text or not terms:
+            raise ValueError(
+                f"Argument `observables` must be like ZZI or 0.5*XXI - 1.2*IYY, but is {text!r}"
+            )
+        if any(not t["sign"] for t in terms[1:]):
+            raise ValueError(
+                f"Argument `observables` must have a sign between terms, but is {text!r}"
+            )
+        return cls._summed(
+            (t["string"], float(f"{t['sign'] or ''}{t['number'] or 1}")) for t in terms
         )
 
     @classmethod
