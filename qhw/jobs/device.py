@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CircuitBatch, CompiledTemplate, CostEstimate, ShotResult
-from backends.vendor import Submission, VendorBackend
+from backends.vendor import Submission, VendorBackend, VendorMitigated
 from calibration.snapshot import DeviceSnapshot
 from qhw.jobs.budget import Budget
 from qhw.jobs.config import Patience
@@ -93,6 +93,12 @@ class LedgerBackend:
         for compiled in self.compiled.values():
             return compiled.snapshot
         return self.vendor().snapshot
+
+    @property
+    def vendor_mitigation(self) -> str | None:
+        """What the vendor itself does to the counts, in words."""
+        vendor = self.vendor()
+        return vendor.vendor_mitigation if isinstance(vendor, VendorMitigated) else None
 
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
         """The run's template of that circuit's name; compiled only if there is none."""
