@@ -170,7 +170,10 @@ def shared_rate(
     unknown = 1 / 12  # of a number between 0 and 1
     decay_variance = float((low**2 * residual).sum()) / square**2 if square > 0 else unknown
     slope = gain * power / decay
-    variance = gain**2 * found[0].variance + (low * slope) ** 2 * decay_variance
+    # a value that comes out large also makes the decay look faster: both errors have one sign
+    shared = 2 * power * low**2 / square if square > 0 else 0.0
+    own = gain**2 * found[0].variance * (1 + shared)
+    variance = own + (low * slope) ** 2 * decay_variance
     record = {
         "scales": list(scales),
         "decay": decay,
