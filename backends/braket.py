@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -68,6 +68,8 @@ class BraketBackend:
         price: by default that of the price table, the shot's as Amazon publishes it.
         clock: the present moment, UTC.
     """
+
+    joins_templates: Literal[True] = True
 
     def __init__(
         self,
@@ -144,12 +146,9 @@ class BraketBackend:
         Raises:
             BackendError: angles of the wrong shape, or more shots than a task takes.
         """
-        x = check_angles(submission.compiled, submission.angles)
+        rows = len(check_angles(submission.compiled, submission.angles))
         size = rows_a_task(self._known or self.device(), submission.shots)
-        return tuple(
-            Submission(submission.compiled, x[i : i + size], submission.shots)
-            for i in range(0, len(x), size)
-        )
+        return tuple(submission.rows(i, min(i + size, rows)) for i in range(0, rows, size))
 
     def validate(self, submission: Submission) -> None:
         """Check limits, opening hours, and every gate and angle of every row.
@@ -336,7 +335,9 @@ class BraketBackend:
     def _rows(self, submission: Submission) -> list[QuantumCircuit]:
         """Bound circuits of a submission; those of the last one are kept."""
         if self._written is None or self._written[0] is not submission:
-            self._written = (submission, rows_of(submission.compiled, submission.angles))
+            parts = submission.parts()
+            circuits = [c for part in parts for c in rows_of(part.compiled, part.angles)]
+            self._written = (submission, circuits)
         return self._written[1]
 
     def _where(self) -> Destination:

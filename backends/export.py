@@ -11,30 +11,40 @@ from qiskit.circuit.classical import expr
 from backends.base import CompiledTemplate
 
 
-def to_qpy_bytes(compiled: CompiledTemplate) -> bytes:
-    """The compiled circuit, parameters free, in Qiskit's QPY format.
+def to_qpy_bytes(*compiled: CompiledTemplate) -> bytes:
+    """The compiled circuits, parameters free, in Qiskit's QPY format.
 
     Waits are written as duration expressions: Qiskit 2.6 loses the unit of a plain delay in QPY
     and reads seconds back as clock periods.
     """
-    circuit = compiled.circuit.copy()
+    buffer = io.BytesIO()
+    qpy.dump([_with_written_waits(one.circuit) for one in compiled], buffer)
+    return buffer.getvalue()
+
+
+def _with_written_waits(plain: QuantumCircuit) -> QuantumCircuit:
+    circuit = plain.copy()
     for place, step in enumerate(circuit.data):
         if step.operation.name == "delay" and step.operation.unit == "s":
             wait = Delay(expr.lift(Duration.s(step.operation.duration)))
             circuit.data[place] = step.replace(operation=wait)
-    buffer = io.BytesIO()
-    qpy.dump(circuit, buffer)
-    return buffer.getvalue()
+    return circuit
 
 
 def from_qpy_bytes(data: bytes) -> QuantumCircuit:
-    """The circuit of :func:`to_qpy_bytes`, its waits plain delays in seconds again."""
-    circuit: QuantumCircuit = qpy.load(io.BytesIO(data))[0]
-    for place, step in enumerate(circuit.data):
-        if step.operation.name == "delay" and step.operation.unit == "expr":
-            wait = step.operation.params[0].value
-            circuit.data[place] = step.replace(operation=Delay(wait.value(), wait.unit()))
-    return circuit
+    """The first circuit of :func:`to_qpy_bytes`, its waits plain delays in seconds again."""
+    return all_from_qpy_bytes(data)[0]
+
+
+def all_from_qpy_bytes(data: bytes) -> list[QuantumCircuit]:
+    """Every circuit of :func:`to_qpy_bytes`, waits plain delays in seconds again."""
+    circuits: list[QuantumCircuit] = qpy.load(io.BytesIO(data))
+    for circuit in circuits:
+        for place, step in enumerate(circuit.data):
+            if step.operation.name == "delay" and step.operation.unit == "expr":
+                wait = step.operation.params[0].value
+                circuit.data[place] = step.replace(operation=Delay(wait.value(), wait.unit()))
+    return circuits
 
 
 def to_openqasm3(compiled: CompiledTemplate) -> str:

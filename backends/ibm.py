@@ -61,6 +61,8 @@ class IBMBackend:
         price: of a device second; from the price table by default.
     """
 
+    joins_templates: Literal[True] = True
+
     def __init__(
         self,
         device: str,

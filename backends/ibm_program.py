@@ -1,8 +1,8 @@
 """A submission as IBM's executor program, and its results as counts.
 
-One submission is one parameter-broadcast PUB: the circuit once, and a row of angles for each
-molecule. The executor-based Sampler posts what it is given unchecked, so everything is checked
-here.
+A submission is one parameter-broadcast PUB a template: the circuit once, and a row of angles for
+each molecule. The executor-based Sampler posts what it is given unchecked, so everything is
+checked here.
 """
 
 from __future__ import annotations
@@ -71,8 +71,9 @@ def split(submission: Submission) -> tuple[Submission, ...]:
     if len(submission.angles) <= rows:
         return (submission,)
     # jobs of equal length: none is a remainder of a few rows
-    parts = np.array_split(submission.angles, math.ceil(len(submission.angles) / rows))
-    return tuple(Submission(submission.compiled, part, submission.shots) for part in parts)
+    count = math.ceil(len(submission.angles) / rows)
+    parts = np.array_split(np.arange(len(submission.angles)), count)
+    return tuple(submission.rows(int(part[0]), int(part[-1]) + 1) for part in parts)
 
 
 def check(submission: Submission, snapshot: DeviceSnapshot, options: IBMOptions) -> None:
@@ -94,7 +95,8 @@ def check(submission: Submission, snapshot: DeviceSnapshot, options: IBMOptions)
         )
     if options.twirled:
         randomizations(shots)
-    _check_gates(submission.compiled, angles, snapshot)
+    for part in submission.parts():
+        _check_gates(part.compiled, part.angles, snapshot)
 
 
 def _check_gates(
@@ -145,8 +147,9 @@ def device_seconds(submission: Submission, snapshot: DeviceSnapshot, rep_delay_s
     """Time the device is busy with a job: overhead, then circuit, readout and pause a shot."""
     used = (snapshot.qubits[q] for q in submission.compiled.physical_qubits)
     readout_s = max((qubit.readout_s or 0.0 for qubit in used), default=0.0)
-    shot_s = submission.compiled.duration_s + readout_s + rep_delay_s
-    return JOB_OVERHEAD_S + len(submission.angles) * submission.shots * shot_s
+    pause_s = readout_s + rep_delay_s
+    each = [len(part.angles) * (part.compiled.duration_s + pause_s) for part in submission.parts()]
+    return JOB_OVERHEAD_S + submission.shots * sum(each)
 
 
 def longest_seconds(seconds: float) -> int:
@@ -181,7 +184,8 @@ def encode(
 
 def sampler_options(submission: Submission, options: IBMOptions) -> SamplerOptions:
     """IBM's options, each said."""
-    names = {item.operation.name for item in submission.compiled.circuit.data}
+    parts = submission.parts()
+    names = {item.operation.name for part in parts for item in part.compiled.circuit.data}
     twirling: dict[str, Any] = {
         "enable_gates": options.twirl_gates,
         "enable_measure": options.twirl_readout,
@@ -205,19 +209,24 @@ def sampler_options(submission: Submission, options: IBMOptions) -> SamplerOptio
 
 
 def pubs_of(submission: Submission, n_qubits: int | None) -> list[Any]:
-    """PUBs of a submission: one with all rows, or one a row where there is nothing to bind.
+    """PUBs of a submission: one a template, or one a row where there is nothing to bind.
 
     Args:
         submission: checked.
-        n_qubits: width of the device; ``None`` leaves the circuit on its own qubits.
+        n_qubits: width of the device; ``None`` leaves circuits on their own qubits.
     """
-    compiled = submission.compiled
-    circuit = compiled.circuit if n_qubits is None else _widened(compiled, n_qubits)
-    columns = columns_of(compiled)
-    if not columns:
-        return [(circuit,)] * len(submission.angles)
-    order = [columns[p] for p in circuit.parameters]
-    return [(circuit, np.ascontiguousarray(submission.angles[:, order], dtype=np.float64))]
+    pubs: list[Any] = []
+    for part in submission.parts():
+        compiled = part.compiled
+        circuit = compiled.circuit if n_qubits is None else _widened(compiled, n_qubits)
+        columns = columns_of(compiled)
+        if not columns:
+            pubs += [(circuit,)] * len(part.angles)
+            continue
+        order = [columns[p] for p in circuit.parameters]
+        values = np.ascontiguousarray(part.angles[:, order], dtype=np.float64)
+        pubs.append((circuit, values))
+    return pubs
 
 
 def _widened(compiled: CompiledTemplate, n_qubits: int) -> QuantumCircuit:

@@ -8,10 +8,11 @@ sent again: :class:`SubmissionRefused` (certainly not accepted) or :class:`Submi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,17 +59,51 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True)
 class Submission:
-    """What one vendor job runs: rows of angles on one compiled template.
+    """What one vendor job runs: rows of angles on compiled templates.
 
     Attributes:
-        compiled: from :meth:`VendorBackend.compile`.
+        compiled: from :meth:`VendorBackend.compile`; runs the first rows, all where ``more`` is
+            empty.
         angles: ``(B, P)`` radians, columns ``compiled.parameter_names``.
         shots: per row.
+        more: templates of the rows after that, each with its first row, rising; variants of
+            ``compiled`` with its parameters, qubits and measurements.
     """
 
     compiled: CompiledTemplate
     angles: NDArray[np.float64]
     shots: int
+    more: tuple[tuple[int, CompiledTemplate], ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Sequence[Submission]) -> Submission:
+        """Submissions of one template each, of equal shots, as one; rows keep their order."""
+        starts = np.cumsum([len(part.angles) for part in parts]).tolist()
+        more = tuple(zip(starts[:-1], (part.compiled for part in parts[1:]), strict=True))
+        angles = np.concatenate([part.angles for part in parts])
+        return cls(parts[0].compiled, angles, parts[0].shots, more)
+
+    def parts(self) -> tuple[Submission, ...]:
+        """Submissions of one template each, in the order of their rows."""
+        starts = (0, *(start for start, _ in self.more))
+        templates = (self.compiled, *(template for _, template in self.more))
+        ends = (*starts[1:], len(self.angles))
+        return tuple(
+            Submission(template, self.angles[start:end], self.shots)
+            for start, end, template in zip(starts, ends, templates, strict=True)
+        )
+
+    def rows(self, start: int, stop: int) -> Submission:
+        """Some of the rows, each with its template."""
+        if not self.more:
+            return Submission(self.compiled, self.angles[start:stop], self.shots)
+        kept, first = [], 0
+        for part in self.parts():
+            last = first + len(part.angles)
+            if first < stop and last > start:
+                kept.append(part.rows(max(start - first, 0), min(stop - first, len(part.angles))))
+            first = last
+        return Submission.joined(kept)
 
 
 @dataclass(frozen=True)
@@ -143,6 +178,13 @@ class VendorMitigated(Protocol):
     @property
     def vendor_mitigation(self) -> str | None:
         """In words; ``None`` for nothing."""
+
+
+@runtime_checkable
+class JoiningBackend(Protocol):
+    """A vendor's backend whose jobs may hold several templates (:attr:`Submission.more`)."""
+
+    joins_templates: Literal[True]
 
 
 @runtime_checkable

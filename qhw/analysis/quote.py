@@ -15,7 +15,7 @@ from qhw.analysis.mitigated import MitigationPlan
 from qhw.analysis.result import Settings
 from qhw.analysis.stage import Notify, Role
 from qhw.circuits.templates import build_template
-from qhw.jobs.intent import PlannedJob, plan_jobs
+from qhw.jobs.intent import PlannedJob, plan_batches, plan_jobs
 from qhw.jobs.money import to_micro
 from qhw.models.checkpoint import load
 
@@ -102,11 +102,7 @@ def quote(
 
 
 def _jobs_of(vendor: VendorBackend, plan: MitigationPlan) -> tuple[PlannedJob, ...]:
-    return tuple(
-        job
-        for batch in plan.batches
-        for job in plan_jobs(vendor, Submission(batch.compiled, batch.angles, batch.shots))
-    )
+    return tuple(job for jobs in plan_batches(vendor, plan.batches).values() for job in jobs)
 
 
 def _price(vendor: VendorBackend, submission: Submission) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -145,7 +146,7 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
     written: list[dict[str, Any]] = []
     for role, rows in found.items():
         # variants of a circuit are named <circuit>/<variant>
-        path = out_folder / f"{name}-{role.replace('/', '-')}-counts.npz"
+        path = out_folder / f"{name}-{re.sub('[/ ]', '-', role)}-counts.npz"
         np.savez_compressed(path, counts=rows.counts, angles=rows.angles, shots=rows.shots)
         errors = {str(row): text for row, text in rows.row_errors.items()}
         written.append({"file": str(path), "rows": len(rows.counts), "row_errors": errors})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from backends.base import CompiledTemplate
-from backends.export import from_qpy_bytes, to_qpy_bytes
+from backends.export import all_from_qpy_bytes, to_qpy_bytes
 from backends.vendor import Submission
 from calibration.snapshot import DeviceSnapshot
 from qhw.jobs import blobs
@@ -32,15 +33,26 @@ _FACTS = (
 _TUPLES = ("parameter_names", "physical_qubits")
 
 
-def pack_template(compiled: CompiledTemplate) -> tuple[bytes, str]:
-    """QPY bytes and the facts beside them, as JSON; done outside a transaction, it takes time."""
-    facts = {name: getattr(compiled, name) for name in _FACTS}
-    return to_qpy_bytes(compiled), json.dumps(facts, default=lambda number: number.item())
+Packed = tuple[bytes, str]
+"""QPY bytes of one circuit or several, and the facts beside them as JSON."""
 
 
-def put_template(
-    connection: Connection, packed: tuple[bytes, str], device: DeviceSnapshot | None
-) -> str:
+def pack_template(
+    compiled: CompiledTemplate, more: Sequence[tuple[int, CompiledTemplate]] = ()
+) -> Packed:
+    """A template, and those of further rows; done outside a transaction, it takes time."""
+    facts = _facts(compiled)
+    if more:
+        facts["more"] = [{"row": row, **_facts(template)} for row, template in more]
+    data = to_qpy_bytes(compiled, *(template for _, template in more))
+    return data, json.dumps(facts, default=lambda number: number.item())
+
+
+def _facts(compiled: CompiledTemplate) -> dict[str, Any]:
+    return {name: getattr(compiled, name) for name in _FACTS}
+
+
+def put_template(connection: Connection, packed: Packed, device: DeviceSnapshot | None) -> str:
     """Store a packed template with its snapshot and return the circuit's id.
 
     The id is a hash of circuit, facts and snapshot: equal gates compiled against two calibrations
@@ -56,22 +68,12 @@ def put_template(
 
 
 def get_template(connection: Connection, name: str) -> CompiledTemplate:
-    """The compiled template of a circuit's id, ready to be bound.
+    """The compiled template of a circuit's id, ready to be bound; the first of several.
 
     Raises:
         LedgerError: not there, or damaged.
     """
-    row = connection.execute(sa.select(circuit).where(circuit.c.id == name)).one_or_none()
-    if row is None:
-        raise LedgerError(f"The ledger must hold circuit {name}, but does not")
-    facts: dict[str, Any] = json.loads(row.facts)
-    facts |= {fact: tuple(facts[fact]) for fact in _TUPLES}
-    device = None
-    if row.snapshot_sha256 is not None:
-        text = blobs.get(connection, row.snapshot_sha256)
-        device = DeviceSnapshot.from_json(text, f"snapshot {row.snapshot_sha256}")
-    circuit_read = from_qpy_bytes(blobs.get(connection, row.qpy_sha256))
-    return CompiledTemplate(circuit=circuit_read, snapshot=device, **facts)
+    return _get_all(connection, name)[0][1]
 
 
 def get_submission(connection: Connection, name: str, angles_sha: str, shots: int) -> Submission:
@@ -87,7 +89,32 @@ def get_submission(connection: Connection, name: str, angles_sha: str, shots: in
         LedgerError: a part of it is not there, or damaged.
     """
     angles = blobs.unpack_floats(blobs.get(connection, angles_sha))
-    return Submission(get_template(connection, name), angles, shots)
+    (_, first), *more = _get_all(connection, name)
+    return Submission(first, angles, shots, tuple(more))
+
+
+def _get_all(connection: Connection, name: str) -> list[tuple[int, CompiledTemplate]]:
+    """Every template of a circuit's id with its first row."""
+    row = connection.execute(sa.select(circuit).where(circuit.c.id == name)).one_or_none()
+    if row is None:
+        raise LedgerError(f"The ledger must hold circuit {name}, but does not")
+    facts: dict[str, Any] = json.loads(row.facts)
+    more: list[dict[str, Any]] = facts.pop("more", [])
+    starts = [0, *(other.pop("row") for other in more)]
+    device = None
+    if row.snapshot_sha256 is not None:
+        text = blobs.get(connection, row.snapshot_sha256)
+        device = DeviceSnapshot.from_json(text, f"snapshot {row.snapshot_sha256}")
+    circuits = all_from_qpy_bytes(blobs.get(connection, row.qpy_sha256))
+    templates = [
+        CompiledTemplate(circuit=one, snapshot=device, **_as_tuples(told))
+        for one, told in zip(circuits, [facts, *more], strict=True)
+    ]
+    return list(zip(starts, templates, strict=True))
+
+
+def _as_tuples(facts: dict[str, Any]) -> dict[str, Any]:
+    return facts | {name: tuple(facts[name]) for name in _TUPLES}
 
 
 def _put_snapshot(connection: Connection, device: DeviceSnapshot) -> str:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CircuitBatch, CompiledTemplate, CostEstimate, ShotResult
-from backends.vendor import Submission, VendorBackend, VendorMitigated
+from backends.vendor import VendorBackend, VendorMitigated
 from calibration.snapshot import DeviceSnapshot
 from qhw.jobs.budget import Budget
 from qhw.jobs.config import Patience
 from qhw.jobs.errors import LedgerError
-from qhw.jobs.intent import Plan, PlannedJob, RunRequest, plan_jobs
+from qhw.jobs.intent import JOINED, Plan, PlannedJob, RunRequest, group_batches, plan_batches
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import MICRO
 from qhw.jobs.queries import (
@@ -148,25 +148,36 @@ class LedgerBackend:
         jobs = self._jobs(role)
         if not all(job.state.final for job in jobs) or (fresh and not self.wait):
             raise Pending(self.request.id)
-        return tuple(
-            self._result(batch, [job for job in jobs if job.role == batch.label])
-            for batch in batches
-        )
+        groups = group_batches(batches, join=any(JOINED in job.role for job in jobs))
+        found: dict[str, ShotResult] = {}
+        for name, members in groups.items():
+            found |= self._results(members, [job for job in jobs if job.role == name])
+        return tuple(found[batch.label] for batch in batches)
 
-    def _result(self, batch: CircuitBatch, jobs: Sequence[JobRecord]) -> ShotResult:
+    def _results(
+        self, batches: Sequence[CircuitBatch], jobs: Sequence[JobRecord]
+    ) -> dict[str, ShotResult]:
+        """Results by label of batches that share jobs."""
         if not jobs:
             raise self._changed("circuits")
         with self.ledger.read() as connection:
             found = row_counts(connection, jobs)
-        angles = batch.angles
+        angles = np.concatenate([batch.angles for batch in batches])
         if found.angles.shape != angles.shape or np.abs(found.angles - angles).max() > _SAME_ANGLES:
             raise self._changed("angles")
-        if found.shots != batch.shots:
+        if found.shots != batches[0].shots:
             raise self._changed("shots")
-        if found.compiled.circuit.count_ops() != batch.compiled.circuit.count_ops():
+        if found.compiled.circuit.count_ops() != batches[0].compiled.circuit.count_ops():
             raise self._changed("circuits")
         finished = max(job.updated for job in jobs)
-        return ShotResult(found.counts, found.shots, self.device, None, finished, found.row_errors)
+        out, start = {}, 0
+        for batch in batches:
+            end = start + len(batch.angles)
+            errors = {r - start: text for r, text in found.row_errors.items() if start <= r < end}
+            counts = found.counts[start:end]
+            out[batch.label] = ShotResult(counts, found.shots, self.device, None, finished, errors)
+            start = end
+        return out
 
     def _changed(self, what: str) -> LedgerError:
         return LedgerError(
@@ -191,9 +202,7 @@ class LedgerBackend:
 
     def _submit(self, role: str, batches: Sequence[CircuitBatch]) -> None:
         vendor = self.vendor()
-        jobs = {
-            b.label: plan_jobs(vendor, Submission(b.compiled, b.angles, b.shots)) for b in batches
-        }
+        jobs = plan_batches(vendor, batches)
         if self.dry:
             raise Rehearsed(tuple(job for planned in jobs.values() for job in planned))
         # a job of the role itself holds its circuit already

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from backends.base import CompiledTemplate, CostEstimate
-from backends.vendor import Submission, VendorBackend
+from backends.base import CircuitBatch, CompiledTemplate, CostEstimate
+from backends.checks import measured_qubits
+from backends.vendor import JoiningBackend, Submission, VendorBackend
 from qhw.jobs import blobs
 from qhw.jobs.budget import Budget, check_budget
 from qhw.jobs.content import pack_template, put_template
@@ -21,6 +23,9 @@ from qhw.jobs.money import to_micro
 from qhw.jobs.schema import cost, job, run, template
 from qhw.jobs.states import State
 
+JOINED = " +"
+"""In the role of jobs that hold more batches than the one they are named after."""
+_NO_ROWS = np.zeros((0, 0))
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _KEY_LETTERS = 20  # 100 random bits; with the prefix 24 characters, short enough for any tag
 
@@ -87,6 +92,60 @@ def plan_jobs(backend: VendorBackend, submission: Submission) -> tuple[PlannedJo
     return tuple(PlannedJob(part, backend.estimate(part)) for part in parts)
 
 
+def circuits_of(submission: Submission) -> tuple[int, ...]:
+    """Equal for submissions of the very same templates on the same rows."""
+    more = (part for row, template in submission.more for part in (row, id(template)))
+    return (id(submission.compiled), *more)
+
+
+def plan_batches(
+    backend: VendorBackend, batches: Sequence[CircuitBatch]
+) -> dict[str, tuple[PlannedJob, ...]]:
+    """Put batches into as few vendor jobs as the device allows, check each, price each.
+
+    Returns:
+        Jobs by role, see :func:`group_batches`.
+
+    Raises:
+        BackendError: as :func:`plan_jobs`.
+    """
+    groups = group_batches(batches, join=isinstance(backend, JoiningBackend))
+    return {
+        role: plan_jobs(
+            backend,
+            Submission.joined([Submission(b.compiled, b.angles, b.shots) for b in members]),
+        )
+        for role, members in groups.items()
+    }
+
+
+def group_batches(
+    batches: Sequence[CircuitBatch], *, join: bool
+) -> dict[str, tuple[CircuitBatch, ...]]:
+    """Batches that share jobs, by role: the label, or ``<first label> +<number of others>``.
+
+    Args:
+        batches: with different labels.
+        join: put those together that have equal shots, parameters, qubits and measurements.
+    """
+    groups: dict[object, list[CircuitBatch]] = {}
+    for batch in batches:
+        compiled = batch.compiled
+        alike = (
+            batch.shots,
+            compiled.parameter_names,
+            compiled.physical_qubits,
+            measured_qubits(compiled.circuit),
+        )
+        groups.setdefault(alike if join else batch.label, []).append(batch)
+    return {
+        members[0].label + (f"{JOINED}{len(members) - 1}" if len(members) > 1 else ""): tuple(
+            members
+        )
+        for members in groups.values()
+    }
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a run submits at once: nothing of it is sent before all of it is written down.
@@ -132,9 +191,11 @@ def write_intents(
         LedgerError: the ledger cannot be written; nothing was.
     """
     jobs = plan.all_jobs()
-    compiled = [*(j.submission.compiled for _, _, j in jobs), *plan.templates.values()]
+    needed = {circuits_of(j.submission): j.submission for _, _, j in jobs}
+    needed |= {(id(one),): Submission(one, _NO_ROWS, 0) for one in plan.templates.values()}
     packed = {
-        id(one): (pack_template(one), one.snapshot) for one in {id(c): c for c in compiled}.values()
+        key: (pack_template(one.compiled, one.more), one.compiled.snapshot)
+        for key, one in needed.items()
     }
     angles = [blobs.pack_array(j.submission.angles) for _, _, j in jobs]
     now = datetime.now(UTC)
@@ -157,13 +218,13 @@ def write_intents(
         )
         kept = {name: put_template(connection, *both) for name, both in packed.items()}
         for role, one in plan.templates.items():
-            origin = {"run_id": request.id, "role": role, "circuit_id": kept[id(one)]}
+            origin = {"run_id": request.id, "role": role, "circuit_id": kept[(id(one),)]}
             connection.execute(template.insert().values(**origin))
         for place, (role, part, planned) in enumerate(jobs):
             row = _job_row(request, backend.name, role, part, planned, now)
             # jobs keep their order in lists sorted by time
             row["created"] = now + timedelta(microseconds=place)
-            row["circuit_id"] = kept[id(planned.submission.compiled)]
+            row["circuit_id"] = kept[circuits_of(planned.submission)]
             row["angles_sha256"] = blobs.put(connection, angles[place])
             inserted = connection.execute(job.insert().values(**row)).inserted_primary_key
             assert inserted is not None  # one row, autoincrement key

@@ -30,7 +30,7 @@ class RowCounts:
         row_errors: why each row without a result has none.
         angles: ``(B, P)`` radians, as submitted.
         shots: per row.
-        compiled: circuit that ran.
+        compiled: circuit that ran; the first of several.
         jobs: the vendor jobs, in order of their rows.
     """
 
@@ -118,7 +118,7 @@ def template_of(connection: Connection, run_id: str, role: str) -> CompiledTempl
 def variant_jobs(connection: Connection, run_id: str, role: str) -> tuple[JobRecord, ...]:
     """A run's jobs of a circuit of the model and of its variants, ``<role>/<variant>``."""
     jobs = jobs_of(connection, run_id)
-    return tuple(j for j in jobs if j.role == role or j.role.startswith(f"{role}/"))
+    return tuple(j for j in jobs if j.role == role or j.role.startswith((f"{role}/", f"{role} ")))
 
 
 def unfinished(connection: Connection, run_id: str | None = None) -> tuple[JobRecord, ...]:
