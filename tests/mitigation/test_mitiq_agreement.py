@@ -11,6 +11,7 @@ from qiskit.circuit.library import CXGate, CZGate
 
 from backends.exact import ExactBackend
 from qhw.mitigation.correction import joint
+from qhw.mitigation.pauli_noise import PauliNoise, inverted
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program
 from qhw.mitigation.readout import apply_confusion, confusion_matrices
@@ -128,3 +129,18 @@ def test_clifford_regression_of_a_global_depolarising_channel_is_exact() -> None
     )
     assert theirs == pytest.approx(exact, abs=1e-6)
     assert ours("cdr(16,slope,non_clifford=0.6)", mixed) == pytest.approx(exact, abs=1e-6)
+
+
+@pytest.mark.parametrize("level", [0.003, 0.05])
+def test_inverse_of_a_depolarised_gate(level: float) -> None:
+    from mitiq.pec.representations import represent_operation_with_global_depolarizing_noise
+
+    gate = QuantumCircuit(2)
+    gate.cz(0, 1)
+    theirs = represent_operation_with_global_depolarizing_noise(gate, level)
+    # mitiq's level is the chance of any of the fifteen Paulis
+    eigenvalues = np.full((4, 4), 1 - 16 / 15 * level)
+    eigenvalues[0, 0] = 1.0
+    mine = inverted(PauliNoise(0, True, eigenvalues))
+    assert mine.gamma == pytest.approx(theirs.norm)
+    assert sorted(mine.weights.ravel()) == pytest.approx(sorted(theirs.coeffs))
