@@ -80,7 +80,7 @@ class IBMMitigation:
         return f"IBM Estimator: {' + '.join(parts) or 'no mitigation'}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EstimatorSubmission(Submission):
     """A submission whose answer is expectation values; ``shots`` are per row on average.
 

@@ -184,6 +184,7 @@ def estimate_observables(
     shots: int,
     seed: int,
     calibration: ReadoutCalibration | None = None,
+    label: str = "expectation",
 ) -> Expectations:
     """Compile, run and combine.
 
@@ -198,6 +199,7 @@ def estimate_observables(
         shots: for each row on average, all groups, circuits and calibrations counted.
         seed: of compilation, random choices and simulated shots.
         calibration: measured readout to use.
+        label: first part of every circuit's label; of a run in the ledger, its own.
 
     Raises:
         ValueError: observables that are not Hermitian, have no term or do not fit the circuit.
@@ -213,6 +215,7 @@ def estimate_observables(
         shots=shots,
         seed=seed,
         calibration=calibration,
+        label=label,
     )
     return run_expectation(program, seed=seed)
 
@@ -245,6 +248,7 @@ def build_expectation(
     shots: int,
     seed: int,
     calibration: ReadoutCalibration | None = None,
+    label: str = "expectation",
 ) -> ExpectationProgram:
     """Everything :func:`estimate_observables` runs; nothing is run yet.
 
@@ -254,6 +258,7 @@ def build_expectation(
     techniques = Pipeline.parse(pipeline) if isinstance(pipeline, str) else pipeline
     techniques.check("expectation")
     turned = with_free_basis(circuit)
+    turned.name = label
     wanted = read_observables(observables, turned.num_clbits)
     groups = group_terms(wanted)
     compiled = backend.compile(turned, seed=seed)
@@ -265,7 +270,7 @@ def build_expectation(
     parts: tuple[int, ...] = ()
     if groups:
         context = Context(backend, seed, len(x), None, calibration)
-        first, left = calibration_batch(techniques, compiled, context, shots, "expectation")
+        first, left = calibration_batch(techniques, compiled, context, shots, label)
         parts = split_shots(left, [g.spread for g in groups], "the measurement bases")
     programs = tuple(
         build_program(
@@ -275,7 +280,7 @@ def build_expectation(
             x,
             shots=part,
             seed=seed,
-            label=f"basis={group.basis}",
+            label=f"{label}/basis={group.basis}",
             features=group.features,
             calibration=calibration,
             calibrate=False,

@@ -109,7 +109,9 @@ def ask_ibm(
         )
     compiled = device.compile(walled, seed=seed)
     x = check_angles(compiled, angles)
-    submission = EstimatorSubmission(compiled, x, shots, measured, mitigation)
+    submission = EstimatorSubmission(
+        compiled, x, shots, observables=measured, mitigation=mitigation
+    )
     estimator_program(submission, None)  # refuses too few shots
     return VendorExpectation(submission, wanted)
 
