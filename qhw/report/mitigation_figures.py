@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from qhw.analysis.bench_result import DeviceBench
 from qhw.analysis.mitigation_bench import RAW, READOUT
@@ -63,9 +63,10 @@ def _panel(axes: Axes, device: DeviceBench, names: Sequence[str]) -> None:
     axes.axhline(device.constant, color=_BASELINE, lw=1, ls="--", label="best constant, no QPU")
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_xticks(shots, [f"{n:,}" for n in shots], fontsize=8.5)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
+        axis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda d, _: f"{d:g}"))
     axes.set_title(device.device, loc="left", fontsize=10)
     axes.set_xlabel("shots a row, everything counted", fontsize=9)
