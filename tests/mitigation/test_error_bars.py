@@ -11,7 +11,7 @@ from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program
 from tests.mitigation.test_pipeline import ANGLES, chain
 
-REPLICAS = 400
+REPLICAS = 200
 SHOTS = 6000
 
 
@@ -45,7 +45,7 @@ def test_propagated_errors_are_those_of_a_bootstrap(text: str, within: float, wa
 
     counts = drawn(noisy)
     found = program.combine(counts)
-    replicas = 60 if "ibu" in text else REPLICAS
+    replicas = 50 if "ibu" in text else REPLICAS
     again = [program.combine(drawn(counts)) for _ in range(replicas)]
     bootstrap = np.std([a.values for a in again], axis=0, ddof=1)
     ratio = found.standard_error / bootstrap

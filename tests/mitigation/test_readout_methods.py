@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from datetime import UTC, datetime
 from functools import reduce
 
@@ -129,7 +130,7 @@ def test_m3_leaves_unseen_outcomes_at_zero_and_is_normalised() -> None:
 
 
 def test_missing_mthree_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "mthree", None)
+    monkeypatch.setitem(sys.modules, "mthree", None)
     backend = AerBackend(load_snapshot("ibm_fez"))
     compiled = backend.compile(asymmetric())
     with pytest.raises(MitigationError, match=r"pip install \"qhw\[m3\]\"") as error:
