@@ -1,8 +1,7 @@
 """Expectation values of Pauli observables, mitigated by the same pipelines as distributions.
 
-The circuit is compiled once, with a free rotation before every measurement. Fixing those rotations
-gives one circuit for each group of commuting terms, all in the same place: nothing that decides the
-place or the two-qubit gates knows which basis will be read.
+Terms that commute qubit by qubit are read from one circuit; all circuits are one compiled circuit
+in different measurement bases (:mod:`qhw.mitigation.bases`).
 """
 
 from __future__ import annotations
@@ -14,17 +13,16 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qiskit import ClassicalRegister, QuantumCircuit
-from qiskit.circuit import ParameterVector
+from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches
-from backends.checks import check_angles, check_circuit
-from backends.rewrite import fixed
+from backends.base import Backend, CircuitBatch, run_batches
+from backends.checks import check_angles
 from backends.statevector import measured_probabilities
 from backends.vendor import VendorMitigated
 from calibration.readout import ReadoutCalibration
-from qhw.mitigation.base import Context, MitigationError, split_shots
+from qhw.mitigation.base import Context, split_shots
+from qhw.mitigation.bases import in_basis, with_free_basis
 from qhw.mitigation.observables import BasisGroup, Observable, group_terms
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import (
@@ -38,11 +36,6 @@ from qhw.mitigation.program import (
 FloatArray = NDArray[np.float64]
 Counts = Mapping[str, NDArray[np.int64]]
 ObservableLike: TypeAlias = Observable | SparsePauliOp | Mapping[str, float] | str
-
-_TURNS = "measurement basis"
-"""Name of the free rotations: no name of a circuit's own parameters."""
-_ANGLES = {"Z": (0.0, 0.0), "X": (0.0, -np.pi / 2), "Y": (-np.pi / 2, -np.pi / 2)}
-"""Rotation about z, then about y, that turns a Pauli's axis to z."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,61 +304,3 @@ def read_observables(
                 f"{observable.terms[0][0]} has {observable.n_wires}"
             )
     return found
-
-
-def with_free_basis(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit with a free rotation before every measurement.
-
-    Free, so that no compiler may drop what a measurement of z alone would not see.
-
-    Args:
-        circuit: as in :func:`estimate_observables`.
-
-    Raises:
-        BackendError: measurements that are not last, or miss a classical bit.
-        MitigationError: a parameter has the name of the rotations.
-    """
-    measured = as_measured(circuit)
-    taken = [p.name for p in circuit.parameters if p.name.startswith(_TURNS)]
-    if taken:
-        raise MitigationError(
-            f"Argument `circuit` must not have parameters named {_TURNS!r}, but has {taken[0]!r}"
-        )
-    m = measured.num_clbits
-    turns = ParameterVector(_TURNS, 2 * m)
-    turned = measured.copy_empty_like()
-    for item in measured.data:
-        if item.operation.name == "measure":
-            wire = m - 1 - measured.find_bit(item.clbits[0]).index
-            turned.rz(turns[2 * wire], item.qubits[0])
-            turned.ry(turns[2 * wire + 1], item.qubits[0])
-        turned.append(item)
-    return turned
-
-
-def as_measured(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit itself, or with all qubits measured where nothing is.
-
-    Raises:
-        BackendError: measurements that are not last, or miss a classical bit.
-    """
-    measured = circuit.copy()
-    if not circuit.num_clbits:
-        measured.add_register(ClassicalRegister(circuit.num_qubits, "c"))
-        measured.measure(range(circuit.num_qubits), range(circuit.num_qubits))
-    check_circuit(measured)
-    return measured
-
-
-def in_basis(compiled: CompiledTemplate, basis: str) -> CompiledTemplate:
-    """One measurement basis of a compiled :func:`with_free_basis`.
-
-    Args:
-        compiled: with its rotations free.
-        basis: X, Y or Z for every measured wire, wire 0 leftmost.
-    """
-    values = {}
-    for wire, letter in enumerate(basis):
-        for i, angle in enumerate(_ANGLES[letter]):
-            values[f"{_TURNS}[{2 * wire + i}]"] = angle
-    return fixed(compiled, values)

@@ -28,10 +28,10 @@ from backends.vendor import JobHandle
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
 from qhw.mitigation.base import MitigationError
+from qhw.mitigation.bases import as_measured
 from qhw.mitigation.expectation import (
     Expectations,
     ObservableLike,
-    as_measured,
     read_observables,
 )
 from qhw.mitigation.observables import Observable

@@ -20,12 +20,11 @@ from backends.statevector import measured_probabilities
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from qhw.mitigation.base import MitigationError
+from qhw.mitigation.bases import in_basis, with_free_basis
 from qhw.mitigation.expectation import (
     ExpectationProgram,
     build_expectation,
     estimate_observables,
-    in_basis,
-    with_free_basis,
 )
 from qhw.mitigation.observables import Observable, group_terms, parity
 
