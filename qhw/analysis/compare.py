@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from backends.base import Backend
 from backends.registry import get_backend
 from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.circuit_facts import circuit_facts
 from qhw.analysis.mitigated import read_calibrations
 from qhw.analysis.molecule_scores import molecule_records, validity_rows
 from qhw.analysis.provenance import versions
@@ -27,7 +28,7 @@ from qhw.analysis.result import (
     Settings,
     SourceKey,
 )
-from qhw.analysis.stage import Notify, StageRunner, circuit_facts
+from qhw.analysis.stage import Notify, StageRunner
 from qhw.analysis.tasks import ExactModel, Outcome, encode, generate, reconstruct
 from qhw.analysis.verdict import verdict
 from qhw.chem.molecule import MoleculeBatch

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate
 from backends.readout import readout_matrices
 from calibration.readout import ReadoutCalibration
-from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.mitigated import (
     MitigatedRun,
     MitigationPlan,
@@ -25,7 +24,7 @@ from qhw.analysis.mitigated import (
     row_errors,
     run_plan,
 )
-from qhw.analysis.result import PLAIN, CircuitFacts, DeviceSource, Preparation, SourceKey
+from qhw.analysis.result import PLAIN, DeviceSource, Preparation, SourceKey
 from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import CircuitTemplate, build_template, data_angles
@@ -302,51 +301,3 @@ class _Measured:
     correction: ReadoutCorrection | None
     readout_source: str | None
     pipeline: MitigatedRun | None = None
-
-
-def circuit_facts(stage: Stage) -> CircuitFacts:
-    """What a run stage says about its circuit."""
-    compiled, run = stage.compiled, stage.pipeline
-    projected = stage.correction if run is None else run.mitigated
-    return CircuitFacts(
-        role=stage.role,
-        preparation=stage.template.loading,
-        loading_fidelity_min=float(stage.loading_fidelity.min()),
-        loading_fidelity_mean=float(stage.loading_fidelity.mean()),
-        logical_two_qubit_gates=stage.template.circuit.num_nonlocal_gates(),
-        two_qubit_gates=compiled.two_qubit_gates,
-        two_qubit_depth=compiled.two_qubit_depth,
-        depth=compiled.depth,
-        duration_s=compiled.duration_s,
-        qubits=compiled.physical_qubits,
-        expected_two_qubit_errors=_expected_errors(compiled, compiled.snapshot),
-        predicted_success=compiled.predicted_success,
-        transpiler_seed=compiled.seed,
-        circuits=len(stage.counts) + len(stage.missing),
-        failed=len(stage.missing),
-        shots=stage.shots,
-        usd=stage.cost.usd,
-        qpu_seconds=stage.cost.qpu_seconds,
-        cost_basis=stage.cost.basis,
-        readout_source=stage.readout_source,
-        negative_mass=_mean(None if projected is None else projected.negative_mass),
-        projection_distance=_mean(None if projected is None else projected.distance),
-        mitigation=None if run is None else run.facts(),
-    )
-
-
-def _expected_errors(compiled: CompiledTemplate, snapshot: DeviceSnapshot | None) -> float | None:
-    """Sum of reported two-qubit gate errors of the compiled circuit."""
-    if snapshot is None:
-        return None
-    total = 0.0
-    for step in compiled.circuit.data:
-        if len(step.qubits) == 2 and step.operation.name in snapshot.two_qubit_gates:
-            qubits = [compiled.circuit.find_bit(q).index for q in step.qubits]
-            gate = snapshot.gate(step.operation.name, [compiled.physical_qubits[q] for q in qubits])
-            total += (gate.error or 0.0) if gate else 0.0
-    return total
-
-
-def _mean(values: FloatArray | None) -> float | None:
-    return None if values is None else float(values.mean())

@@ -14,7 +14,8 @@ import pytest
 
 from backends.loopback import ibm_execute
 from backends.loopback.braket import BraketService
-from backends.loopback.ibm import IBMPlatform
+from backends.loopback.faults import Fault, Rule
+from backends.loopback.ibm import API, IBMPlatform
 from backends.loopback.server import LoopbackServer
 from calibration.readout import QubitReadout, ReadoutCalibration
 from tests.cli.test_jobs_cli import document, qhw, refused
@@ -120,6 +121,17 @@ def test_ibm_runs_every_fold_and_is_taken_up_again(
     again = document("jobs", "fetch", run, *options[-2:])
     same = ("circuits", "sections", "molecules", "verdict")
     assert {k: done[k] for k in same} == {k: again[k] for k in same}
+
+
+def test_a_lost_answer_makes_no_second_job(
+    ibm: tuple[IBMPlatform, LoopbackServer], given: Given
+) -> None:
+    platform, server = ibm
+    server.faults.add(Rule(f"{API}/jobs", Fault.answer(504, after=True), "POST"))
+    done = document("run", *given("ibm:ibm_boston"))
+    check_result(done)
+    assert len(platform.queue.jobs) == 2
+    assert done["circuits"][0]["usd"] == pytest.approx(platform.queue.billed_s * 1.6)
 
 
 def test_raw_counts_with_all_shots_are_asked_for(braket: BraketService, given: Given) -> None:
