@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import argparse
 import logging
+import secrets
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import sqlalchemy as sa
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from benchmarks.chaos.loopback import BraketWorld, IBMWorld
@@ -30,23 +34,55 @@ WORLDS: dict[str, Callable[[Path], World]] = {
 """Maker of each vendor's world, given an empty folder."""
 
 
-def run_all(vendor: str, schedules: int, seed: int) -> list[Report]:
-    """Run schedules ``seed .. seed + schedules - 1``, each in its own folder and ledger."""
+def run_all(
+    vendor: str, schedules: int, seed: int, server: str | None = None, *, progress: bool = False
+) -> list[Report]:
+    """Run schedules ``seed .. seed + schedules - 1``, each in its own folder and ledger.
+
+    Args:
+        vendor: one of :data:`WORLDS`.
+        schedules: how many.
+        seed: of the first.
+        server: PostgreSQL URL of a server on which a database is made for each ledger; SQLite
+            files by default.
+        progress: shown on stderr.
+    """
+    numbers: Iterable[int] = range(seed, seed + schedules)
+    if progress:
+        console = Console(stderr=True)
+        numbers = track(numbers, f"{vendor}, {schedules} schedules", console=console)
     reports = []
-    first = tempfile.TemporaryDirectory(prefix="qhw-chaos-")
-    empty = Path(first.name) / "ledger.db"
-    Ledger.open(f"sqlite:///{empty}").close()  # migrated once, copied for each schedule
-    for number in range(seed, seed + schedules):
-        with tempfile.TemporaryDirectory(prefix="qhw-chaos-") as name:
-            folder = Path(name)
-            shutil.copy(empty, folder / "ledger.db")
-            world = WORLDS[vendor](folder)
-            try:
-                reports.append(run_schedule(world, f"sqlite:///{folder / 'ledger.db'}", number))
-            finally:
-                world.close()
-    first.cleanup()
+    with tempfile.TemporaryDirectory(prefix="qhw-chaos-") as first:
+        empty = Path(first) / "ledger.db"
+        Ledger.open(f"sqlite:///{empty}").close()  # migrated once, copied for each schedule
+        for number in numbers:
+            with tempfile.TemporaryDirectory(prefix="qhw-chaos-") as name:
+                world = WORLDS[vendor](Path(name))
+                try:
+                    with _ledger(server, Path(name), empty) as url:
+                        reports.append(run_schedule(world, url, number))
+                finally:
+                    world.close()
     return reports
+
+
+@contextmanager
+def _ledger(server: str | None, folder: Path, empty: Path) -> Iterator[str]:
+    """URL of an empty ledger."""
+    if server is None:
+        shutil.copy(empty, folder / "ledger.db")
+        yield f"sqlite:///{folder / 'ledger.db'}"
+        return
+    name = f"qhw_chaos_{secrets.token_hex(6)}"
+    url = sa.make_url(server).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        try:
+            yield url.set(database=name).render_as_string(hide_password=False)
+        finally:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    engine.dispose()
 
 
 def table_of(reports: list[Report]) -> Table:
@@ -74,10 +110,13 @@ def main() -> int:
     parser.add_argument("--vendor", choices=sorted(WORLDS), default="local")
     parser.add_argument("--schedules", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--postgres", metavar="URL", help="server to keep the ledgers on")
     given = parser.parse_args()
     logging.getLogger("qhw").setLevel(logging.ERROR)  # thousands of planned faults
     start = time.monotonic()
-    reports = run_all(given.vendor, given.schedules, given.seed)
+    reports = run_all(
+        given.vendor, given.schedules, given.seed, given.postgres, progress=sys.stderr.isatty()
+    )
     console = Console(highlight=False)
     console.print(table_of(reports))
     for report in reports:
