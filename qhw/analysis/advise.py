@@ -33,6 +33,7 @@ from qhw.analysis.metrics import total_variation
 from qhw.analysis.mitigation_bench import noise_options
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.default import resolve
+from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program
 
 FloatArray = NDArray[np.float64]
@@ -254,19 +255,22 @@ class Predictor:
         Raises:
             MitigationError: the text is no pipeline.
         """
-        pipeline = resolve(text, self._compiled, share=self._settings.share)
+        pipeline = self._pipeline(text, shots)
         try:
             values = [self._distances(i, text, shots) for i in range(len(self._circuits))]
         except (MitigationError, BackendError) as error:
             return Prediction(asked=text, pipeline=str(pipeline), refused=str(error))
         return Prediction(asked=text, pipeline=str(pipeline), tvd=crossed_mean(np.array(values)))
 
+    def _pipeline(self, text: str, shots: int) -> Pipeline:
+        total = shots * len(self._circuits[0].angles)
+        return resolve(text, self._compiled, share=self._settings.share, total_shots=total)
+
     def _distances(self, place: int, text: str, shots: int) -> FloatArray:
         """``(repeats,)`` mean distances on one training circuit."""
         circuit, settings = self._circuits[place], self._settings
-        pipeline = resolve(text, circuit.compiled, share=settings.share)
         program = build_program(
-            pipeline,
+            self._pipeline(text, shots),
             circuit.backend,
             circuit.compiled,
             circuit.angles,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.base import CompiledTemplate
 from backends.statevector import measured_probabilities
 from qhw.analysis.bench_subject import BenchSubject
 from qhw.mitigation.clifford import near_clifford
@@ -24,7 +25,7 @@ def training_subjects(
 
     A depolarised circuit is the further from exact the further its output is from uniform, and
     shots cost the more the more outcomes there are. Of many random candidates those are taken
-    whose two figures are nearest to the subject's means.
+    whose two figures are nearest to the subject's. Fixed angles are snapped, data angles stay.
 
     Args:
         subject: the model's circuit; its rows lend their angles.
@@ -33,30 +34,37 @@ def training_subjects(
         rng: of the choice.
 
     Returns:
-        Each a circuit of its own in as many equal rows as the subject has, so that what rows share
-        (calibration, fits) is shared by as many.
+        Each with the subject's rows of data, so that what rows share (calibration, fits) is shared
+        by as many.
     """
     wanted = spread(subject.exact).mean(axis=0)
     scale = np.maximum(wanted, 1e-9)
     found = []
     for i in range(count * _CANDIDATES):
-        row = subject.angles[i % len(subject.angles)]
-        compiled = near_clifford(subject.compiled, row, keep, rng)
-        exact = measured_probabilities(compiled, row[None])
-        exact /= exact.sum()
-        off = float(np.linalg.norm((spread(exact)[0] - wanted) / scale))
+        compiled = _snapped(subject.compiled, subject.angles[0], keep, rng)
+        exact = measured_probabilities(compiled, subject.angles)
+        exact /= exact.sum(axis=1, keepdims=True)
+        off = float(np.linalg.norm((spread(exact).mean(axis=0) - wanted) / scale))
         found.append((off, i, compiled, exact))
     found.sort(key=lambda item: item[:2])
-    rows = len(subject.angles)
     return tuple(
-        replace(
-            subject,
-            compiled=compiled,
-            angles=np.tile(subject.angles[i % rows], (rows, 1)),
-            exact=np.tile(exact, (rows, 1)),
-        )
-        for _, i, compiled, exact in found[:count]
+        replace(subject, compiled=compiled, exact=exact) for _, _, compiled, exact in found[:count]
     )
+
+
+def _snapped(
+    compiled: CompiledTemplate, row: FloatArray, keep: float, rng: np.random.Generator
+) -> CompiledTemplate:
+    """Fixed angles snapped, free ones free.
+
+    A free angle keeps its gate from being merged with its neighbours when the circuit is twirled
+    or folded; bound ones would merge, and the circuit would have fewer pulses than its model.
+    """
+    bound = near_clifford(compiled, row, keep, rng).circuit
+    circuit = compiled.circuit.copy_empty_like()
+    for own, snapped in zip(compiled.circuit.data, bound.data, strict=True):
+        circuit.append(own if own.operation.is_parameterized() else snapped)
+    return replace(compiled, circuit=circuit)
 
 
 def spread(p: FloatArray) -> FloatArray:

@@ -195,7 +195,8 @@ def _measure(
     subject: BenchSubject, source: CountSource, text: str, settings: BenchSettings, shots: int
 ) -> _Ran | Cell:
     """A pipeline's numbers, or a cell that says why it cannot run."""
-    pipeline = resolve(text, subject.compiled, share=settings.share)
+    total = shots * len(subject.angles)
+    pipeline = resolve(text, subject.compiled, share=settings.share, total_shots=total)
     try:
         program = build_program(
             pipeline,

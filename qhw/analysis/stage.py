@@ -177,7 +177,7 @@ class StageRunner:
         self.notify(f"{role}: preparing {len(inputs)} inputs")
         data = data_angles(template, inputs, seed=self.seed)
         if role == "decoder" and any(
-            isinstance(t, Structure) for t in self._pipeline(role, compiled).techniques
+            isinstance(t, Structure) for t in self._pipeline(role, compiled, len(inputs)).techniques
         ):
             checked_structure(self.structure, exact)
         order = [template.parameter_names.index(name) for name in compiled.parameter_names]
@@ -219,7 +219,7 @@ class StageRunner:
             check_calibration(compiled, known)
             return None
         program = build_program(
-            self._pipeline(role, compiled),
+            self._pipeline(role, compiled, len(angles)),
             self.backend,
             compiled,
             angles,
@@ -232,8 +232,8 @@ class StageRunner:
         )
         return plan_mitigation(program, shots=self.shots, own_raw=self.own_raw)
 
-    def _pipeline(self, role: Role, compiled: CompiledTemplate) -> Pipeline:
-        found = resolve(self.mitigation, compiled)
+    def _pipeline(self, role: Role, compiled: CompiledTemplate, rows: int) -> Pipeline:
+        found = resolve(self.mitigation, compiled, total_shots=rows * self.shots)
         if role == "decoder":
             return found
         # an encoder's outcomes are no molecules

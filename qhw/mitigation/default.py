@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backends.base import CompiledTemplate
+from backends.exact import MAX_QUBITS
 from backends.rewrite import two_qubit_gates
 from qhw.mitigation.base import Calibrating, MitigationError, Technique
 from qhw.mitigation.pipeline import Pipeline
@@ -12,6 +13,9 @@ from qhw.mitigation.twirl import allowed_twirls
 
 DEFAULT = "default"
 """Name of the pipeline that shots and device decide."""
+
+_FEWEST_TO_TRAIN = 50_000
+"""Total shots below which training circuits have too few to learn from."""
 
 CANDIDATES = (
     "none",
@@ -22,15 +26,22 @@ CANDIDATES = (
     "readout+zne(1,3,exp)",
     "readout+zne(1,3,shrink)",
     "readout+zne(1,2,3,richardson)",
-    "twirl(8)+readout+zne(1,3)",
-    "twirl(8)+readout+zne(1,3,exp)",
+    "readout+lre(1,4)",
+    "readout+cdr(16)",
+    "readout+cdr(16,slope)",
     "twirl(8)+readout+zne(1,3,shrink)",
     DEFAULT,
 )
 """Pipelines that a bench measures when it is asked for all."""
 
 
-def resolve(text: str, compiled: CompiledTemplate, *, share: float = 0.0) -> Pipeline:
+def resolve(
+    text: str,
+    compiled: CompiledTemplate,
+    *,
+    share: float = 0.0,
+    total_shots: int | None = None,
+) -> Pipeline:
     """The pipeline of a text, ``default`` included.
 
     Args:
@@ -38,11 +49,15 @@ def resolve(text: str, compiled: CompiledTemplate, *, share: float = 0.0) -> Pip
         compiled: circuit it is for.
         share: of all shots for techniques that measure their own calibration and do not say how
             much; 0 leaves them as they are.
+        total_shots: of all rows, which decide ``default``; ``None`` for enough.
 
     Raises:
         MitigationError: not a pipeline.
     """
-    found = default_pipeline(compiled) if text.strip() == DEFAULT else Pipeline.parse(text)
+    if text.strip() == DEFAULT:
+        found = default_pipeline(compiled, total_shots)
+    else:
+        found = Pipeline.parse(text)
     return Pipeline(tuple(_paying(t, share) for t in found.techniques)) if share else found
 
 
@@ -55,22 +70,30 @@ def canonical(text: str) -> str:
     return DEFAULT if text.strip() == DEFAULT else str(Pipeline.parse(text))
 
 
-def default_pipeline(compiled: CompiledTemplate) -> Pipeline:
-    """Twirling where the native gate allows it, readout, and extrapolation that shrinks.
+def default_pipeline(compiled: CompiledTemplate, total_shots: int | None = None) -> Pipeline:
+    """Readout correction and regression on training circuits, twirled where the gates allow it.
+
+    Extrapolation that shrinks takes the place of regression where the training circuits cannot be
+    simulated exactly or too few shots are left for them.
 
     Args:
         compiled: circuit it is for.
+        total_shots: of all rows, everything counted; ``None`` for enough.
     """
     gates = two_qubit_gates(compiled)
     if not gates:
         return Pipeline.parse("readout")
-    tail = "readout+zne(1,3,shrink)"
+    few = total_shots is not None and total_shots < _FEWEST_TO_TRAIN
+    if few or compiled.circuit.num_qubits > MAX_QUBITS:
+        variants, tail = 8, "readout+zne(1,3,shrink)"
+    else:
+        variants, tail = 4, "readout+cdr(16)"
     try:
         for gate, _ in gates:
             allowed_twirls(gate)
     except MitigationError:
         return Pipeline.parse(tail)
-    return Pipeline.parse(f"twirl(8)+{tail}")
+    return Pipeline.parse(f"twirl({variants})+{tail}")
 
 
 def _paying(technique: Technique, share: float) -> Technique:

@@ -78,7 +78,7 @@ class _Device:
         compiled = self.compiled[role]
         columns = data_columns(self.material.templates[role], compiled)
         program = build_program(
-            resolve(mitigation, compiled),
+            resolve(mitigation, compiled, total_shots=len(angles) * shots),
             self.backend,
             compiled,
             angles[:, columns],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -160,10 +161,19 @@ def test_candidates_resolve_and_pay_for_their_calibration(text: str, subject: Be
     assert ("readout" in str(paying)) == ("share=0.1" in str(paying))
 
 
-def test_default_is_a_pipeline_for_every_device(subject: BenchSubject) -> None:
-    assert default_pipeline(subject.compiled) == Pipeline.parse(
-        str(default_pipeline(subject.compiled))
-    )
+def test_default_follows_shots_and_gates(subject: BenchSubject) -> None:
+    enough, few = (default_pipeline(subject.compiled, total) for total in (10**6, 2000))
+    assert [t.name for t in enough.techniques] == ["twirl", "readout", "cdr"]
+    assert [t.name for t in few.techniques] == ["twirl", "readout", "zne"]
+    assert default_pipeline(subject.compiled) == enough
+    bare = replace(subject.compiled, circuit=subject.compiled.circuit.copy_empty_like())
+    assert str(default_pipeline(bare)) == "readout"
+
+
+@pytest.mark.parametrize("shots", [20, 200, 2000, 20_000])
+def test_default_is_never_refused(subject: BenchSubject, shots: int) -> None:
+    pipeline = resolve("default", subject.compiled, total_shots=4 * shots)
+    build_program(pipeline, subject.backend, subject.compiled, subject.angles, shots=shots, seed=0)
 
 
 @pytest.mark.parametrize(
