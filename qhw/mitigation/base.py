@@ -37,6 +37,21 @@ class MitigationError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
+class Measured:
+    """Frequencies that values are linear in.
+
+    Attributes:
+        frequencies: ``(B, D)``.
+        shots: behind each row.
+        weights: ``(K, D)``; the values are ``frequencies @ weights.T``.
+    """
+
+    frequencies: FloatArray
+    shots: int
+    weights: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Estimate:
     """Features of B rows with their uncertainties.
 
@@ -45,16 +60,35 @@ class Estimate:
         variance: ``(B, K)``, of ``values``, from shot noise and whatever fits were made.
         shots: behind each row while ``values`` are plain frequencies, 0 afterwards.
         record: intermediate results worth keeping, JSON values and arrays by name.
+        measured: what the values are linear in, where that is known; their correlations follow.
     """
 
     values: FloatArray
     variance: FloatArray
     shots: int = 0
     record: dict[str, Any] = field(default_factory=dict)
+    measured: Measured | None = None
 
     def noted(self, **entries: Any) -> Estimate:
         """The same with more to remember."""
         return replace(self, record={**self.record, **entries})
+
+    def variance_of(self, weights: FloatArray, *, unbiased: bool = False) -> FloatArray:
+        """Variance ``(B, J)`` of functionals ``values @ weights.T``.
+
+        Exact where the values are frequencies or linear in some; taken as uncorrelated otherwise.
+
+        Args:
+            weights: ``(J, K)``.
+            unbiased: see :func:`linear_variance`.
+        """
+        if self.shots:
+            return linear_variance(self.values, self.shots, weights, unbiased=unbiased)
+        if self.measured is not None:
+            m = self.measured
+            joined = weights @ m.weights
+            return linear_variance(m.frequencies, m.shots, joined, unbiased=unbiased)
+        return np.asarray(self.variance @ (weights**2).T, dtype=np.float64)
 
 
 def frequencies(counts: NDArray[np.int64]) -> Estimate:
@@ -64,13 +98,17 @@ def frequencies(counts: NDArray[np.int64]) -> Estimate:
     return Estimate(values, linear_variance(values, shots, None), shots)
 
 
-def linear_variance(values: FloatArray, shots: int, weights: FloatArray | None) -> FloatArray:
+def linear_variance(
+    values: FloatArray, shots: int, weights: FloatArray | None, *, unbiased: bool = False
+) -> FloatArray:
     """Variance of linear functionals of measured frequencies.
 
     Args:
         values: ``(B, D)`` frequencies of ``shots`` multinomial shots.
         shots: per row.
         weights: ``(K, D)`` functionals; ``None`` for the frequencies themselves.
+        unbiased: for taking noise out of squares, not for error bars: the expectation is exact,
+            and nothing is added for what was not seen. Two shots or more.
 
     Returns:
         ``(B, K)``: ``(sum_j w_kj^2 p_j - (sum_j w_kj p_j)^2) / shots``, ``p`` being the
@@ -80,6 +118,8 @@ def linear_variance(values: FloatArray, shots: int, weights: FloatArray | None) 
     if weights is None:
         return np.asarray(values * (1 - values) / n + PSEUDO_COUNTS / n**2, dtype=np.float64)
     spread = values @ (weights**2).T - (values @ weights.T) ** 2
+    if unbiased:
+        return np.asarray(np.maximum(spread, 0.0) / max(n - 1, 1), dtype=np.float64)
     reach = np.ptp(weights, axis=1)
     variance = np.maximum(spread, 0.0) / n + PSEUDO_COUNTS * (reach / n) ** 2
     return np.asarray(variance, dtype=np.float64)

@@ -35,7 +35,6 @@ from qhw.mitigation.parity import (
     from_parities,
     leading_wires,
     parities,
-    scaled_variance,
     wires_in,
 )
 from qhw.mitigation.slopes import Slopes, learn_slopes
@@ -210,15 +209,17 @@ class RegressionStep:
 
 
 def _centred(estimate: Estimate, context: Context) -> tuple[FloatArray, FloatArray]:
-    """Parities, or expectation values less those of the mixed state, and their variances."""
-    if context.features is not None:
-        found = context.wanted(estimate)
-        return found.values - context.mixed(context.features.shape[1]), found.variance
+    """Parities, or expectation values less those of the mixed state, and their variances.
+
+    The variances are to be taken out of squares, where an error bar's safety would be an error.
+    """
+    features = context.features
+    if features is not None:
+        weights = features if estimate.shots else np.eye(len(features))
+        values = context.wanted(estimate).values - context.mixed(features.shape[1])
+        return values, estimate.variance_of(weights, unbiased=True)
     values = parities(estimate.values)
-    if estimate.shots:
-        variance = np.maximum(1 - values**2, 0.0) / estimate.shots
-    else:
-        variance = np.broadcast_to(estimate.variance.sum(axis=1, keepdims=True), values.shape)
+    variance = estimate.variance_of(parities(np.eye(values.shape[1])), unbiased=True)
     some = wires_in(values.shape[1]) > 0
     return values * some, variance * some
 
@@ -226,11 +227,10 @@ def _centred(estimate: Estimate, context: Context) -> tuple[FloatArray, FloatArr
 def _expectations(
     data: Estimate, context: Context, learnt: Slopes, groups: NDArray[np.int64]
 ) -> tuple[FloatArray, FloatArray]:
-    x, variance = _centred(data, context)
-    gains = learnt.values[groups]
+    x, gains = _centred(data, context)[0], learnt.values[groups]
     spread = np.diag(learnt.covariance)[groups] + learnt.misfit[groups] * gains**2
     mixed = context.mixed(data.values.shape[1])
-    return mixed + gains * x, gains**2 * variance + x**2 * spread
+    return mixed + gains * x, gains**2 * context.wanted(data).variance + x**2 * spread
 
 
 def _distributions(
@@ -238,7 +238,7 @@ def _distributions(
 ) -> tuple[FloatArray, FloatArray]:
     del context
     x, gains = parities(data.values), learnt.values[groups]
-    variance = scaled_variance(data.values, data.variance, data.shots, gains)
+    variance = data.variance_of(from_parities(gains * parities(np.eye(len(gains)))))
     parts = np.stack([from_parities(x * (groups == g)) for g in range(len(learnt.values))])
     spread = np.einsum("gbd,hbd,gh->bd", parts, parts, learnt.covariance)
     misfit = ((x * gains) ** 2 @ learnt.misfit[groups]) / x.shape[1] ** 2

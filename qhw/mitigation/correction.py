@@ -17,6 +17,7 @@ from qhw.mitigation.base import (
     BOTH,
     Context,
     Estimate,
+    Measured,
     MitigationError,
     Quantity,
     linear_variance,
@@ -122,7 +123,8 @@ class ReadoutStep:
         weights = inverse if context.features is None else context.features @ inverse
         values = measured.values @ weights.T
         variance = linear_variance(measured.values, measured.shots, weights)
-        return Estimate(values, variance, 0, measured.record)
+        source = Measured(measured.values, measured.shots, weights)
+        return Estimate(values, variance, 0, measured.record, source)
 
 
 def check_calibration(

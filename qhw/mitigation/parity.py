@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.mitigation.base import PSEUDO_COUNTS, FloatArray
+from qhw.mitigation.base import FloatArray
 
 
 def parities(values: FloatArray) -> FloatArray:
@@ -43,25 +43,3 @@ def leading_wires(features: FloatArray) -> NDArray[np.int64]:
     sizes = wires_in(features.shape[1])
     totals = np.stack([power[:, sizes == k].sum(axis=1) for k in range(1, sizes.max() + 1)])
     return np.asarray(totals.argmax(axis=0) + 1, dtype=np.int64)
-
-
-def scaled_variance(
-    values: FloatArray, variance: FloatArray, shots: int, gains: FloatArray
-) -> FloatArray:
-    """Variance of distributions whose parities are multiplied by gains.
-
-    Args:
-        values: ``(B, 2**m)``.
-        variance: ``(B, 2**m)`` of ``values``.
-        shots: behind plain frequencies, whose correlations are then taken into account; 0 for
-            values taken as uncorrelated.
-        gains: ``(2**m,)``.
-    """
-    # multiplying parities convolves the distribution: squares of the kernel spread the variance
-    square = parities(from_parities(gains) ** 2)
-    if not shots:
-        return np.maximum(from_parities(parities(variance) * square), 0.0)
-    d = values.shape[1]
-    p = (values * shots + PSEUDO_COUNTS) / (shots + PSEUDO_COUNTS * d)
-    spread = from_parities(parities(p) * square) - from_parities(parities(p) * gains) ** 2
-    return np.asarray(np.maximum(spread, 0.0) / shots, dtype=np.float64)

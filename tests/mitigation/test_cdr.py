@@ -16,10 +16,10 @@ from backends.statevector import measured_probabilities
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
-from qhw.mitigation.base import MitigationError
+from qhw.mitigation.base import Estimate, Measured, MitigationError, linear_variance
 from qhw.mitigation.cdr import CliffordRegression
 from qhw.mitigation.clifford import near_clifford
-from qhw.mitigation.parity import leading_wires, parities, scaled_variance, wires_in
+from qhw.mitigation.parity import leading_wires, parities, wires_in
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program, run_program
 from qhw.mitigation.slopes import learn_slopes
@@ -104,18 +104,29 @@ def test_parities_are_expectations_of_z_products() -> None:
     assert leading_wires(signs[1:].astype(float)).tolist() == [1, 1, 2, 1, 2, 2, 3]
 
 
-def test_variance_of_scaled_parities_is_that_of_sampled_ones() -> None:
+def test_variances_of_functionals_are_those_of_sampled_ones() -> None:
     rng = np.random.default_rng(5)
     p, shots = rng.dirichlet(np.ones(16)), 400
-    gains = np.asarray(1 + 0.3 * wires_in(16), dtype=np.float64)
+    wanted, inverse = rng.normal(size=(5, 16)), rng.normal(size=(16, 16))
     frequencies = rng.multinomial(shots, p, size=20000) / shots
-    made = parities(parities(frequencies) * gains) / 16
-    found = scaled_variance(p[None], np.zeros((1, 16)), shots, gains)[0]
-    assert np.allclose(found, made.var(axis=0), rtol=0.06, atol=1e-5)
-    # without correlations: the matrix of the map, squared
-    matrix = parities(np.eye(16)) @ np.diag(gains) @ parities(np.eye(16)) / 16
-    variance = rng.uniform(0.1, 1, (1, 16))
-    assert np.allclose(scaled_variance(p[None], variance, 0, gains), variance @ (matrix**2).T)
+    plain = Estimate(p[None], np.zeros((1, 16)), shots)
+    made = (frequencies @ wanted.T).var(axis=0)
+    assert np.allclose(plain.variance_of(wanted)[0], made, rtol=0.06)
+    corrected = Estimate(
+        p[None] @ inverse.T, np.ones((1, 16)), measured=Measured(p[None], shots, inverse)
+    )
+    made = (frequencies @ inverse.T @ wanted.T).var(axis=0)
+    assert np.allclose(corrected.variance_of(wanted)[0], made, rtol=0.06)
+    loose = Estimate(p[None], rng.uniform(0.1, 1, (1, 16)))
+    assert np.allclose(loose.variance_of(wanted), loose.variance @ (wanted**2).T)
+
+
+def test_unbiased_variance_is_right_on_average_for_few_shots() -> None:
+    rng = np.random.default_rng(6)
+    p, shots, wanted = rng.dirichlet(np.ones(8)), 5, rng.normal(size=(3, 8))
+    frequencies = rng.multinomial(shots, p, size=200_000) / shots
+    found = linear_variance(frequencies, shots, wanted, unbiased=True).mean(axis=0)
+    assert np.allclose(found, (frequencies @ wanted.T).var(axis=0), rtol=0.02)
 
 
 def test_slopes_are_free_of_attenuation_and_know_their_error() -> None:
