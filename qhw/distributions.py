@@ -39,6 +39,11 @@ def as_distributions(name: str, values: ArrayLike) -> FloatArray:
     return np.asarray(out / total, dtype=np.float64)
 
 
+def relative_frequencies(counts: NDArray[np.int64]) -> FloatArray:
+    """Counts ``(B, D)`` over their sums: a vendor may return fewer shots than were asked for."""
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
 def as_counts(name: str, values: ArrayLike) -> NDArray[np.int64]:
     """Return ``(..., D)`` counts as int64.
 

@@ -28,6 +28,7 @@ from qhw.analysis.result import PLAIN, DeviceSource, Preparation, SourceKey
 from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import CircuitTemplate, build_template, data_angles
+from qhw.distributions import relative_frequencies
 from qhw.mitigation.base import Context
 from qhw.mitigation.calibrate import correct_counts, measured_device_qubits
 from qhw.mitigation.correction import check_calibration
@@ -92,7 +93,7 @@ class Stage:
     @property
     def raw(self) -> FloatArray:
         """Relative frequencies ``(B, 2**m)``."""
-        return np.asarray(self.counts / self.raw_shots, dtype=np.float64)
+        return relative_frequencies(self.counts)
 
     @property
     def best_source(self) -> DeviceSource:
@@ -270,7 +271,7 @@ class StageRunner:
         calibration = choose_calibration(self.calibrations, compiled)
         if calibration is None:
             found = readout_matrices(compiled)
-            return correct_readout(counts / self.shots, found.matrices), found.source
+            return correct_readout(relative_frequencies(counts), found.matrices), found.source
         corrected = correct_counts(
             counts, calibration, measured_device_qubits(compiled), now=self.moment
         )

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from backends.base import Backend, CircuitBatch
 from calibration.readout import ReadoutCalibration
 from qhw.chem.structure import MoleculeStructure
+from qhw.distributions import relative_frequencies
 
 FloatArray = NDArray[np.float64]
 Quantity = Literal["distribution", "expectation"]
@@ -92,9 +93,9 @@ class Estimate:
 
 
 def frequencies(counts: NDArray[np.int64]) -> Estimate:
-    """Counts ``(B, 2**m)`` of equal shots a row as an estimate."""
-    shots = int(counts[0].sum()) if len(counts) else 0
-    values = np.asarray(counts / max(shots, 1), dtype=np.float64)
+    """Counts ``(B, 2**m)`` as an estimate; where rows have unequal shots, of the fewest."""
+    shots = int(counts.sum(axis=1).min()) if len(counts) else 0
+    values = relative_frequencies(counts)
     return Estimate(values, linear_variance(values, shots, None), shots)
 
 

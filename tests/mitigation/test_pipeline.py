@@ -14,7 +14,7 @@ from backends.rewrite import rewritten, two_qubit_gates
 from backends.statevector import measured_probabilities
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
-from qhw.mitigation.base import Estimate, MitigationError, split_shots
+from qhw.mitigation.base import Estimate, MitigationError, frequencies, split_shots
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program, run_program
 from qhw.mitigation.zne import shared_rate, shrunk
@@ -177,3 +177,9 @@ def test_shrinking_goes_from_the_exponential_to_the_line_as_noise_falls() -> Non
     assert weights == sorted(weights)
     assert weights[-1] == pytest.approx(1.0)
     assert np.allclose(found.values, 1.5 * at[0] - 0.5 * at[1])
+
+
+def test_a_row_that_got_fewer_shots_is_still_a_distribution() -> None:
+    found = frequencies(np.array([[60, 40], [30, 50]]))
+    assert found.values.tolist() == [[0.6, 0.4], [0.375, 0.625]]
+    assert found.shots == 80
