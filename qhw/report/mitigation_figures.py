@@ -32,7 +32,7 @@ def distance_figure(devices: Sequence[DeviceBench]) -> str:
     rows = math.ceil(len(devices) / columns)
     names = [cell.asked for cell in devices[0].budgets[0].cells]
     with house_style():
-        size = (4.8 * columns + 0.2, 3.7 * rows + 0.3 * math.ceil(len(names) / 3))
+        size = (9.8, (3.7 if columns > 1 else 4.4) * rows + 0.3 * math.ceil(len(names) / 3))
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
         for place, axes in enumerate(grid.flat):
