@@ -58,9 +58,13 @@ class AerBackend:
         self._last: tuple[CompiledTemplate, FloatArray, FloatArray] | None = None
 
     @property
+    def _asked(self) -> str:
+        return "+fractional" if self._fractional else ""
+
+    @property
     def name(self) -> str:
-        """``aer:`` and the device's name."""
-        return f"aer:{self._snapshot.name}"
+        """``aer:`` and the device's name, ``+fractional`` where that was asked for."""
+        return f"aer:{self._snapshot.name}{self._asked}"
 
     @property
     def snapshot(self) -> DeviceSnapshot:

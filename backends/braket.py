@@ -96,8 +96,8 @@ class BraketBackend:
 
     @property
     def name(self) -> str:
-        """``braket:`` and the device's name."""
-        return f"braket:{self._device_name}"
+        """``braket:`` and the device's name, ``+debias`` where that was asked for."""
+        return f"braket:{self._device_name}{'+debias' if self._debias else ''}"
 
     @property
     def snapshot(self) -> DeviceSnapshot | None:

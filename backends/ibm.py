@@ -79,8 +79,8 @@ class IBMBackend:
 
     @property
     def name(self) -> str:
-        """``ibm:`` and the device's name."""
-        return f"ibm:{self._device}"
+        """``ibm:`` and the device's name, ``+fractional`` where that was asked for."""
+        return f"ibm:{self._device}{'+fractional' if self._options.fractional else ''}"
 
     @cached_property
     def snapshot(self) -> DeviceSnapshot:

@@ -51,6 +51,11 @@ class IBMEmulator(EmulatedJobs):
                 f"{self._options.decoupling}."
             )
 
+    @property
+    def name(self) -> str:
+        """``emulator:`` and the device's name, ``+fractional`` where that was asked for."""
+        return f"{super().name}{'+fractional' if self._options.fractional else ''}"
+
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
         """Compile as ``aer:`` does, waits included.
 

@@ -71,8 +71,9 @@ def price_of(backend: str) -> PriceEntry:
     Raises:
         PriceError: none does; the line says how to add one.
     """
+    device = backend.partition("+")[0]  # what is asked of a device leaves its price
     for entry in price_entries():
-        if fnmatchcase(backend, entry.backend):
+        if fnmatchcase(device, entry.backend):
             return entry
     raise PriceError(
         f"Argument `backend` must have a known price, but {backend} has none: write "

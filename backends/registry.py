@@ -1,4 +1,9 @@
-"""Backends by name. A new one is one module and one line in ``_MAKERS``."""
+"""Backends by name. A new one is one module and one line in ``_MAKERS``.
+
+What is asked of a device beside its name follows a plus: ``ibm:ibm_boston+fractional`` uses IBM's
+``rzz`` and ``rx`` where they are calibrated, ``braket:ionq_forte_enterprise+debias`` IonQ's
+debiasing. It is part of the name, so that a run taken up again asks the same.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +16,40 @@ from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
 from backends.vendor import VendorBackend
 from calibration.catalog import load_snapshot, snapshot_names
-from calibration.snapshot import SnapshotError
+from calibration.snapshot import DeviceSnapshot, SnapshotError
+
+FRACTIONAL, DEBIAS = "fractional", "debias"
+
+
+def _aer(device: str) -> DistributionBackend:
+    device, fractional = _asked(device, FRACTIONAL)
+    return AerBackend(_offering(load_snapshot(device), fractional), fractional=fractional)
+
+
+def _engine(device: str) -> DistributionBackend:
+    device, fractional = _asked(device, FRACTIONAL)
+    return EngineBackend(_offering(load_snapshot(device), fractional), fractional=fractional)
+
+
+def _offering(snapshot: DeviceSnapshot, fractional: bool) -> DeviceSnapshot:
+    if fractional and not snapshot.optional_gates:
+        raise UnknownBackendError(
+            f"Argument `name` must ask for {FRACTIONAL} gates where a device has some, but "
+            f"{snapshot.name} has none."
+        )
+    return snapshot
+
+
+def _asked(device: str, option: str) -> tuple[str, bool]:
+    """The device without the option, and whether it was there."""
+    plain = device.removesuffix(f"+{option}")
+    return plain, plain != device
+
 
 _MAKERS: dict[str, Callable[[str], DistributionBackend]] = {
     "exact": lambda _: ExactBackend(),
-    "aer": lambda device: AerBackend(load_snapshot(device)),
-    "engine": lambda device: EngineBackend(load_snapshot(device)),
+    "aer": _aer,
+    "engine": _engine,
 }
 """Maker of each prefix; it is given what follows the colon."""
 
@@ -32,8 +65,10 @@ _NEEDS_BRAKET = "Braket devices need Amazon's packages ({} is missing): pip inst
 
 def _ibm(device: str) -> VendorBackend:
     from backends.ibm import IBMBackend
+    from backends.ibm_program import IBMOptions
 
-    return IBMBackend(device)
+    device, fractional = _asked(device, FRACTIONAL)
+    return IBMBackend(device, options=IBMOptions(fractional=fractional))
 
 
 def _braket(device: str) -> VendorBackend:
@@ -41,18 +76,21 @@ def _braket(device: str) -> VendorBackend:
         from backends.braket import BraketBackend
     except ModuleNotFoundError as error:
         raise UnknownBackendError(_NEEDS_BRAKET.format(error.name)) from error
-    return BraketBackend(device)
+    device, debias = _asked(device, DEBIAS)
+    return BraketBackend(device, debias=debias)
 
 
 def _emulator(device: str) -> VendorBackend:
+    device, fractional = _asked(device, FRACTIONAL)
     try:
-        snapshot = load_snapshot(device)
+        snapshot = _offering(load_snapshot(device), fractional)
     except SnapshotError as error:
         raise UnknownBackendError(f"Argument `name` must name a snapshot, but: {error}") from error
     if snapshot.vendor == "ibm":
         from backends.ibm_emulator import IBMEmulator
+        from backends.ibm_program import IBMOptions
 
-        return IBMEmulator(snapshot)
+        return IBMEmulator(snapshot, options=IBMOptions(fractional=fractional))
     try:
         from backends.braket_emulator import BraketEmulator
     except ModuleNotFoundError as error:
@@ -94,7 +132,8 @@ def get_backend(name: str) -> DistributionBackend:
     prefix, _, device = name.partition(":")
     if prefix not in _MAKERS or (prefix in _DEVICES) != bool(device):
         raise UnknownBackendError(_unknown(name))
-    if prefix in _DEVICES and device not in _DEVICES[prefix]() and not _opens_file(device):
+    plain = _asked(device, FRACTIONAL)[0]
+    if prefix in _DEVICES and plain not in _DEVICES[prefix]() and not _opens_file(plain):
         raise UnknownBackendError(_unknown(name))
     try:
         return _MAKERS[prefix](device)

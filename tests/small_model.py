@@ -16,3 +16,10 @@ def save_small_model(folder: Path) -> Path:
     model = build("nisq", config, torch.Generator().manual_seed(1))
     save(model, folder / "small.safetensors", name="small")
     return folder / "small.json"
+
+
+def save_small_qvae(folder: Path) -> Path:
+    """The same of a QVAE-Mole with one block and random angles, whose gates are controlled RX."""
+    model = build("qvae", {"n_blocks": 1, "kappa": 500.0}, torch.Generator().manual_seed(1))
+    save(model, folder / "small_qvae.safetensors", name="small_qvae")
+    return folder / "small_qvae.json"

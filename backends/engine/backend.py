@@ -47,8 +47,8 @@ class EngineBackend(AerBackend):
 
     @property
     def name(self) -> str:
-        """``engine:`` and the device's name."""
-        return f"engine:{self._snapshot.name}"
+        """``engine:`` and the device's name, ``+fractional`` where that was asked for."""
+        return f"engine:{self._snapshot.name}{self._asked}"
 
     def program(self, compiled: CompiledTemplate) -> NoisyProgram:
         """The circuit with this backend's noise; the last one is kept."""

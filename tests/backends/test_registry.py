@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from qiskit import QuantumCircuit
 
 from backends.aer import AerBackend
 from backends.base import DistributionBackend, UnknownBackendError
 from backends.exact import ExactBackend
+from backends.prices import price_of
 from backends.registry import backend_names, get_backend
 from calibration.readers.ibm import read_ibm_fake
 
@@ -47,3 +49,16 @@ def test_close_matches_come_first() -> None:
 def test_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownBackendError, match=r"gone\.json"):
         get_backend(f"aer:{tmp_path / 'gone.json'}")
+
+
+def test_what_is_asked_of_a_device_is_part_of_its_name() -> None:
+    backend = get_backend("aer:ibm_boston+fractional")
+    assert backend.name == "aer:ibm_boston+fractional"
+    circuit = QuantumCircuit(2, 2)
+    circuit.rzz(0.4, 0, 1)
+    circuit.measure([0, 1], [0, 1])
+    assert "rzz" in backend.compile(circuit).circuit.count_ops()
+    assert "rzz" not in get_backend("aer:ibm_boston").compile(circuit).circuit.count_ops()
+    assert price_of("ibm:ibm_boston+fractional") == price_of("ibm:ibm_boston")
+    with pytest.raises(UnknownBackendError, match="iqm_garnet has none"):
+        get_backend("aer:iqm_garnet+fractional")
