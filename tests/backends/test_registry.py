@@ -55,7 +55,9 @@ def test_what_is_asked_of_a_device_is_part_of_its_name() -> None:
     backend = get_backend("aer:ibm_boston+fractional")
     assert backend.name == "aer:ibm_boston+fractional"
     circuit = QuantumCircuit(2, 2)
+    circuit.h([0, 1])
     circuit.rzz(0.4, 0, 1)
+    circuit.h([0, 1])
     circuit.measure([0, 1], [0, 1])
     assert "rzz" in backend.compile(circuit).circuit.count_ops()
     assert "rzz" not in get_backend("aer:ibm_boston").compile(circuit).circuit.count_ops()
