@@ -9,8 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+import torch
 
 from benchmarks.workload import LEARNING_RATE, MICRO_BATCH, Rival, Workload
+from qhw.chem.encoding import N_AMPLITUDES, slots
 
 TINY = 1e-12
 
@@ -38,6 +40,19 @@ def paper_loss(probabilities: Any, amplitudes: Any, types: Any, rest: Any, loss:
     )
 
 
+def rest_weights(types: torch.Tensor) -> torch.Tensor:
+    """Weight of every amplitude in the last term ``(B, 128)``, for atom types ``(B, 9)``."""
+    weights = torch.zeros(len(types), N_AMPLITUDES)
+    counts = (types >= 0).sum(1)
+    for n in counts.unique().tolist():
+        where = slots("paper", n)
+        row = torch.zeros(N_AMPLITUDES)
+        row[where.aux] = 1 / n
+        row[where.padding] = 1 / len(where.padding)
+        weights[counts == n] = row
+    return weights
+
+
 def jax_rival(
     workload: Workload, encode: Callable[..., Any], decode: Callable[..., Any], remark: str
 ) -> Rival:
@@ -49,7 +64,7 @@ def jax_rival(
     pieces = max(1, len(data) // MICRO_BATCH)
     arrays = [
         jnp.asarray(t.numpy()).reshape(pieces, -1, *t.shape[1:])
-        for t in (data.amplitudes, data.types, data.rest)
+        for t in (data.amplitudes, data.types, rest_weights(data.types))
     ]
     params = tuple(
         jnp.asarray(t.numpy()) for t in (workload.encoder_angles, workload.decoder_angles)

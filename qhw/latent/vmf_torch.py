@@ -51,9 +51,6 @@ class Noise:
     height: Tensor
     tangent: Tensor
 
-    def __getitem__(self, columns: slice) -> Noise:
-        return Noise(self.height[columns], self.tangent[:, columns])
-
 
 def draw_noise(
     dim: int, kappa: float, n: int, generator: torch.Generator, dtype: torch.dtype
@@ -82,31 +79,11 @@ def reflect(mu: Tensor, noise: Noise) -> Tensor:
     Returns:
         Unit vectors ``(d, n)``.
     """
-    axis, local, scale = _mirror(mu, noise)
-    return local - (axis * local).sum(0) * scale * axis
-
-
-def reflect_gradient(mu: Tensor, noise: Noise, drawn: Tensor, grad: Tensor) -> Tensor:
-    """Gradient with respect to ``mu`` from the one with respect to ``drawn = reflect(mu, noise)``.
-
-    Args:
-        mu: as given to :func:`reflect`.
-        noise: as given to :func:`reflect`.
-        drawn: its result.
-        grad: ``(d, n)``.
-    """
-    axis, local, scale = _mirror(mu, noise)
-    along = (grad * axis).sum(0) * scale
-    return -(along * drawn).addcmul_((axis * local).sum(0) * scale, grad)
-
-
-def _mirror(mu: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
-    """Mirror's normal, the draws it reflects, and ``2 / |normal|^2``."""
     # Reflecting along e_0 + sign * mu_0 never cancels; it sends e_0 to -sign * mu.
     sign = torch.where(mu[0].detach() >= 0, 1.0, -1.0).to(mu.dtype)
     axis = torch.cat([(mu[0] + sign).unsqueeze(0), mu[1:]])
     local = torch.cat([(-sign * noise.height).unsqueeze(0), noise.tangent])
-    return axis, local, 2.0 / axis.square().sum(0)
+    return local - (axis * local).sum(0) * (2.0 / axis.square().sum(0)) * axis
 
 
 def _check_unit(mu: Tensor) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from qhw.chem.encoding import BoundingBox, Layout, encode, slots
+from qhw.chem.encoding import LAYOUTS, N_AMPLITUDES, BoundingBox, Layout, encode, slots
 from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
+from qhw.models.loss_kernels import FLOOR, infidelity, paper_loss
 
-TINY = 1e-12
-"""Keeps square roots differentiable at zero; far below any amplitude that matters."""
 PAPER_TERMS = ("coordinates", "types", "norms", "rest")
 
 
@@ -48,19 +49,16 @@ class Targets:
     Attributes:
         amplitudes: encoded molecules ``(B, 128)``.
         types: atom types ``(B, 9)`` int64, -1 where there is no atom.
-        rest: weight of each amplitude in the last loss term, ``(B, 128)``: one over the number of
-            atoms on auxiliary values, one over their number on padding, else 0.
     """
 
     amplitudes: Tensor
     types: Tensor
-    rest: Tensor
 
     def __len__(self) -> int:
         return len(self.amplitudes)
 
     def __getitem__(self, rows: Tensor | slice) -> Targets:
-        return Targets(self.amplitudes[rows], self.types[rows], self.rest[rows])
+        return Targets(self.amplitudes[rows], self.types[rows])
 
 
 def make_targets(
@@ -71,18 +69,9 @@ def make_targets(
     Raises:
         ValueError: a molecule that cannot be encoded.
     """
-    amplitudes = encode(molecules, layout=layout, box=box)
-    rest = np.zeros_like(amplitudes)
-    for n in np.unique(molecules.counts):
-        where = slots(layout, int(n))
-        weights = np.zeros(amplitudes.shape[1])
-        weights[where.aux] = 1.0 / n
-        weights[where.padding] = 1.0 / len(where.padding)
-        rest[molecules.counts == n] = weights
     return Targets(
-        torch.as_tensor(amplitudes, dtype=dtype),
+        torch.as_tensor(encode(molecules, layout=layout, box=box), dtype=dtype),
         torch.as_tensor(molecules.types[:, :MAX_ATOMS].astype(np.int64)),
-        torch.as_tensor(rest, dtype=dtype),
     )
 
 
@@ -112,16 +101,41 @@ def amplitude_loss(
 
 
 def named_terms(total: Tensor, terms: Tensor, config: LossConfig) -> dict[str, Tensor]:
-    """The dictionary of :func:`amplitude_loss` from the total and its unweighted terms."""
+    """The dictionary of :func:`amplitude_loss` from the total and its unweighted terms ``(4,)``."""
     names = ("infidelity",) if config.kind == "fidelity" else PAPER_TERMS
-    return {**dict(zip(names, terms.unbind(0), strict=True)), "total": total}
+    return {**dict(zip(names, terms.unbind(0), strict=False)), "total": total}
 
 
 def term_weights(config: LossConfig) -> list[float]:
-    """What each term counts in the total."""
+    """What each of the four terms counts in the total; the infidelity stands first and alone."""
     if config.kind == "fidelity":
-        return [1.0]
+        return [1.0, 0.0, 0.0, 0.0]
     return [1.0, config.type_weight, config.norm_weight, config.rest_weight]
+
+
+def kernel_settings(layout: Layout, config: LossConfig, dtype: Any) -> tuple[Any, ...]:
+    """What :func:`qhw.models.reconstruction_kernels.reconstruct` takes as ``loss``."""
+    weights = (config.type_weight, config.norm_weight, config.rest_weight, *config.class_weights)
+    return (
+        config.kind == "paper",
+        _layout_table(layout),
+        np.array(weights, dtype),
+        config.type_loss == "focal",
+    )
+
+
+@lru_cache(maxsize=len(LAYOUTS))
+def _layout_table(layout: Layout) -> NDArray[np.int64]:
+    """``layout`` of :func:`qhw.models.loss_kernels.paper_loss`."""
+    table = np.zeros((3, N_AMPLITUDES), np.int64)
+    for n in range(1, MAX_ATOMS + 1):
+        where = slots(layout, n)
+        # With more atoms an amplitude goes from padding to an auxiliary value to the others.
+        table[1, where.padding] = n
+        table[2, where.padding] = n
+        table[2, where.aux] = n
+    table[0] = slots(layout, MAX_ATOMS).places[1, 0]
+    return table
 
 
 class _AmplitudeLoss(torch.autograd.Function):
@@ -133,85 +147,24 @@ class _AmplitudeLoss(torch.autograd.Function):
         layout: Layout,
         config: LossConfig,
     ) -> tuple[Tensor, Tensor]:
-        alpha = probabilities.T.clamp_min(TINY).sqrt()
-        terms, grad = terms_and_gradient(alpha, targets, layout, config, len(targets))
+        alpha = probabilities.detach().T.clamp_min(FLOOR).sqrt().contiguous()
+        grad, terms = torch.empty_like(alpha), np.zeros(len(PAPER_TERMS))
+        wanted = targets.amplitudes.T.contiguous().numpy()
+        values, types, each = alpha.numpy(), targets.types.numpy(), 1 / len(targets)
+        paper, table, weights, focal = kernel_settings(layout, config, values.dtype)
+        if paper:
+            paper_loss(values, wanted, types, each, table, weights, focal, grad.numpy(), terms)
+        else:
+            infidelity(values, wanted, types, each, grad.numpy(), terms)
         ctx.save_for_backward(probabilities, alpha, grad)
-        ctx.mark_non_differentiable(terms)
-        return terms @ terms.new_tensor(term_weights(config)), terms
+        found = torch.from_numpy(terms).to(alpha.dtype)
+        ctx.mark_non_differentiable(found)
+        return found @ found.new_tensor(term_weights(config)), found
 
     @staticmethod
     def backward(
         ctx: torch.autograd.function.FunctionCtx, *grads: Tensor
     ) -> tuple[Tensor, None, None, None]:
         probabilities, alpha, grad = ctx.saved_tensors  # type: ignore[attr-defined]
-        inner = (grad / alpha).T.masked_fill(probabilities < TINY, 0)
+        inner = (grad / alpha).T.masked_fill(probabilities < FLOOR, 0)
         return inner * (0.5 * grads[0]), None, None, None
-
-
-def terms_and_gradient(
-    alpha: Tensor, targets: Targets, layout: Layout, config: LossConfig, batch: int
-) -> tuple[Tensor, Tensor]:
-    """The unweighted terms of some molecules of a batch, and the total's gradient by hand.
-
-    One sample a column: every operation then runs over long rows.
-
-    Args:
-        alpha: root of the output distribution, ``(128, b)``.
-        targets: of the same ``b`` molecules.
-        layout: of the targets.
-        config: kind and weights.
-        batch: molecules that the means are over.
-
-    Returns:
-        Terms ``(4,)``, or ``(1,)`` for the infidelity, as these molecules' part of the batch
-        mean; gradient ``(128, b)`` of the weighted sum with respect to ``alpha``.
-    """
-    wanted = targets.amplitudes.T.contiguous()
-    if config.kind == "fidelity":
-        overlap = (alpha * wanted).sum(0)
-        lost = len(targets) - overlap.square().sum()
-        return lost.reshape(1) / batch, wanted * (overlap * (-2 / batch))
-    difference = alpha - wanted
-    grad = difference.sign().mul_(targets.rest.T.contiguous())
-    rest = torch.dot(grad.reshape(-1), difference.reshape(-1)) / batch
-    grad *= config.rest_weight / batch
-
-    def slots_of(values: Tensor) -> Tensor:
-        stride = 8 if layout == "paper" else 7
-        return values[: MAX_ATOMS * stride].view(MAX_ATOMS, stride, -1)
-
-    types = targets.types.T.contiguous()
-    present = (types >= 0).to(alpha.dtype)
-    counts = present.sum(0)
-    weights = present / (counts * batch)
-    offsets = slots_of(difference)[:, :3]
-    distances = offsets.square().sum(1).add_(TINY).sqrt_()
-    slots_of(grad)[:, :3].addcmul_(offsets, (weights / distances).unsqueeze(1))
-
-    atoms = slots_of(alpha)[:, 3:7]
-    mass = atoms.square()
-    block = mass.sum(1)
-    excess = block - 0.25 / counts
-    kinds = types.clamp_min_(0)
-    share = mass.gather(1, kinds.unsqueeze(1)).squeeze(1) / block
-    loss, slope = _type_loss(share, kinds, config)
-    slope = slope * weights * config.type_weight / block
-    # A mass counts in its block's norm and in the share's denominator, the right type's also in
-    # the numerator.
-    common = weights * excess * (2 * config.norm_weight) - slope * share
-    by_mass = common.unsqueeze(1).repeat(1, 4, 1)
-    by_mass.scatter_add_(1, kinds.unsqueeze(1), slope.unsqueeze(1))
-    slots_of(grad)[:, 3:7].addcmul_(by_mass, atoms, value=2)
-    terms = [(weights * x).sum() for x in (distances, loss, excess.square())]
-    return torch.stack([*terms, rest]), grad
-
-
-def _type_loss(shares: Tensor, types: Tensor, config: LossConfig) -> tuple[Tensor, Tensor]:
-    """Weighted loss of every atom slot ``(9, b)`` and its slope in the share of the right type."""
-    factor = shares.new_tensor(config.class_weights)[types]
-    bounded = shares.clamp_min(TINY)
-    log, slope = bounded.log(), -(shares >= TINY).to(shares.dtype) / bounded
-    if config.type_loss == "focal":
-        missing = 1 - shares
-        return -factor * missing.square() * log, factor * missing * (2 * log + missing * slope)
-    return -factor * log, factor * slope

@@ -76,9 +76,8 @@ class QVAE(MoleculeVAE):
         self.encoder_ansatz = qvae_ansatz(N_WIRES, config.n_blocks)
         self.decoder_ansatz = qvae_ansatz(N_WIRES, config.n_blocks, mirrored=True)
 
-        traced = 2 ** (N_WIRES - LATENT_WIRES)
-        rows = [m * traced + t for t in range(traced) for m in range(2**LATENT_WIRES)]
-        self._encoder = SharedCircuit(self.encoder_ansatz, range(_USED), rows)
+        order = [*range(LATENT_WIRES, N_WIRES), *range(LATENT_WIRES)]  # traced wires in front
+        self._encoder = SharedCircuit(self.encoder_ansatz, range(_USED), order)
         self._decoder = SharedCircuit(self.decoder_ansatz, range(2**LATENT_WIRES))
 
         def angles(n: int) -> nn.Parameter:

@@ -7,27 +7,28 @@ a column: operations run over long rows, and sums over traced wires over whole r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from qhw.chem.encoding import Layout
-from qhw.latent.vmf_torch import Noise, reflect, reflect_gradient
+from qhw.latent.vmf_torch import Noise
 from qhw.models.losses import (
-    TINY,
+    PAPER_TERMS,
     LossConfig,
     Targets,
+    kernel_settings,
     named_terms,
     term_weights,
-    terms_and_gradient,
 )
+from qhw.models.matmul import COLUMNS
+from qhw.models.reconstruction_kernels import reconstruct
 
-_Found = tuple[Tensor, Tensor, Tensor]
-PIECE = 512
-"""Columns at a time: a piece's largest intermediate has half a megabyte."""
+PIECE = 256
+"""Columns at a time: a piece's largest intermediate has a quarter of a megabyte."""
 
 
 def reconstruction_loss(
@@ -42,16 +43,31 @@ def reconstruction_loss(
     """Losses as :func:`qhw.models.losses.amplitude_loss`; only ``total`` is differentiable.
 
     Args:
-        encoder: ``(2**n, k)`` complex; the inputs are the first ``k`` amplitudes. Rows have the
-            traced wires in front of the measured ones.
-        decoder: ``(128, d)`` complex, from a latent of dimension ``d`` (a power of two) to the
-            output amplitudes.
+        encoder: real and imaginary parts ``(2, 2**n, k)``; the inputs are the first ``k``
+            amplitudes. Rows have the traced wires in front of the measured ones.
+        decoder: real and imaginary parts ``(2, 128, d)``, from a latent of dimension ``d`` (a
+            power of two) to the output amplitudes.
         data: amplitudes of the molecules, zero from ``k`` on, and what the output should be.
         noise: of the vMF draw, ``d`` values a molecule.
         layout: of the targets.
         config: kind and weights of the loss.
-        threads: how many pieces of the batch are done at a time; the result does not depend on it.
+        threads: how many share the batch; the result does not depend on it.
+
+    Raises:
+        ValueError: shapes that do not fit, or different types.
     """
+    if not encoder.dtype == decoder.dtype == data.amplitudes.dtype == noise.tangent.dtype:
+        raise ValueError(
+            f"Arguments must be of one type, but `encoder` is {encoder.dtype}, `decoder` "
+            f"{decoder.dtype}, `data` {data.amplitudes.dtype}, `noise` {noise.tangent.dtype}."
+        )
+    (rows, k), d = encoder.shape[1:], decoder.shape[2]
+    if d % COLUMNS or rows % d or not k <= data.amplitudes.shape[1] == decoder.shape[1]:
+        raise ValueError(
+            f"Arguments `encoder` and `decoder` must have shapes (2, m * d, k) and (2, "
+            f"{data.amplitudes.shape[1]}, d) with d a multiple of {COLUMNS}, but have "
+            f"{tuple(encoder.shape)} and {tuple(decoder.shape)}."
+        )
     total, terms = _Reconstruction.apply(  # type: ignore[no-untyped-call]
         encoder, decoder, data, noise, layout, config, threads
     )
@@ -70,18 +86,33 @@ class _Reconstruction(torch.autograd.Function):
         config: LossConfig,
         threads: int,
     ) -> tuple[Tensor, Tensor]:
-        first, second = _real(encoder), _real(decoder)
+        pieces = -(-len(data) // PIECE)
+        k, d = encoder.shape[-1], decoder.shape[-1]
+        first, second = encoder.flatten(0, 1).contiguous(), decoder.flatten(0, 1).contiguous()
+        by_encoder = first.new_empty(pieces, len(first), -(-k // COLUMNS) * COLUMNS)
+        by_decoder = second.new_empty(pieces, len(second), d)
+        terms = torch.zeros(pieces, len(PAPER_TERMS), dtype=torch.float64)
 
-        def piece(start: int) -> _Found:
-            rows = slice(start, start + PIECE)
-            return _piece(first, second, data[rows], noise[rows], layout, config, len(data))
-
+        arguments = (
+            first.numpy(),
+            second.numpy(),
+            data.amplitudes.contiguous().numpy(),
+            data.types.contiguous().numpy(),
+            (noise.height.contiguous().numpy(), noise.tangent.contiguous().numpy()),
+            1 / len(data),
+            kernel_settings(layout, config, first.numpy().dtype),
+            by_encoder.numpy(),
+            by_decoder.numpy(),
+            terms.numpy(),
+        )
+        _spread(lambda a, b: reconstruct(a, b, PIECE, *arguments), pieces, threads)
         # Added in the order of the batch, whichever thread did them: the sum is reproducible.
-        found = [sum(parts) for parts in zip(*_spread(piece, len(data), threads), strict=True)]
-        by_encoder, by_decoder, terms = map(torch.as_tensor, found)
-        ctx.save_for_backward(_complex(by_encoder), _complex(by_decoder))
-        ctx.mark_non_differentiable(terms)
-        return terms @ terms.new_tensor(term_weights(config)), terms
+        ctx.save_for_backward(
+            by_encoder.sum(0)[:, :k].reshape(encoder.shape), by_decoder.sum(0).view_as(decoder)
+        )
+        found = terms.sum(0).to(encoder.dtype)
+        ctx.mark_non_differentiable(found)
+        return found @ found.new_tensor(term_weights(config)), found
 
     @staticmethod
     def backward(
@@ -91,62 +122,17 @@ class _Reconstruction(torch.autograd.Function):
         return encoder * grads[0], decoder * grads[0], None, None, None, None, None
 
 
-def _spread(piece: Callable[[int], _Found], size: int, threads: int) -> list[_Found]:
-    """Do the pieces, each on one thread: splitting every small operation would cost more."""
-    starts = range(0, size, PIECE)
-    workers = min(threads, len(starts))
-    if workers == 1:
-        return [piece(start) for start in starts]
-    with _one_torch_thread(), ThreadPoolExecutor(workers) as pool:
-        # Whether gradients are recorded is a setting of each thread; here they are not.
-        return list(pool.map(torch.no_grad()(piece), starts))
+def _spread(some: Callable[[int, int], None], pieces: int, threads: int) -> None:
+    """Share the pieces out evenly; the calling thread takes the first part."""
+    workers = min(threads, pieces)
+    bounds = [pieces * i // workers for i in range(workers + 1)]
+    others = [_pool().submit(some, *bounds[i : i + 2]) for i in range(1, workers)]
+    some(*bounds[:2])
+    for other in others:
+        other.result()
 
 
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _piece(
-    encoder: Tensor,
-    decoder: Tensor,
-    data: Targets,
-    noise: Noise,
-    layout: Layout,
-    config: LossConfig,
-    batch: int,
-) -> _Found:
-    """Gradients of the real matrices and the terms, for some molecules of the batch."""
-    inputs = data.amplitudes[:, : encoder.shape[1]]
-    latent_dim = decoder.shape[1]
-    parts = torch.mm(encoder, inputs.T).view(-1, latent_dim, len(data))
-    root = parts.square().sum(0).clamp_min_(TINY).sqrt_()
-    length = root.square().sum(0).sqrt_()
-    mean = root / length
-    latent = reflect(mean, noise)
-    output = torch.mm(decoder, latent).view(2, -1, len(data))
-    alpha = output[0].square().addcmul_(output[1], output[1]).clamp_min_(TINY).sqrt_()
-    terms, by_alpha = terms_and_gradient(alpha, data, layout, config, batch)
-
-    # Where a root was kept from zero its slope is not cut off: the factor beside it is as small.
-    output *= by_alpha.div_(alpha)
-    by_output = output.view(-1, len(data))
-    by_mean = reflect_gradient(mean, noise, latent, torch.mm(decoder.T, by_output))
-    by_root = (by_mean - mean * (mean * by_mean).sum(0)).div_(length)
-    parts *= by_root.div_(root)
-    by_parts = parts.view(-1, len(data))
-    return torch.mm(by_parts, inputs), torch.mm(by_output, latent.T), terms
-
-
-def _real(matrix: Tensor) -> Tensor:
-    """Real parts of the rows, then imaginary parts."""
-    return torch.cat([matrix.real, matrix.imag])
-
-
-def _complex(stacked: Tensor) -> Tensor:
-    return torch.complex(*stacked.tensor_split(2))
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    """Kept, since a new thread needs longer to get its memory than a small batch."""
+    return ThreadPoolExecutor(thread_name_prefix="qhw-models")
