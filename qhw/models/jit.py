@@ -8,31 +8,23 @@ from typing import Any
 import numba
 
 _Function = Callable[..., Any]
+_OPTIONS: dict[str, Any] = {
+    "nopython": True,
+    "nogil": True,
+    "error_model": "numpy",
+    # With all of "fast" mathematics LLVM pairs values inside an iteration, which keeps it from
+    # the far wider vectors across iterations.
+    "fastmath": {"contract"},
+}
 
 
 def kernel(function: _Function) -> _Function:
     """Compile a function of arrays and numbers on its first call for each type of array.
 
-    The interpreter is not locked meanwhile, so that threads can share a batch.
+    The interpreter is not locked meanwhile, so that threads can share a batch. Sums are taken in
+    the order in which they are written.
     """
-    # With all of "fast" mathematics LLVM pairs values inside an iteration, which keeps it from
-    # the far wider vectors across iterations.
-    return _compiled(function, {"contract"})
-
-
-def reduction(function: _Function) -> _Function:
-    """As :func:`kernel`, for a sum over a long row: its terms may be added in another order."""
-    return _compiled(function, {"contract", "reassoc"})
-
-
-def _compiled(function: _Function, fastmath: set[str]) -> _Function:
-    options: dict[str, Any] = {
-        "nopython": True,
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": fastmath,
-    }
     try:
-        return numba.jit(cache=True, **options)(function)  # type: ignore[no-any-return]
+        return numba.jit(cache=True, **_OPTIONS)(function)  # type: ignore[no-any-return]
     except RuntimeError:  # numba found no folder that it may write its cache to
-        return numba.jit(**options)(function)  # type: ignore[no-any-return]
+        return numba.jit(**_OPTIONS)(function)  # type: ignore[no-any-return]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qhw.circuits.ansatz import Ansatz, Op
-from qhw.models.jit import kernel, reduction
+from qhw.models.jit import kernel
 
 TURN, CRX, CZ = 0, 1, 2
 _NONE = -1
@@ -237,33 +237,35 @@ def _negate(values, q, run):  # type: ignore[no-untyped-def]
         part[j] = -part[j]
 
 
-@reduction
-def _turn_slopes(a, b, c, d, ga, gb, gc, gd, slopes):  # type: ignore[no-untyped-def]
-    """Amplitudes before the gate (real 0, 1, imaginary 0, 1) against gradients after it."""
-    w = x = y = z = a[0] * 0
-    for j in range(len(a)):
+@kernel
+def _turn_products(state, adjoint, p, q, run, sums):  # type: ignore[no-untyped-def]
+    """Terms of the slopes, summed apart for every place in a run: so they add up in vectors."""
+    a, b = state[0][p : p + run], state[0][q : q + run]
+    c, d = state[1][p : p + run], state[1][q : q + run]
+    ga, gb = adjoint[0][p : p + run], adjoint[0][q : q + run]
+    gc, gd = adjoint[1][p : p + run], adjoint[1][q : q + run]
+    w, x, y, z = sums[0], sums[1], sums[2], sums[3]
+    for j in range(run):
         r0, r1, i0, i1 = a[j], b[j], c[j], d[j]
         u0, u1, v0, v1 = ga[j], gb[j], gc[j], gd[j]
-        w += u0 * r0 + v0 * i0 + u1 * r1 + v1 * i1
-        x += v0 * r0 - u0 * i0 - v1 * r1 + u1 * i1
-        y += u1 * r0 + v1 * i0 - u0 * r1 - v0 * i1
-        z += v1 * r0 - u1 * i0 + v0 * r1 - u0 * i1
-    slopes[0] += w
-    slopes[1] += x
-    slopes[2] += y
-    slopes[3] += z
+        w[j] += u0 * r0 + v0 * i0 + u1 * r1 + v1 * i1
+        x[j] += v0 * r0 - u0 * i0 - v1 * r1 + u1 * i1
+        y[j] += u1 * r0 + v1 * i0 - u0 * r1 - v0 * i1
+        z[j] += v1 * r0 - u1 * i0 + v0 * r1 - u0 * i1
 
 
-@reduction
-def _crx_slopes(a, b, c, d, ga, gb, gc, gd, slopes):  # type: ignore[no-untyped-def]
-    w = x = a[0] * 0
-    for j in range(len(a)):
+@kernel
+def _crx_products(state, adjoint, p, q, run, sums):  # type: ignore[no-untyped-def]
+    a, b = state[0][p : p + run], state[0][q : q + run]
+    c, d = state[1][p : p + run], state[1][q : q + run]
+    ga, gb = adjoint[0][p : p + run], adjoint[0][q : q + run]
+    gc, gd = adjoint[1][p : p + run], adjoint[1][q : q + run]
+    w, x = sums[0], sums[1]
+    for j in range(run):
         r0, r1, i0, i1 = a[j], b[j], c[j], d[j]
         u0, u1, v0, v1 = ga[j], gb[j], gc[j], gd[j]
-        w += u0 * r0 + v0 * i0 + u1 * r1 + v1 * i1
-        x += u0 * i1 - v0 * r1 + u1 * i0 - v1 * r0
-    slopes[0] += w
-    slopes[1] += x
+        w[j] += u0 * r0 + v0 * i0 + u1 * r1 + v1 * i1
+        x[j] += u0 * i1 - v0 * r1 + u1 * i0 - v1 * r0
 
 
 @kernel
@@ -287,26 +289,24 @@ def _apply(planes, n, kind, a, b, matrix):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _slopes(state, adjoint, n, kind, a, b, slopes):  # type: ignore[no-untyped-def]
+def _slopes(state, adjoint, n, kind, a, b, sums, slopes):  # type: ignore[no-untyped-def]
     """Derivatives by a gate's numbers, from the state before it and the adjoint after it."""
-    re, im, gr, gi = state[0], state[1], adjoint[0], adjoint[1]
-    columns = re.size >> n
-    one, two = columns << (n - 1 - a), columns << (n - 1 - b)
+    size, run = state.shape[1], sums.shape[1]
+    one, two = (run << (n - 1 - a)), (run << (n - 1 - b))
+    sums[:] = 0
     if kind == TURN:
-        for p in range(0, re.size, 2 * one):
-            q, e = p + one, p + 2 * one
-            _turn_slopes(
-                re[p:q], re[q:e], im[p:q], im[q:e], gr[p:q], gr[q:e], gi[p:q], gi[q:e], slopes
-            )
+        for x in range(0, size, 2 * one):
+            for p in range(x, x + one, run):
+                _turn_products(state, adjoint, p, p + one, run, sums)
     elif kind == CRX:
-        run, wide = min(one, two), max(one, two)
-        for x in range(0, re.size, 2 * wide):
-            for p in range(x + one, x + one + wide, 2 * run):
-                q = p + two
-                e, f = p + run, q + run
-                _crx_slopes(
-                    re[p:e], re[q:f], im[p:e], im[q:f], gr[p:e], gr[q:f], gi[p:e], gi[q:f], slopes
-                )
+        short, wide = min(one, two), max(one, two)
+        for x in range(one, size, 2 * wide):
+            for y in range(x, x + wide, 2 * short):
+                for p in range(y, y + short, run):
+                    _crx_products(state, adjoint, p, p + two, run, sums)
+    for k in range(4):
+        for j in range(run):
+            slopes[k] += sums[k, j]
 
 
 @kernel
@@ -318,10 +318,11 @@ def _forward(planes, n, kinds, wires, matrices):  # type: ignore[no-untyped-def]
 @kernel
 def _backward(state, adjoint, n, kinds, wires, matrices, slopes):  # type: ignore[no-untyped-def]
     inverse = np.empty_like(matrices[0])
+    sums = np.empty((4, state.shape[1] >> n), state.dtype)
     for s in range(len(kinds) - 1, -1, -1):
         # A rotation's inverse: conj(d) and -o; a controlled RX has only its sine turned.
         inverse[0] = matrices[s, 0]
         inverse[1:] = -matrices[s, 1:]
         _apply(state, n, kinds[s], wires[s, 0], wires[s, 1], inverse)
-        _slopes(state, adjoint, n, kinds[s], wires[s, 0], wires[s, 1], slopes[s])
+        _slopes(state, adjoint, n, kinds[s], wires[s, 0], wires[s, 1], sums, slopes[s])
         _apply(adjoint, n, kinds[s], wires[s, 0], wires[s, 1], inverse)

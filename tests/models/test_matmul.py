@@ -31,7 +31,9 @@ def test_equals_numpy_whatever_the_shape(
     assert np.isnan(whole[:, COLUMNS * wide :]).all()  # what lies between the rows is untouched
 
 
-def test_kernels_agree_with_and_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_cache_folder_kernels_are_compiled_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import numba
 
     from qhw.models import jit
@@ -44,7 +46,7 @@ def test_kernels_agree_with_and_without_a_cache_folder(monkeypatch: pytest.Monke
         return plain(**options)
 
     monkeypatch.setattr(numba, "jit", refusing)
-    total = jit.reduction(_total)
+    total = jit.kernel(_total)
     assert total(np.arange(5.0)) == 10.0
 
 
