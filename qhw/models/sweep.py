@@ -291,21 +291,24 @@ def _apply(planes, n, kind, a, b, matrix):  # type: ignore[no-untyped-def]
 @kernel
 def _slopes(state, adjoint, n, kind, a, b, sums, slopes):  # type: ignore[no-untyped-def]
     """Derivatives by a gate's numbers, from the state before it and the adjoint after it."""
-    size, run = state.shape[1], sums.shape[1]
-    one, two = (run << (n - 1 - a)), (run << (n - 1 - b))
+    size = state.shape[1]
+    columns = size >> n
+    one, two = columns << (n - 1 - a), columns << (n - 1 - b)
     sums[:] = 0
     if kind == TURN:
+        run = min(one, sums.shape[1])
         for x in range(0, size, 2 * one):
             for p in range(x, x + one, run):
                 _turn_products(state, adjoint, p, p + one, run, sums)
     elif kind == CRX:
         short, wide = min(one, two), max(one, two)
+        run = min(short, sums.shape[1])
         for x in range(one, size, 2 * wide):
             for y in range(x, x + wide, 2 * short):
                 for p in range(y, y + short, run):
                     _crx_products(state, adjoint, p, p + two, run, sums)
     for k in range(4):
-        for j in range(run):
+        for j in range(sums.shape[1]):
             slopes[k] += sums[k, j]
 
 
@@ -318,7 +321,7 @@ def _forward(planes, n, kinds, wires, matrices):  # type: ignore[no-untyped-def]
 @kernel
 def _backward(state, adjoint, n, kinds, wires, matrices, slopes):  # type: ignore[no-untyped-def]
     inverse = np.empty_like(matrices[0])
-    sums = np.empty((4, state.shape[1] >> n), state.dtype)
+    sums = np.empty((4, 2 * (state.shape[1] >> n)), state.dtype)
     for s in range(len(kinds) - 1, -1, -1):
         # A rotation's inverse: conj(d) and -o; a controlled RX has only its sine turned.
         inverse[0] = matrices[s, 0]
