@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from qhw.chem.encoding import LAYOUTS, N_AMPLITUDES, BoundingBox, Layout, encode, slots
 from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
@@ -162,6 +163,7 @@ class _AmplitudeLoss(torch.autograd.Function):
         return found @ found.new_tensor(term_weights(config)), found
 
     @staticmethod
+    @once_differentiable
     def backward(
         ctx: torch.autograd.function.FunctionCtx, *grads: Tensor
     ) -> tuple[Tensor, None, None, None]:

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from qhw.chem.encoding import Layout
 from qhw.latent.vmf_torch import Noise
@@ -115,6 +116,7 @@ class _Reconstruction(torch.autograd.Function):
         return found @ found.new_tensor(term_weights(config)), found
 
     @staticmethod
+    @once_differentiable
     def backward(
         ctx: torch.autograd.function.FunctionCtx, *grads: Tensor
     ) -> tuple[Tensor | None, ...]:

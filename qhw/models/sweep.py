@@ -12,11 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from qhw.circuits.ansatz import Ansatz, Op
 from qhw.models.jit import kernel
@@ -57,7 +59,7 @@ def gate_tables(ansatz: Ansatz, places: Sequence[int]) -> Gates:
         ValueError: a gate that is not rz, ry, crx or cz.
     """
     pending: list[list[Op]] = [[] for _ in range(ansatz.n_wires)]
-    rows: list[tuple[int, int, int, tuple[int, ...]]] = []
+    rows: list[tuple[Any, ...]] = []
 
     def turn(wire: int) -> None:
         rows.extend((TURN, wire, wire, triple) for triple in _triples(pending[wire]))
@@ -71,12 +73,14 @@ def gate_tables(ansatz: Ansatz, places: Sequence[int]) -> Gates:
             raise ValueError(f"Argument `ansatz` must use rz, ry, crx or cz, but has {op.name!r}.")
         for wire in op.wires:
             turn(wire)
-        index = _NONE if op.angle is None else op.angle
-        kind = CRX if op.name == "crx" else CZ
-        rows.append((kind, op.wires[0], op.wires[1], (index, _NONE, _NONE)))
+        if op.name == "cz":
+            rows.append((CZ, *op.wires, _BLANK))
+        else:
+            assert op.angle is not None
+            rows.append((CRX, *op.wires, (op.angle, _NONE, _NONE)))
     for wire in range(ansatz.n_wires):
         turn(wire)
-    table = np.array([(kind, a, b, *angles) for kind, a, b, angles in rows], dtype=np.int64)
+    table = np.array([(kind, a, b, *angles) for kind, a, b, angles in rows], np.int64)
     table = table.reshape(-1, 6)
     table[:, 1:3] = np.asarray(places)[table[:, 1:3]]
     parts = (np.ascontiguousarray(p) for p in (table[:, 0], table[:, 1:3], table[:, 3:]))
@@ -135,6 +139,7 @@ class _Columns(torch.autograd.Function):
         return planes
 
     @staticmethod
+    @once_differentiable
     def backward(
         ctx: torch.autograd.function.FunctionCtx, *grads: Tensor
     ) -> tuple[Tensor, None, None]:
