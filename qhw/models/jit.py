@@ -1,4 +1,8 @@
-"""Compilation of the numerical kernels by numba, kept on disk between runs."""
+"""Compilation of the numerical kernels by numba, kept on disk between runs.
+
+What is on disk is used until the kernel's own file changes, even if a kernel that it calls has
+changed: kernels that call each other therefore stand in one file.
+"""
 
 from __future__ import annotations
 

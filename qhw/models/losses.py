@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from qhw.chem.encoding import LAYOUTS, N_AMPLITUDES, BoundingBox, Layout, encode, slots
 from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
-from qhw.models.loss_kernels import FLOOR, infidelity, paper_loss
+from qhw.models.kernels import FLOOR, infidelity, paper_loss
 
 PAPER_TERMS = ("coordinates", "types", "norms", "rest")
 
@@ -115,7 +115,7 @@ def term_weights(config: LossConfig) -> list[float]:
 
 
 def kernel_settings(layout: Layout, config: LossConfig, dtype: Any) -> tuple[Any, ...]:
-    """What :func:`qhw.models.reconstruction_kernels.reconstruct` takes as ``loss``."""
+    """What :func:`qhw.models.kernels.reconstruct` takes as ``loss``."""
     weights = (config.type_weight, config.norm_weight, config.rest_weight, *config.class_weights)
     return (
         config.kind == "paper",
@@ -127,7 +127,7 @@ def kernel_settings(layout: Layout, config: LossConfig, dtype: Any) -> tuple[Any
 
 @lru_cache(maxsize=len(LAYOUTS))
 def _layout_table(layout: Layout) -> NDArray[np.int64]:
-    """``layout`` of :func:`qhw.models.loss_kernels.paper_loss`."""
+    """``layout`` of :func:`qhw.models.kernels.paper_loss`."""
     table = np.zeros((3, N_AMPLITUDES), np.int64)
     for n in range(1, MAX_ATOMS + 1):
         where = slots(layout, n)

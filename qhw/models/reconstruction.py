@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from qhw.chem.encoding import Layout
 from qhw.latent.vmf_torch import Noise
+from qhw.models.kernels import COLUMNS, reconstruct
 from qhw.models.losses import (
     PAPER_TERMS,
     LossConfig,
@@ -25,8 +26,6 @@ from qhw.models.losses import (
     named_terms,
     term_weights,
 )
-from qhw.models.matmul import COLUMNS
-from qhw.models.reconstruction_kernels import reconstruct
 
 PIECE = 256
 """Columns at a time: a piece's largest intermediate has a quarter of a megabyte."""

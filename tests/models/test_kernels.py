@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qhw.models.matmul import COLUMNS, ROWS, multiply
+from qhw.models import jit
+from qhw.models.kernels import COLUMNS, ROWS, multiply
 
 
 @settings(max_examples=40, deadline=None)
@@ -31,13 +36,32 @@ def test_equals_numpy_whatever_the_shape(
     assert np.isnan(whole[:, COLUMNS * wide :]).all()  # what lies between the rows is untouched
 
 
+def test_no_kernel_calls_one_of_another_file() -> None:
+    # Else the compiled caller on disk would outlive a change of what it calls.
+    folder = Path(jit.__file__).parent
+    files = {path: ast.parse(path.read_text()) for path in folder.glob("*.py")}
+    kernels = {
+        (f"qhw.models.{path.stem}", node.name)
+        for path, tree in files.items()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and any(ast.unparse(d) == "kernel" for d in node.decorator_list)
+    }
+    assert len(kernels) > 10
+    for path, tree in files.items():
+        inside = any(name == f"qhw.models.{path.stem}" for name, _ in kernels)
+        imported = {
+            (node.module, alias.name)
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        assert not inside or not imported & kernels, path.name
+
+
 def test_without_a_cache_folder_kernels_are_compiled_each_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import numba
-
-    from qhw.models import jit
-
     plain = numba.jit
 
     def refusing(**options: object) -> object:
