@@ -2,6 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.Chem import rdDetermineBonds
+from rdkit.Geometry import Point3D
 
 from qhw.chem.bonds import (
     PROTOCOLS,
@@ -12,7 +15,8 @@ from qhw.chem.bonds import (
     is_connected,
     same_graph,
 )
-from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.molecule import SYMBOLS, MoleculeBatch
+from qhw.chem.qm9 import sample_molecules
 from tests.chem.molecules import batches, joined, molecule, moved, ring
 
 RELEASED = {"CC": 1.7721, "CN": 1.7876, "CO": 1.5731, "CF": 1.3620, "NN": 1.4208, "NO": 1.7692}
@@ -111,3 +115,17 @@ def test_errors() -> None:
         bond_graph(benzene, "loose")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="shape of `first`"):
         same_graph(benzene, joined(benzene, benzene))
+
+
+def test_strict_graph_is_rdkits_at_the_same_factor() -> None:
+    molecules = sample_molecules().molecules
+    ours = bond_graph(molecules, "strict")
+    for row, n in enumerate(molecules.counts):
+        theirs = Chem.RWMol()
+        places = Chem.Conformer(int(n))
+        for atom in range(n):
+            theirs.AddAtom(Chem.Atom(SYMBOLS[molecules.types[row, atom]]))
+            places.SetAtomPosition(atom, Point3D(*map(float, molecules.positions[row, atom])))
+        theirs.AddConformer(places)
+        rdDetermineBonds.DetermineConnectivity(theirs, useVdw=True, covFactor=1.3)
+        np.testing.assert_array_equal(ours[row, :n, :n], Chem.GetAdjacencyMatrix(theirs))
