@@ -24,11 +24,16 @@ from backends.base import CompiledTemplate
 from backends.binding import columns_of
 from backends.checks import check_angles, measured_qubits
 from backends.engine import pauli
+from backends.engine.detuning import (
+    LARGEST_GAP,
+    Realisation,
+    finer_minus_this,
+    realisations,
+)
 from backends.engine.evolve import Block, Register, join, prepare
-from backends.engine.quadrature import gaussian_nodes
 from backends.engine.steps import Step, fuse, lower, split
 from backends.native.simulable import simulable
-from calibration.noise import DeviceNoise, NoiseOptions
+from calibration.noise import NoiseOptions
 
 FloatArray = NDArray[np.float64]
 
@@ -37,6 +42,8 @@ _EFFECTS_AT_ONCE = 2**22
 """Numbers evolved together (8 and 32 MB): more falls out of the processor's cache."""
 _STORED = 2**27
 """Most numbers kept as effects of all nodes (1 GB)."""
+_COMPARED = 4
+"""Rows on which an average over detunings is compared with a finer one."""
 _NEGATIVE = 1e-3
 """Largest negative mass of an average over detunings that is taken for quadrature error."""
 
@@ -50,7 +57,8 @@ class NoisyProgram:
         device: torch device, ``"cpu"`` or ``"cuda"``.
         detuning_level: accuracy of the average over quasi-static detunings, see
             :func:`backends.engine.quadrature.gaussian_nodes`. The error falls as the phase spread
-            of a qubit (radians, over the circuit) to the power ``2 level + 2``.
+            of a qubit (radians, over the circuit) to the power ``2 level + 2``; one that is too
+            large for the circuit is refused (:mod:`backends.engine.detuning`).
 
     Raises:
         ValueError: a gate on more than two qubits, or a device without double precision.
@@ -69,16 +77,25 @@ class NoisyProgram:
         if self.device.type == "mps":
             raise ValueError("Argument `device` must have double precision, but is 'mps'.")
         self._columns = columns_of(compiled)
-        noises = _realisations(compiled, options or NoiseOptions(), detuning_level)
+        options = options or NoiseOptions()
+        noises: list[Realisation] = [(1.0, None)]
+        finer: list[Realisation] = []
+        if compiled.snapshot is not None:
+            part = simulable(compiled.snapshot).restricted(compiled.physical_qubits)
+            noises = realisations(part, options, detuning_level)
+            finer = finer_minus_this(compiled, part, options, detuning_level)
         confusion = [
             np.eye(2) if noises[0][1] is None else noises[0][1].confusion(q)
             for q in measured_qubits(compiled.circuit)
         ]
         readout = [torch.as_tensor(pauli.readout_effects(c), device=device) for c in confusion]
-        self._branches = [
-            (weight, _Branch.of(lower(compiled, noise), compiled, readout, self.device))
-            for weight, noise in noises
-        ]
+        self._branches, self._finer = (
+            [
+                (weight, _Branch.of(lower(compiled, noise), compiled, readout, self.device))
+                for weight, noise in chosen
+            ]
+            for chosen in (noises, finer)
+        )
 
     def probabilities(self, angles: FloatArray) -> FloatArray:
         """Noisy outcome probabilities ``(B, 2**m)``, readout errors included.
@@ -88,7 +105,8 @@ class NoisyProgram:
 
         Raises:
             BackendError: angles of the wrong shape or not finite.
-            ValueError: an average over detunings that is no distribution: the level is too low.
+            ValueError: an average over detunings that is no distribution, or that two more nodes
+                would change: the level is too low.
         """
         rows = check_angles(self.compiled, angles)
         total = np.zeros((len(rows), 2**self.compiled.n_measured))
@@ -101,8 +119,20 @@ class NoisyProgram:
                 "Argument `detuning_level` must be higher for detunings this strong, but the "
                 f"average has a negative mass of {negative:.2g}."
             )
+        self._check_detunings(rows[:_COMPARED])
         positive = total.clip(0.0, None)
         return np.asarray(positive / positive.sum(axis=1, keepdims=True), dtype=np.float64)
+
+    def _check_detunings(self, rows: FloatArray) -> None:
+        change = np.zeros((len(rows), 2**self.compiled.n_measured))
+        for weight, branch in self._finer:
+            change += weight * self._branch(branch, rows, False)
+        gap = float(0.5 * np.abs(change).sum(axis=1).max(initial=0.0))
+        if gap > LARGEST_GAP:
+            raise ValueError(
+                "Argument `detuning_level` must be higher, or T2* longer, for detunings this "
+                f"strong: two more nodes move a distribution by {gap:.2g}."
+            )
 
     def _backwards(self, rows: int) -> bool:
         branch = self._branches[0][1]
@@ -124,26 +154,6 @@ class NoisyProgram:
             found = states @ branch.povm().T if backwards else branch.forward(states)
             out[start : start + chunk] = found.cpu().numpy()
         return out
-
-
-def _realisations(
-    compiled: CompiledTemplate, options: NoiseOptions, level: int
-) -> list[tuple[float, DeviceNoise | None]]:
-    """Weight and noise of every node of the average over detunings (one where there is none)."""
-    if compiled.snapshot is None:
-        return [(1.0, None)]
-    part = simulable(compiled.snapshot).restricted(compiled.physical_qubits)
-    spread = np.array([options.detuning_rad_s(label) for label in part.labels])
-    loose = np.flatnonzero(spread)
-    if not len(loose):
-        return [(1.0, DeviceNoise(part, options))]
-    nodes, weights = gaussian_nodes(len(loose), level)
-    offsets = np.zeros((len(nodes), part.n_qubits))
-    offsets[:, loose] = nodes * spread[loose]
-    return [
-        (float(weight), DeviceNoise(part, options, tuple(row.tolist())))
-        for weight, row in zip(weights, offsets, strict=True)
-    ]
 
 
 @dataclass(eq=False)

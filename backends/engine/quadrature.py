@@ -41,7 +41,7 @@ def gaussian_nodes(dimensions: int, level: int) -> tuple[FloatArray, FloatArray]
         missing = level - sum(orders)
         share = (-1) ** missing * math.comb(dimensions - 1, missing)
         if share:
-            rules = [_rule(order) for order in orders]
+            rules = [gaussian_rule(order) for order in orders]
             for pairs in itertools.product(*rules):
                 node = tuple(x for x, _ in pairs)
                 total[node] += share * math.prod(w for _, w in pairs)
@@ -60,8 +60,11 @@ def _orders(dimensions: int, level: int) -> Iterator[tuple[int, ...]]:
             yield (first, *rest)
 
 
-def _rule(order: int) -> list[tuple[float, float]]:
-    """Gauss-Hermite, exact to degree ``2 order + 1`` at least, always with a node at 0."""
+def gaussian_rule(order: int) -> list[tuple[float, float]]:
+    """Gauss-Hermite nodes and weights, exact to degree ``2 order + 1`` at least, a node at 0.
+
+    Averages of level ``order`` treat a function of one variable so.
+    """
     points = order + 1 if order % 2 == 0 else order + 2
     nodes, weights = np.polynomial.hermite_e.hermegauss(points)
     weights = weights / weights.sum()

@@ -212,6 +212,29 @@ def test_ramsey_fringe_decays_as_a_gaussian_and_an_echo_refocuses_it(wait_s):
     assert program.probabilities(none)[0, 0] == pytest.approx(1.0, abs=1e-12)
 
 
+@pytest.mark.parametrize(("wait_s", "fits"), [(15e-6, True), (60e-6, False), (100e-6, False)])
+def test_too_few_detunings_for_a_long_wait_are_refused(wait_s, fits):
+    """Three nodes give a fringe of 0.996 after 100 us with T2* = 40 us, where 0.002 is left."""
+    device = line_device(1, gates=(), couplings=(), two_qubit_gates=())
+    options = NoiseOptions(idle=0, readout=0, t2_star_s=40e-6)
+
+    def ramsey(circuit: QuantumCircuit) -> None:
+        circuit.sx(0)
+        circuit.append(Delay(wait_s, "s"), [0])
+        circuit.sx(0)
+
+    compiled, none = static_template(device, ramsey), np.zeros((1, 0))
+    expected = (1 + math.exp(-((wait_s / 40e-6) ** 2))) / 2
+    if fits:
+        found = NoisyProgram(compiled, options).probabilities(none)
+        assert found[0, 1] == pytest.approx(expected, abs=1e-3)
+    else:
+        with pytest.raises(ValueError, match="or T2\\* longer"):
+            NoisyProgram(compiled, options).probabilities(none)
+    found = NoisyProgram(compiled, options, detuning_level=40).probabilities(none)
+    assert found[0, 1] == pytest.approx(expected, abs=1e-6)
+
+
 def test_average_over_detunings_is_that_of_aer_runs():
     """A full grid of offsets, each run by Aer with the matching coherent errors."""
     device = line_device(2)

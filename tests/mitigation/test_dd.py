@@ -57,7 +57,7 @@ def test_slow_detuning_of_a_waiting_qubit_cancels(sequence: str) -> None:
     compiled = AerBackend(FEZ).compile(waiting())
     waits = FEZ.labels[measured_device_qubits(compiled)[0]]
     alone = NoiseOptions(gates=0, idle=0, readout=0, t2_star_s=((waits, 3e-6),))
-    backend = EngineBackend(FEZ, noise=alone)
+    backend = EngineBackend(FEZ, noise=alone, detuning_level=6)
     padded = decoupled(compiled, sequence, backend.name)  # type: ignore[arg-type]
     assert error(backend, compiled) > 0.2  # wire 0 waits about as long as T2*
     # what is left builds up during the gates on wire 0 itself
@@ -65,7 +65,7 @@ def test_slow_detuning_of_a_waiting_qubit_cancels(sequence: str) -> None:
 
 
 def test_wins_beside_the_devices_own_noise_and_loses_under_memoryless_noise_alone() -> None:
-    detuned = EngineBackend(FEZ, noise=NoiseOptions(t2_star_s=3e-6))
+    detuned = EngineBackend(FEZ, noise=NoiseOptions(t2_star_s=4e-6))
     compiled = detuned.compile(waiting())
     padded = decoupled(compiled, "xx", detuned.name)
     assert error(detuned, padded) < 0.7 * error(detuned, compiled)
