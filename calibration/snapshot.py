@@ -8,6 +8,7 @@ average gate infidelities (1 - average gate fidelity), moments timezone-aware UT
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -155,7 +156,7 @@ class DeviceSnapshot(Frozen):
             alive = gate.usable and not self.dead_qubits.intersection(gate.qubits)
             if gate.name in self.two_qubit_gates and alive:
                 pair = (min(gate.qubits), max(gate.qubits))
-                if pair not in best or (gate.error or 0.0) < (best[pair].error or 0.0):
+                if pair not in best or _known(gate.error) < _known(best[pair].error):
                     best[pair] = gate
         return best
 
@@ -279,6 +280,11 @@ class DeviceSnapshot(Frozen):
 
 def _moved(item: _Placed, new: dict[int, int]) -> _Placed:
     return item.model_copy(update={"qubits": tuple(new[q] for q in item.qubits)})
+
+
+def _known(error: float | None) -> float:
+    """An error not reported is no reason to prefer a gate."""
+    return math.inf if error is None else error
 
 
 def _median(values: Iterable[float | None]) -> float | None:

@@ -187,7 +187,7 @@ def _calibrated_each(part: _Part) -> tuple[tuple[Qubit, ...], tuple[Gate, ...]]:
                 value = fidelities.get(vendor_name)
                 error = None if value is None else 1 - value
                 gates.append(part.clean.gate(house_name, [a, b], error, None))
-    return tuple(qubits), tuple(gates)
+    return part.clean.filled_readout(qubits), part.clean.filled_gates(gates)
 
 
 def _readout(

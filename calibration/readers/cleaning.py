@@ -1,16 +1,24 @@
-"""Vendor numbers to physical ones: what is impossible is clamped or masked, and written down."""
+"""Vendor numbers to physical ones: what is impossible is clamped or masked, and written down.
+
+An error that is missing where others of its kind are reported is taken as their median: as no error
+it would draw every layout to the one place of which nothing is known.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
+from statistics import median
 
-from calibration.snapshot import Correction, Gate
+from calibration.snapshot import Correction, Gate, Qubit
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 """Length of the units of time that vendors write."""
 
 _CLAMPED_READOUT = "readout probability out of range"
+_NO_ERROR = "gate error missing"
+_NO_READOUT = "readout error missing"
 
 
 class Cleaner:
@@ -61,7 +69,7 @@ class Cleaner:
     ) -> tuple[float | None, float | None]:
         """Readout errors p(1|0) and p(0|1), clamped to 0..1; both masked when one is missing."""
         if p10 is None or p01 is None or not (math.isfinite(p10) and math.isfinite(p01)):
-            self.note("readout error missing", [qubit])
+            self.note(_NO_READOUT, [qubit])
             return None, None
         clamped = []
         for value in (p10, p01):
@@ -78,7 +86,7 @@ class Cleaner:
     ) -> Gate:
         """A gate whose error is within 0..1; dead (unusable) at a reported error of 1 or above."""
         if error is None or not math.isfinite(error):
-            self.note("gate error missing", qubits, gate=name)
+            self.note(_NO_ERROR, qubits, gate=name)
             error = None
         elif error < 0:
             self.note("gate error below 0", qubits, gate=name, reported=error, used=0.0)
@@ -93,3 +101,39 @@ class Cleaner:
         return Gate(
             name=name, qubits=tuple(qubits), error=error, duration_s=duration_s, usable=usable
         )
+
+    def filled_gates(self, gates: Sequence[Gate]) -> tuple[Gate, ...]:
+        """Missing errors as the median of the same gate's usable ones, where any is known."""
+        known: dict[str, list[float]] = defaultdict(list)
+        for gate in gates:
+            if gate.usable and gate.error is not None:
+                known[gate.name].append(gate.error)
+        out = []
+        for gate in gates:
+            if gate.error is None and known[gate.name]:
+                gate = gate.model_copy(update={"error": median(known[gate.name])})
+                self._used(_NO_ERROR, gate.qubits, gate.error, gate.name)
+            out.append(gate)
+        return tuple(out)
+
+    def filled_readout(self, qubits: Sequence[Qubit]) -> tuple[Qubit, ...]:
+        """Missing readout errors as the medians of both directions, where any is known."""
+        known = [(q.p10, q.p01) for q in qubits if q.p10 is not None and q.p01 is not None]
+        if not known or len(known) == len(qubits):
+            return tuple(qubits)
+        up, down = (median(rates) for rates in zip(*known, strict=True))
+        out = []
+        for index, qubit in enumerate(qubits):
+            if qubit.p10 is None:
+                qubit = qubit.model_copy(update={"p10": up, "p01": down})
+                self._used(_NO_READOUT, (index,), qubit.readout_error)
+            out.append(qubit)
+        return tuple(out)
+
+    def _used(
+        self, kind: str, qubits: tuple[int, ...], used: float | None, gate: str | None = None
+    ) -> None:
+        """Complete the note that a value was missing."""
+        for place, note in enumerate(self.corrections):
+            if (note.kind, note.qubits, note.gate) == (kind, qubits, gate):
+                self.corrections[place] = note.model_copy(update={"used": used})

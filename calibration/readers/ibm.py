@@ -21,6 +21,7 @@ _VIRTUAL = ("rz", "u1")
 _FRACTIONAL = ("rx", "rzz")
 # Heron's native rzz takes angles in this range only (Qiskit folds the rest into it).
 _RZZ_LIMIT = GateLimit(gate="rzz", minimum=0.0, maximum=math.pi / 2)
+_TIMES = ("T1", "T2", "gate_length", "readout_length")
 _SYNTHETIC = {"nighthawk": "; its errors are synthetic"}
 
 Json = Mapping[str, Any]
@@ -154,7 +155,7 @@ def _qubits(conf: Json, props: Json, clean: Cleaner) -> tuple[Qubit, ...]:
         qubits.append(
             Qubit(label=index, t1_s=t1, t2_s=t2, p10=p10, p01=p01, readout_s=duration, xy=xy)
         )
-    return tuple(qubits)
+    return clean.filled_readout(qubits)
 
 
 def _gates(props: Json, basis: tuple[str, ...], clean: Cleaner) -> tuple[Gate, ...]:
@@ -166,12 +167,16 @@ def _gates(props: Json, basis: tuple[str, ...], clean: Cleaner) -> tuple[Gate, .
         value = {p["name"]: _si(p) for p in entry["parameters"]}
         error, duration = value.get("gate_error"), value.get("gate_length")
         gates.append(clean.gate(name, entry["qubits"], error, duration))
-    return tuple(gates)
+    return clean.filled_gates(gates)
 
 
 def _si(entry: Json) -> float:
-    unit = entry.get("unit", "")
-    return float(entry["value"]) * SECONDS.get(unit, 1.0)
+    unit, value = entry.get("unit", ""), float(entry["value"])
+    if entry["name"] in _TIMES and unit not in SECONDS:
+        raise ValueError(
+            f"{entry['name']} must be in a unit of time ({', '.join(SECONDS)}), but is in {unit!r}"
+        )
+    return value * SECONDS.get(unit, 1.0)
 
 
 def _clock(dt: float | None) -> float | None:

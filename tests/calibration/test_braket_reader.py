@@ -93,7 +93,7 @@ def test_iqm_figures_of_each_qubit():
     assert (qubit.p10, qubit.p01) == (0.01, 0.03)
     assert device.gate("r", [2]).error == pytest.approx(1e-3)
     assert device.gate("cz", [0, 1]).error == pytest.approx(0.02)
-    assert device.gate("cz", [1, 2]).error is None
+    assert device.gate("cz", [1, 2]).error == pytest.approx(0.02)  # missing: the median
     assert device.price.usd_per_second == pytest.approx(0.5 / 60)
     assert (device.job_limits.max_shots, device.job_limits.max_circuits) == (2000, 10)
     assert device.correction_counts() == {
@@ -101,6 +101,19 @@ def test_iqm_figures_of_each_qubit():
         "T2 > 2 T1": 3,
         "gate error missing": 1,
     }
+
+
+def test_missing_errors_attract_no_layout():
+    """As 0 they would make the coupling and the readout of which nothing is known the best ones."""
+    doc = iqm()
+    del doc["standardized"]["oneQubitProperties"]["3"]["oneQubitFidelity"][1:]
+    device = read(doc)
+    assert (device.qubits[2].p10, device.qubits[2].p01) == (0.01, 0.03)
+    notes = {(c.kind, c.qubits): c.used for c in device.corrections}
+    assert notes["gate error missing", (1, 2)] == pytest.approx(0.02)
+    assert notes["readout error missing", (2,)] == pytest.approx(0.02)
+    doc["standardized"]["twoQubitProperties"]["2-1"]["twoQubitGateFidelity"] = []
+    assert read(doc).gate("cz", [0, 1]).error is None  # none is known
 
 
 def test_aqt_figures_of_the_whole_device():

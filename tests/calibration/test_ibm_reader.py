@@ -120,6 +120,25 @@ def test_every_kind_of_correction():
     }
 
 
+def test_missing_errors_are_the_medians_of_those_known():
+    conf, props = one_qubit_payload()
+    (qubit,), (sx,) = props["qubits"], props["gates"]
+    props["qubits"] = [qubit, [e for e in qubit if "meas" not in e["name"]], qubit]
+    errors = (0.001, float("nan"), 0.003)
+    props["gates"] = [
+        sx | {"qubits": [q], "parameters": [{"name": "gate_error", "value": error}]}
+        for q, error in enumerate(errors)
+    ]
+    device = read(conf, props)
+    assert device.gate("sx", [1]).error == pytest.approx(0.002)
+    assert (device.qubits[1].p10, device.qubits[1].p01) == (0.0, 0.02)
+    used = {c.kind: c.used for c in device.corrections if "error missing" in c.kind}
+    assert used == {
+        "gate error missing": pytest.approx(0.002),
+        "readout error missing": pytest.approx(0.01),
+    }
+
+
 @pytest.mark.parametrize(
     "breaks, message",
     [
@@ -128,6 +147,8 @@ def test_every_kind_of_correction():
         (lambda c, p: p.update(last_update_date="2026-01-01T00:00:00"), "props.json: .*timezone"),
         (lambda c, p: p.update(qubits=[[{"name": "T1"}]]), "props.json: 'value' is missing"),
         (lambda c, p: p.update(gates=None), "props.json: "),
+        (lambda c, p: p["qubits"][0][0].update(unit="min"), "T1 must be in a unit .* 'min'"),
+        (lambda c, p: p["qubits"][0][4].pop("unit"), "readout_length must be in a unit of time"),
         (lambda c, p: c.update(coupling_map=[[0, 5]]), "props.json: .*coupling"),
     ],
 )

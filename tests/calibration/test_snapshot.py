@@ -111,6 +111,15 @@ def test_time_is_kept_in_utc_and_age_counts_from_it():
     assert device.age() > timedelta(0)
 
 
+@pytest.mark.parametrize("first", ["ecr", "rzz"])
+def test_a_gate_whose_error_is_not_reported_is_not_the_best(first: str):
+    errors = {"ecr": 0.01, "rzz": None}
+    line = line_device(2, gates=(), couplings=((0, 1),), two_qubit_gates=tuple(errors))
+    gates = [Gate(name=name, qubits=(0, 1), error=error) for name, error in errors.items()]
+    device = line.model_copy(update={"gates": tuple(gates if first == "ecr" else gates[::-1])})
+    assert device.two_qubit_gate(0, 1).name == "ecr"
+
+
 def test_dead_edges_and_qubits_are_not_usable():
     device = full_device()
     assert device.usable_couplings == ((0, 1),)
