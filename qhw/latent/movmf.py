@@ -113,10 +113,12 @@ def _maximise(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     mass = responsibility.sum(axis=0)
     resultant = responsibility.T @ x
-    length = np.linalg.norm(resultant, axis=1)
-    alive = (mass > 1e-6) & (length > 0.0)
-    mass, resultant, length = mass[alive], resultant[alive], length[alive]
-    ratio = np.asarray(np.minimum(length / mass, 1.0), dtype=np.float64)
+    alive = mass > 1e-6
+    mass, resultant = mass[alive], resultant[alive]
+    length = np.linalg.norm(resultant, axis=1, keepdims=True)
+    ratio = np.asarray(np.minimum(length[:, 0] / mass, 1.0), dtype=np.float64)
     kappas = np.minimum(vmf.kappa_from_resultant_length(x.shape[1], ratio), kappa_max)
-    means = np.asarray(resultant / length[:, None], dtype=np.float64)
+    # directions that cancel are a uniform component (kappa 0), whose mean is any direction
+    anywhere = np.tile(np.eye(1, x.shape[1]), (len(mass), 1))
+    means = np.divide(resultant, length, out=anywhere, where=length > 0.0)
     return mass / mass.sum(), means, kappas

@@ -123,3 +123,12 @@ def test_bad_arguments() -> None:
         fit_mixture(MEANS, 4, np.random.default_rng(0))
     with pytest.raises(ValueError, match="`n` must be"):
         UniformSphere(6).sample(-1, np.random.default_rng(0))
+
+
+def test_directions_that_cancel_are_a_uniform_component() -> None:
+    x = np.vstack([np.eye(3), -np.eye(3)])
+    fitted = fit_mixture(x, 1, np.random.default_rng(0))
+    assert fitted.weights.tolist() == [1.0] and fitted.kappas.tolist() == [0.0]
+    assert fitted.converged
+    prior = VMFMixture.from_fit(fitted)
+    np.testing.assert_allclose(prior.log_density(x), -np.log(4 * np.pi))
