@@ -21,7 +21,7 @@ from backends.checks import check_angles
 from backends.engine.program import NoisyProgram
 from calibration.noise import NoiseOptions
 from calibration.parts import Frozen, Utc
-from qhw.analysis.bootstrap import mean_interval
+from qhw.analysis.bootstrap import Bounds, mean_interval
 from qhw.analysis.metrics import total_variation
 from qhw.analysis.result import Estimate
 
@@ -155,7 +155,7 @@ def error_budget(
                 source=source,
                 only=_estimate(only, rng),
                 all_but=_estimate(rest, rng),
-                saved=_estimate(total - rest, rng),
+                saved=_estimate(total - rest, rng, within=(-1.0, 1.0)),
             )
         )
     return ErrorBudget(
@@ -182,6 +182,8 @@ def _active(options: NoiseOptions) -> tuple[Source, ...]:
     return tuple(name for name in SOURCES if name not in off)
 
 
-def _estimate(values: FloatArray, rng: np.random.Generator) -> Estimate:
-    found = mean_interval(values, rng)
+def _estimate(
+    values: FloatArray, rng: np.random.Generator, *, within: Bounds = (0.0, 1.0)
+) -> Estimate:
+    found = mean_interval(values, rng, within=within)
     return Estimate(value=found.value, low=found.low, high=found.high, level=found.level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhw.analysis.baselines import prior_mean, shot_floor, uniform
-from qhw.analysis.bootstrap import mean_interval, skill_interval
+from qhw.analysis.bootstrap import always_something_to_beat, mean_interval, skill_interval
 from qhw.analysis.metrics import (
     hellinger_distance,
     hellinger_fidelity,
@@ -150,13 +151,22 @@ def direction_section(
     )
 
 
-def make_row(source: SourceKey, values: ArrayLike, rng: np.random.Generator) -> Row:
-    """A row with the interval of its mean; NaN becomes ``None``."""
+def make_row(
+    source: SourceKey, values: ArrayLike, rng: np.random.Generator, *, most: float = math.inf
+) -> Row:
+    """A row with the interval of its mean; NaN becomes ``None``.
+
+    Args:
+        source: of the values.
+        values: ``(K,)``, 0 or more.
+        rng: of the interval.
+        most: no value can be larger.
+    """
     v = np.asarray(values, dtype=np.float64)
     known = v[np.isfinite(v)]
     mean = None
     if len(known) >= 2:
-        interval = mean_interval(known, rng)
+        interval = mean_interval(known, rng, within=(0.0, most))
         mean = Estimate(
             value=interval.value, low=interval.low, high=interval.high, level=interval.level
         )
@@ -171,7 +181,10 @@ def _metric(
     kind: _Kind, values: Mapping[SourceKey, FloatArray], rng: np.random.Generator
 ) -> Metric:
     order: Iterable[SourceKey] = (*DEVICE_SOURCES, "shots_only", "prior_mean", "uniform")
-    rows = tuple(make_row(source, values[source], rng) for source in order if source in values)
+    most = 1.0 if kind.better == "higher" else math.inf
+    rows = tuple(
+        make_row(source, values[source], rng, most=most) for source in order if source in values
+    )
     return Metric(
         key=kind.key,
         label=kind.label,
@@ -188,8 +201,7 @@ def _skills(
 ) -> tuple[Skill, ...]:
     errors = np.stack([kind.as_error(values[baseline]) for baseline in BASELINES])
     best = int(errors.mean(axis=1).argmin())
-    # a baseline that is exact on every row leaves nothing to be better than
-    if errors[best].min() <= 0.0:
+    if not always_something_to_beat(errors):
         return ()
     skills = []
     judged: tuple[SourceKey, ...] = (*DEVICE_SOURCES, "shots_only")

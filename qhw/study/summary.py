@@ -15,7 +15,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from calibration.parts import Frozen, Utc
-from qhw.analysis.bootstrap import Interval, mean_interval, skill_interval
+from qhw.analysis.bootstrap import (
+    Interval,
+    always_something_to_beat,
+    mean_interval,
+    skill_interval,
+)
 from qhw.analysis.molecule_scores import wilson
 from qhw.analysis.result import Estimate
 from qhw.study.config import StudyConfig
@@ -28,6 +33,8 @@ SCHEMA_VERSION = 1
 NEED_DURATIONS = ("gate_relaxation", "idle", "detuning")
 """Sources that no device shows that reports no gate times."""
 _SEED = 41
+_DISTANCE = (0.0, 1.0)
+"""What a total variation distance cannot leave."""
 
 
 class Point(Frozen):
@@ -266,13 +273,14 @@ def _point(scale: float, rows: Sequence[Row]) -> Point:
     rng = np.random.default_rng(_SEED)
     tvd = _by_latent(rows, "tvd_rows")
     baselines = np.stack([_by_latent(rows, f"{name}_rows") for name in ("uniform", "prior_mean")])
-    best = baselines[baselines.mean(axis=1).argmin()]
     samples, valid = (sum(row[name] for row in rows) for name in ("molecules", "valid"))
     known = [(row["rmsd"], row["rmsd_defined"]) for row in rows if row["rmsd_defined"]]
     return Point(
         scale=scale,
-        tvd=_estimate(mean_interval(tvd, rng)),
-        skill=_estimate(skill_interval(tvd, baselines, rng)) if best.min() > 0 else None,
+        tvd=_estimate(mean_interval(tvd, rng, within=_DISTANCE)),
+        skill=_estimate(skill_interval(tvd, baselines, rng))
+        if always_something_to_beat(baselines)
+        else None,
         shot_floor=_mean(rows, "shot_floor_tvd"),
         prior_mean=float(baselines[1].mean()),
         uniform=float(baselines[0].mean()),
@@ -320,7 +328,9 @@ def _budgets(
             costs.append(
                 SourceCost(
                     source=source,
-                    only=_estimate(mean_interval(_by_latent(only, "tvd_rows"), rng))
+                    only=_estimate(
+                        mean_interval(_by_latent(only, "tvd_rows"), rng, within=_DISTANCE)
+                    )
                     if only
                     else None,
                     saved=_difference(whole, without, rng) if without else None,
@@ -330,7 +340,9 @@ def _budgets(
             BudgetTable(
                 **series._asdict(),
                 scale=scale,
-                total=_estimate(mean_interval(_by_latent(whole, "tvd_rows"), rng)),
+                total=_estimate(
+                    mean_interval(_by_latent(whole, "tvd_rows"), rng, within=_DISTANCE)
+                ),
                 shot_floor=_mean(whole, "shot_floor_tvd"),
                 prior_mean=_mean(whole, "prior_mean_tvd"),
                 costs=tuple(costs),

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from qhw.analysis.bootstrap import mean_interval, skill_interval
+from qhw.analysis.bootstrap import always_something_to_beat, mean_interval, skill_interval
 
 
 def test_agrees_with_scipy() -> None:
-    values = np.random.default_rng(0).gamma(1.5, size=25)
+    values = np.random.default_rng(0).gamma(1.5, size=35)
     ours = mean_interval(values, np.random.default_rng(1), resamples=20000)
     theirs = stats.bootstrap(
         (values,), np.mean, n_resamples=20000, method="BCa", rng=np.random.default_rng(2)
@@ -21,7 +21,7 @@ def test_agrees_with_scipy() -> None:
 
 def test_skill_agrees_with_scipy() -> None:
     rng = np.random.default_rng(3)
-    error, baselines = rng.gamma(2.0, 0.05, size=20), rng.gamma(4.0, 0.1, size=(2, 20))
+    error, baselines = rng.gamma(2.0, 0.05, size=35), rng.gamma(4.0, 0.1, size=(2, 35))
     ours = skill_interval(error, baselines, np.random.default_rng(1), resamples=20000)
     theirs = stats.bootstrap(
         (error, *baselines),
@@ -46,6 +46,47 @@ def test_coverage() -> None:
         covered += interval.low <= 1.0 <= interval.high
     # Nominal 90 %; skewed samples of 30 lose a few points; binomial error 1.5 %.
     assert 0.83 < covered / 400 < 0.95
+
+
+@pytest.mark.parametrize("latents", [2, 3, 5, 10])
+def test_coverage_of_few_latents(latents: int) -> None:
+    """A bootstrap alone covers 50, 71, 83 and 89 %."""
+    rng = np.random.default_rng(5)
+    mean = skill = 0
+    for _ in range(500):
+        values = rng.normal(1.0, 0.3, size=latents)
+        found = mean_interval(values, rng, resamples=200)
+        mean += found.low <= 1.0 <= found.high
+        shared = rng.lognormal(0.0, 0.2, size=latents)
+        error, first, second = shared * rng.lognormal(0.0, 0.2, size=(3, latents))
+        # equal spread, so a ratio of means is that of the factors
+        found = skill_interval(
+            0.1 * error, np.stack([0.4 * first, 0.8 * second]), rng, resamples=200
+        )
+        skill += found.low <= 0.75 <= found.high <= 1.0
+    # binomial error 1 %
+    assert 0.92 < mean / 500 < 0.99
+    assert 0.92 < skill / 500 < 0.99
+
+
+def test_few_latents_by_hand() -> None:
+    values = np.array([0.2, 0.5, 0.3])
+    half = stats.t.ppf(0.95, 2) * values.std(ddof=1) / np.sqrt(3)
+    found = mean_interval(values, np.random.default_rng(0), level=0.9)
+    assert (found.low, found.high) == pytest.approx((1 / 3 - half, 1 / 3 + half))
+    cut = mean_interval(values, np.random.default_rng(0), within=(0.1, 0.6))
+    assert (cut.low, cut.high) == (0.1, 0.6)
+
+
+def test_a_baseline_that_few_latents_may_leave_without_error() -> None:
+    exact_on_one = np.array([[0.0, 0.5, 0.6], [0.1, 0.1, 0.1]])
+    assert not always_something_to_beat(exact_on_one)
+    assert not always_something_to_beat(exact_on_one[:, 1:] - 0.1)
+    assert always_something_to_beat(exact_on_one[:, 1:])
+    many = np.tile(exact_on_one, 20)
+    assert always_something_to_beat(many)
+    found = skill_interval(np.full(60, 0.05), many, np.random.default_rng(0))
+    assert found.low == found.value == pytest.approx(0.5)
 
 
 def test_wider_level_wider_interval_and_seed() -> None:

@@ -55,6 +55,17 @@ def test_the_floor_is_what_noiseless_sampling_gives(exact: np.ndarray) -> None:
     assert row.mean.value == pytest.approx(seen, rel=0.02)
 
 
+def test_a_uniform_row_among_few_leaves_no_skill_and_no_error() -> None:
+    exact = np.array([np.full(4, 0.25), [0.7, 0.1, 0.1, 0.1], [0.6, 0.2, 0.1, 0.1]])
+    device = {"device_raw": 0.9 * exact + 0.1 * np.eye(4)[0]}
+    rng = np.random.default_rng(0)
+    section = distribution_section("decoder", "", "", exact, device, 1000, rng)
+    assert section.metric("total_variation").skills == ()
+    twelve = {"device_raw": np.tile(device["device_raw"], (12, 1))}
+    section = distribution_section("decoder", "", "", np.tile(exact, (12, 1)), twelve, 1000, rng)
+    assert section.metric("total_variation").skills
+
+
 def test_direction_angles_of_known_vectors() -> None:
     mu = np.eye(3)
     turned = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1]]) / np.sqrt([[2], [1], [2]])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from qhw.study.crossing import crossing
@@ -20,6 +20,7 @@ def test_straight_lines_cross_where_algebra_says(slope: float, start: float, lev
     # two constants, the better one counts
     found = crossing(SCALES, tvd, np.stack([np.full(6, level), np.full(6, 2.0)]), _rng())
     wanted = (level - start) / slope
+    assume(abs(wanted - SCALES[-1]) > 1e-9)  # on the very end, rounding decides
     if wanted >= SCALES[-1]:
         assert found.state == "above"
         assert found.scale is None
