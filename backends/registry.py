@@ -130,6 +130,11 @@ def get_backend(name: str) -> DistributionBackend:
             first), or a snapshot file that cannot be read.
     """
     prefix, _, device = name.partition(":")
+    if is_vendor(name):
+        raise UnknownBackendError(
+            f"Argument `name` must be a simulator here, but {name!r} takes jobs: `qhw estimate` "
+            f"prices them, `qhw run` and `qhw submit` send them."
+        )
     if prefix not in _MAKERS or (prefix in _DEVICES) != bool(device):
         raise UnknownBackendError(_unknown(name))
     plain = _asked(device, FRACTIONAL)[0]

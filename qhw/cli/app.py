@@ -28,6 +28,7 @@ from qhw.cli import (
     submit,
     vendors,
 )
+from qhw.cli.console import show_what_is_lacking
 from qhw.cli.errors import HouseGroup
 
 MAIN_JOB = "The main job"
@@ -90,4 +91,5 @@ def _root(
 
 def main() -> None:
     """Entry point of ``qhw``."""
+    show_what_is_lacking()
     app()

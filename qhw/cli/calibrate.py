@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out, steps
-from qhw.cli.options import DEFAULT_DEVICE, Device, Json, Model, Seed, Shots
+from qhw.cli.options import DEFAULT_DEVICE, Device, Json, Model, OutFile, Seed, Shots
 
 
 def calibrate_command(
-    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON file to write.")],
+    out_file: OutFile,
     device: Device = DEFAULT_DEVICE,
     model: Model = None,
     shots: Shots = 20_000,
@@ -50,16 +49,16 @@ def calibrate_command(
     if as_json:
         emit_json({"file": str(out_file), **json.loads(found.to_json())})
         return
-    from rich.table import Table
+    from qhw.report.tables import WholeTable
 
-    table = Table(title=f"readout of {found.device}, {found.states} states x {shots:,} shots")
+    table = WholeTable(title=f"readout of {found.device}, {found.states} states x {shots:,} shots")
     for heading in ("qubit", "p(1|0)", "p(0|1)"):
         table.add_column(heading, justify="right")
     for q in found.qubits:
         table.add_row(
             str(q.qubit), f"{q.p10:.4f} ± {q.p10_error:.4f}", f"{q.p01:.4f} ± {q.p01_error:.4f}"
         )
-    out.print(table)
+    out.print(table, crop=False)
     pairs = found.correlated_pairs(chosen)
     named = ", ".join(f"{a}-{b} ({p.significance:.1f} sigma)" for p in pairs for a, b in [p.qubits])
     out.print(f"read together: {named or 'no pair'}", soft_wrap=True)

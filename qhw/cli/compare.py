@@ -167,5 +167,5 @@ def _print(run: RunFolder, comparison: Comparison, *, as_json: bool) -> None:
         document = json.loads(comparison.result.to_json())
         emit_json({"run": str(run.final), **document})
         return
-    out.print(summary(comparison.result))
+    out.print(summary(comparison.result), crop=False)
     out.print(f"report: {run.final / 'report.html'}", soft_wrap=True, markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -19,9 +20,17 @@ err = Console(stderr=True, highlight=False)
 _LOG = logging.getLogger("qhw.steps")
 
 
+def show_what_is_lacking() -> None:
+    """Let streams that cannot say ``µ`` or ``Å`` show an escape, not fail after all the work."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def emit_json(document: object) -> None:
     """Print one JSON document to stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    plain = not (sys.stdout.encoding or "").lower().startswith("utf")
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=plain) + "\n")
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
 from qhw.cli.progress import bar
+from qhw.report.tables import WholeTable
 
 if TYPE_CHECKING:
     from backends.live import Standing
@@ -53,12 +53,12 @@ def _list_models(word: str, *, as_json: bool) -> None:
     if as_json:
         emit_json({"devices": [{"backend": "exact"}, *map(_document, rows)]})
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("backend")
+    table = WholeTable(box=None, pad_edge=False, header_style="dim")
+    table.add_column("backend", no_wrap=True)
     headings = ("age (days)", "qubits", "2q error", "1q error", "readout", "T1", "T2")
     for heading in (*headings, "$/shot (of)", "corrected"):
-        table.add_column(heading, justify="right")
-    table.add_column("processor")
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("processor", no_wrap=True)
     for row in rows:
         table.add_row(
             f"aer:{row.reference}",
@@ -73,7 +73,7 @@ def _list_models(word: str, *, as_json: bool) -> None:
             str(row.corrections),
             row.processor,
         )
-    out.print(table)
+    out.print(table, crop=False)
     out.print("also: exact (ideal, finite shots)", markup=False)
 
 
@@ -107,7 +107,7 @@ def _list_live(word: str, names: list[str], *, as_json: bool) -> None:
     if as_json:
         emit_json({"devices": [_live_document(row) for row in rows]})
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = WholeTable(box=None, pad_edge=False, header_style="dim")
     for heading in ("backend", "status", "queue", "executes", "USD", "error"):
         table.add_column(heading, justify="right" if heading == "queue" else "left")
     for row in rows:
@@ -120,7 +120,7 @@ def _list_live(word: str, names: list[str], *, as_json: bool) -> None:
             row.error,
         )
         table.add_row(*map(Text, cells))  # the vendors' words are no markup
-    out.print(table)
+    out.print(table, crop=False)
     for row in rows:
         if row.price_error:
             out.print(row.price_error, markup=False, soft_wrap=True)

@@ -38,9 +38,11 @@ def doctor(as_json: Json = False) -> None:
         return
     credentials = found.pop("credentials")
     for name, value in found.items():
-        shown = (
-            ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        )
+        shown = value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{k} {v}" for k, v in value.items())
+        elif isinstance(value, list):
+            shown = ", ".join(value)
         out.print(f"{name}: {shown}", markup=False, soft_wrap=True)
     for vendor, state in credentials.items():
         word = "configured" if state["configured"] else "not configured"

@@ -27,11 +27,9 @@ class HouseGroup(TyperGroup):
         except typer.TyperException as error:  # wrong options and arguments
             if ctx.meta[_DEBUG]:
                 raise
-            err.print(
-                f"error: {one_line(error.format_message())} (see qhw --help)",
-                markup=False,
-                soft_wrap=True,
-            )
+            said = one_line(error.format_message())
+            if said:  # nothing to say where a group without a command has just shown its help
+                err.print(f"error: {said} (see qhw --help)", markup=False, soft_wrap=True)
         except expected_errors() as error:
             if ctx.meta[_DEBUG]:
                 raise

@@ -93,22 +93,24 @@ def _document(
 
 def _show(document: dict[str, object]) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(
+    from qhw.report.tables import WholeTable
+
+    table = WholeTable(
         title=f"{document['device']} ({document['snapshot'] or 'ideal'}), "
         f"{document['mitigation']}, {document['total_shots']:,} shots, "
         f"{document['two_qubit_gates']} two-qubit gates"
     )
-    for heading in ("observable", "value", "exact", "shot floor"):
+    headings = ("observable", "value ± standard error", "exact", "shot floor")
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "observable" else "right")
     rows = document["observables"]
     assert isinstance(rows, list)
     for row in rows:
         table.add_row(
             escape(row["observable"]),
-            f"{row['value']:.4f} ± {row['standard_error']:.4f}",
-            f"{row['exact']:.4f}",
+            f"{row['value']:z.4f} ± {row['standard_error']:.4f}",
+            f"{row['exact']:z.4f}",
             f"{row['shot_floor']:.4f}",
         )
-    out.print(table)
+    out.print(table, crop=False)

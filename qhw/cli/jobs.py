@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import RUNS, Json, Out
+from qhw.report.tables import WholeTable
 
 if TYPE_CHECKING:
     from qhw.jobs.records import JobRecord
@@ -239,7 +239,7 @@ def _take_up(
 def _print_jobs(jobs: tuple[JobRecord, ...]) -> None:
     from qhw.jobs.money import show_money
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = WholeTable(box=None, pad_edge=False, header_style="dim")
     for heading in (
         "job",
         "run",
@@ -265,7 +265,7 @@ def _print_jobs(jobs: tuple[JobRecord, ...]) -> None:
             show_money(job.charge_micro),
             Text(job.vendor_text[:60]),  # the vendor's words are no markup
         )
-    out.print(table)
+    out.print(table, crop=False)
 
 
 def _usd(micro: int | None) -> float | None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json, Model, Prior, Seed
+from qhw.report.tables import WholeTable
 
 if TYPE_CHECKING:
     from qhw.chem.molecule import MoleculeBatch
@@ -39,7 +39,9 @@ def judge_command(
     if as_json:
         emit_json({"judged": title, "reports": [report.summary() for report in reports]})
         return
-    table = Table(box=None, pad_edge=False, header_style="dim", title=title, title_justify="left")
+    table = WholeTable(
+        box=None, pad_edge=False, header_style="dim", title=title, title_justify="left"
+    )
     for heading in ("protocol", "samples", "two atoms or more", "valid", "valid / all"):
         table.add_column(heading, justify="right")
     for heading in ("valid / two or more", "different / valid", "reasons"):
@@ -57,7 +59,7 @@ def judge_command(
             f"{report.unique} / {report.valid}",
             ", ".join(reasons),
         )
-    out.print(table)
+    out.print(table, crop=False)
 
 
 def _molecules(

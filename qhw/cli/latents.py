@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import Json, Model, Prior, Seed
+from qhw.cli.options import Json, Model, OutFile, Prior, Seed
 
 
 def plan_shots_command(
@@ -40,7 +39,7 @@ def plan_shots_command(
 
 
 def sample_latents(
-    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON file to write.")],
+    out_file: OutFile,
     model: Model = None,
     count: Annotated[int, typer.Option(help="Latents drawn.")] = 100,
     prior: Prior = None,

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
+from qhw.report.tables import WholeTable
 
 
 def list_models(as_json: Json = False) -> None:
@@ -21,7 +21,7 @@ def list_models(as_json: Json = False) -> None:
     if as_json:
         emit_json({"models": [card.model_dump(mode="json") for card in cards]})
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = WholeTable(box=None, pad_edge=False, header_style="dim")
     for heading in ("name", "kind", "tensors", "made", "measured"):
         table.add_column(heading)
     for card in cards:
@@ -29,7 +29,7 @@ def list_models(as_json: Json = False) -> None:
         table.add_row(
             card.name, card.kind, str(len(card.tensors)), f"{card.created:%Y-%m-%d}", measured
         )
-    out.print(table)
+    out.print(table, crop=False)
 
 
 def train_command(

@@ -59,7 +59,7 @@ def noise_study(
         document = json.loads(summary.model_dump_json())
         emit_json({"run": str(folder), "cells": run.cells, "kept": run.kept, **document})
     else:
-        out.print(study_lines(summary))
+        out.print(study_lines(summary), crop=False)
         out.print(f"{run.cells} cells, {run.kept} of them kept from before")
         out.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
     if run.failed_rows == summary.rows:

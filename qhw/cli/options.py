@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+
+def writable_file(path: Path) -> Path:
+    """The path of a file to write, checked before anything is measured or computed.
+
+    Raises:
+        ValueError: it is a folder, or its folder cannot be written.
+    """
+    if path.is_dir():
+        raise ValueError(f"Argument `out` must be a file, but {path} is a folder")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            return path
+    except OSError as error:
+        raise ValueError(
+            f"Argument `out` must be a file that can be written, but {path}: {error.strerror}"
+        ) from error
+
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the run's folder is made.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+OutFile = Annotated[
+    Path,
+    typer.Option("--out", metavar="FILE", callback=writable_file, help="JSON file to write."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
 Shots = Annotated[int, typer.Option("--shots", help="Shots of each row, mitigation included.")]
 Device = Annotated[
     str, typer.Option("--device", help="Backend: exact, aer:<device>; see `qhw devices`.")

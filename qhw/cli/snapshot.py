@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import Json
+from qhw.cli.options import Json, OutFile
+from qhw.report.tables import WholeTable
 
 if TYPE_CHECKING:
     from calibration.snapshot import DeviceSnapshot
@@ -28,18 +28,18 @@ def show(name: Name, as_json: Json = False) -> None:
     if as_json:
         emit_json(summary(snapshot))
         return
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = WholeTable(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim")
     table.add_column()
     for key, value in summary(snapshot).items():
         table.add_row(key.replace("_", " "), _words(key, value))
-    out.print(table)
+    out.print(table, crop=False)
 
 
 @app.command("export")
 def export(
     name: Name,
-    out_file: Annotated[Path, typer.Option("--out", metavar="FILE.json", help="File to write.")],
+    out_file: OutFile,
     as_json: Json = False,
 ) -> None:
     """Write a snapshot in our own format; every command takes such a file as a device."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from qhw.analysis.depth_report import DepthReport, Row
 from qhw.report.format import number, percent
+from qhw.report.tables import WholeTable
 
 _SHOWN = 10
 """Devices listed for each circuit."""
@@ -33,8 +33,8 @@ def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
             yield Text(f"failed on {row.device}: {reason}")
 
 
-def _table(rows: list[Row]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
+def _table(rows: list[Row]) -> WholeTable:
+    table = WholeTable(box=None, pad_edge=False, header_style="dim")
     table.add_column("device")
     for heading in ("level", "2q gates", "2q depth", "pulses", "success", "distance", "beats"):
         table.add_column(heading, justify="right")

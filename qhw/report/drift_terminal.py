@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from qhw.report.drift import Pair, quantities
 from qhw.report.format import duration, number, percent
+from qhw.report.tables import WholeTable
 
 
 def drift_document(pair: Pair) -> dict[str, object]:
@@ -44,7 +44,7 @@ def drift_summary(pair: Pair) -> Iterator[RenderableType]:
     """Medians before and after, and what the circuits meet."""
     dates = f"{pair.before.taken:%Y-%m-%d} to {pair.after.taken:%Y-%m-%d}"
     yield Text(f"{pair.drift.device}: {dates}", style="bold")
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = WholeTable(box=None, pad_edge=False, header_style="dim")
     table.add_column("median")
     for heading in ("before", "after", "became worse"):
         table.add_column(heading, justify="right")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from qhw.analysis.advise import Advice
 from qhw.analysis.bench_result import BenchResult, Budget, DeviceBench
 from qhw.report.format import printable
 from qhw.report.mitigation import against_words, measured, verdict_level, verdict_words
+from qhw.report.tables import WholeTable
 from qhw.report.terminal import STYLES
 
 
@@ -17,7 +17,10 @@ def bench_lines(result: BenchResult) -> RenderableType:
     """A table a device and budget, then one sentence a device."""
     s = result.settings
     rows = "latents" if s.task == "generate" else "molecules"
-    title = f"{s.task}: {s.model}, {s.rows} {rows}, {s.repeats} repeats, total shots equal"
+    title = (
+        f"{s.task}: {s.model}, {s.rows} {rows}, {s.repeats} repeats, total shots equal; "
+        "± is a standard error"
+    )
     parts: list[RenderableType] = [Text(title, style="bold")]
     for device in result.devices:
         parts.append(Text(device_words(device)))
@@ -39,12 +42,14 @@ def device_words(device: DeviceBench) -> str:
     )
 
 
-def _table(device: DeviceBench, budget: Budget) -> Table:
+def _table(device: DeviceBench, budget: Budget) -> WholeTable:
     angle = device.prior_mean_angle_deg is not None
     title = f"{budget.shots:,} shots a row, shot floor {budget.floor:.4f}"
     if budget.floor_angle_deg is not None:
         title += f" ({budget.floor_angle_deg:.2f}°)"
-    table = Table(box=None, pad_edge=False, header_style="dim", title=title, title_justify="left")
+    table = WholeTable(
+        box=None, pad_edge=False, header_style="dim", title=title, title_justify="left"
+    )
     table.add_column("pipeline")
     headings = ("TVD to exact", "raw / this", "readout − this", "than readout", "covered")
     for heading in (*headings, *(("angle",) if angle else ())):
@@ -70,8 +75,11 @@ def _table(device: DeviceBench, budget: Budget) -> Table:
 
 def advice_lines(advice: Advice) -> RenderableType:
     """Where it was predicted, the pipelines best first, and what to do."""
-    title = f"{advice.model} on {advice.device}, {advice.rows} rows, {advice.shots:,} shots a row"
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    title = (
+        f"{advice.model} on {advice.device}, {advice.rows} rows, {advice.shots:,} shots a row; "
+        "± is a standard error"
+    )
+    table = WholeTable(box=None, pad_edge=False, header_style="dim")
     for heading in ("pipeline", "predicted TVD to exact", "as it would run"):
         table.add_column(heading)
     for p in advice.predictions:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from qhw.report.format import interval, number, percent
 from qhw.report.study import crossing_words, cut, headline_curves, verdicts
+from qhw.report.tables import WholeTable
 from qhw.study.summary import StudySummary
 
 
 def study_lines(summary: StudySummary) -> RenderableType:
     """One row a model and device, then the verdicts in words, then what failed."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = WholeTable(box=None, pad_edge=False, header_style="dim")
     table.add_column("model")
     table.add_column("device")
     for heading in ("2q gates", "TVD at 1x", "skill at 1x", "interval", "crosses at", "valid"):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from qhw.analysis.result import SOURCE_LABELS, ComparisonResult, Metric, Section, SourceKey
 from qhw.report.format import duration, interval, number, percent, printable
 from qhw.report.missing import missing_groups, rows_said
 from qhw.report.pipeline import mitigation_line
+from qhw.report.tables import WholeTable
 
 _GROUPS = 5
 """Reasons for missing rows shown; the report has all."""
@@ -30,8 +30,8 @@ def summary(result: ComparisonResult) -> RenderableType:
     )
 
 
-def _numbers(result: ComparisonResult) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+def _numbers(result: ComparisonResult) -> WholeTable:
+    table = WholeTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("")
     for heading in ("TVD to exact", "95 % interval", "skill", "RMSD (Å)", "types", "strict valid"):
         table.add_column(heading, justify="right")
