@@ -93,7 +93,9 @@ class ErrorCancellation:
             only = CircuitBatch(label, batch.compiled, batch.angles, batch.shots)
             return CancellationStep((only,), np.ones(1), 1.0)
         count = min(self.samples, max(_FEW, int(drawn * batch.shots)))
-        shots = split_shots(batch.shots, [untouched, *[drawn / count] * count], str(self))
+        # where noise is next to nothing, a sample still needs a shot
+        each = max(drawn / count, 1.0 / batch.shots)
+        shots = split_shots(batch.shots, [untouched, *[each] * count], str(self))
         picks, signs = drawn_paulis(noise, count, context.rng(f"{batch.label}/pec"))
         circuits = [batch.compiled, *(inserted(batch.compiled, noise, row) for row in picks)]
         batches = [

@@ -172,6 +172,18 @@ def test_no_noise_is_the_circuit_itself() -> None:
     assert 0.94 < np.mean(inside) < 0.965
 
 
+def test_next_to_no_noise_takes_few_shots() -> None:
+    """No sample was given a shot, and the circuit was refused for it."""
+    backend = depolarising(1e-5)
+    compiled = backend.compile(chain())
+    few, many = (
+        build_program(Pipeline.parse("pec(20)"), backend, compiled, ANGLES, shots=shots, seed=0)
+        for shots in (50, 10**6)
+    )
+    assert [b.shots for b in few.batches] == [48, 1, 1]
+    assert len(many.batches) == 21 and min(b.shots for b in many.batches) > 1
+
+
 def test_too_much_noise_is_refused_with_its_figure() -> None:
     backend = EngineBackend(load_snapshot("ibm_sherbrooke"))
     compiled = backend.compile(chain())
