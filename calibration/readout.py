@@ -15,9 +15,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,10 +30,6 @@ FloatArray = NDArray[np.float64]
 SCHEMA_VERSION = 1
 AGE_LIMIT = timedelta(hours=24)
 """Devices are recalibrated about daily; a readout calibration older than that is stale."""
-
-
-class StaleCalibrationWarning(UserWarning):
-    """A readout calibration is older than its age limit."""
 
 
 class QubitReadout(Frozen):
@@ -103,20 +99,6 @@ class ReadoutCalibration(Frozen):
         """Time since calibration; ``now`` timezone-aware, the present by default."""
         return (now or datetime.now(UTC)) - self.taken
 
-    def warn_if_stale(self, limit: timedelta = AGE_LIMIT, now: datetime | None = None) -> bool:
-        """Whether it is older than ``limit``; warns if so (:class:`StaleCalibrationWarning`)."""
-        age = self.age(now)
-        if age <= limit:
-            return False
-        hours, allowed = (t.total_seconds() / 3600 for t in (age, limit))
-        warnings.warn(
-            f"Readout calibration of {self.device} is {hours:.1f} h old, more than {allowed:g} h: "
-            "measure it again.",
-            StaleCalibrationWarning,
-            stacklevel=2,
-        )
-        return True
-
     def matrices(self, qubits: Sequence[int]) -> FloatArray:
         """Single-qubit matrices ``(m, 2, 2)`` of device qubits, in their order.
 
@@ -137,11 +119,16 @@ class ReadoutCalibration(Frozen):
 
         Args:
             qubits: device qubits.
-            least: significance from which a pair counts, sigmas.
+            least: significance from which a pair counts where there is but one, sigmas. Each of
+                several has to be as much rarer by chance (Bonferroni's correction), so that many
+                qubits are not taken for correlated more often than two.
         """
         free, chosen = set(qubits), []
-        for pair in sorted(self.pairs, key=lambda p: -p.significance):
-            if pair.significance >= least and free.issuperset(pair.qubits):
+        known = [pair for pair in self.pairs if free.issuperset(pair.qubits)]
+        normal = NormalDist()
+        needed = -normal.inv_cdf(normal.cdf(-least) / max(len(known), 1))
+        for pair in sorted(known, key=lambda p: -p.significance):
+            if pair.significance >= needed and free.issuperset(pair.qubits):
                 free -= set(pair.qubits)
                 chosen.append(pair)
         return chosen

@@ -16,7 +16,8 @@ FloatArray = NDArray[np.float64]
 def circuit_facts(stage: Stage) -> CircuitFacts:
     """What a run stage says about its circuit."""
     compiled, run = stage.compiled, stage.pipeline
-    projected = stage.correction if run is None else run.mitigated
+    source = stage.best_source
+    projected = None if source == "device_raw" else run.mitigated
     return CircuitFacts(
         role=stage.role,
         preparation=stage.template.loading,
@@ -37,10 +38,10 @@ def circuit_facts(stage: Stage) -> CircuitFacts:
         usd=stage.cost.usd,
         qpu_seconds=stage.cost.qpu_seconds,
         cost_basis=stage.cost.basis,
-        readout_source=stage.readout_source,
+        readout_source=run.readout_source if source == "device_readout" else None,
         negative_mass=_mean(None if projected is None else projected.negative_mass),
         projection_distance=_mean(None if projected is None else projected.distance),
-        mitigation=None if run is None else run.facts(),
+        mitigation=run.facts() if source == "device_mitigated" else None,
     )
 
 

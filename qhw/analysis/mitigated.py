@@ -25,6 +25,7 @@ from backends.base import (
     ShotResult,
     run_batches,
 )
+from backends.readout import readout_matrices
 from calibration.readout import ReadoutCalibration
 from qhw.analysis.result import MitigationFacts
 from qhw.mitigation.base import MitigationError
@@ -60,6 +61,19 @@ class MitigationPlan:
         """Batches whose counts, added up, are the raw counts."""
         return self.program.unscaled if self.raw is None else (self.raw,)
 
+    @property
+    def itself(self) -> CircuitBatch | None:
+        """The batch that runs the circuit itself with all shots, if one does."""
+        if self.raw is not None:
+            return self.raw
+        first, *others = self.program.batches
+        return None if others or first.compiled is not self.program.compiled else first
+
+    @property
+    def alone(self) -> bool:
+        """Whether that is all that runs."""
+        return self.raw is None and self.itself is not None
+
 
 @dataclass(frozen=True, eq=False)
 class MitigatedRun:
@@ -82,6 +96,14 @@ class MitigatedRun:
         """``(K, 2**m)`` valid distributions."""
         assert self.mitigated.probabilities is not None  # no features were asked for
         return self.mitigated.probabilities
+
+    @property
+    def readout_source(self) -> str:
+        """Where confusion matrices come from."""
+        calibration = self.mitigated.calibration
+        if calibration is None:
+            return readout_matrices(self.plan.program.compiled).source
+        return calibration_words(calibration)
 
     @property
     def effective_shots(self) -> int:
@@ -135,18 +157,16 @@ def plan_mitigation(program: Program, *, shots: int, own_raw: bool) -> Mitigatio
     Raises:
         MitigationError: no raw counts among the program's circuits, and none were asked for.
     """
-    unscaled = program.unscaled
-    alone = [b.shots for b in unscaled if b.compiled is program.compiled] == [shots]
-    if own_raw and not alone:
+    plan = MitigationPlan(program, None)
+    if own_raw and not plan.alone:
         label = f"{program.label}/raw"
-        raw = CircuitBatch(label, program.compiled, program.angles, shots)
-        return MitigationPlan(program, raw)
-    if not unscaled:
+        return MitigationPlan(program, CircuitBatch(label, program.compiled, program.angles, shots))
+    if not program.unscaled:
         raise MitigationError(
             f"Argument `with_raw` must be given for {program.pipeline}, which runs the circuit "
             "itself nowhere, so that raw numbers would be missing"
         )
-    return MitigationPlan(program, None)
+    return plan
 
 
 def run_plan(plan: MitigationPlan, *, seed: int) -> dict[str, ShotResult]:
@@ -154,7 +174,8 @@ def run_plan(plan: MitigationPlan, *, seed: int) -> dict[str, ShotResult]:
 
     Args:
         plan: what to run.
-        seed: of simulated shots; raw ones are those of a run without mitigation.
+        seed: of simulated shots; those of the circuit itself with all shots are the same whatever
+            else runs.
 
     Returns:
         Results by label.
@@ -163,12 +184,12 @@ def run_plan(plan: MitigationPlan, *, seed: int) -> dict[str, ShotResult]:
         BackendError: the backend refuses.
     """
     backend = plan.program.context.backend
-    together = plan.batches if isinstance(backend, BatchBackend) else plan.program.batches
+    own = None if isinstance(backend, BatchBackend) else plan.itself
+    together = [batch for batch in plan.batches if batch is not own]
     results = run_batches(backend, together, seed=seed)
     out = {batch.label: found for batch, found in zip(together, results, strict=True)}
-    if plan.raw is not None and plan.raw.label not in out:
-        raw = plan.raw
-        out[raw.label] = backend.run(raw.compiled, raw.angles, shots=raw.shots, seed=seed)
+    if own is not None:
+        out[own.label] = backend.run(own.compiled, own.angles, shots=own.shots, seed=seed)
     return out
 
 

@@ -15,7 +15,7 @@ from qhw.analysis.mitigated import MitigationPlan
 from qhw.analysis.result import Settings
 from qhw.analysis.stage import Notify, Role
 from qhw.circuits.templates import build_template
-from qhw.jobs.intent import PlannedJob, plan_batches, plan_jobs
+from qhw.jobs.intent import PlannedJob, plan_batches
 from qhw.jobs.money import to_micro
 from qhw.models.checkpoint import load
 
@@ -96,8 +96,10 @@ def quote(
         notify(f"{role}: checking and pricing")
         plain = Submission(compiled, angles, settings.shots)
         plan = runner.plan(role, compiled, angles)
-        jobs = plan_jobs(vendor, plain) if plan is None else _jobs_of(vendor, plan)
-        stages.append(StageQuote(role, compiled, jobs, plan, _price(vendor, plain)))
+        more = None if plan.alone else plan
+        stages.append(
+            StageQuote(role, compiled, _jobs_of(vendor, plan), more, _price(vendor, plain))
+        )
     return tuple(stages)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -12,12 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate
-from backends.readout import readout_matrices
 from calibration.readout import ReadoutCalibration
 from qhw.analysis.mitigated import (
     MitigatedRun,
     MitigationPlan,
-    calibration_words,
     choose_calibration,
     combine_plan,
     plan_mitigation,
@@ -29,13 +27,9 @@ from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import CircuitTemplate, build_template, data_angles
 from qhw.distributions import relative_frequencies
-from qhw.mitigation.base import Context
-from qhw.mitigation.calibrate import correct_counts, measured_device_qubits
-from qhw.mitigation.correction import check_calibration
 from qhw.mitigation.default import resolve
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program
-from qhw.mitigation.readout import ReadoutCorrection, correct_readout
 from qhw.mitigation.structure import Structure, checked_structure
 
 FloatArray = NDArray[np.float64]
@@ -63,15 +57,12 @@ class Stage:
         angles: ``(B, P)`` bound to it, radians, columns its ``parameter_names``.
         loading_fidelity: ``(B,)`` squared overlap of the loaded with the wanted state.
         exact: ``(B, 2**m)`` of the same inputs; amplitude index of the measured wires.
-        counts: raw ``(B, 2**m)`` int64, same order.
         shots: per row asked for, with everything a pipeline runs counted.
-        raw_shots: per row behind ``counts``.
-        correction: readout correction of the frequencies, ``None`` if not asked for.
-        readout_source: where its confusion matrices come from.
         cost: of running it.
         kept: ``(B,)`` place of each row among the inputs.
         missing: why each of the other inputs has no counts, the vendor's words.
-        pipeline: what a pipeline with circuits of its own ran and found.
+        pipeline: what ran and what was made of it, raw counts included.
+        best_source: source of :attr:`best`.
     """
 
     role: Role
@@ -80,15 +71,17 @@ class Stage:
     angles: FloatArray
     loading_fidelity: FloatArray
     exact: FloatArray
-    counts: NDArray[np.int64]
     shots: int
-    raw_shots: int
-    correction: ReadoutCorrection | None
-    readout_source: str | None
     cost: CostEstimate
     kept: NDArray[np.int64]
-    missing: Mapping[int, str] = field(default_factory=dict)
-    pipeline: MitigatedRun | None = None
+    missing: Mapping[int, str]
+    pipeline: MitigatedRun
+    best_source: DeviceSource
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Raw ``(B, 2**m)``, amplitude index of the measured wires."""
+        return self.pipeline.raw_counts
 
     @property
     def raw(self) -> FloatArray:
@@ -96,30 +89,19 @@ class Stage:
         return relative_frequencies(self.counts)
 
     @property
-    def best_source(self) -> DeviceSource:
-        """Source of :attr:`best`."""
-        if self.pipeline is not None:
-            return "device_mitigated"
-        return "device_raw" if self.correction is None else "device_readout"
-
-    @property
     def best(self) -> FloatArray:
         """Mitigated or corrected distributions where there are any, else the raw ones."""
-        return self.distributions()[self.best_source]
+        return self.raw if self.best_source == "device_raw" else self.pipeline.probabilities
 
     @property
     def best_shots(self) -> int:
         """Raw shots that would be as noisy as :attr:`best`."""
-        return self.shots if self.pipeline is None else self.pipeline.effective_shots
+        mitigated = self.best_source == "device_mitigated"
+        return self.pipeline.effective_shots if mitigated else self.shots
 
     def distributions(self) -> dict[SourceKey, FloatArray]:
         """What the device gave by source: raw, and what was made of that if anything."""
-        out: dict[SourceKey, FloatArray] = {"device_raw": self.raw}
-        if self.correction is not None:
-            out["device_readout"] = self.correction.probabilities
-        if self.pipeline is not None:
-            out["device_mitigated"] = self.pipeline.probabilities
-        return out
+        return {"device_raw": self.raw, self.best_source: self.best}
 
 
 @dataclass(frozen=True)
@@ -185,8 +167,7 @@ class StageRunner:
         # one stream a role, so that the encoder's shots do not repeat in the decoder
         seed = int(np.random.SeedSequence([self.seed, _STREAMS[role]]).generate_state(1)[0])
         angles = data.angles[:, order]
-        measured = self._measure(role, compiled, angles, seed)
-        kept = measured.kept
+        run, kept, missing = self._measure(role, compiled, angles, seed)
         return Stage(
             role=role,
             template=template,
@@ -194,31 +175,21 @@ class StageRunner:
             angles=angles[kept],
             loading_fidelity=data.fidelity[kept],
             exact=exact[kept],
-            counts=measured.counts,
             shots=self.shots,
-            raw_shots=measured.raw_shots,
-            correction=measured.correction,
-            readout_source=measured.readout_source,
             cost=self.backend.estimate(compiled, circuits=len(inputs), shots=self.shots),
             kept=kept,
-            missing=measured.missing,
-            pipeline=measured.pipeline,
+            missing=missing,
+            pipeline=run,
+            best_source=self._best_source(compiled),
         )
 
-    def plan(
-        self, role: Role, compiled: CompiledTemplate, angles: FloatArray
-    ) -> MitigationPlan | None:
-        """Everything the pipeline runs; ``None`` where that is the circuit itself and no more.
+    def plan(self, role: Role, compiled: CompiledTemplate, angles: FloatArray) -> MitigationPlan:
+        """Everything the pipeline runs, raw counts included.
 
         Raises:
             MitigationError: pipeline, shots, circuit, device and calibration do not go together.
             ValueError: no calibration covers the circuit.
         """
-        calibration = choose_calibration(self.calibrations, compiled)
-        if self.mitigation in PLAIN:
-            known = Context(self.backend, self.seed, len(angles), None, calibration, self.moment)
-            check_calibration(compiled, known)
-            return None
         program = build_program(
             self._pipeline(role, compiled, len(angles)),
             self.backend,
@@ -227,11 +198,18 @@ class StageRunner:
             shots=self.shots,
             seed=self.seed,
             label=role,
-            calibration=calibration,
+            calibration=choose_calibration(self.calibrations, compiled),
             moment=self.moment,
             structure=self.structure if role == "decoder" else None,
         )
         return plan_mitigation(program, shots=self.shots, own_raw=self.own_raw)
+
+    def _best_source(self, compiled: CompiledTemplate) -> DeviceSource:
+        if self.mitigation not in PLAIN:
+            return "device_mitigated"
+        # an ideal device misreads nothing
+        ideal = compiled.snapshot is None
+        return "device_raw" if ideal or self.mitigation == "none" else "device_readout"
 
     def _pipeline(self, role: Role, compiled: CompiledTemplate, rows: int) -> Pipeline:
         found = resolve(self.mitigation, compiled, total_shots=rows * self.shots)
@@ -242,40 +220,19 @@ class StageRunner:
 
     def _measure(
         self, role: Role, compiled: CompiledTemplate, angles: FloatArray, seed: int
-    ) -> _Measured:
+    ) -> tuple[MitigatedRun, NDArray[np.int64], Mapping[int, str]]:
+        """What ran, the rows that have counts, and why the others have none."""
         plan = self.plan(role, compiled, angles)
-        circuits = 1 if plan is None else len(plan.batches)
+        circuits = len(plan.batches)
         self.notify(
             f"{role}: running {len(angles)} circuits"
             + (f" in {circuits} variants" if circuits > 1 else "")
             + f", {self.shots} shots each"
         )
-        if plan is None:
-            result = self.backend.run(compiled, angles, shots=self.shots, seed=seed)
-            missing = result.row_errors
-            kept = self._rows_with_counts(role, len(angles), missing)
-            counts = result.counts[kept]
-            correction, source = self._correct(compiled, counts)
-            return _Measured(kept, missing, counts, self.shots, correction, source)
         results = run_plan(plan, seed=seed)
         missing = row_errors(plan, results)
         kept = self._rows_with_counts(role, len(angles), missing)
-        run = combine_plan(plan, results, kept)
-        return _Measured(kept, missing, run.raw_counts, run.raw_shots, None, None, run)
-
-    def _correct(
-        self, compiled: CompiledTemplate, counts: NDArray[np.int64]
-    ) -> tuple[ReadoutCorrection | None, str | None]:
-        if self.mitigation == "none" or compiled.snapshot is None:
-            return None, None
-        calibration = choose_calibration(self.calibrations, compiled)
-        if calibration is None:
-            found = readout_matrices(compiled)
-            return correct_readout(relative_frequencies(counts), found.matrices), found.source
-        corrected = correct_counts(
-            counts, calibration, measured_device_qubits(compiled), now=self.moment
-        )
-        return corrected, calibration_words(calibration)
+        return combine_plan(plan, results, kept), kept, missing
 
     def _rows_with_counts(
         self, role: Role, rows: int, errors: Mapping[int, str]
@@ -291,14 +248,3 @@ class StageRunner:
                 f"or more to compare, but gave them for {len(kept)} of {rows}: {words}"
             )
         return kept
-
-
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    kept: NDArray[np.int64]
-    missing: Mapping[int, str]
-    counts: NDArray[np.int64]
-    raw_shots: int
-    correction: ReadoutCorrection | None
-    readout_source: str | None
-    pipeline: MitigatedRun | None = None

@@ -1,12 +1,10 @@
-"""Readout calibration of a backend's qubits, and its use on counts."""
+"""Readout calibration of a backend's qubits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 import numpy as np
-from numpy.typing import ArrayLike
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
 from qiskit.circuit import ParameterVector
 
@@ -14,11 +12,8 @@ from backends.base import Backend, BackendError, CompiledTemplate
 from backends.checks import measured_qubits
 from backends.native.simulable import simulable
 from backends.native.target import native_gates
-from calibration.readout import AGE_LIMIT, ReadoutCalibration, calibration_states, fit_readout
+from calibration.readout import ReadoutCalibration, calibration_states, fit_readout
 from calibration.snapshot import DeviceSnapshot
-from qhw.distributions import as_counts
-from qhw.mitigation.readout import ReadoutCorrection, correct_readout
-from qhw.mitigation.readout_pairs import correct_readout_pairs
 
 MAX_QUBITS = 10
 """Qubits calibrated together: counts are kept as dense tables of ``2**m``."""
@@ -95,38 +90,3 @@ def calibrate_readout(
             f"{state} failed: {words}"
         )
     return fit_readout(states, result.counts, qubits, device=backend.name, taken=result.finished)
-
-
-def correct_counts(
-    counts: ArrayLike,
-    calibration: ReadoutCalibration,
-    qubits: Sequence[int],
-    *,
-    correlated: bool = True,
-    age_limit: timedelta = AGE_LIMIT,
-    now: datetime | None = None,
-) -> ReadoutCorrection:
-    """Undo readout errors of counts with a stored calibration; warns when it is stale.
-
-    Args:
-        counts: ``(..., 2**m)``, first of ``qubits`` most significant.
-        calibration: measured confusion matrices.
-        qubits: device qubit of each measured wire.
-        correlated: use the matrices of significantly correlated pairs where they are disjoint.
-        age_limit: warn beyond this age.
-        now: moment the age is counted to; the present by default.
-
-    Raises:
-        ValueError: not counts, a qubit that was not calibrated, sizes that do not match, or a
-            matrix that cannot be inverted.
-    """
-    table = as_counts("counts", counts)
-    singles = calibration.matrices(qubits)
-    calibration.warn_if_stale(age_limit, now)
-    frequencies = table / table.sum(axis=-1, keepdims=True)
-    chosen = calibration.correlated_pairs(qubits) if correlated else []
-    if not chosen:
-        return correct_readout(frequencies, singles)
-    wire = {q: i for i, q in enumerate(qubits)}
-    pairs = {(wire[p.qubits[0]], wire[p.qubits[1]]): p.matrix for p in chosen}
-    return correct_readout_pairs(frequencies, singles, pairs)

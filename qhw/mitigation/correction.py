@@ -8,10 +8,8 @@ from datetime import timedelta
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backends.base import CircuitBatch, CompiledTemplate
-from backends.readout import readout_matrices
 from calibration.readout import AGE_LIMIT
 from qhw.mitigation.base import (
     BOTH,
@@ -25,31 +23,28 @@ from qhw.mitigation.base import (
 from qhw.mitigation.calibrate import measured_device_qubits
 from qhw.mitigation.ibu import unfolded_estimate
 from qhw.mitigation.m3 import m3_estimate, require_mthree
-from qhw.mitigation.readout import MIN_CONTRAST
+from qhw.mitigation.readout import confusion_factors, inverse, joint
 
-FloatArray = NDArray[np.float64]
-Method = Literal["tensored", "correlated", "m3", "ibu"]
-Factors = dict[tuple[int, ...], FloatArray]
-"""Confusion matrices ``[read, prepared]`` of disjoint groups of wires, first most significant."""
+Method = Literal["tensored", "m3", "ibu"]
 
 MAX_SHARE = 0.5
-_PAIRED: tuple[Method, ...] = ("correlated", "ibu")
 
 
 @dataclass(frozen=True)
 class ReadoutTechnique:
-    """``readout``, ``readout(correlated)``, ``readout(ibu,share=0.05)``.
+    """``readout``, ``readout(tensored)``, ``readout(ibu,share=0.05)``.
 
     Attributes:
-        method: ``tensored`` inverts every wire's matrix; ``correlated`` those of significantly
-            correlated pairs together, where a measured calibration knows of any; ``m3`` inverts
-            them on the outcomes seen (:mod:`qhw.mitigation.m3`); ``ibu`` finds the likeliest
-            valid distribution (:mod:`qhw.mitigation.ibu`), pairs as in ``correlated``.
+        method: ``None`` inverts the confusion matrices of all wires, those of significantly
+            correlated pairs together where a measured calibration knows of any; ``tensored``
+            leaves pairs apart; ``m3`` does too, and inverts on the outcomes seen
+            (:mod:`qhw.mitigation.m3`); ``ibu`` finds the likeliest valid distribution
+            (:mod:`qhw.mitigation.ibu`), pairs together.
         share: of all shots spent on measuring a calibration first; 0 takes the calibration given,
             or else the snapshot's error rates.
     """
 
-    method: Method = "tensored"
+    method: Method | None = None
     share: float = 0.0
 
     name: ClassVar[str] = "readout"
@@ -57,9 +52,9 @@ class ReadoutTechnique:
     valid_for: ClassVar[frozenset[Quantity]] = BOTH
 
     def __post_init__(self) -> None:
-        if self.method not in get_args(Method):
+        if self.method is not None and self.method not in get_args(Method):
             raise MitigationError(
-                f"readout must have one of the methods {', '.join(get_args(Method))}, "
+                f"readout must have one of the methods {', '.join(get_args(Method))} or none, "
                 f"but has {self.method!r}"
             )
         if not 0.0 <= self.share <= MAX_SHARE:
@@ -68,7 +63,7 @@ class ReadoutTechnique:
             )
 
     def __str__(self) -> str:
-        parts: list[str] = [] if self.method == "tensored" else [self.method]
+        parts: list[str] = [] if self.method is None else [self.method]
         parts += [f"share={self.share:g}"] if self.share else []
         return f"readout({','.join(parts)})" if parts else "readout"
 
@@ -107,20 +102,21 @@ class ReadoutStep:
     """
 
     batches: tuple[CircuitBatch, ...]
-    method: Method
+    method: Method | None
 
     def combine(self, results: Sequence[Estimate], context: Context) -> Estimate:
         """Features of the corrected distribution, a quasi-distribution save with ``ibu``."""
         batch, measured = self.batches[0], results[0]
-        factors = confusion_factors(batch.compiled, context, pairs=self.method in _PAIRED)
+        together = self.method in (None, "ibu")
+        factors = confusion_factors(batch.compiled, context.calibration, pairs=together)
         if self.method == "m3":
             singles = np.stack([factors[(w,)] for w in range(batch.compiled.n_measured)])
             return m3_estimate(measured, singles, context.features)
         if self.method == "ibu":
             rng = context.rng(f"{batch.label}/ibu")
             return unfolded_estimate(measured, joint(factors), context.features, rng)
-        inverse = joint({w: np.asarray(np.linalg.inv(a), np.float64) for w, a in factors.items()})
-        weights = inverse if context.features is None else context.features @ inverse
+        undo = inverse(factors)
+        weights = undo if context.features is None else context.features @ undo
         values = measured.values @ weights.T
         variance = linear_variance(measured.values, measured.shots, weights)
         source = Measured(measured.values, measured.shots, weights)
@@ -157,50 +153,3 @@ def check_calibration(
             f"Argument `calibration` must be at most {limit.total_seconds() / 3600:g} h old, but "
             f"is {hours:.1f} h old; `qhw calibrate` measures it again"
         )
-
-
-def confusion_factors(compiled: CompiledTemplate, context: Context, *, pairs: bool) -> Factors:
-    """Confusion matrices of every measured wire, and of correlated pairs where there are any.
-
-    Args:
-        compiled: says which device qubit each wire is read from.
-        context: with a measured calibration, or none: then the snapshot's error rates.
-        pairs: whether significantly correlated pairs are taken together.
-
-    Raises:
-        MitigationError: a wire whose error rates add to nearly 1 or more.
-    """
-    qubits = measured_device_qubits(compiled)
-    together: Factors = {}
-    if context.calibration is None:
-        singles = readout_matrices(compiled).matrices
-    else:
-        singles = context.calibration.matrices(qubits)
-        wire = {q: i for i, q in enumerate(qubits)}
-        chosen = context.calibration.correlated_pairs(qubits) if pairs else []
-        together = {(wire[p.qubits[0]], wire[p.qubits[1]]): np.array(p.matrix) for p in chosen}
-    contrast = singles[:, 0, 0] + singles[:, 1, 1] - 1.0
-    worst = int(np.argmin(contrast))
-    if contrast[worst] < MIN_CONTRAST:
-        raise MitigationError(
-            f"readout must have wires with p(1|0) + p(0|1) up to {1 - MIN_CONTRAST:g}, but on "
-            f"wire {worst} they add to {1 - contrast[worst]:.4g}"
-        )
-    paired = {w for pair in together for w in pair}
-    return {(w,): singles[w] for w in range(len(singles)) if w not in paired} | together
-
-
-def joint(factors: Factors) -> FloatArray:
-    """Product of matrices on disjoint groups of wires, ``(2**m, 2**m)``, wire 0 most significant.
-
-    Args:
-        factors: by wires; together they are ``0 .. m-1``.
-    """
-    m = sum(map(len, factors))
-    product: FloatArray = np.eye(2**m).reshape((2,) * m + (2**m,))
-    for wires, matrix in factors.items():
-        k = len(wires)
-        moved = np.moveaxis(product, wires, range(k))
-        applied = matrix @ moved.reshape(2**k, -1)
-        product = np.moveaxis(applied.reshape(moved.shape), range(k), wires)
-    return np.ascontiguousarray(product.reshape(2**m, 2**m))

@@ -181,7 +181,7 @@ def _structure(words: Words, options: Options) -> Technique:
 def _readout(words: Words, options: Options) -> Technique:
     _only("readout", words, 1, options, ("share",))
     share = number("readout", options.get("share", "0"))
-    method = words[0] if words else "tensored"
+    method = words[0] if words else None
     return ReadoutTechnique(method, share)  # type: ignore[arg-type]  # checked by the technique
 
 

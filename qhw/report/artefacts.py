@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from backends.export import to_openqasm3, to_qpy_bytes
 from qhw.analysis.compare import Comparison
 from qhw.analysis.molecule_scores import padded
-from qhw.analysis.result import DEVICE_SOURCES, SOURCE_LABELS, SourceKey
+from qhw.analysis.result import DEVICE_SOURCES, SOURCE_LABELS, DeviceSource, SourceKey
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.sdf import to_sdf
@@ -19,6 +19,11 @@ from qhw.report.pipeline import write_mitigation
 
 SIDE_BY_SIDE: tuple[SourceKey, ...] = ("input", "exact", *DEVICE_SOURCES)
 """Sources written to the SDF, row by row, in this order."""
+_ARRAYS: dict[DeviceSource, str] = {
+    "device_readout": "readout_corrected",
+    "device_mitigated": "mitigated",
+}
+"""Names of the distributions that are made of raw counts."""
 
 
 def write_artefacts(comparison: Comparison, folder: Path) -> None:
@@ -38,7 +43,7 @@ def write_artefacts(comparison: Comparison, folder: Path) -> None:
     for stage in comparison.outcome.stages:
         (circuits / f"{stage.role}.qpy").write_bytes(to_qpy_bytes(stage.compiled))
         (circuits / f"{stage.role}.qasm").write_text(to_openqasm3(stage.compiled), "utf-8")
-        if stage.pipeline is not None:
+        if stage.best_source == "device_mitigated":
             write_mitigation(stage.role, stage.pipeline, folder)
     if comparison.snapshot is not None:
         (folder / "snapshot.json").write_text(comparison.snapshot.to_json(), encoding="utf-8")
@@ -93,8 +98,6 @@ def _arrays(comparison: Comparison) -> dict[str, NDArray[np.generic]]:
         arrays[f"{stage.role}_counts"] = stage.counts
         arrays[f"{stage.role}_exact"] = stage.exact
         arrays[f"{stage.role}_angles"] = stage.angles
-        if stage.correction is not None:
-            arrays[f"{stage.role}_readout_corrected"] = stage.correction.probabilities
-        if stage.pipeline is not None:
-            arrays[f"{stage.role}_mitigated"] = stage.pipeline.probabilities
+        if stage.best_source in _ARRAYS:
+            arrays[f"{stage.role}_{_ARRAYS[stage.best_source]}"] = stage.best
     return arrays

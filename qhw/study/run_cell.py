@@ -26,7 +26,8 @@ from qhw.circuits.templates import data_angles
 from qhw.mitigation.calibrate import measured_device_qubits
 from qhw.mitigation.default import resolve
 from qhw.mitigation.program import build_program, run_program
-from qhw.mitigation.readout import correct_readout
+from qhw.mitigation.readout import confusion_factors, inverse
+from qhw.mitigation.simplex import project_to_simplex
 from qhw.study.circuits import Role, data_columns, open_circuits
 from qhw.study.config import Source
 from qhw.study.grid import Cell
@@ -69,8 +70,9 @@ class _Device:
         found = _counted(noisy, shots, self.seed, len(role))
         if mitigation == "none":
             return found, shots
-        matrices = self.backend.readout_matrices(self.compiled[role]).matrices
-        return correct_readout(found, matrices).probabilities, shots
+        compiled = self.compiled[role]
+        undo = inverse(confusion_factors(compiled, self._calibration(compiled)))
+        return project_to_simplex(found @ undo.T).probabilities, shots
 
     def _mitigated(
         self, role: Role, angles: FloatArray, shots: int, mitigation: str

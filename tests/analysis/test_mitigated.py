@@ -54,7 +54,7 @@ def test_mitigation_wins_and_raw_numbers_do_not_depend_on_it(small_model: Path) 
 
 
 def test_one_circuit_serves_a_pipeline_that_runs_nothing_else(small_model: Path) -> None:
-    (stage,) = run(small_model, mitigation="readout(correlated)").outcome.stages
+    (stage,) = run(small_model, mitigation="readout(tensored)").outcome.stages
     assert stage.pipeline is not None and stage.pipeline.plan.raw is None
     assert (stage.counts == stage.pipeline.mitigated.counts["decoder"]).all()
     facts = stage.pipeline.facts()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,11 @@ from calibration.catalog import load_snapshot
 from calibration.noise import DeviceNoise
 from calibration.readout import (
     ReadoutCalibration,
-    StaleCalibrationWarning,
     calibration_states,
     fit_readout,
 )
-from qhw.mitigation.calibrate import calibrate_readout, correct_counts, measured_device_qubits
-from qhw.mitigation.readout import correct_readout
-from qhw.mitigation.readout_pairs import correct_readout_pairs
+from qhw.mitigation.calibrate import calibrate_readout, calibration_template, measured_device_qubits
+from qhw.mitigation.readout import confusion_factors, inverse
 from tests.backends.circuits import staircase_circuit, staircase_distribution
 from tests.calibration.factory import line_device
 
@@ -82,33 +80,17 @@ def test_fit_finds_correlated_errors() -> None:
     assert found.correlated_pairs([20, 22], least=4.0) == []
 
 
-def test_correlated_correction_recovers_what_the_tensored_one_cannot() -> None:
+def test_fitted_pairs_recover_what_single_qubits_cannot() -> None:
     calibration = sampled(np.kron(PAIR, SINGLES[0]), 3)
     truth = np.random.default_rng(4).dirichlet(np.ones(8))
-    counts = np.round(np.kron(PAIR, SINGLES[0]) @ truth * 1e9).astype(np.int64)
     # qubits named in another order than they were calibrated in
-    order = [22, 20, 21]
-    turned = counts.reshape(2, 2, 2).transpose(2, 0, 1).reshape(-1)
+    compiled = calibration_template(None, [22, 20, 21])
+    turned = (np.kron(PAIR, SINGLES[0]) @ truth).reshape(2, 2, 2).transpose(2, 0, 1).reshape(-1)
     wanted = truth.reshape(2, 2, 2).transpose(2, 0, 1).reshape(-1)
-    now = TAKEN + timedelta(hours=1)
-    paired = correct_counts(turned, calibration, order, now=now).probabilities
-    tensored = correct_counts(turned, calibration, order, correlated=False, now=now).probabilities
+    paired = inverse(confusion_factors(compiled, calibration)) @ turned
+    tensored = inverse(confusion_factors(compiled, calibration, pairs=False)) @ turned
     assert np.abs(paired - wanted).sum() / 2 < 0.005
     assert np.abs(tensored - wanted).sum() / 2 > 2 * np.abs(paired - wanted).sum() / 2
-
-
-def test_pairs_that_are_products_correct_as_singles_do() -> None:
-    p = np.random.default_rng(1).dirichlet(np.ones(8), size=2)
-    singles = np.concatenate([SINGLES, SINGLES[:1]])
-    expected = correct_readout(p, singles)
-    pair = np.kron(singles[2], singles[0])
-    found = correct_readout_pairs(p, singles, {(2, 0): pair})
-    np.testing.assert_allclose(found.quasi, expected.quasi, atol=1e-12)
-    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-12)
-    with pytest.raises(ValueError, match="must be disjoint wires below 3"):
-        correct_readout_pairs(p, singles, {(0, 1): pair, (1, 2): pair})
-    with pytest.raises(ValueError, match="condition number"):
-        correct_readout_pairs(p, singles, {(0, 1): np.full((4, 4), 0.25)})
 
 
 @pytest.mark.parametrize("name", ["ibm_fez", "iqm_garnet"])
@@ -138,18 +120,9 @@ def test_corrected_counts_are_nearer_to_exact() -> None:
     angles = np.random.default_rng(0).uniform(0.3, 2.8, (5, 4))
     counts = backend.run(compiled, angles, shots=100_000, seed=3).counts
     exact = np.stack([staircase_distribution(row, (3, 0, 1)) for row in angles])
-    fixed = correct_counts(counts, calibration, qubits).probabilities
+    fixed = counts / 100_000 @ inverse(confusion_factors(compiled, calibration)).T
     raw = np.abs(counts / 100_000 - exact).sum(axis=1)
     assert (np.abs(fixed - exact).sum(axis=1) < raw).all()
-
-
-def test_stale_calibrations_warn() -> None:
-    calibration = sampled(np.kron(*SINGLES), 2)
-    assert not calibration.warn_if_stale(now=TAKEN + timedelta(hours=23))
-    with pytest.warns(StaleCalibrationWarning, match=r"test is 30.0 h old, more than 24 h"):
-        assert calibration.warn_if_stale(now=TAKEN + timedelta(hours=30))
-    with pytest.warns(StaleCalibrationWarning):
-        correct_counts([1, 2, 3, 4], calibration, [20, 21])  # taken long ago
 
 
 def test_json_and_what_is_refused() -> None:

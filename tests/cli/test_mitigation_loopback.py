@@ -151,7 +151,7 @@ def test_raw_counts_with_all_shots_are_asked_for(braket: BraketService, given: G
         ("zne(0.5,3)", 400, "from 1 to"),
         ("zne(1,3)+readout", 400, "circuit outwards"),
         ("twirl(8)+readout+zne(1,3)", 1, "at least one"),
-        ("readout(tensored,share=0.05)", 10, "must pay for"),
+        ("readout(share=0.05)", 10, "must pay for"),
         ("zne(1.5,3)", 400, "`with_raw`.*raw numbers would be missing"),
     ],
 )

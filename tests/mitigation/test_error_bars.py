@@ -21,7 +21,7 @@ SHOTS = 6000
     [
         ("twirl(4)+readout+zne(1,3)", 0.1),
         ("twirl(4)+readout+zne(1,3,exp)", 0.15),
-        ("twirl(4)+readout(correlated,share=0.2)+zne(1,3)", 0.1),
+        ("twirl(4)+readout(share=0.2)+zne(1,3)", 0.1),
         ("twirl(4)+readout(ibu)+zne(1,3)", 0.25),
     ],
 )

@@ -10,12 +10,13 @@ from qiskit import QuantumCircuit
 from qiskit.circuit.library import CXGate, CZGate
 
 from backends.exact import ExactBackend
-from qhw.mitigation.correction import joint
+from calibration.noise import apply_confusion
 from qhw.mitigation.pauli_noise import PauliNoise, inverted
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program
-from qhw.mitigation.readout import apply_confusion, confusion_matrices
+from qhw.mitigation.readout import inverse
 from qhw.mitigation.twirl import allowed_twirls
+from tests.mitigation.misread import SINGLES
 from tests.mitigation.mitiq_circuits import (
     SIGN,
     combined,
@@ -75,12 +76,11 @@ def test_extrapolation(text: str, factory: str) -> None:
 def test_tensored_readout() -> None:
     from mitiq.rem import generate_tensored_inverse_confusion_matrix
 
-    matrices = confusion_matrices([0.01, 0.05, 0.2], [0.03, 0.1, 0.02])
-    theirs = generate_tensored_inverse_confusion_matrix(3, list(matrices))
-    inverse = joint({(w,): np.linalg.inv(m) for w, m in enumerate(matrices)})
-    np.testing.assert_allclose(inverse, theirs, atol=1e-12)
-    read = apply_confusion(probabilities(native_circuit()), matrices)
-    assert inverse @ read @ SIGN == pytest.approx(probabilities(native_circuit()) @ SIGN)
+    theirs = generate_tensored_inverse_confusion_matrix(3, list(SINGLES))
+    undo = inverse({(w,): matrix for w, matrix in enumerate(SINGLES)})
+    np.testing.assert_allclose(undo, theirs, atol=1e-12)
+    read = apply_confusion(probabilities(native_circuit()), list(SINGLES))
+    assert undo @ read @ SIGN == pytest.approx(probabilities(native_circuit()) @ SIGN)
 
 
 @pytest.mark.parametrize("gate", [CZGate(), CXGate()])

@@ -21,18 +21,19 @@ from backends.aer import AerBackend
 from backends.exact import ExactBackend
 from backends.statevector import measured_probabilities
 from calibration.catalog import load_snapshot
+from calibration.noise import apply_confusion
 from qhw.mitigation.base import MitigationError, frequencies
 from qhw.mitigation.expectation import estimate_observables
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program
-from qhw.mitigation.readout import apply_confusion, confusion_matrices, correct_readout
+from qhw.mitigation.readout import inverse
+from qhw.mitigation.simplex import project_to_simplex
+from tests.mitigation.misread import SINGLES
 from tests.mitigation.mitiq_circuits import SIGN, measured, native_circuit, probabilities
 from tests.mitigation.test_folds_arrive import ANGLES, free_circuit, scaled
 
 mitiq = pytest.importorskip("mitiq", reason="traps of mitiq need the extra qhw[mitiq]")
 pytest.importorskip("ply", reason="mitiq converts circuits with ply, which it does not install")
-
-SINGLES = confusion_matrices([0.01, 0.05, 0.2], [0.03, 0.1, 0.02])
 
 
 def test_folds_are_cancelled_by_transpiling_again_from_level_1_on() -> None:
@@ -121,14 +122,15 @@ def test_first_bit_is_qubit_0_in_mitiq_and_wire_0_in_ours() -> None:
 def test_mitigate_measurements_draws_shots_again_and_ours_does_not() -> None:
     from mitiq.rem import generate_tensored_inverse_confusion_matrix, mitigate_measurements
 
-    read = apply_confusion(probabilities(native_circuit()), SINGLES)
+    read = apply_confusion(probabilities(native_circuit()), list(SINGLES))
     counts = np.random.default_rng(0).multinomial(2000, read)
     bits = [[o >> 2 & 1, o >> 1 & 1, o & 1] for o in np.repeat(np.arange(8), counts)]
-    inverse = generate_tensored_inverse_confusion_matrix(3, list(SINGLES))
-    corrected = correct_readout(counts / 2000, SINGLES).probabilities
+    matrix = generate_tensored_inverse_confusion_matrix(3, list(SINGLES))
+    undo = inverse({(w,): single for w, single in enumerate(SINGLES)})
+    corrected = project_to_simplex(undo @ counts / 2000).probabilities
 
     def theirs() -> np.ndarray:
-        out = mitigate_measurements(mitiq.MeasurementResult(bits), inverse)
+        out = mitigate_measurements(mitiq.MeasurementResult(bits), matrix)
         return np.bincount(np.array(out.result) @ [4, 2, 1], minlength=8) / 2000
 
     again = np.array([theirs() for _ in range(20)])

@@ -40,7 +40,7 @@ ANGLES = np.array([[0.9, -0.4], [2.1, 1.3], [-1.2, 0.2]])
 
 @pytest.mark.parametrize(
     "text",
-    ["none", "twirl(8)", "readout", "readout(correlated,share=0.05)", "zne(1,3,exp)",
+    ["none", "twirl(8)", "readout", "readout(tensored,share=0.05)", "zne(1,3,exp)",
      "twirl(4)+readout+zne(1,2,3,richardson)"],
 )  # fmt: skip
 def test_text_and_back(text: str) -> None:
@@ -55,8 +55,9 @@ def test_text_and_back(text: str) -> None:
         ("zne(3,1)", "rising"),
         ("zne(1,3)+readout", "readout .* follows zne"),
         ("readout+readout", "once"),
-        ("readout(tensored,share=0.9)", "share"),
+        ("readout(share=0.9)", "share"),
         ("readout(best)", "methods"),
+        ("readout(correlated)", "methods tensored, m3, ibu or none"),
         ("twirl(x)", "whole number"),
         ("twirl(1,2)", "up to 1 argument"),
         ("zne(1,3,cubic)", "models"),
@@ -98,7 +99,7 @@ def test_shots_are_all_spent_and_counted() -> None:
     with pytest.raises(MitigationError, match="at least one"):
         split_shots(2, [1.0, 1.0, 1.0], "x")
     backend = ExactBackend()
-    pipeline = Pipeline.parse("twirl(2)+readout(tensored,share=0.1)+zne(1,3)")
+    pipeline = Pipeline.parse("twirl(2)+readout(share=0.1)+zne(1,3)")
     program = build_program(pipeline, backend, backend.compile(chain()), ANGLES, shots=4000, seed=0)
     assert program.total_shots <= 4000 * len(ANGLES)
     assert program.total_shots > 0.99 * 4000 * len(ANGLES)
@@ -126,7 +127,7 @@ def test_readout_errors_alone_are_undone() -> None:
     backend = AerBackend(load_snapshot("ibm_fez"), noise=noise)
     compiled = backend.compile(chain())
     exact = measured_probabilities(compiled, ANGLES)
-    for text in ("readout", "readout(tensored,share=0.2)", "readout(correlated,share=0.2)"):
+    for text in ("readout", "readout(tensored,share=0.2)", "readout(share=0.2)"):
         program = build_program(
             Pipeline.parse(text), backend, compiled, ANGLES, shots=2_000_000, seed=3
         )

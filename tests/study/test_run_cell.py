@@ -124,7 +124,7 @@ def test_what_fails_is_a_row_with_its_reason(settings: dict[str, Any]) -> None:
     # readout that is always wrong half of the time cannot be inverted; raw counts still count
     rows = _run(settings, scales=[50])
     assert [row["status"] for row in rows] == ["done", "failed"]
-    assert "invertible" in rows[1]["reason"]
+    assert "readout must have wires" in rows[1]["reason"]
 
 
 def test_too_many_molecules_fail_the_cell(settings: dict[str, Any]) -> None:
