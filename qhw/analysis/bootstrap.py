@@ -168,13 +168,13 @@ def _bca(
     ends = ndtr(bias + shifted / (1.0 - _acceleration(left_out) * shifted))
     low, high = (float(end) for end in np.quantile(replicates, ends))
     if n < FEW:
-        half = _student_half(left_out, level)
+        half = student_half(left_out, level)
         low = min(low, max(value - half, within[0]))
         high = max(high, min(value + half, within[1]))
     return Interval(value, low, high, level)
 
 
-def _student_half(left_out: FloatArray, level: float) -> float:
+def student_half(left_out: FloatArray, level: float) -> float:
     """Half of Student's interval, from jackknife values ``(n,)``; the usual one for a mean."""
     n = len(left_out)
     error = np.sqrt((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum())

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.parts import Frozen
+from qhw.analysis.bootstrap import FEW, student_half
 
 FloatArray = NDArray[np.float64]
 
@@ -60,7 +61,8 @@ def crossing(
     """Find the first crossing, with a percentile bootstrap over latents.
 
     The best baseline is chosen again in every resample, and latents are resampled together at all
-    scales, so what they share does not widen the interval.
+    scales, so what they share does not widen the interval. Of few latents it is never narrower
+    than Student's.
 
     Args:
         scales: increasing ``(S,)``.
@@ -83,6 +85,8 @@ def crossing(
     # resamples that never cross are infinite; quantiles must not interpolate with them
     half = (1 - LEVEL) / 2
     low, high = np.quantile(found, [half, 1 - half], method="inverted_cdf")
+    if tvd.shape[1] < FEW:
+        low, high = _widened(float(low), float(high), value, scales, tvd, baselines)
     return Crossing(
         state="crosses",
         scale=value,
@@ -91,6 +95,28 @@ def crossing(
         least=least,
         largest=largest,
     )
+
+
+def _widened(
+    low: float,
+    high: float,
+    value: float,
+    scales: FloatArray,
+    tvd: FloatArray,
+    baselines: FloatArray,
+) -> tuple[float, float]:
+    """Never narrower than Student's interval, see :mod:`qhw.analysis.bootstrap`.
+
+    An end beyond the scales is infinite; both are where leaving a latent out moves it there.
+    """
+    k = tvd.shape[1]
+    without = [(v.sum(axis=1, keepdims=True) - v) / (k - 1) for v in (tvd, baselines)]
+    left_out = _first(scales, without[0].T, without[1].T)
+    if not np.isfinite(left_out).all():
+        return -np.inf, np.inf
+    half = student_half(left_out, LEVEL)
+    low, high = min(low, value - half), max(high, value + half)
+    return low if low >= scales[0] else -np.inf, high if high <= scales[-1] else np.inf
 
 
 def _first(scales: FloatArray, means: FloatArray, baselines: FloatArray) -> FloatArray:

@@ -51,6 +51,20 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
     assert 0.88 <= hits / tries <= 0.995
 
 
+@pytest.mark.parametrize("latents", [2, 4])
+def test_interval_of_few_latents_covers_the_truth(latents: int) -> None:
+    """A bootstrap alone covers 50 and 80 %."""
+    rng = np.random.default_rng(3)
+    hits, tries = 0, 300
+    for _ in range(tries):
+        slopes = rng.normal(0.4, 0.02, size=latents)
+        level = rng.normal(0.4, 0.02, size=(1, latents))
+        found = crossing(SCALES, SCALES[:, None] * slopes, level, rng)
+        low = -np.inf if found.low is None else found.low
+        hits += low <= 1 and (found.high is None or found.high >= 1)
+    assert 0.91 <= hits / tries <= 0.99
+
+
 def test_ends_beyond_the_scales_are_said_so() -> None:
     rng = np.random.default_rng(2)
     slopes = rng.normal(0.26, 0.12, size=12)
