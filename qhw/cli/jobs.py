@@ -262,7 +262,7 @@ def _print_jobs(jobs: tuple[JobRecord, ...]) -> None:
             str(job.rows),
             str(job.shots),
             str(job.state) if place is None else f"{job.state} (place {place})",
-            show_money(job.charge_micro),
+            f"{'' if job.state.final else 'up to '}{show_money(job.charge_micro)}",
             Text(job.vendor_text[:60]),  # the vendor's words are no markup
         )
     out.print(table, crop=False)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qhw.cli.compare import command_line, compare_command, write_run
-from qhw.cli.console import emit_json, out, steps
+from qhw.cli.console import emit_json, err, out, steps
 from qhw.cli.options import RUNS, Json, Out
 
 if TYPE_CHECKING:
     from qhw.analysis.quote import StageQuote
     from qhw.analysis.result import Settings
+    from qhw.cli.vendor_run import VendorRun
 
 _OWN = ("out_folder", "as_json")
 """Options of ``compare`` that are not settings of the run."""
@@ -126,10 +127,25 @@ def run(
     with steps() as tell:
         job = VendorRun.new(settings, budget, project, command_line(settings, "run"))
         job.prepare(tell)
-        job.start(tell)
-        tell(f"submitted as {job.id}")
-        comparison = job.wait(tell)
+        try:
+            job.start(tell)
+            tell(f"submitted as {job.id}")
+            comparison = job.wait(tell)
+        except KeyboardInterrupt:
+            _say_what_goes_on(job)
+            raise
     job.report(comparison, out_folder, as_json=as_json)
+
+
+def _say_what_goes_on(job: VendorRun) -> None:
+    """An interrupted wait stops nothing at the vendor: name the run that goes on, and is paid."""
+    if any(not record.state.final for record in job.jobs()):
+        err.print(
+            f"interrupted, but {job.id} goes on at the vendor and is charged: `qhw jobs watch "
+            f"{job.id}` waits for it, `qhw jobs cancel {job.id}` stops it",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _settings(options: dict[str, Any]) -> Settings:
