@@ -19,7 +19,8 @@ from qhw.report.svg import INK, SOFT, house_style, to_svg
 _COLUMNS = 2
 _BASELINE = "#a3271d"
 _DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)))
-"""Styles once the colours are used up."""
+_MARKERS = ("o", "^", "s")
+"""Styles once the colours are used up; with one budget there are no lines, so marks differ too."""
 
 
 def distance_figure(devices: Sequence[DeviceBench]) -> str:
@@ -76,13 +77,17 @@ def _panel(axes: Axes, device: DeviceBench, names: Sequence[str]) -> None:
 
 def _style(name: str, place: int) -> dict[str, Any]:
     if name in (RAW, READOUT):
-        dash = _DASHES[1] if name == RAW else "solid"
-        return {"color": SOFT, "ls": dash, "lw": 1.6, "marker": "o", "ms": 3}
-    style: dict[str, Any] = {
-        "color": PALETTE[place % len(PALETTE)],
-        "ls": _DASHES[place // len(PALETTE) % len(_DASHES)],
-        "lw": 1.2,
-        "marker": "o",
-        "ms": 3,
-    }
+        again = 1 if name == RAW else 0
+        return {"color": SOFT, "lw": 1.6} | _again(again)
+    style: dict[str, Any] = {"color": PALETTE[place % len(PALETTE)], "lw": 1.2}
+    style |= _again(place // len(PALETTE))
     return style | ({"lw": 2.4, "color": INK} if name == DEFAULT else {})
+
+
+def _again(times: int) -> dict[str, Any]:
+    """Dashes and mark of a colour used before, so many times."""
+    return {
+        "ls": _DASHES[times % len(_DASHES)],
+        "marker": _MARKERS[times % len(_MARKERS)],
+        "ms": 3 if times == 0 else 4.5,
+    }
