@@ -38,7 +38,7 @@ def depth_report(
     ] = False,
     only: Annotated[str, typer.Option(help="Only circuits whose name contains this.")] = "",
     processes: Annotated[
-        int, typer.Option("--processes", help="Worker processes; 0 for one a core.")
+        int, typer.Option("--processes", min=0, help="Worker processes; 0 for one a core.")
     ] = 0,
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Keep compilations for the next time.")

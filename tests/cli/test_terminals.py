@@ -61,6 +61,7 @@ def test_a_group_alone_shows_its_help_and_no_empty_error(group: str) -> None:
     ("arguments", "said"),
     [
         (["sample-latents", "--out", "x.json", "--seed", "-1"], "'--seed'"),
+        (["depth-report", "c.qasm", "--processes", "-1"], "'--processes'"),
         (["sample-latents", "--out", "."], "`out` must be a file, but . is a folder"),
         (["sample-latents", "--out", "no/x.json"], "`out` must be a file that can be written"),
         (["calibrate", "--out", "no/x.json"], "`out` must be a file that can be written"),
