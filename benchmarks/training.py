@@ -113,7 +113,12 @@ def measure(
         rows.append(Row("qhw", batch, 0.0, middle, middle, 1.0, len(times), remark))
         for name in names:
             console.print(f"batch {batch}: {name} ...", highlight=False)
-            rows.append(time_rival(name, workload, budget, threads))
+            row = time_rival(name, workload, budget, threads)
+            if row.step is not None:  # said at once: compiling the next may take minutes
+                console.print(
+                    f"  {1e3 * row.step:.1f} ms, {row.ratio:.1f} times ours", highlight=False
+                )
+            rows.append(row)
             gc.collect()
     return rows
 
