@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import DEFAULT_DEVICE, Device, Json, Model, OutFile, Seed, Shots
+
+if TYPE_CHECKING:
+    from qhw.circuits.plan import CircuitPlan
 
 
 def calibrate_command(
@@ -31,18 +34,27 @@ def calibrate_command(
     import json
 
     from backends.registry import get_backend
-    from qhw.mitigation.calibrate import calibrate_readout
+    from qhw.circuits.templates import build_template
+    from qhw.mitigation.calibrate import (
+        calibrate_readout,
+        calibration_template,
+        measured_device_qubits,
+    )
     from qhw.models.checkpoint import write_atomically
 
+    # all of it before the first step is told: bad input is one line
+    backend = get_backend(device)
+    if circuit not in ("decoder", "encoder"):
+        raise ValueError(f"Argument `circuit` must be decoder or encoder, but is {circuit!r}")
+    plan = _plan(model, circuit) if qubits is None else None
+    chosen = () if qubits is None else _numbers(qubits)
+    if chosen:
+        calibration_template(backend.snapshot, chosen)
     with steps() as tell:
-        backend = get_backend(device)
-        if circuit not in ("decoder", "encoder"):
-            raise ValueError(f"Argument `circuit` must be decoder or encoder, but is {circuit!r}")
-        if qubits is None:
+        if plan is not None:
             tell(f"compiling the {circuit}, to calibrate the qubits it reads")
-            chosen = _read_qubits(device, model, circuit)
-        else:
-            chosen = _numbers(qubits)
+            compiled = backend.compile(build_template(plan, "brickwork").circuit)
+            chosen = measured_device_qubits(compiled)
         tell(f"calibrating {len(chosen)} qubits, {shots} shots a state")
         found = calibrate_readout(backend, chosen, shots=shots, seed=seed)
     write_atomically(out_file, found.to_json().encode())
@@ -65,17 +77,12 @@ def calibrate_command(
     out.print(f"stored in {out_file}", soft_wrap=True)
 
 
-def _read_qubits(device: str, model: str | None, circuit: str) -> tuple[int, ...]:
-    from backends.registry import get_backend
+def _plan(model: str | None, circuit: str) -> CircuitPlan:
     from qhw.analysis.compare import default_model
-    from qhw.circuits.templates import build_template
-    from qhw.mitigation.calibrate import measured_device_qubits
     from qhw.models.checkpoint import load
 
     loaded, _ = load(model or default_model())
-    plan = loaded.decoder_plan() if circuit == "decoder" else loaded.encoder_plan()
-    template = build_template(plan, "brickwork")
-    return measured_device_qubits(get_backend(device).compile(template.circuit))
+    return loaded.decoder_plan() if circuit == "decoder" else loaded.encoder_plan()
 
 
 def _numbers(text: str) -> tuple[int, ...]:

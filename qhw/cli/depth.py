@@ -14,6 +14,7 @@ import typer
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import RUNS, Json, Out
 from qhw.cli.progress import bar
+from qhw.cli.shot_counts import shot_count
 
 if TYPE_CHECKING:
     from qhw.analysis.subjects import Subject
@@ -32,7 +33,10 @@ def depth_report(
     ] = "all",
     levels: Annotated[str, typer.Option(help="Optimisation levels, from 0 to 3.")] = "0,1,2,3",
     seeds: Annotated[int, typer.Option(help="Seeds of layout and routing, each level.")] = 5,
-    shots: Annotated[int, typer.Option(help="Shots that costs are for.")] = 10_000,
+    shots: Annotated[
+        int,
+        typer.Option(metavar="N", parser=shot_count, help="Shots that costs are for."),
+    ] = 10_000,
     fractional: Annotated[
         bool, typer.Option("--fractional", help="Use IBM's fractional rzz and rx where calibrated.")
     ] = False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
@@ -10,6 +12,10 @@ from typer.core import TyperGroup
 from qhw.cli.console import err
 
 _DEBUG = "--debug"
+_ARGS = "qhw.args"
+_ARGUMENT = re.compile(r"^Argument `(\w+)[\w.]*`")
+_OTHER_NAMES = {"name": "device", "backend": "device", "mitigation": "pipelines"}
+"""What the house's functions call a thing whose option has another name."""
 
 
 class HouseGroup(TyperGroup):
@@ -18,7 +24,8 @@ class HouseGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take ``--debug`` out, wherever it stands."""
         ctx.meta[_DEBUG] = _DEBUG in args
-        return super().parse_args(ctx, [arg for arg in args if arg != _DEBUG])
+        ctx.meta[_ARGS] = [arg for arg in args if arg != _DEBUG]
+        return super().parse_args(ctx, list(ctx.meta[_ARGS]))
 
     def invoke(self, ctx: Any) -> object:
         """Run the command."""
@@ -33,8 +40,43 @@ class HouseGroup(TyperGroup):
         except expected_errors() as error:
             if ctx.meta[_DEBUG]:
                 raise
-            err.print(f"error: {one_line(str(error))}", markup=False, soft_wrap=True)
+            said = with_option(one_line(str(error)), _options(self, ctx.meta[_ARGS]))
+            err.print(f"error: {said}", markup=False, soft_wrap=True)
         raise typer.Exit(2)
+
+
+def with_option(message: str, options: dict[str, str]) -> str:
+    """The message with the option's name where it starts with that of a function's argument.
+
+    Args:
+        message: such as "Argument `shots` must be ...".
+        options: option of each argument, such as ``{"shots": "--shots"}``.
+    """
+    found = _ARGUMENT.match(message)
+    if found is None:
+        return message
+    name = found[1]
+    known = (options.get(n) for n in (name, name.removesuffix("s"), _OTHER_NAMES.get(name, "")))
+    option = next(filter(None, known), None)
+    return message if option is None else f"Option `{option}`{message[found.end() :]}"
+
+
+def _options(group: TyperGroup, args: Sequence[str]) -> dict[str, str]:
+    """Options of the command that the arguments call, by the names functions may give them."""
+    command: Any = group
+    for arg in args:
+        if not isinstance(command, TyperGroup):
+            break
+        command = command.commands.get(arg, command)
+    return dict(_names(command))
+
+
+def _names(command: Any) -> Iterator[tuple[str, str]]:
+    for parameter in command.params:
+        long = next((o for o in parameter.opts if o.startswith("--")), None)
+        if long is not None:
+            yield parameter.name, long
+            yield long.removeprefix("--").replace("-", "_"), long
 
 
 def expected_errors() -> tuple[type[Exception], ...]:

@@ -11,6 +11,8 @@ from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import Json, Seed, Shots
 
 if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
     from qhw.mitigation.expectation import ExpectationProgram, Expectations
 
 
@@ -35,25 +37,27 @@ def expect_command(
     import numpy as np
 
     from backends.registry import get_backend
-    from qhw.circuits.files import read_circuits
-    from qhw.mitigation.expectation import build_expectation, run_expectation
+    from qhw.mitigation.bases import as_measured
+    from qhw.mitigation.expectation import build_expectation, read_observables, run_expectation
     from qhw.mitigation.observables import Observable
+    from qhw.mitigation.pipeline import Pipeline
 
+    # all of it before the first step is told: bad input is one line
+    circuit = _circuit(file)
+    wanted = read_observables(
+        [Observable.parse(text) for text in observable], as_measured(circuit).num_clbits
+    )
+    backend = get_backend(device)
+    pipeline = Pipeline.parse(mitigation)
+    pipeline.check("expectation")
     with steps() as tell:
-        wanted = [Observable.parse(text) for text in observable]
-        circuits = read_circuits(file)
-        if len(circuits) != 1 or circuits[0].parameters:
-            raise ValueError(
-                f"Argument `file` must hold one circuit without free angles, but {file.name} holds "
-                f"{len(circuits)} with {len(circuits[0].parameters)}"
-            )
         tell("compiling")
         program = build_expectation(
-            get_backend(device),
-            circuits[0],
+            backend,
+            circuit,
             np.empty((1, 0)),
             wanted,
-            pipeline=mitigation,
+            pipeline=pipeline,
             shots=shots,
             seed=seed,
         )
@@ -61,6 +65,18 @@ def expect_command(
         found = run_expectation(program, seed=seed)
     document = _document(device, observable, program, found)
     emit_json(document) if as_json else _show(document)
+
+
+def _circuit(file: Path) -> QuantumCircuit:
+    from qhw.circuits.files import read_circuits
+
+    circuits = read_circuits(file)
+    if len(circuits) != 1 or circuits[0].parameters:
+        raise ValueError(
+            f"Argument `file` must hold one circuit without free angles, but {file.name} holds "
+            f"{len(circuits)} with {len(circuits[0].parameters)}"
+        )
+    return circuits[0]
 
 
 def _document(

@@ -29,7 +29,7 @@ def plan_shots_command(
         emit_json({"kappa": kappa, "dim": dim, **asdict(plan)})
         return
     out.print(f"{plan.shots:,} shots", style="bold")
-    shot, vmf = math.degrees(plan.shot_angle), math.degrees(plan.vmf_angle)
+    shot, vmf = math.degrees(plan.shot_angle_rad), math.degrees(plan.vmf_angle_rad)
     out.print(
         f"shot noise turns the mean direction by {shot:.3g} degrees (rms), the vMF by {vmf:.3g}: "
         f"a share of {100 * plan.share:.3g} %, which widens the spread by "

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, Json, Model, Out, Seed
+from qhw.cli.options import RUNS, Json, Model, Out, Seed, Shots
 from qhw.cli.progress import bar
+from qhw.cli.shot_counts import shot_counts
 
 app = typer.Typer(no_args_is_help=True, help="Error mitigation: measure pipelines, choose one.")
 
@@ -32,7 +33,6 @@ Share = Annotated[
 ]
 DEFAULT_DEVICES = ("engine:ibm_fez",)
 _ADVICE_REPEATS = 3
-_THOUSAND = {"k": 1000, "M": 1_000_000}
 
 
 @app.command("bench")
@@ -70,7 +70,7 @@ def bench_command(
     settings = BenchSettings.parse(
         model=model or default_model(),
         devices=tuple(device or DEFAULT_DEVICES),
-        shots=tuple(counts(shots)),
+        shots=shot_counts(shots),
         rows=rows,
         repeats=repeats,
         pipelines=_pipelines(pipelines),
@@ -100,7 +100,7 @@ def advise_command(
     device: Annotated[
         str, typer.Option("--device", help="Simulator or paid device such as ibm:ibm_fez.")
     ] = DEFAULT_DEVICES[0],
-    shots: Annotated[str, typer.Option(help="Budget of a row, everything counted.")] = "20k",
+    shots: Shots = 20_000,
     rows: Annotated[int, typer.Option("--latents", help="Latents, or molecules; 2 or more.")] = 20,
     pipelines: Pipelines = "all",
     target: Annotated[
@@ -128,7 +128,7 @@ def advise_command(
     settings = BenchSettings.parse(
         model=model or default_model(),
         devices=(device,),
-        shots=tuple(counts(shots)),
+        shots=(shots,),
         rows=rows,
         repeats=_ADVICE_REPEATS,
         pipelines=_pipelines(pipelines),
@@ -146,24 +146,6 @@ def advise_command(
         out.print(advice_lines(advice), soft_wrap=True)
     if advice.hopeless is not None:
         raise HopelessError(f"No pipeline is worth running here: {advice.hopeless}")
-
-
-def counts(text: str) -> list[int]:
-    """Shots of ``20k,100000,1M``.
-
-    Raises:
-        ValueError: not whole numbers.
-    """
-    found = []
-    for part in (p.strip() for p in text.split(",")):
-        factor = _THOUSAND.get(part[-1:], 1)
-        digits = part if factor == 1 else part[:-1]
-        if not digits.isdecimal():
-            raise ValueError(
-                f"Argument `shots` must be whole numbers such as 20k,100000,1M, but has {part!r}"
-            )
-        found.append(int(digits) * factor)
-    return found
 
 
 def options(text: str) -> dict[str, float]:

@@ -11,6 +11,9 @@ from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
 from qhw.report.tables import WholeTable
 
+UNITS = {"median_rmsd": "Å", "rms_coordinate": "Å"}
+"""Of the metrics that have one, by the last part of their names; the others are shares."""
+
 
 def list_models(as_json: Json = False) -> None:
     """Shipped models, with what was measured after their training."""
@@ -19,13 +22,13 @@ def list_models(as_json: Json = False) -> None:
 
     cards = [load(name)[1] for name in shipped()]
     if as_json:
-        emit_json({"models": [card.model_dump(mode="json") for card in cards]})
+        emit_json({"models": [card.model_dump(mode="json") for card in cards], "units": UNITS})
         return
     table = WholeTable(box=None, pad_edge=False, header_style="dim")
     for heading in ("name", "kind", "tensors", "made", "measured"):
         table.add_column(heading)
     for card in cards:
-        measured = ", ".join(f"{key} {number(value)}" for key, value in card.metrics.items())
+        measured = ", ".join(f"{key} {number(v)}{_unit(key)}" for key, v in card.metrics.items())
         table.add_row(
             card.name, card.kind, str(len(card.tensors)), f"{card.created:%Y-%m-%d}", measured
         )
@@ -41,15 +44,22 @@ def train_command(
     from qhw.models.checkpoint import load
     from qhw.models.train import TrainConfig, train
     from qhw.report.format import number
+    from qhw.report.runfolder import nothing_empty_left
 
-    path = train(TrainConfig.from_yaml(config), folder)
+    with nothing_empty_left(folder):
+        path = train(TrainConfig.from_yaml(config), folder)
     card = load(path)[1]
     if as_json:
-        emit_json({"checkpoint": str(path), "card": card.model_dump(mode="json")})
+        emit_json({"checkpoint": str(path), "card": card.model_dump(mode="json"), "units": UNITS})
         return
     for key, value in card.metrics.items():
-        out.print(f"{key}: {number(value)}", markup=False)
+        out.print(f"{key}: {number(value)}{_unit(key)}", markup=False)
     out.print(f"checkpoint: {path}", markup=False, soft_wrap=True)
+
+
+def _unit(metric: str) -> str:
+    unit = UNITS.get(metric.rpartition("/")[2])
+    return "" if unit is None else f" {unit}"
 
 
 def import_checkpoint(

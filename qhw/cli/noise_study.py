@@ -36,6 +36,7 @@ def noise_study(
     any moment and started again, it finishes what is missing and repeats nothing.
     """
     from qhw.models.checkpoint import write_atomically
+    from qhw.report.runfolder import nothing_empty_left
     from qhw.report.study import cut, render_study
     from qhw.report.study_terminal import study_lines
     from qhw.study.config import read_config
@@ -46,11 +47,12 @@ def noise_study(
     config = read_config(config_file)
     folder = out_folder / config.name
     pool = open_scheduler(workers, scheduler)
-    try:
-        with bar("studying") as done:
-            run = run_study(config, folder, pool, done=done, retry_failed=retry_failed)
-    finally:
-        pool.close()
+    with nothing_empty_left(folder):
+        try:
+            with bar("studying") as done:
+                run = run_study(config, folder, pool, done=done, retry_failed=retry_failed)
+        finally:
+            pool.close()
     summary = summarise(config, run.table)
     command = shlex.join(["qhw", *sys.argv[1:]])
     write_atomically(folder / "summary.json", (summary.model_dump_json(indent=1) + "\n").encode())

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from qhw.cli.shot_counts import shot_count
+
 
 def writable_file(path: Path) -> Path:
     """The path of a file to write, checked before anything is measured or computed.
@@ -33,7 +35,15 @@ OutFile = Annotated[
     typer.Option("--out", metavar="FILE", callback=writable_file, help="JSON file to write."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
-Shots = Annotated[int, typer.Option("--shots", help="Shots of each row, mitigation included.")]
+Shots = Annotated[
+    int,
+    typer.Option(
+        "--shots",
+        metavar="N",
+        parser=shot_count,
+        help="Shots of each row, mitigation included; 20k is 20000, 1M a million.",
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", help="Backend: exact, aer:<device>; see `qhw devices`.")
 ]

@@ -23,16 +23,16 @@ class ShotPlan:
 
     Attributes:
         shots: smallest N found to keep the share.
-        shot_angle: rms angle of ``mu_hat`` at that N, radians.
-        vmf_angle: rms angle of a vMF(kappa) draw, radians.
-        share: ``shot_angle / vmf_angle``, at most the share asked for.
+        shot_angle_rad: rms angle of ``mu_hat`` at that N, radians.
+        vmf_angle_rad: rms angle of a vMF(kappa) draw, radians.
+        share: ``shot_angle_rad / vmf_angle_rad``, at most the share asked for.
         extra_spread: growth of the combined rms angle, ``sqrt(1 + share^2) - 1`` for independent
             small angles: a share of 10 % costs 0.5 %.
     """
 
     shots: int
-    shot_angle: float
-    vmf_angle: float
+    shot_angle_rad: float
+    vmf_angle_rad: float
     share: float
     extra_spread: float
 

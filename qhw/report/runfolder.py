@@ -89,6 +89,31 @@ def run_folder(out: Path, name: str) -> Iterator[RunFolder]:
         logger.removeHandler(handler)
 
 
+@contextmanager
+def nothing_empty_left(folder: Path) -> Iterator[None]:
+    """Remove the folder again after a failure or Ctrl-C, if it was not there and has no content.
+
+    For work that can be taken up again and writes in place: what it wrote stays.
+
+    Args:
+        folder: to be made in the block; empty files and folders in it count as none.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    except BaseException:  # also Ctrl-C
+        if made:
+            inside = sorted(folder.rglob("*"), reverse=True)  # contents before their folder
+            for path in inside:
+                if path.is_file() and not path.stat().st_size:
+                    path.unlink()
+            for path in (p for p in inside if p.is_dir()):
+                if not any(path.iterdir()):
+                    path.rmdir()
+            _remove_empty(made)
+        raise
+
+
 def _free_name(out: Path, name: str) -> str:
     taken, number = name, 1
     while (out / taken).exists() or (out / f".{taken}.partial").exists():
@@ -100,6 +125,10 @@ def _free_name(out: Path, name: str) -> str:
 def _remove(staging: Path, made: list[Path]) -> None:
     """Remove the staging folder and the parents this run made, if nothing else is in them."""
     shutil.rmtree(staging, ignore_errors=True)
+    _remove_empty(made)
+
+
+def _remove_empty(made: list[Path]) -> None:
     for path in made:
         if not path.is_dir() or any(path.iterdir()):
             return

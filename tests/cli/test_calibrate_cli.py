@@ -38,8 +38,10 @@ def test_calibration_is_stored_and_shown(tmp_path: Path) -> None:
     [
         (["--qubits", "3,x"], "must be whole numbers with commas between"),
         (["--qubits", "3,3"], "must be 1 to 10 distinct qubits"),
-        (["--qubits", "3", "--shots", "0"], "Argument `shots` must be"),
-        (["--device", "engine:nowhere"], "must be a backend"),
+        (["--qubits", "3", "--shots", "0"], "'--shots': must be"),
+        (["--qubits", "999"], "999"),
+        (["--device", "engine:nowhere"], "Option `--device` must be a backend"),
+        (["--model", "nowhere"], "neither a shipped checkpoint"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_file(
@@ -48,5 +50,5 @@ def test_bad_input_is_one_line_and_leaves_no_file(
     file = tmp_path / "readout.json"
     found = CliRunner().invoke(app, ["calibrate", "--out", str(file), *extra])
     assert found.exit_code == 2
-    assert words in found.stderr
+    assert words in found.stderr and found.stderr.count("\n") == 1
     assert not file.exists()

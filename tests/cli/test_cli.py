@@ -123,13 +123,13 @@ def test_molecules_from_a_file(small_model: Path, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("--model", "nope"), "'nope' is neither a shipped checkpoint"),
-        (("--device", "aer:ibm_bostn"), "closest: aer:ibm_boston"),
+        (("--device", "aer:ibm_bostn"), "Option `--device` .*closest: aer:ibm_boston"),
         (("--device", "quantum"), "exact; aer:<device>"),
-        (("--shots", "0"), "`shots` must be greater than or equal to 1, but is 0"),
-        (("--shots", "-5"), "`shots`"),
-        (("--shots", "many"), "--shots"),
-        (("--shots", "99999999999"), "`shots` must be a whole number from 1 to"),
-        (("--molecules", "1"), "`molecules` must be greater than or equal to 2"),
+        (("--shots", "0"), "'--shots': must be a whole number >= 1 .*, but is '0'"),
+        (("--shots", "-5"), "'--shots'"),
+        (("--shots", "many"), "'--shots': .*20k or 1M, but is 'many'"),
+        (("--shots", "99999999999"), "`--shots` must be a whole number from 1 to"),
+        (("--molecules", "1"), "Option `--molecules` must be greater than or equal to 2"),
         (("--task", "fold"), "'generate', 'encode' or 'reconstruct'"),
         (("--prior", "gauss"), "vmf-mixture, posterior, positive-orthant, uniform-sphere"),
         (("--task", "encode", "--input", "none.sdf"), "none.sdf is not a file"),
@@ -209,11 +209,11 @@ def test_an_unwritable_folder_is_named_first(small_model: Path, tmp_path: Path) 
     file = tmp_path / "file"
     file.write_text("")
     result = qhw("compare", "--model", small_model, "--device", "exact", "--out", file)
-    refused(result, "`out` must be a folder that can be written")
+    refused(result, "`--out` must be a folder that can be written")
 
 
 def test_debug_gives_the_error_itself(small_model: Path) -> None:
-    result = qhw("compare", "--model", small_model, "--shots", "0", "--debug")
+    result = qhw("compare", "--model", small_model, "--molecules", "1", "--debug")
     assert isinstance(result.exception, ValueError)
 
 
@@ -232,7 +232,7 @@ def test_judge_of_a_model_uses_all_its_samples(small_model: Path) -> None:
     result = qhw("judge", "--model", small_model, "--samples", 30, "--json")
     assert {r["samples"] for r in json.loads(result.stdout)["reports"]} == {30}
     assert "samples" in qhw("judge", "--model", small_model).stdout
-    refused(qhw("judge", "--model", small_model, "--samples", 0), "`samples` must be >= 1")
+    refused(qhw("judge", "--model", small_model, "--samples", 0), "`--samples` must be >= 1")
 
 
 def test_devices_and_doctor_and_models_are_documents() -> None:
@@ -242,12 +242,20 @@ def test_devices_and_doctor_and_models_are_documents() -> None:
     assert "aer:ibm_fez" in qhw("devices", "fez").stdout
     refused(qhw("devices", "zzz"), "no name has zzz")
     assert "qiskit" in json.loads(qhw("doctor", "--json").stdout)["versions"]
-    assert isinstance(json.loads(qhw("models", "--json").stdout)["models"], list)
+    shown = json.loads(qhw("models", "--json").stdout)
+    assert isinstance(shown["models"], list)
+    assert shown["units"] == {"median_rmsd": "Å", "rms_coordinate": "Å"}
+    assert re.search(
+        r"mean/median_rmsd [\d.]+ Å, mean/rms_coordinate [\d.]+ Å, mean/same_graph "
+        r"[\d.]+,",
+        qhw("models").stdout,
+    )
 
 
 def test_plan_shots_follows_the_rule_of_thumb() -> None:
     plan = json.loads(qhw("plan-shots", "--kappa", 2000, "--share", 0.1, "--json").stdout)
     assert plan["shots"] == pytest.approx(25 * 2000, rel=0.02)  # N = kappa / (4 share^2)
+    assert plan["shot_angle_rad"] == pytest.approx(plan["share"] * plan["vmf_angle_rad"])
     refused(qhw("plan-shots", "--kappa", -1), "kappa")
     assert "shots" in qhw("plan-shots", "--kappa", 100).stdout
 

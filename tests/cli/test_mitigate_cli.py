@@ -78,12 +78,12 @@ def test_hopeless_regime_is_refused_in_one_line(model: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--shots", "many"), "`shots` must be whole numbers"),
-        (("--noise", "zz_rad"), "`noise` must be name=number"),
-        (("--noise", "zz=1"), "`noise` must have options among"),
-        (("--pipelines", "magic"), "must have techniques among"),
-        (("--device", "engine:nothing"), "`name` must be a backend"),
-        (("--latents", "1"), "`rows`"),
+        (("--shots", "many"), "'--shots': must be a whole number >= 1"),
+        (("--noise", "zz_rad"), "`--noise` must be name=number"),
+        (("--noise", "zz=1"), "`--noise` must have options among"),
+        (("--pipelines", "magic"), "`--pipelines` must have techniques among"),
+        (("--device", "engine:nothing"), "`--device` must be a backend"),
+        (("--latents", "1"), "`--latents`"),
     ],
 )
 @pytest.mark.parametrize("command", ["bench", "advise"])

@@ -48,8 +48,8 @@ def submit(small_model: Path, braket: BraketService) -> Iterator[Submit]:
 
 def test_what_the_device_would_refuse(submit: Submit, braket: BraketService) -> None:
     refused(submit("braket:iqm_garnat"), "must be a Braket device.*iqm_garnet")
-    refused(submit("braket:iqm_garnet", "--shots", 20_001), "`shots`.*20000")
-    refused(submit("braket:ionq_forte_enterprise", "--shots", 99), "`shots`.*from 100 to 5000")
+    refused(submit("braket:iqm_garnet", "--shots", 20_001), "`--shots`.*20000")
+    refused(submit("braket:ionq_forte_enterprise", "--shots", 99), "`--shots`.*from 100 to 5000")
     device = braket.devices["iqm_garnet"]
     day = DAYS[(datetime.now(UTC).weekday() + 3) % 7]
     device.windows = [

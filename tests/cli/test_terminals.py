@@ -62,10 +62,13 @@ def test_a_group_alone_shows_its_help_and_no_empty_error(group: str) -> None:
     [
         (["sample-latents", "--out", "x.json", "--seed", "-1"], "'--seed'"),
         (["depth-report", "c.qasm", "--processes", "-1"], "'--processes'"),
-        (["sample-latents", "--out", "."], "`out` must be a file, but . is a folder"),
-        (["sample-latents", "--out", "no/x.json"], "`out` must be a file that can be written"),
-        (["calibrate", "--out", "no/x.json"], "`out` must be a file that can be written"),
-        (["snapshot", "export", "ibm_fez", "--out", "no/x.json"], "`out` must be a file that can"),
+        (["sample-latents", "--out", "."], "`--out` must be a file, but . is a folder"),
+        (["sample-latents", "--out", "no/x.json"], "`--out` must be a file that can be written"),
+        (["calibrate", "--out", "no/x.json"], "`--out` must be a file that can be written"),
+        (
+            ["snapshot", "export", "ibm_fez", "--out", "no/x.json"],
+            "`--out` must be a file that can",
+        ),
         (["compare", "--device", "ibm:ibm_fez"], "`qhw run` and `qhw submit` send them"),
         (["compare", "--device", "braket:iqm_garnet"], "`qhw run` and `qhw submit` send them"),
     ],

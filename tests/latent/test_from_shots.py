@@ -122,10 +122,10 @@ def test_zero_kappa_stays_uniform() -> None:
 )
 def test_plan_against_the_table(kappa: float, degrees: float, shots: float) -> None:
     plan = shot_plan.plan_shots(kappa, 32, 0.1)
-    assert np.degrees(plan.vmf_angle) == pytest.approx(degrees, abs=0.06)
+    assert np.degrees(plan.vmf_angle_rad) == pytest.approx(degrees, abs=0.06)
     # The table takes every bin as populated (31/4N); few shots need some more than that.
     assert plan.shots == pytest.approx(shots, rel=0.06)
-    assert plan.shots >= 31 / (4 * (0.1 * plan.vmf_angle) ** 2)
+    assert plan.shots >= 31 / (4 * (0.1 * plan.vmf_angle_rad) ** 2)
     assert plan.extra_spread == pytest.approx(0.005, rel=0.02)
 
 
@@ -141,7 +141,7 @@ def test_plan_is_tight(log_kappa: float, dim: int, share: float) -> None:
     if plan.shots > 1:
         flat = np.full(dim, 1 / dim)
         before = np.sqrt(from_shots.expected_squared_angle(flat, plan.shots - 1))
-        assert before / plan.vmf_angle > share
+        assert before / plan.vmf_angle_rad > share
 
 
 @pytest.mark.parametrize(("dim", "kappa"), [(2, 0.0), (3, 0.0), (32, 300.0), (2, 1e5), (1024, 1e5)])

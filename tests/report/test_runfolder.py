@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qhw.report.runfolder import OutputError, run_folder, run_id
+from qhw.report.runfolder import OutputError, nothing_empty_left, run_folder, run_id
 
 
 def test_id_sorts_by_time_and_names_task_and_settings() -> None:
@@ -59,3 +59,27 @@ def test_an_unwritable_folder_is_named_before_anything_runs(tmp_path: Path) -> N
         with refused, run_folder(out, "r"):
             pytest.fail("the body must not run")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_folder_made_for_nothing_goes_again(tmp_path: Path, error: type[BaseException]) -> None:
+    folder = tmp_path / "deep" / "study"
+    with pytest.raises(error), nothing_empty_left(folder):
+        (folder / "cells" / "first").mkdir(parents=True)
+        (folder / "log.jsonl").touch()
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_written_or_there_before_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    with pytest.raises(ValueError, match="x"), nothing_empty_left(folder):
+        (folder / "cells").mkdir(parents=True)
+        (folder / "circuits").mkdir()
+        (folder / "cells" / "a").write_text("a")
+        raise ValueError("x")
+    assert [p.name for p in folder.iterdir()] == ["cells"]
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(ValueError, match="x"), nothing_empty_left(tmp_path / "mine"):
+        raise ValueError("x")
+    assert (tmp_path / "mine").is_dir()
