@@ -23,7 +23,8 @@ def crossed_mean(values: FloatArray) -> Measured:
 
     A repeat shares its readout calibration and its fits among all rows, and a row keeps its
     circuit in all repeats, so entries are not independent. The variance is
-    ``(MS_rows + MS_repeats - MS_rest) / (K R)``, which is unbiased for crossed random effects.
+    ``(MS_rows + MS_repeats - MS_rest) / (K R)``, which is unbiased for crossed random effects;
+    an effect whose component would be negative is left out, its squares pooled with the rest's.
 
     Args:
         values: ``(K, R)``, K rows (two or more) and R repeats (two or more).
@@ -51,16 +52,32 @@ def _mean_and_freedom(values: FloatArray) -> tuple[Measured, float]:
     rest = values - rows[:, None] - repeats + mean
     free = np.array([k - 1, r - 1, (k - 1) * (r - 1)])
     sums = [r * ((rows - mean) ** 2).sum(), k * ((repeats - mean) ** 2).sum(), (rest**2).sum()]
-    squares = np.array(sums) / free
-    # a component estimated as negative is none: what is left then is the other one and the rest
-    parts = np.array([1.0, 1.0, -1.0])
-    if squares[0] < squares[2]:
-        parts = np.array([0.0, 1.0, 0.0])
-    elif squares[1] < squares[2]:
-        parts = np.array([1.0, 0.0, 0.0])
-    total = float(parts @ squares)
-    freedom = total**2 / float((squares**2 / free) @ np.abs(parts)) if total > 0 else 1.0
+    total, freedom = _pooled(np.array(sums), free)
     return Measured(value=float(mean), error=float(np.sqrt(total / (k * r)))), freedom
+
+
+def _pooled(sums: FloatArray, free: NDArray[np.int_]) -> tuple[float, float]:
+    """``K R`` times the variance of the mean, and its degrees of freedom.
+
+    Student's 95 % intervals hold 92 to 98.5 % of means with three or more rows and repeats; with
+    two repeats that truly differ about as much as single entries do, and rows that do not, 87 %:
+    two often look alike by chance.
+
+    Args:
+        sums: ``(3,)`` squares of rows, repeats and the rest.
+        free: ``(3,)`` degrees of freedom of each.
+    """
+    squares = sums / free
+    below = squares[:2] < squares[2]
+    if below.all():
+        # no effect is seen: all entries are alike, and neither mean square alone says how far off
+        return float(sums.sum() / free.sum()), float(free.sum())
+    if below.any():
+        # MS_other + MS_pooled - MS_pooled: what the rest gains, the absent effect no longer adds
+        other = int(np.flatnonzero(~below)[0])
+        return float(squares[other]), float(free[other])
+    total = float(squares[0] + squares[1] - squares[2])
+    return total, total**2 / float((squares**2 / free).sum()) if total > 0 else 1.0
 
 
 def paired_difference(first: FloatArray, second: FloatArray) -> tuple[Measured, float]:

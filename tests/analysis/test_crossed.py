@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from qhw.analysis.crossed import crossed_mean, paired_difference, paired_ratio
 from qhw.analysis.mitigation_bench import holm
@@ -36,6 +37,32 @@ def test_error_is_the_spread_of_the_mean(effects: tuple[float, float, float]) ->
 def test_no_difference_is_found_as_often_as_said(effects: tuple[float, float, float]) -> None:
     p = [paired_difference(table, np.ones((K, R)))[1] for table in _tables(*effects)]
     assert 0.02 < np.mean(np.array(p) < 0.05) < 0.07
+
+
+U = np.array([1.0, 1.0, -1.0, -1.0])
+V = np.array([1.0, -1.0, 1.0, -1.0])
+W = np.array([1.0, -1.0])
+
+
+@pytest.mark.parametrize(
+    ("rows", "repeats", "variance", "freedom"),
+    # squares of 4 rows x 2 repeats: rows 8 a^2 / 3, repeats 8 b^2, the rest 8 / 3
+    [
+        (0.1, 0.0, 1.01 / 7, 7),  # neither effect: the plain variance of eight numbers
+        (0.0, 0.1, 1.01 / 7, 7),
+        (2.0, 0.0, 4 / 3, 3),  # rows alone
+        (0.5, 2.0, 4.0, 1),  # repeats alone
+        (2.0, 2.0, 5.0, 40**2 / ((32 / 3) ** 2 / 3 + 32**2 + (8 / 3) ** 2 / 3)),
+    ],
+)
+def test_table_made_of_known_squares(
+    rows: float, repeats: float, variance: float, freedom: float
+) -> None:
+    table = 0.7 + rows * V[:, None] + repeats * W + U[:, None] * W
+    found, p = paired_difference(table, np.zeros((4, 2)))
+    assert found.value == pytest.approx(0.7)
+    assert found.error == pytest.approx(np.sqrt(variance))
+    assert p == pytest.approx(2 * student.sf(0.7 / np.sqrt(variance), freedom))
 
 
 def test_pairs_find_what_rows_hide() -> None:
