@@ -98,7 +98,7 @@ def cases(device: str, model: str, task: str, noise: str, folder: Path) -> list[
     found = []
     for budget in measured.budgets:
         choice = predictor.ranked(budget.shots)[0]
-        cell, best = budget.cell(choice.asked), budget.best
+        cell, best = budget.cell(choice.asked), budget.least
         if choice.tvd is None or cell is None or cell.tvd is None or not best or not best.tvd:
             raise RuntimeError(f"nothing ran on {device}")
         excess = cell.tvd.value / best.tvd.value - 1

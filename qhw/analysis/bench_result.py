@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from calibration.parts import Frozen, Utc
 from qhw.analysis.bench_subject import BenchTask
 from qhw.analysis.crossed import Measured
 from qhw.analysis.result import Preparation
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version written by this code; every version up to it is read."""
 
-Comparison = Literal["better", "same", "worse"]
+Comparison = Literal["better", "not told apart", "worse"]
+
+
+def _as_now(word: object) -> object:
+    """Version 1 said "same" of what no test tells apart."""
+    return "not told apart" if word == "same" else word
+
+
+_Told = Annotated[Comparison | None, BeforeValidator(_as_now)]
 
 
 def _different(values: tuple[object, ...]) -> tuple[object, ...]:
@@ -83,8 +92,10 @@ class Cell(Frozen):
         over_readout: distance of readout correction alone minus this one, paired by row.
         p_value: of that difference being none.
         against_readout: in words, at 5 %, Holm-corrected over the budget's pipelines.
+        against_raw: likewise beside raw counts; ``None`` in version 1.
         angle_deg: between exact and measured mean directions; encoder only.
-        coverage: share of exact values within 1.96 standard errors of the estimate.
+        coverage: share of exact values within 1.96 standard errors of the estimate; outcomes
+            expected about once or less are nearly always covered.
         negative_mass: of quasi-distributions, mean.
         circuits: run for one row, calibration and training not counted.
         multiplier: shots of everything over those on the rows' own circuit.
@@ -98,7 +109,8 @@ class Cell(Frozen):
     ratio: Measured | None = None
     over_readout: Measured | None = None
     p_value: float | None = None
-    against_readout: Comparison | None = None
+    against_readout: _Told = None
+    against_raw: _Told = None
     angle_deg: Measured | None = None
     coverage: float | None = None
     negative_mass: float | None = None
@@ -127,10 +139,19 @@ class Budget(Frozen):
         return next((cell for cell in self.cells if cell.asked == asked), None)
 
     @property
+    def least(self) -> Cell | None:
+        """The one with the smallest distance, told from the others or not."""
+        return _least(self.cells)
+
+    @property
     def best(self) -> Cell | None:
-        """The one with the smallest distance."""
-        ran = [(c.tvd.value, i) for i, c in enumerate(self.cells) if c.tvd is not None]
-        return self.cells[min(ran)[1]] if ran else None
+        """The one with the smallest distance of those that are told better than raw counts."""
+        return _least([cell for cell in self.cells if cell.against_raw == "better"])
+
+
+def _least(cells: Sequence[Cell]) -> Cell | None:
+    ran = [(c.tvd.value, i) for i, c in enumerate(cells) if c.tvd is not None]
+    return cells[min(ran)[1]] if ran else None
 
 
 class DeviceBench(Frozen):

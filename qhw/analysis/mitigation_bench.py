@@ -245,28 +245,44 @@ def _repeated(
 
 def _judged(ran: dict[str, _Ran | Cell]) -> tuple[Cell, ...]:
     """Every pipeline against raw and readout correction, Holm's correction over all of them."""
-    raw, readout = ran.get(RAW), ran.get(READOUT)
-    differences: dict[str, tuple[Measured, float]] = {}
-    if isinstance(readout, _Ran):
-        for text, found in ran.items():
-            if isinstance(found, _Ran) and text not in (RAW, READOUT):
-                differences[text] = paired_difference(readout.tvd, found.tvd)
-    significant = holm({text: p for text, (_, p) in differences.items()})
+    raw = ran.get(RAW)
+    than_raw, than_readout = _told(ran, RAW, (RAW,)), _told(ran, READOUT, (RAW, READOUT))
     cells = []
     for text, found in ran.items():
         if isinstance(found, Cell):
             cells.append(found)
             continue
+        told: dict[str, object] = {}
+        if text in than_raw:
+            told["against_raw"] = than_raw[text][2]
+        if text in than_readout:
+            difference, p, word = than_readout[text]
+            told |= {"over_readout": difference, "p_value": p, "against_readout": word}
         cell = _cell(found, raw.tvd if isinstance(raw, _Ran) else None)
-        if text in differences:
-            difference, p = differences[text]
-            word: Comparison = "same"
-            if text in significant:
-                word = "better" if difference.value > 0 else "worse"
-            told = {"over_readout": difference, "p_value": p, "against_readout": word}
-            cell = cell.model_copy(update=told)
-        cells.append(cell)
+        cells.append(cell.model_copy(update=told))
     return tuple(cells)
+
+
+def _told(
+    ran: dict[str, _Ran | Cell], reference: str, without: tuple[str, ...]
+) -> dict[str, tuple[Measured, float, Comparison]]:
+    """What each pipeline gains on a reference, the p-value of nothing, and that in a word."""
+    beside = ran.get(reference)
+    if not isinstance(beside, _Ran):
+        return {}
+    differences = {
+        text: paired_difference(beside.tvd, found.tvd)
+        for text, found in ran.items()
+        if isinstance(found, _Ran) and text not in without
+    }
+    significant = holm({text: p for text, (_, p) in differences.items()})
+    told: dict[str, tuple[Measured, float, Comparison]] = {}
+    for text, (difference, p) in differences.items():
+        word: Comparison = "not told apart"
+        if text in significant:
+            word = "better" if difference.value > 0 else "worse"
+        told[text] = (difference, p, word)
+    return told
 
 
 def _cell(found: _Ran, raw: FloatArray | None) -> Cell:

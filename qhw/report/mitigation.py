@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from qhw.analysis.bench_result import BenchResult, Cell, DeviceBench
+from qhw.analysis.bench_result import BenchResult, Budget, Cell, DeviceBench
 from qhw.analysis.crossed import Measured
 from qhw.report.mitigation_figures import distance_figure
 from qhw.report.page import asset, environment
@@ -47,8 +47,9 @@ def against_words(cell: Cell) -> str:
 
 
 def verdict_level(device: DeviceBench) -> str:
-    """``better``, ``same`` or ``worse``: the best pipeline at most shots beside the constant."""
-    best = device.budgets[-1].best
+    """``better``, ``same`` or ``worse``: the best at most shots, else raw, beside the constant."""
+    last = device.budgets[-1]
+    best = last.best or last.cell("none")
     if best is None or best.tvd is None:
         return "worse"
     margin = device.constant - best.tvd.value
@@ -59,19 +60,24 @@ def verdict_level(device: DeviceBench) -> str:
 
 def verdict_words(device: DeviceBench) -> str:
     """One sentence a device: which pipeline is best where, and whether that is worth anything."""
-    parts = []
-    for budget in device.budgets:
-        best = budget.best
-        if best is None or best.tvd is None:
-            continue
-        ratio = "" if best.ratio is None else f", raw {best.ratio.value:.2f} times as far"
-        parts.append(
-            f"{best.asked} at {budget.shots:,} shots ({best.tvd.value:.3f}{ratio}, floor "
-            f"{budget.floor:.3f})"
-        )
+    parts = "; ".join(_best_words(budget) for budget in device.budgets)
     word = {
         "better": "Closer to exact than the best constant",
         "same": "Not to be told from the best constant",
         "worse": "Further from exact than the best constant",
     }[verdict_level(device)]
-    return f"{device.device}: best {'; '.join(parts)}. {word} ({device.constant:.3f})."
+    return f"{device.device}: {parts}. {word} ({device.constant:.3f})."
+
+
+def _best_words(budget: Budget) -> str:
+    """A pipeline is named only where the paired test tells it better than raw counts."""
+    at = f"at {budget.shots:,} shots"
+    best = budget.best
+    if best is not None and best.tvd is not None:
+        ratio = "" if best.ratio is None else f", raw {best.ratio.value:.2f} times as far"
+        return f"{at} best {best.asked} ({best.tvd.value:.3f}{ratio}, floor {budget.floor:.3f})"
+    raw = budget.cell("none")
+    found = "" if raw is None or raw.tvd is None else f"{raw.tvd.value:.3f}, "
+    worse = any(cell.against_raw == "worse" for cell in budget.cells)
+    beside = "better than raw" if worse else "told apart from raw"
+    return f"{at} none is {beside} ({found}floor {budget.floor:.3f})"

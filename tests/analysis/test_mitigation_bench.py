@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,7 +82,8 @@ def test_without_noise_raw_is_at_the_floor_and_nothing_beats_it(model: Path) -> 
     assert raw is not None and raw.tvd is not None
     assert corrected is not None and extrapolated is not None
     assert raw.tvd.value == pytest.approx(budget.floor, rel=0.05)
-    assert extrapolated.against_readout == "worse"
+    assert extrapolated.against_readout == extrapolated.against_raw == "worse"
+    assert budget.best is None and budget.least is raw
     assert raw.coverage == pytest.approx(0.95, abs=0.04)
 
 
@@ -101,6 +103,23 @@ def test_refused_pipelines_say_why_and_the_others_run(model: Path, subject: Benc
     assert refused is not None and refused.refused is not None
     assert "calibration" in refused.refused
     assert other is not None and other.tvd is not None
+
+
+def test_pipeline_far_closer_than_raw_is_named_best(model: Path, subject: BenchSubject) -> None:
+    budget = bench_device(subject, ("none", "readout"), settings(model, shots=(10**7,))).budgets[0]
+    raw, corrected = budget.cells
+    assert (raw.against_raw, corrected.against_raw) == (None, "better")
+    assert budget.best is corrected is budget.least
+
+
+def test_word_of_version_1_still_loads(model: Path) -> None:
+    result = run_bench(settings(model, shots=(100,)))
+    document = json.loads(result.to_json())
+    cell = document["devices"][0]["budgets"][0]["cells"][2]
+    document["schema_version"], cell["against_readout"] = 1, "same"
+    del cell["against_raw"]
+    read = BenchResult.from_json(json.dumps(document)).devices[0].budgets[0].cells[2]
+    assert (read.against_readout, read.against_raw) == ("not told apart", None)
 
 
 def test_encoder_gives_angles(model: Path) -> None:
