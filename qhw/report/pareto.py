@@ -73,7 +73,7 @@ def pareto_figure(rows: Sequence[Row], needed: float | None) -> str:
             axes.axhline(needed, color="#a3271d", lw=1, ls="--", label="needed to beat baseline")
         axes.set_xlabel("two-qubit gates (best seed)")
         axes.set_ylabel("predicted success")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_ylim(bottom=-0.02, top=max(1.0, *(_success(r) for r in known)) + 0.03)
         axes.grid(color=SOFT, alpha=0.25, lw=0.6)
         figure.legend(loc="outside upper center", ncols=7)

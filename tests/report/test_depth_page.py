@@ -17,7 +17,7 @@ from qhw.analysis.subjects import Subject, circuit_subject
 from qhw.report.depth import best_natives, render_depth, to_csv
 from qhw.report.depth_files import write_depth_files
 from qhw.report.drift import Pair, quantities, render_drift
-from qhw.report.pareto import pareto_front
+from qhw.report.pareto import pareto_figure, pareto_front
 
 
 def ghz(name):
@@ -106,3 +106,17 @@ def test_drift_page_and_medians():
     assert found["two-qubit error"].after == pytest.approx(after.median_two_qubit_error())
     t1 = [(c.t1_s.before, c.t1_s.after) for c in pair.drift.qubits if c.t1_s.ratio is not None]
     assert found["T1"].worse == sum(b > a for b, a in t1)
+
+
+def test_gates_are_whole_numbers_where_all_rows_have_as_many(swept):
+    report, _ = swept
+    row = next(r for r in report.rows if r.best is not None)
+    ticks = re.findall(r'id="\w+-xtick_(\d+)"', pareto_figure([row, row], None))
+    assert len(ticks) == 1  # at the number itself, none between
+
+
+def test_the_verdict_without_a_baseline_says_what_it_is_held_against(swept):
+    report, _ = swept
+    rules = [r.rule for r in report.rows if r.best is not None and "two-qubit errors" in r.rule]
+    for row, rule in zip((r for r in report.rows if r.rule in rules), rules, strict=True):
+        assert f"{row.best.two_qubit_errors:.3g} against 0.8, above which no constant" in rule

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,20 @@ def test_only_failures_exit_2(sweep_file: Path, tmp_path: Path) -> None:
     code, _, stderr = _call(sweep_file, tmp_path)
     assert code == 2
     assert "Every cell failed" in stderr
+
+
+def test_a_full_disk_before_anything_is_kept_leaves_no_folder(
+    sweep_file: Path, tmp_path: Path
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # no file may hold a byte
+    try:
+        code, _, stderr = _call(sweep_file, tmp_path / "runs")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert code == 2
+    assert "File too large" in stderr
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(
