@@ -17,6 +17,8 @@ SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-
 """Length of the units of time that vendors write."""
 
 _CLAMPED_READOUT = "readout probability out of range"
+_ABOVE_MODEL = "gate error above what is simulated"
+"""d/(d + 1), the infidelity of the strongest depolarising channel: 2/3 and 0.8."""
 _NO_ERROR = "gate error missing"
 _NO_READOUT = "readout error missing"
 
@@ -98,6 +100,9 @@ class Cleaner:
         if not usable:
             self.note("dead gate", qubits, gate=name, reported=error)
             error = 1.0
+        most = 2 ** len(qubits) / (2 ** len(qubits) + 1)
+        if usable and error is not None and error > most:
+            self.note(_ABOVE_MODEL, qubits, gate=name, reported=error, used=error)
         return Gate(
             name=name, qubits=tuple(qubits), error=error, duration_s=duration_s, usable=usable
         )

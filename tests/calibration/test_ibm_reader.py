@@ -7,6 +7,7 @@ import json
 import pytest
 from qiskit_ibm_runtime.fake_provider import FakeBoston, FakeProviderForBackendV2
 
+from calibration.readers.cleaning import Cleaner
 from calibration.readers.ibm import (
     available_ibm,
     ibm_snapshot,
@@ -118,6 +119,22 @@ def test_every_kind_of_correction():
         "gate duration missing": 1,
         "dead gate": 1,
     }
+
+
+def test_an_error_that_no_depolarising_channel_has_is_noted():
+    conf, props = one_qubit_payload()
+    sx = props["gates"][0]
+    for error, noted in ((0.66, 0), (0.67, 1)):  # 2/3 is the most of one qubit
+        sx["parameters"] = [{"name": "gate_error", "value": error}]
+        device = read(conf, props)
+        assert device.correction_counts().get("gate error above what is simulated", 0) == noted
+        assert device.gate("sx", [0]).error == error
+    (note,) = (c for c in device.corrections if c.gate == "sx" and "above" in c.kind)
+    assert note.reported == 0.67
+    cleaner = Cleaner()
+    for error in (0.8, 0.81):
+        cleaner.gate("cz", (0, 1), error, 1e-7)
+    assert [c.reported for c in cleaner.corrections] == [0.81]
 
 
 def test_missing_errors_are_the_medians_of_those_known():
