@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from qhw.analysis.result import ComparisonResult
+from qhw.chem.qm9 import _CACHE_VERSION, SAMPLE_FILE
 from qhw.cli.app import app
 
 COMMANDS = (
@@ -278,6 +280,21 @@ def test_imports_and_trains_only_what_is_there(tmp_path: Path) -> None:
     bad.write_text("name: x\nmodel: {kind: qvae}\nepoch: 3\n")
     refused(qhw("train", bad, "--out", tmp_path / "o"), "epoch")
     assert not (tmp_path / "o").exists()
+
+
+def test_training_that_cannot_start_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not list(importlib.metadata.Distribution.discover(name="qm9pack")):
+        pytest.skip("needs the package qm9pack (extra `train`)")
+    monkeypatch.setenv("QHW_CACHE", str(tmp_path))
+    version = importlib.metadata.version("qm9pack")
+    cached = tmp_path / f"qm9-{version}-v{_CACHE_VERSION}.npz"  # 1,000 molecules: too few to split
+    shutil.copy(Path(__file__).parents[2] / "qhw" / "data" / SAMPLE_FILE, cached)
+    config = tmp_path / "c.yaml"
+    config.write_text("name: x\nmodel: {kind: qvae}\nepochs: 1\n")
+    refused(qhw("train", config, "--out", tmp_path / "deep" / "o"), "n_molecules")
+    assert not (tmp_path / "deep").exists()
 
 
 @pytest.mark.parametrize(
