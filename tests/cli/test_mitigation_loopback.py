@@ -140,7 +140,7 @@ def test_raw_counts_with_all_shots_are_asked_for(braket: BraketService, given: G
     assert (facts["total_shots"], facts["raw_shots"], facts["raw_extra_shots"]) == (800, 400, 800)
     assert sum(int(task.body["shots"]) for task in braket.queue.tasks) == 1600
     assert "--with-raw" in done["provenance"]["command"]
-    words = "with_raw.*whose counts are raw"
+    words = "--with-raw.*whose counts are raw"
     refused(qhw("run", *given("braket:iqm_garnet", "readout"), "--with-raw"), words)
 
 
@@ -152,7 +152,7 @@ def test_raw_counts_with_all_shots_are_asked_for(braket: BraketService, given: G
         ("zne(1,3)+readout", 400, "circuit outwards"),
         ("twirl(8)+readout+zne(1,3)", 1, "at least one"),
         ("readout(share=0.05)", 10, "must pay for"),
-        ("zne(1.5,3)", 400, "`with_raw`.*raw numbers would be missing"),
+        ("zne(1.5,3)", 400, "`--with-raw`.*raw numbers would be missing"),
     ],
 )
 def test_bad_pipelines_send_nothing(
