@@ -7,6 +7,7 @@ byte now and then holds a client as long as it likes. Here the whole request is 
 from __future__ import annotations
 
 import io
+import ipaddress
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -22,6 +24,15 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 _CHUNK = 65_536
+
+
+def on_this_machine(url: str) -> bool:
+    """Whether an address leads to this machine by its form; no name is looked up."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.rstrip(".") == "localhost"
 
 
 @dataclass(frozen=True)

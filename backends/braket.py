@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -107,6 +108,11 @@ class BraketBackend:
             VendorError: as :meth:`BraketClient.ask`.
         """
         return (self._known or self.device()).snapshot
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether Braket is simulated on this machine; raises as :attr:`BraketClient.local`."""
+        return self._client.local
 
     @property
     def vendor_mitigation(self) -> str | None:
@@ -315,8 +321,10 @@ class BraketBackend:
 
     def _rate(self) -> Rate:
         if self._price is not None:
-            return Rate(self._price.usd_per_shot, self._price)
-        return Rate.of(self.name, (self._known or self.device()).usd_per_shot)
+            rate = Rate(self._price.usd_per_shot, self._price)
+        else:
+            rate = Rate.of(self.name, (self._known or self.device()).usd_per_shot)
+        return replace(rate, rehearsal=self.rehearsal)
 
     def _parameters(self, submission: Submission, key: str) -> dict[str, Any]:
         device = self._known or self.device()

@@ -28,7 +28,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from backends.bounded_http import Patience, bounded_session, never_sent
+from backends.bounded_http import Patience, bounded_session, never_sent, on_this_machine
 from backends.vendor import (
     CredentialsError,
     SubmissionRefused,
@@ -85,6 +85,16 @@ class BraketClient:
         self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
         self._secrets: set[str] = set()
+
+    @property
+    def local(self) -> bool:
+        """Whether Braket is simulated on this machine: botocore's address of it leads here.
+
+        Raises:
+            CredentialsError: no credentials.
+        """
+        self._prepare("braket")
+        return on_this_machine(self._client("braket").meta.endpoint_url)
 
     # -- questions -------------------------------------------------------------------------------
     def ask(

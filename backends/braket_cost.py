@@ -37,10 +37,12 @@ class Rate:
     Attributes:
         per_shot: dollars, as Amazon publishes it with the device where it does.
         price: the rest.
+        rehearsal: whether Amazon is simulated on this machine.
     """
 
     per_shot: float
     price: PriceEntry
+    rehearsal: bool = False
 
     @classmethod
     def of(cls, backend: str, live: float | None) -> Rate:
@@ -91,7 +93,8 @@ class Rate:
         done, told = state is JobState.DONE, task.get("numSuccessfulShots")
         shots = int(told if told is not None else task["shots"] if done else 0)
         usd = shots * self.per_shot + (self.price.usd_per_task if done or shots else 0.0)
-        source = "Amazon's count of successful shots" if told is not None else "shots of the task"
+        whose = "the simulated vendor's" if self.rehearsal else "Amazon's"
+        source = f"{whose} count of successful shots" if told is not None else "shots of the task"
         basis = f"{source}: {shots}, at {self.per_shot:g} USD; {self.price.basis()}"
         return Usage(usd, None, basis)
 

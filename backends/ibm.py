@@ -82,6 +82,11 @@ class IBMBackend:
         """``ibm:`` and the device's name, ``+fractional`` where that was asked for."""
         return f"ibm:{self._device}{'+fractional' if self._options.fractional else ''}"
 
+    @property
+    def rehearsal(self) -> bool:
+        """Whether IBM is simulated on this machine."""
+        return self._client.local
+
     @cached_property
     def snapshot(self) -> DeviceSnapshot:
         """The device's calibration when it was first asked for.
@@ -249,7 +254,8 @@ class IBMBackend:
         )
         if seconds is None:
             return Usage(None, None, "IBM has not yet said")
-        basis = f"IBM's own record, seconds; {self._price.basis()}"
+        whose = "the simulated vendor's" if self.rehearsal else "IBM's own"
+        basis = f"{whose} record, seconds; {self._price.basis()}"
         return Usage(self._usd(seconds), seconds, basis)
 
     # -- sessions, only where asked for ----------------------------------------------------------

@@ -20,7 +20,7 @@ from qiskit_ibm_runtime.accounts.exceptions import AccountsError
 from qiskit_ibm_runtime.accounts.management import _DEFAULT_ACCOUNT_CONFIG_JSON_FILE
 from qiskit_ibm_runtime.api.auth import CloudAuth
 
-from backends.bounded_http import Patience, bounded_session
+from backends.bounded_http import Patience, bounded_session, on_this_machine
 from backends.vendor import CredentialsError, VendorUnavailable
 
 ACCOUNT_FILE = Path(_DEFAULT_ACCOUNT_CONFIG_JSON_FILE)
@@ -32,7 +32,6 @@ WHERE = (
 _GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 _EARLY_S = 60.0
 _LOGIN_TRIES = 3
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SECRET = re.compile(r"(?i)\b(bearer|apikey)([ =:\"']+)[^\s\"',&}]+")
 
 
@@ -65,7 +64,7 @@ def check_address(url: str) -> str:
         CredentialsError: it may not.
     """
     parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+    if parts.scheme != "https" and not on_this_machine(url):
         raise CredentialsError(
             f"The address of IBM must begin with https://, but is {parts.scheme}://"
             f"{parts.hostname}: check QISKIT_IBM_URL, IAM_URL and GLOBAL_SEARCH_URL."

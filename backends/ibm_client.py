@@ -18,7 +18,7 @@ from qiskit_ibm_runtime.api.client_parameters import ClientParameters
 from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError
 
-from backends.bounded_http import Patience, bound, never_sent
+from backends.bounded_http import Patience, bound, never_sent, on_this_machine
 from backends.ibm_account import WHERE, Login, check_address, find_account, resolve_instance
 from backends.vendor import (
     CredentialsError,
@@ -92,6 +92,11 @@ class IBMClient:
     def crn(self) -> str:
         """The instance that is used; raises as :func:`~backends.ibm_account.resolve_instance`."""
         return self._open()[0]
+
+    @property
+    def local(self) -> bool:
+        """Whether IBM is simulated on this machine: the account's address leads here."""
+        return on_this_machine(self._account.url)
 
     def ask(self, question: str, call: Callable[[RuntimeClient], T]) -> T:
         """Put a question that changes nothing, again where an answer may yet come.

@@ -181,6 +181,24 @@ class VendorMitigated(Protocol):
 
 
 @runtime_checkable
+class MayRehearse(Protocol):
+    """A backend that says whether its vendor is a server on this machine."""
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether no device runs what is submitted, and nothing is charged for it."""
+
+
+def is_rehearsal(backend: object) -> bool:
+    """Whether a backend leads to a vendor simulated on this machine.
+
+    Raises:
+        VendorError: the vendor's address cannot be known yet, without credentials.
+    """
+    return isinstance(backend, MayRehearse) and backend.rehearsal
+
+
+@runtime_checkable
 class JoiningBackend(Protocol):
     """A vendor's backend whose jobs may hold several templates (:attr:`Submission.more`)."""
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from backends.base import Backend
 from backends.registry import get_backend
+from backends.vendor import is_rehearsal
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.circuit_facts import circuit_facts
 from qhw.analysis.mitigated import read_calibrations
@@ -117,6 +118,7 @@ def compare(
         ),
         draw=outcome.draw,
         missing=outcome.missing,
+        rehearsal=is_rehearsal(backend),
         provenance=_provenance(command, start, snapshot),
     )
     return Comparison(result, outcome, snapshot)

@@ -16,7 +16,7 @@ from backends.registry import is_vendor
 from calibration.parts import Frozen, Utc
 from qhw.mitigation.default import canonical
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version written by this code; every version up to it is read."""
 
 Task = Literal["generate", "encode", "reconstruct"]
@@ -53,6 +53,10 @@ SOURCE_LABELS: dict[SourceKey, str] = {
     "qm9": "QM9's own geometries",
 }
 """Words for where numbers come from. The baselines need no QPU."""
+
+
+REHEARSAL = "Rehearsal: a vendor simulated on this machine; no device ran and nothing was charged"
+"""Said wherever a result of a rehearsal is shown."""
 
 
 class ResultError(ValueError):
@@ -434,6 +438,8 @@ class ComparisonResult(Frozen):
     Attributes:
         missing: rows that did not come all the way because a circuit of theirs failed; where it
             was the decoder, the row still counts in the encoder's sections.
+        rehearsal: the vendor was a server on this machine: counts are simulated, and money is what
+            the run would have cost (since version 2; earlier files do not say).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -448,6 +454,7 @@ class ComparisonResult(Frozen):
     draw: Draw | None
     provenance: Provenance
     missing: tuple[MissingRow, ...] = ()
+    rehearsal: bool = False
 
     @property
     def rows(self) -> int:
@@ -478,9 +485,9 @@ class ComparisonResult(Frozen):
         except ValueError as error:
             raise ResultError(f"{where} must be JSON, but: {error}") from error
         version = data.get("schema_version") if isinstance(data, dict) else None
-        if version != SCHEMA_VERSION:
+        if version not in range(1, SCHEMA_VERSION + 1):
             raise ResultError(
-                f"{where} must have schema_version {SCHEMA_VERSION}, but has {version!r}"
+                f"{where} must have schema_version {SCHEMA_VERSION} or earlier, but has {version!r}"
             )
         try:
             return cls.model_validate_json(text)

@@ -8,13 +8,14 @@ from qhw.jobs.records import JobRecord
 
 
 def job_document(job: JobRecord) -> dict[str, Any]:
-    """A job for JSON; dollars, ISO moments."""
+    """A job for JSON; dollars (in a rehearsal those it would have cost), ISO moments."""
     return {
         "job": job.id,
         "run": job.run_id,
         "role": job.role,
         "part": job.part,
         "backend": job.backend,
+        "rehearsal": job.rehearsal,
         "key": job.key,
         "rows": job.rows,
         "shots": job.shots,

@@ -49,6 +49,7 @@ def list_jobs(
 @app.command()
 def show(run: RunName, as_json: Json = False) -> None:
     """One run: its jobs, every attempt, estimate against actual cost, the vendor's words."""
+    from qhw.analysis.result import REHEARSAL
     from qhw.cli.job_lines import job_document
     from qhw.jobs.desk import attempts_of
     from qhw.jobs.ledger import Ledger
@@ -71,6 +72,7 @@ def show(run: RunName, as_json: Json = False) -> None:
                 "command": record.command,
                 "project": record.project,
                 "backend": record.backend,
+                "rehearsal": record.rehearsal,
                 "budget_usd": _usd(record.budget_micro),
                 "settings": json.loads(record.settings),
                 "jobs": [
@@ -94,6 +96,8 @@ def show(run: RunName, as_json: Json = False) -> None:
         )
         return
     out.print(f"{record.id} on {record.backend}, project {record.project}", markup=False)
+    if record.rehearsal:
+        out.print(REHEARSAL, markup=False, soft_wrap=True)
     out.print(record.command, markup=False, soft_wrap=True)
     _print_jobs(jobs)
     for job in jobs:
@@ -102,7 +106,7 @@ def show(run: RunName, as_json: Json = False) -> None:
             out.print(f"job {job.id} {a.state}: {words}", markup=False, soft_wrap=True)
         out.print(
             f"job {job.id} estimate {show_money(job.estimate_micro)}, "
-            f"actual {show_money(actual[job.id])}",
+            f"{'would have cost' if job.rehearsal else 'actual'} {show_money(actual[job.id])}",
             markup=False,
         )
         for text in dict.fromkeys(failed[job.id].values()):
@@ -262,6 +266,7 @@ def _print_jobs(jobs: tuple[JobRecord, ...]) -> None:
             str(job.rows),
             str(job.shots),
             str(job.state) if place is None else f"{job.state} (place {place})",
+            f"{'rehearsal: ' if job.rehearsal else ''}"
             f"{'' if job.state.final else 'up to '}{show_money(job.charge_micro)}",
             Text(job.vendor_text[:60]),  # the vendor's words are no markup
         )

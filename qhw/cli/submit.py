@@ -82,6 +82,7 @@ def submit(
     Written down before it is sent, sent at most once, refused when it would pass the budget.
     --dry-run writes what would be posted into DIR.
     """
+    from qhw.analysis.result import REHEARSAL
     from qhw.cli.vendor_run import VendorRun
 
     with steps() as tell:
@@ -102,6 +103,8 @@ def submit(
     if as_json:
         emit_json({"run": job.id, "jobs": job.job_documents()})
         return
+    if job.rehearsal:
+        out.print(REHEARSAL, markup=False)
     out.print(f"run: {job.id}", markup=False)
     out.print(f"`qhw jobs watch {job.id}` waits for it", markup=False)
 
@@ -140,8 +143,9 @@ def run(
 def _say_what_goes_on(job: VendorRun) -> None:
     """An interrupted wait stops nothing at the vendor: name the run that goes on, and is paid."""
     if any(not record.state.final for record in job.jobs()):
+        paid = "" if job.rehearsal else " and is charged"
         err.print(
-            f"interrupted, but {job.id} goes on at the vendor and is charged: `qhw jobs watch "
+            f"interrupted, but {job.id} goes on at the vendor{paid}: `qhw jobs watch "
             f"{job.id}` waits for it, `qhw jobs cancel {job.id}` stops it",
             markup=False,
             soft_wrap=True,

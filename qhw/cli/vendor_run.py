@@ -101,6 +101,11 @@ class VendorRun:
         """Name of the run."""
         return self.backend.request.id
 
+    @property
+    def rehearsal(self) -> bool:
+        """Whether its vendor is simulated on this machine."""
+        return self.backend.rehearsal
+
     def prepare(self, tell: Notify) -> tuple[StageQuote, ...]:
         """Compile, check and price every stage; nothing is written down."""
         stages = quote(self.settings, self.backend.vendor(), tell, self.moment)

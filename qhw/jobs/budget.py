@@ -28,9 +28,18 @@ class Budget:
 
 
 def check_budget(
-    connection: Connection, *, run_id: str, project: str, adds: int, budget: Budget, now: datetime
+    connection: Connection,
+    *,
+    run_id: str,
+    project: str,
+    adds: int,
+    budget: Budget,
+    now: datetime,
+    rehearsal: bool,
 ) -> None:
     """Refuse what would pass a cap; committed, already spent and new are counted together.
+
+    What rehearsals would cost counts against rehearsals only, and never against real money.
 
     A job counts on the UTC day its intent was written: with the most it may cost, and from its
     end with what it did cost.
@@ -42,6 +51,7 @@ def check_budget(
         adds: millionths of a dollar that the submission may add at most.
         budget: the caps.
         now: UTC.
+        rehearsal: whether the vendor is simulated on this machine.
 
     Raises:
         BudgetError: a cap would be passed, or the submission costs something and no cap exists.
@@ -65,7 +75,11 @@ def check_budget(
     for name, cap, of_jobs, of_runs in scopes:
         if cap is None:
             continue
-        held = committed(connection, of_jobs, of_runs)
+        held = committed(
+            connection,
+            of_jobs & (job.c.rehearsal == rehearsal),
+            of_runs & (run.c.rehearsal == rehearsal),
+        )
         if held + adds > cap:
             raise BudgetError(
                 f"Submission refused: up to {show_money(adds)} would pass the cap of the {name}, "

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CircuitBatch, CompiledTemplate, CostEstimate, ShotResult
-from backends.vendor import VendorBackend, VendorMitigated
+from backends.vendor import VendorBackend, VendorMitigated, is_rehearsal
 from calibration.snapshot import DeviceSnapshot
 from qhw.jobs.budget import Budget
 from qhw.jobs.config import Patience
@@ -26,6 +26,7 @@ from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import MICRO
 from qhw.jobs.queries import (
     actual_micro,
+    began_as_rehearsal,
     costs_of,
     jobs_of,
     row_counts,
@@ -99,6 +100,13 @@ class LedgerBackend:
         """What the vendor itself does to the counts, in words."""
         vendor = self.vendor()
         return vendor.vendor_mitigation if isinstance(vendor, VendorMitigated) else None
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether the run went, or would go, to a vendor simulated on this machine."""
+        with self.ledger.read() as connection:
+            known = began_as_rehearsal(connection, self.request.id)
+        return is_rehearsal(self.vendor()) if known is None else known
 
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
         """The run's template of that circuit's name; compiled only if there is none."""
@@ -186,7 +194,7 @@ class LedgerBackend:
         )
 
     def estimate(self, compiled: CompiledTemplate, *, circuits: int, shots: int) -> CostEstimate:
-        """What the run did cost, where the vendor has said so; else its estimate."""
+        """What the run did cost (would have, in a rehearsal); its estimate before that is known."""
         del circuits, shots  # the ledger knows what was submitted
         with self.ledger.read() as connection:
             jobs = variant_jobs(connection, self.request.id, self._role(compiled))
@@ -195,9 +203,11 @@ class LedgerBackend:
         estimated = sum(cost.micro or 0 for cost in per_job.values())
         actual = [cost for cost in costs if cost.kind == "actual"]
         micro = actual_micro(actual)
+        free = "nothing was charged, " if self.rehearsal else ""
         if micro is None:
-            return CostEstimate(estimated / MICRO, _seconds(list(per_job.values())), "estimate")
-        basis = f"actual, {actual[0].basis}; the estimate was {estimated / MICRO:g} usd"
+            seconds = _seconds(list(per_job.values()))
+            return CostEstimate(estimated / MICRO, seconds, f"{free}estimate")
+        basis = f"{free or 'actual, '}{actual[0].basis}; the estimate was {estimated / MICRO:g} usd"
         return CostEstimate(micro / MICRO, _seconds(actual), basis)
 
     def _submit(self, role: str, batches: Sequence[CircuitBatch]) -> None:

@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 
 from backends.base import CircuitBatch, CompiledTemplate, CostEstimate
 from backends.checks import measured_qubits
-from backends.vendor import JoiningBackend, Submission, VendorBackend
+from backends.vendor import JoiningBackend, Submission, VendorBackend, is_rehearsal
 from qhw.jobs import blobs
 from qhw.jobs.budget import Budget, check_budget
 from qhw.jobs.content import pack_template, put_template
+from qhw.jobs.errors import LedgerError
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import to_micro
 from qhw.jobs.schema import cost, job, run, template
@@ -188,7 +189,8 @@ def write_intents(
 
     Raises:
         BudgetError: a cap would be passed; nothing was written.
-        LedgerError: the ledger cannot be written; nothing was.
+        LedgerError: the ledger cannot be written, or the run began as a rehearsal and the device
+            is real, or the other way round; nothing was written.
     """
     jobs = plan.all_jobs()
     needed = {circuits_of(j.submission): j.submission for _, _, j in jobs}
@@ -199,9 +201,10 @@ def write_intents(
     }
     angles = [blobs.pack_array(j.submission.angles) for _, _, j in jobs]
     now = datetime.now(UTC)
+    rehearsal = is_rehearsal(backend)  # outside the transaction: a client may have to be made
 
     def work(connection: Connection) -> tuple[int, ...]:
-        run_cap = _open_run(connection, request, backend.name, budget, now)
+        run_cap = _open_run(connection, request, backend.name, budget, now, rehearsal=rehearsal)
         there = _job_ids(connection, request.id, list(plan.jobs))
         if there:
             return there
@@ -215,6 +218,7 @@ def write_intents(
             adds=sum(planned.reserve_micro for _, _, planned in jobs),
             budget=Budget(run_cap, budget.caps),
             now=now,
+            rehearsal=rehearsal,
         )
         kept = {name: put_template(connection, *both) for name, both in packed.items()}
         for role, one in plan.templates.items():
@@ -222,6 +226,7 @@ def write_intents(
             connection.execute(template.insert().values(**origin))
         for place, (role, part, planned) in enumerate(jobs):
             row = _job_row(request, backend.name, role, part, planned, now)
+            row["rehearsal"] = rehearsal
             # jobs keep their order in lists sorted by time
             row["created"] = now + timedelta(microseconds=place)
             row["circuit_id"] = kept[circuits_of(planned.submission)]
@@ -235,11 +240,18 @@ def write_intents(
 
 
 def _open_run(
-    connection: Connection, request: RunRequest, backend: str, budget: Budget, now: datetime
+    connection: Connection,
+    request: RunRequest,
+    backend: str,
+    budget: Budget,
+    now: datetime,
+    *,
+    rehearsal: bool,
 ) -> int | None:
     """The run's own cap; the run is made if missing."""
     there = connection.execute(sa.select(run).where(run.c.id == request.id)).one_or_none()
     if there is not None:
+        check_same_vendor(f"Run {request.id}", there.rehearsal, rehearsal)
         cap: int | None = there.budget_micro
         return cap
     row: dict[str, Any] = {
@@ -252,9 +264,30 @@ def _open_run(
         "command": request.command,
         "budget_micro": budget.run_cap,
         "later_micro": 0,
+        "rehearsal": rehearsal,
     }
     connection.execute(run.insert().values(**row))
     return budget.run_cap
+
+
+def check_same_vendor(what: str, began: bool, now: bool) -> None:
+    """Refuse to go on with a rehearsal on a real device, or with paid work on a simulated one.
+
+    Args:
+        what: for the message, for example ``Run x``.
+        began: whether it began as a rehearsal.
+        now: whether the vendor now is simulated on this machine.
+
+    Raises:
+        LedgerError: the two differ.
+    """
+    if began == now:
+        return
+    words = {True: "a vendor simulated on this machine", False: "the real vendor"}
+    raise LedgerError(
+        f"{what} must go on with {words[began]}, where it began, but the environment now leads to "
+        f"{words[now]}; nothing was sent"
+    )
 
 
 def _job_ids(connection: Connection, run_id: str, roles: Sequence[str]) -> tuple[int, ...]:

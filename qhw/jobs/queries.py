@@ -61,6 +61,12 @@ def get_run(connection: Connection, run_id: str) -> RunRecord:
     return RunRecord.of(found[0])
 
 
+def began_as_rehearsal(connection: Connection, run_id: str) -> bool | None:
+    """Whether a run went to a vendor simulated on this machine; ``None`` before it is there."""
+    told: bool | None = connection.scalar(sa.select(run.c.rehearsal).where(run.c.id == run_id))
+    return told
+
+
 def latest_jobs(
     connection: Connection, *, limit: int = 50, states: Sequence[State] = ()
 ) -> tuple[JobRecord, ...]:

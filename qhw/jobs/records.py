@@ -41,6 +41,7 @@ class JobRecord:
         project: whose cap it counts against.
         lease_owner: who works on it.
         lease_until: until when.
+        rehearsal: went to a vendor simulated on this machine: no device, no money.
     """
 
     id: int
@@ -68,6 +69,7 @@ class JobRecord:
     reserve_micro: int
     lease_owner: str | None
     lease_until: datetime | None
+    rehearsal: bool
 
     @classmethod
     def of(cls, row: Row[Any]) -> JobRecord:
@@ -121,6 +123,7 @@ class RunRecord:
         command: command line.
         budget_micro: its own cap.
         later_micro: reserved for stages that cannot be submitted yet.
+        rehearsal: went to a vendor simulated on this machine.
     """
 
     id: str
@@ -132,6 +135,7 @@ class RunRecord:
     command: str
     budget_micro: int | None
     later_micro: int
+    rehearsal: bool
 
     @classmethod
     def of(cls, row: Row[Any]) -> RunRecord:

@@ -75,6 +75,7 @@ run = sa.Table(
     sa.Column("command", sa.Text, nullable=False),
     sa.Column("budget_micro", sa.BigInteger),
     sa.Column("later_micro", sa.BigInteger, nullable=False),
+    sa.Column("rehearsal", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_run_created", "created"),
     sa.Index("ix_run_project", "project"),
 )
@@ -107,6 +108,7 @@ job = sa.Table(
     sa.Column("reserve_micro", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("lease_owner", sa.Text),
     sa.Column("lease_until", Moment),
+    sa.Column("rehearsal", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("run_id", "role", "part", name="uq_job_part"),
     sa.Index("ix_job_created", "created"),
     sa.Index("ix_job_state", "state"),

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from backends.base import BackendError
-from backends.vendor import Submission, VendorBackend
+from backends.vendor import Submission, VendorBackend, is_rehearsal
 from qhw.jobs.budget import Budget, release_later
 from qhw.jobs.config import Patience
 from qhw.jobs.desk import Desk
 from qhw.jobs.engine import Engine, Observe
-from qhw.jobs.intent import Plan, RunRequest, plan_jobs, write_intents
+from qhw.jobs.errors import LedgerError
+from qhw.jobs.intent import Plan, RunRequest, check_same_vendor, plan_jobs, write_intents
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import jobs_of, unfinished
 from qhw.jobs.records import JobRecord
@@ -124,7 +125,8 @@ def reconcile(
 
     After a crash this looks keys up at the vendor, adopts what is found, cancels extra copies,
     sends what certainly was not accepted, fetches what is finished and writes costs down. It may
-    be interrupted anywhere and run by several processes at once.
+    be interrupted anywhere and run by several processes at once. A job of the real vendor is never
+    looked up at a simulated one, nor the other way round: its absence there would say nothing.
 
     Args:
         ledger: where.
@@ -140,12 +142,19 @@ def reconcile(
     for name in dict.fromkeys(record.backend for record in jobs):
         try:
             backend = vendors(name)
+            rehearsal = is_rehearsal(backend)
         except BackendError as error:
             errors[name] = str(error)
             continue
         engine = _engine(ledger, backend, patience or Patience(), observe)
         for record in jobs:
-            if record.backend == name:
+            if record.backend != name:
+                continue
+            try:
+                check_same_vendor(f"Job {record.id}", record.rehearsal, rehearsal)
+            except LedgerError as error:
+                errors[name] = str(error)
+            else:
                 done[record.id] = engine.advance(record.id)
     return _outcome(done, errors)
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from qhw.analysis.compare import Comparison
 from qhw.analysis.molecule_scores import padded, wilson
 from qhw.analysis.result import (
+    REHEARSAL,
     SOURCE_LABELS,
     ComparisonResult,
     Estimate,
@@ -115,7 +116,8 @@ def render(comparison: Comparison, run_id: str) -> str:
         validity_share=validity_share,
         headline=headline(result),
         rows_said=rows_said(result),
-        on_hardware=result.device.backend.startswith(_HARDWARE),
+        on_hardware=result.device.backend.startswith(_HARDWARE) and not result.rehearsal,
+        rehearsal=REHEARSAL if result.rehearsal else None,
         missing=missing_groups(result),
         mitigated=[c for c in result.circuits if c.mitigation is not None],
         fit_lines=fit_lines,

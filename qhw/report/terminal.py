@@ -5,7 +5,14 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from qhw.analysis.result import SOURCE_LABELS, ComparisonResult, Metric, Section, SourceKey
+from qhw.analysis.result import (
+    REHEARSAL,
+    SOURCE_LABELS,
+    ComparisonResult,
+    Metric,
+    Section,
+    SourceKey,
+)
 from qhw.report.format import duration, interval, number, percent, printable
 from qhw.report.missing import missing_groups, rows_said
 from qhw.report.pipeline import mitigation_line
@@ -23,6 +30,7 @@ def summary(result: ComparisonResult) -> RenderableType:
     title = f"{s.task}: {result.model.name} on {s.device}, {rows}, {s.shots:,} shots"
     return Group(
         Text(title, style="bold"),
+        *([Text(REHEARSAL, style="bold yellow")] if result.rehearsal else []),
         _numbers(result),
         *(Text(line) for line in _facts(result)),
         *(Text(line, style="bold yellow") for line in _missing(result)),
@@ -97,5 +105,6 @@ def _facts(result: ComparisonResult) -> list[str]:
             f"median two-qubit error {number(device.median_two_qubit_error)}"
         )
     cost = sum(c.usd for c in result.circuits)
-    lines.append(f"cost: ${cost:.2f} ({result.circuits[0].cost_basis})")
+    word = "would have cost" if result.rehearsal else "cost"
+    lines.append(f"{word}: ${cost:.2f} ({result.circuits[0].cost_basis})")
     return lines

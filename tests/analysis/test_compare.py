@@ -149,6 +149,7 @@ def test_priors_by_name(small_model: Path) -> None:
 def test_golden_result_still_loads() -> None:
     result = ComparisonResult.from_json(GOLDEN.read_text(encoding="utf-8"), "golden")
     assert result.settings.task == "reconstruct"
+    assert not result.rehearsal
     assert ComparisonResult.from_json(result.to_json()) == result
 
 
@@ -156,7 +157,7 @@ def test_golden_result_still_loads() -> None:
     ("text", "words"),
     [
         ("{", "must be JSON"),
-        ('{"schema_version": 99}', "must have schema_version 1, but has 99"),
+        ('{"schema_version": 99}', "must have schema_version 2 or earlier, but has 99"),
         ('{"schema_version": 1, "settings": {}}', "settings"),
     ],
 )

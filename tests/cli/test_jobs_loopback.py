@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from backends.loopback.braket import BraketService
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API, IBMPlatform
 from backends.loopback.server import LoopbackServer
+from qhw.analysis.result import REHEARSAL, ComparisonResult
 from tests.cli.test_jobs_cli import document, qhw, refused
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.usefixtures("own_home")]
@@ -49,14 +51,49 @@ def test_ibm_run_with_a_lost_answer_makes_one_job(
     (job,) = document("jobs", "list")["jobs"]
     assert platform.queue.jobs[0].tags == [job["key"]]
     assert done["circuits"][0]["usd"] == pytest.approx(platform.queue.jobs[0].billed_s * 1.6)
-    assert done["circuits"][0]["cost_basis"].startswith("actual")
+    assert done["circuits"][0]["cost_basis"].startswith(
+        "nothing was charged, the simulated vendor's record"
+    )
     assert distance(done, "device_raw") < 1.3 * distance(done, "shots_only")  # a perfect device
+
+
+def test_a_rehearsal_says_so_everywhere(
+    ibm: tuple[IBMPlatform, LoopbackServer],
+    given: Given,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    platform, server = ibm
+    done = document("run", *given("ibm:ibm_boston"), "--budget", "20usd", "--out", tmp_path / "a")
+    assert done["rehearsal"] is True and done["schema_version"] == 2
+    # the ledger remembers it where the environment no longer leads to the simulated vendor
+    for name in platform.environment(server.url):
+        monkeypatch.delenv(name)
+    run = Path(done["run"]).name
+    said = " ".join(qhw("jobs", "fetch", run, "--out", tmp_path / "b").stdout.split())
+    assert REHEARSAL in said and "would have cost: $" in said
+    for folder in ("a", "b"):
+        page = (tmp_path / folder / run / "report.html").read_text()
+        assert REHEARSAL in page and '<span class="what">would have cost</span>' in page
+        assert "easured by the vendor" not in page and "IBM's own record" not in page
+        kept = ComparisonResult.from_json((tmp_path / folder / run / "result.json").read_text())
+        assert kept.rehearsal
+    (job,) = document("jobs", "list")["jobs"]
+    assert job["rehearsal"] is True
+    assert re.search(r"rehearsal: [\d.]+ usd", qhw("jobs", "list").stdout)
+    assert document("jobs", "show", run)["rehearsal"] is True
+    shown = " ".join(qhw("jobs", "show", run).stdout.split())
+    assert REHEARSAL in shown and "would have cost" in shown and "actual" not in shown
 
 
 def test_braket_run(braket: BraketService, given: Given, tmp_path: Path) -> None:
     arguments = ("--budget", "5usd", "--out", tmp_path / "runs")
     done = document("run", *given("braket:iqm_garnet"), *arguments)
     (task,) = braket.queue.tasks
+    assert done["rehearsal"] is True
+    assert done["circuits"][0]["cost_basis"].startswith(
+        "nothing was charged, the simulated vendor's count of successful shots"
+    )
     assert done["circuits"][0]["usd"] == pytest.approx(task.billed_usd)
     assert task.billed_usd == pytest.approx(0.3 + 3 * 500 * 0.00145)
     (job,) = document("jobs", "list")["jobs"]

@@ -11,7 +11,7 @@ from alembic.config import Config
 from sqlalchemy import Connection
 
 from qhw.jobs.ledger import Ledger
-from qhw.jobs.queries import latest_jobs
+from qhw.jobs.queries import get_run, latest_jobs
 from qhw.jobs.states import State
 
 MOMENT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -69,9 +69,11 @@ def test_jobs_of_the_first_schema_reserve_their_estimate(ledger_url: str) -> Non
         ledger.write(make_first)
     with Ledger.open(ledger_url) as ledger, ledger.read() as connection:
         (job,) = latest_jobs(connection)
+        assert not get_run(connection, "run-1").rehearsal
     assert (job.run_id, job.key, job.rows, job.state) == ("run-1", "qhw-1", 3, State.QUEUED)
     assert job.created == MOMENT
     assert (job.estimate_micro, job.charge_micro, job.reserve_micro) == (250_000,) * 3
+    assert not job.rehearsal
 
 
 def _drop_all(connection: Connection) -> None:
