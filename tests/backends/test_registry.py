@@ -35,10 +35,15 @@ def test_a_snapshot_file_is_a_device(tmp_path: Path) -> None:
     assert get_backend(f"aer:{file}").name == "aer:ibm_manila"
 
 
-@pytest.mark.parametrize("name", ["exakt", "aer", "aer:", "exact:ibm_boston", "", "ibm:ibm_fez"])
+@pytest.mark.parametrize("name", ["exakt", "aer", "aer:", "exact:ibm_boston", ""])
 def test_unknown_names_list_what_exists(name: str) -> None:
     with pytest.raises(UnknownBackendError, match=r"all: exact; aer:<device> with .*ibm_boston"):
         get_backend(name)
+
+
+def test_a_paid_device_is_no_simulator() -> None:
+    with pytest.raises(UnknownBackendError, match=r"'ibm:ibm_fez' takes jobs: .*qhw run"):
+        get_backend("ibm:ibm_fez")
 
 
 def test_close_matches_come_first() -> None:
