@@ -12,6 +12,9 @@ import pytest
 
 from backends.loopback.ibm import IBMPlatform
 from backends.loopback.server import LoopbackServer
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.queries import count_by_state
+from qhw.jobs.states import State
 from tests.cli.test_jobs_cli import document, qhw
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.usefixtures("own_home")]
@@ -23,11 +26,17 @@ def test_an_interrupted_run_names_what_goes_on(
     platform, _ = ibm
     platform.queue.hold()
 
+    def accepted() -> bool:
+        """Whether the client has written down that the vendor took the job."""
+        if not platform.queue.jobs:
+            return False
+        with Ledger.open() as ledger, ledger.read() as connection:
+            return State.QUEUED in count_by_state(connection)
+
     def interrupt_once_sent() -> None:
         ends = time.monotonic() + 60
         while time.monotonic() < ends:
-            if platform.queue.jobs:
-                time.sleep(1.0)  # the client has written down that it was accepted
+            if accepted():
                 os.kill(os.getpid(), signal.SIGINT)
                 return
             time.sleep(0.05)

@@ -145,10 +145,10 @@ def test_a_post_that_came_back_too_late_is_an_extra_copy(
 ) -> None:
     """A process sleeps in its post; another concludes absence, posts, and the first wakes up."""
     (job_id,) = intents(ledger, vendor, small_submission(vendor, rows=1))
-    nobody_waits = Patience(visibility_s=0.0, lease_s=0.3, backoff_s=0.0)
+    nobody_waits = Patience(visibility_s=0.0, lease_s=2.0, backoff_s=0.0)
 
     def meanwhile() -> None:
-        time.sleep(0.4)
+        time.sleep(2.1)
         reconcile(ledger, lambda _: vendor, patience=nobody_waits)
 
     sleepy = Sleepy(vendor, meanwhile)

@@ -69,7 +69,7 @@ def test_headers_that_trickle_do_not_hold_us() -> None:
         started = time.monotonic()
         with pytest.raises(requests.RequestException) as caught:
             bounded_session(PATIENCE).get(url)
-        assert time.monotonic() - started < 2.5
+        assert time.monotonic() - started < 6
         assert not never_sent(caught.value)
 
 
@@ -79,7 +79,7 @@ def test_body_that_trickles_does_not_hold_us() -> None:
         started = time.monotonic()
         with pytest.raises(requests.ReadTimeout):
             bounded_session(PATIENCE).get(url)
-        assert time.monotonic() - started < 2.5
+        assert time.monotonic() - started < 6
 
 
 def test_what_was_never_sent() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from backends.braket_client import BraketClient
 from backends.braket_devices import arn_of, region_of_arn
 from backends.loopback.braket import BraketService
 from backends.loopback.braket_tasks import Task
-from backends.loopback.faults import FaultPlan
+from backends.loopback.faults import Fault, FaultKind, FaultPlan
 from backends.loopback.server import LoopbackServer, Request
 from backends.native.template import compile_template
 from backends.vendor import JobCounts, JobState, Submission
@@ -23,7 +23,10 @@ from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from tests.backends.circuits import product_circuit
 
-PATIENCE = Patience(connect_s=2.0, silence_s=0.5, request_s=1.0, question_s=1.2, pause_s=0.05)
+PATIENCE = Patience(connect_s=15.0, silence_s=15.0, request_s=15.0, question_s=1.2, pause_s=0.05)
+"""Gives a busy machine time to answer, but repeats a question for a moment only."""
+HASTY = Patience(connect_s=15.0, silence_s=1.0, request_s=1.5, question_s=2.0, pause_s=0.05)
+"""For faults that are made of waiting."""
 ANGLES = np.array([[0.3, 1.0, 2.0], [2.8, 0.1, 0.7]])
 
 
@@ -65,6 +68,16 @@ class Vendor:
         status = backend.status(handle)
         assert status.state is JobState.DONE, status.vendor_text
         return backend.fetch(handle, submission)
+
+
+def patience_for(fault: Fault) -> Patience:
+    """As short as the fault needs."""
+    return HASTY if fault.kind in (FaultKind.HANG, FaultKind.DRIP) else PATIENCE
+
+
+def lasting(patience: Patience = PATIENCE) -> Patience:
+    """Asks again for as long as it takes: for faults that pass."""
+    return replace(patience, question_s=60.0)
 
 
 Start = Callable[..., Vendor]

@@ -19,7 +19,7 @@ from qhw.jobs.records import JobRecord
 from qhw.jobs.states import State
 from qhw.jobs.work import reconcile, submit_run, watch
 from tests.backends.circuits import product_circuit, product_distribution
-from tests.vendors.braket.conftest import ANGLES, Vendor, distance
+from tests.vendors.braket.conftest import ANGLES, Vendor, distance, patience_for
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -47,7 +47,7 @@ def finish(ledger: Ledger, vendor: Vendor) -> tuple[JobRecord, ...]:
         lambda _: vendor.connect(),
         RUN.id,
         patience=QUICK,
-        timeout_s=20,
+        timeout_s=120,
         sleep=lambda _: None,
     )
 
@@ -69,7 +69,7 @@ def assert_counts_are_right(ledger: Ledger, vendor: Vendor) -> None:
 def test_lost_answers(ledger: Ledger, vendor: Vendor, fault: Fault, dedupe: bool) -> None:
     """With Amazon's deduplication and without, which nobody outside can know."""
     vendor.service.queue.behaviour.dedupe = dedupe
-    backend = vendor.connect()
+    backend = vendor.connect(patience=patience_for(fault))
     order = Submission(backend.compile(product_circuit(3)), ANGLES, SHOTS)
     vendor.faults.add(Rule("/quantum-task", fault))
     submit_run(ledger, backend, order, RUN, CAP, patience=QUICK)

@@ -21,9 +21,9 @@ from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from tests.backends.circuits import product_circuit
 
-PATIENCE = Patience(connect_s=2.0, silence_s=15.0, request_s=15.0, question_s=0.7, pause_s=0.05)
+PATIENCE = Patience(connect_s=15.0, silence_s=15.0, request_s=15.0, question_s=0.7, pause_s=0.05)
 """Gives a busy machine time to answer, but repeats a question for a moment only."""
-HASTY = Patience(connect_s=2.0, silence_s=0.8, request_s=1.2, question_s=1.5, pause_s=0.05)
+HASTY = Patience(connect_s=15.0, silence_s=1.0, request_s=1.5, question_s=2.0, pause_s=0.05)
 """For faults that are made of waiting."""
 ANGLES = np.array([[0.3, 1.0, 2.0], [2.8, 0.1, 0.7]])
 
@@ -65,6 +65,11 @@ def patience_for(fault: Fault) -> Patience:
     if "Retry-After" in fault.headers:
         return replace(PATIENCE, question_s=2.5)
     return HASTY if fault.kind in (FaultKind.HANG, FaultKind.DRIP) else PATIENCE
+
+
+def lasting(patience: Patience = PATIENCE) -> Patience:
+    """Asks again for as long as it takes: for faults that pass."""
+    return replace(patience, question_s=60.0)
 
 
 Start = Callable[..., Vendor]

@@ -21,14 +21,14 @@ from backends.vendor import (
     SubmissionUncertain,
     VendorUnavailable,
 )
-from tests.vendors.ibm.conftest import PATIENCE, Vendor, patience_for
+from tests.vendors.ibm.conftest import PATIENCE, Vendor, lasting, patience_for
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 NOW = datetime.now(UTC)
 JOBS = f"{API}/jobs"
 ONE_JOB = f"{JOBS}/[^/]+"
-BOUND_S = 6.0
+BOUND_S = 12.0
 """No call may take longer with the patience of these tests."""
 
 
@@ -150,7 +150,7 @@ PASSING = [
 
 @pytest.mark.parametrize("fault", PASSING, ids=named)
 def test_questions_are_put_again(vendor: Vendor, order: Submission, fault: Fault) -> None:
-    backend = ready(vendor, order, patience_for(fault))
+    backend = ready(vendor, order, lasting(patience_for(fault)))
     handle = backend.submit(order, "key")
     vendor.wait()
     vendor.faults.add(
