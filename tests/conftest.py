@@ -1,10 +1,23 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.small_model import save_small_model
+
+# The same examples in every run, whatever the machine's load; QHW_EXPLORE=1 draws new ones.
+for name, repeatable in (("repeatable", True), ("exploring", False)):
+    settings.register_profile(
+        name,
+        derandomize=repeatable,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        print_blob=True,
+    )
+settings.load_profile("exploring" if os.environ.get("QHW_EXPLORE") else "repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ def test_smoothed_kl() -> None:
     assert metrics.kl_divergence(Q, P, shots=8) == pytest.approx(expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), bins=st.integers(1, 40), sparse=st.booleans())
 def test_inequalities(seed: int, bins: int, sparse: bool) -> None:
     rng = np.random.default_rng(seed)

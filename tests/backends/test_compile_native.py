@@ -83,11 +83,7 @@ def assert_same_unitary(circuit, native):
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_random_circuits_on_random_devices_keep_their_unitary(vendor, data):
     circuit = data.draw(circuits())

@@ -63,7 +63,7 @@ class TestContract(DistributionContract):
     factors=st.tuples(*[st.sampled_from([0.0, 1.0, 1.7])] * 5),
     zz=st.sampled_from([0.0, 0.05]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_probability_is_aers(seed, n, data_until, rows, factors, zz):
     rng = np.random.default_rng(seed)
     device = random_device(rng, n)

@@ -51,7 +51,7 @@ def distribution(circuit: QuantumCircuit) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("name", DEVICES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(x=arrays(np.float64, (1, 4), elements=ANGLE))
 @example(x=np.zeros((1, 4)))
 @example(x=np.full((1, 4), math.pi))

@@ -53,7 +53,7 @@ def brute_force(interaction: Interaction, device: DeviceSnapshot) -> list[float]
 
 
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_best_layouts_are_those_of_brute_force(seed, n):
     device, interaction = random_device(seed, 6), random_interaction(seed + 1, n)
     expected = brute_force(interaction, device)

@@ -140,7 +140,7 @@ def test_average_fidelity_is_the_reported_one(durations, qubits, error):
     share=st.floats(0, 1),
     p=st.floats(0, 16 / 15),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_superoperator_kraus_and_aer_error_are_one_channel(decay, share, p):
     a = Relaxation(decay, share * math.sqrt(1 - decay))
     b = Relaxation(decay / 3, math.sqrt(1 - decay / 3) * 0.9)

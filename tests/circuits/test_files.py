@@ -87,7 +87,7 @@ def test_missing_and_oversized_files_are_refused(tmp_path):
         read_circuits(big)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(cut=st.integers(0, 1500), place=st.integers(0, 1500), value=st.integers(0, 255))
 def test_damaged_qpy_never_ends_in_anything_but_one_line(tmp_path_factory, cut, place, value):
     raw = bytearray(qpy_bytes(sample()))

@@ -129,7 +129,7 @@ def test_plan_against_the_table(kappa: float, degrees: float, shots: float) -> N
     assert plan.extra_spread == pytest.approx(0.005, rel=0.02)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     log_kappa=st.floats(-2, 5),
     dim=st.sampled_from([2, 3, 32, 1024]),

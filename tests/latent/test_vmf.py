@@ -76,7 +76,7 @@ def test_kl_and_entropy(dim: int) -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     dim=st.integers(2, 1024),
     log_kappa=st.floats(-6.0, 5.0),

@@ -106,7 +106,7 @@ def test_rotations_merge_into_the_gates_before_them() -> None:
 letters = st.sampled_from("IXYZ")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.tuples(*[letters] * 3).map("".join), st.floats(-2, 2).filter(bool)),

@@ -60,7 +60,7 @@ def test_equals_the_kronecker_product_and_its_inverse() -> None:
     np.testing.assert_allclose(inverse(factors), np.linalg.inv(full), atol=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(wires=st.integers(1, 7), seed=st.integers(0, 2**32 - 1))
 def test_inverse_undoes_forward(wires: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -138,7 +138,7 @@ def test_missing_mthree_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> No
     assert "\n" not in str(error.value)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), wires=st.integers(1, 5))
 def test_unfolding_exact_frequencies_is_exact(seed: int, wires: int) -> None:
     rng = np.random.default_rng(seed)

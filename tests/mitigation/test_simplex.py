@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import optimize
@@ -16,7 +16,6 @@ ROWS = hnp.arrays(
 )
 
 
-@settings(deadline=None)
 @given(values=ROWS)
 def test_optimality(values: np.ndarray) -> None:
     # The nearest point x of a convex set is the one with <v - x, y - x> <= 0 for all y in it;
@@ -29,7 +28,6 @@ def test_optimality(values: np.ndarray) -> None:
     assert (worst <= 1e-9 * (1 + np.abs(values).max())).all()
 
 
-@settings(deadline=None)
 @given(values=ROWS)
 def test_diagnostics_and_idempotence(values: np.ndarray) -> None:
     first = project_to_simplex(values)

@@ -13,7 +13,7 @@ from qhw.models import jit
 from qhw.models.kernels import COLUMNS, ROWS, multiply
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     tall=st.integers(1, 4),
     wide=st.integers(1, 4),

@@ -62,7 +62,7 @@ def test_matrix_equals_qiskit_at_full_depth(mirrored: bool) -> None:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data(), n=st.integers(2, 4))
 def test_any_gate_sequence(data: st.DataObject, n: int) -> None:
     ops = []
@@ -83,7 +83,7 @@ def test_any_gate_sequence(data: st.DataObject, n: int) -> None:
     assert torch.autograd.gradcheck(value, (angles.requires_grad_(),), atol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(wires=st.permutations(range(4)).flatmap(lambda p: st.integers(1, 4).map(lambda k: p[:k])))
 def test_input_wires_are_columns(wires: list[int]) -> None:
     ansatz = chain_ansatz(4, 2)

@@ -20,7 +20,7 @@ def printed(table: WholeTable, width: int) -> str:
     return console.file.getvalue()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.lists(CELLS, min_size=9, max_size=9), min_size=1, max_size=4),
     width=st.integers(1, 200),

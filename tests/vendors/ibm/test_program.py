@@ -16,7 +16,7 @@ from backends.vendor import Submission, VendorError
 from tests.vendors.ibm.conftest import ANGLES
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     bits=st.integers(1, 12),
     rows=st.integers(1, 4),
