@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from qhw.jobs.money import show_money
 from qhw.jobs.records import JobRecord
 
 
-def job_document(job: JobRecord) -> dict[str, Any]:
-    """A job for JSON; dollars (in a rehearsal those it would have cost), ISO moments."""
+def job_document(job: JobRecord, charged: int | None) -> dict[str, Any]:
+    """A job for JSON; dollars (in a rehearsal those it would have cost), ISO moments.
+
+    Args:
+        job: of the ledger.
+        charged: of :func:`qhw.jobs.queries.charged_micro`; until it is known, what is reserved is
+            told in its place.
+    """
     return {
         "job": job.id,
         "run": job.run_id,
@@ -26,8 +33,20 @@ def job_document(job: JobRecord) -> dict[str, Any]:
         "updated": job.updated.isoformat(),
         "estimate_usd": job.estimate_micro / 1e6,
         "most_usd": job.reserve_micro / 1e6,
-        "charged_usd": job.charge_micro / 1e6,
+        "reserved_usd": job.charge_micro / 1e6 if charged is None else None,
+        "charged_usd": None if charged is None else charged / 1e6,
     }
+
+
+def charge_line(job: JobRecord, charged: int | None) -> str:
+    """``0.48 usd`` that was charged, or ``up to 0.90 usd`` that is reserved until that is known.
+
+    Args:
+        job: of the ledger.
+        charged: of :func:`qhw.jobs.queries.charged_micro`.
+    """
+    known = "up to " if charged is None else ""
+    return f"{'rehearsal: ' if job.rehearsal else ''}{known}{show_money(job.charge_micro)}"
 
 
 def states_line(jobs: tuple[JobRecord, ...]) -> str:

@@ -15,7 +15,7 @@ from qhw.cli.options import RUNS, Json, Out
 from qhw.report.tables import WholeTable
 
 if TYPE_CHECKING:
-    from qhw.jobs.records import JobRecord
+    from qhw.jobs.records import AttemptRecord, JobRecord, RunRecord
 
 app = typer.Typer(no_args_is_help=True, help="Runs on paid devices: list, follow, fetch, cancel.")
 
@@ -31,17 +31,19 @@ def list_jobs(
     """Jobs of the ledger, newest first."""
     from qhw.cli.job_lines import job_document
     from qhw.jobs.ledger import Ledger
-    from qhw.jobs.queries import count_by_state, latest_jobs
+    from qhw.jobs.queries import charged_micro, count_by_state, latest_jobs
     from qhw.jobs.states import OPEN
 
     with Ledger.open() as ledger, ledger.read() as connection:
         jobs = latest_jobs(connection, limit=limit, states=OPEN if unfinished else ())
         totals = count_by_state(connection)
+        charged = charged_micro(connection, jobs)
     if as_json:
+        documents = [job_document(job, charged[job.id]) for job in jobs]
         states = {str(state): number for state, number in totals.items()}
-        emit_json({"jobs": [job_document(job) for job in jobs], "states": states})
+        emit_json({"jobs": documents, "states": states})
         return
-    _print_jobs(jobs)
+    _print_jobs(jobs, charged)
     said = ", ".join(f"{number} {state}" for state, number in sorted(totals.items()))
     out.print(f"{len(jobs)} of {sum(totals.values())} jobs; {said or 'none yet'}", markup=False)
 
@@ -54,7 +56,14 @@ def show(run: RunName, as_json: Json = False) -> None:
     from qhw.jobs.desk import attempts_of
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.money import show_money
-    from qhw.jobs.queries import actual_micro, costs_of, failed_rows, get_run, jobs_of
+    from qhw.jobs.queries import (
+        actual_micro,
+        charged_micro,
+        costs_of,
+        failed_rows,
+        get_run,
+        jobs_of,
+    )
     from qhw.report.format import printable
     from qhw.report.missing import row_ranges
 
@@ -64,42 +73,26 @@ def show(run: RunName, as_json: Json = False) -> None:
         attempts = {job.id: attempts_of(connection, job.id) for job in jobs}
         costs = {job.id: costs_of(connection, job.id) for job in jobs}
         failed = failed_rows(connection, jobs)
+        charged = charged_micro(connection, jobs)
     actual = {job.id: actual_micro(costs[job.id]) for job in jobs}
     if as_json:
-        emit_json(
+        documents = [
             {
-                "run": record.id,
-                "command": record.command,
-                "project": record.project,
-                "backend": record.backend,
-                "rehearsal": record.rehearsal,
-                "budget_usd": _usd(record.budget_micro),
-                "settings": json.loads(record.settings),
-                "jobs": [
-                    {
-                        **job_document(job),
-                        "row_errors": failed[job.id],
-                        "actual_usd": _usd(actual[job.id]),
-                        "costs": [f"{c.kind}: {c.basis}" for c in costs[job.id]],
-                        "attempts": [
-                            {
-                                "state": str(a.state),
-                                "vendor_id": a.vendor_id,
-                                "vendor": a.vendor_text,
-                            }
-                            for a in attempts[job.id]
-                        ],
-                    }
-                    for job in jobs
-                ],
+                **job_document(job, charged[job.id]),
+                "row_errors": failed[job.id],
+                "actual_usd": _usd(actual[job.id]),
+                "costs": [f"{c.kind}: {c.basis}" for c in costs[job.id]],
+                "attempts": [_attempt_document(a) for a in attempts[job.id]],
             }
-        )
+            for job in jobs
+        ]
+        emit_json({**_run_document(record), "jobs": documents})
         return
     out.print(f"{record.id} on {record.backend}, project {record.project}", markup=False)
     if record.rehearsal:
         out.print(REHEARSAL, markup=False, soft_wrap=True)
     out.print(record.command, markup=False, soft_wrap=True)
-    _print_jobs(jobs)
+    _print_jobs(jobs, charged)
     for job in jobs:
         for a in attempts[job.id]:
             words = " ".join(filter(None, (a.vendor_id, a.vendor_text)))
@@ -196,14 +189,17 @@ def reconcile(as_json: Json = False) -> None:
     from qhw.cli.job_lines import job_document, states_line
     from qhw.jobs.config import load_config
     from qhw.jobs.ledger import Ledger
+    from qhw.jobs.queries import charged_micro
     from qhw.jobs.work import reconcile as bring_up_to_date
 
     config = load_config()
     with Ledger.open() as ledger, steps() as tell:
         tell("asking the vendors")
         done = bring_up_to_date(ledger, get_vendor, patience=config.patience)
+        with ledger.read() as connection:
+            charged = charged_micro(connection, done.jobs)
     if as_json:
-        jobs = [job_document(job) for job in done.jobs]
+        jobs = [job_document(job, charged[job.id]) for job in done.jobs]
         emit_json({"jobs": jobs, "busy": list(done.busy), "errors": done.errors})
         return
     out.print(states_line(done.jobs) or "nothing to do", markup=False)
@@ -240,8 +236,8 @@ def _take_up(
             out.print(f"{job.id}: not finished, {states_line(job.jobs())}", markup=False)
 
 
-def _print_jobs(jobs: tuple[JobRecord, ...]) -> None:
-    from qhw.jobs.money import show_money
+def _print_jobs(jobs: tuple[JobRecord, ...], charged: dict[int, int | None]) -> None:
+    from qhw.cli.job_lines import charge_line
 
     table = WholeTable(box=None, pad_edge=False, header_style="dim")
     for heading in (
@@ -266,11 +262,26 @@ def _print_jobs(jobs: tuple[JobRecord, ...]) -> None:
             str(job.rows),
             str(job.shots),
             str(job.state) if place is None else f"{job.state} (place {place})",
-            f"{'rehearsal: ' if job.rehearsal else ''}"
-            f"{'' if job.state.final else 'up to '}{show_money(job.charge_micro)}",
+            charge_line(job, charged[job.id]),
             Text(job.vendor_text[:60]),  # the vendor's words are no markup
         )
     out.print(table, crop=False)
+
+
+def _run_document(record: RunRecord) -> dict[str, object]:
+    return {
+        "run": record.id,
+        "command": record.command,
+        "project": record.project,
+        "backend": record.backend,
+        "rehearsal": record.rehearsal,
+        "budget_usd": _usd(record.budget_micro),
+        "settings": json.loads(record.settings),
+    }
+
+
+def _attempt_document(a: AttemptRecord) -> dict[str, str | None]:
+    return {"state": str(a.state), "vendor_id": a.vendor_id, "vendor": a.vendor_text}
 
 
 def _usd(micro: int | None) -> float | None:

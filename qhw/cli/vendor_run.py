@@ -22,7 +22,7 @@ from qhw.jobs.device import LedgerBackend, Pending, Rehearsed
 from qhw.jobs.intent import RunRequest, new_run_id
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import parse_money
-from qhw.jobs.queries import get_run, jobs_of
+from qhw.jobs.queries import charged_micro, get_run, jobs_of
 from qhw.jobs.records import JobRecord
 from qhw.jobs.work import watch
 
@@ -174,7 +174,10 @@ class VendorRun:
 
     def job_documents(self) -> list[dict[str, Any]]:
         """The run's jobs for JSON."""
-        return [job_document(job) for job in self.jobs()]
+        with self.ledger.read() as connection:
+            jobs = jobs_of(connection, self.id)
+            charged = charged_micro(connection, jobs)
+        return [job_document(job, charged[job.id]) for job in jobs]
 
     def _compare(self, tell: Notify) -> Comparison:
         import torch

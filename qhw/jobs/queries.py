@@ -155,6 +155,27 @@ def actual_micro(costs: Sequence[CostRecord]) -> int | None:
     return sum(micro for micro in amounts if micro is not None)
 
 
+def charged_micro(connection: Connection, jobs: Sequence[JobRecord]) -> dict[int, int | None]:
+    """What each job was charged, every copy of it together, millionths of a dollar, by id.
+
+    ``None`` while that may change: the job is open, or the vendor has not said what a copy cost.
+    Until then :attr:`JobRecord.charge_micro` is what is reserved.
+    """
+    ids = [record.id for record in jobs]
+    unknown = (
+        sa.select(attempt.c.job_id)
+        .select_from(attempt.outerjoin(cost, cost.c.attempt_id == attempt.c.id))
+        .where(attempt.c.vendor_id.is_not(None), cost.c.micro.is_(None))
+        # a range, not a list: databases take only so many values in one statement
+        .where(attempt.c.job_id.between(min(ids, default=0), max(ids, default=0)))
+    )
+    waiting = set(connection.scalars(unknown))
+    return {
+        record.id: record.charge_micro if record.state.final and record.id not in waiting else None
+        for record in jobs
+    }
+
+
 def raw_payload(connection: Connection, job_id: int) -> bytes | None:
     """The vendor's result, byte for byte; ``None`` where there is none."""
     sha = connection.scalar(sa.select(result.c.raw_sha256).where(result.c.job_id == job_id))

@@ -97,16 +97,21 @@ def test_braket_run(braket: BraketService, given: Given, tmp_path: Path) -> None
     assert done["circuits"][0]["usd"] == pytest.approx(task.billed_usd)
     assert task.billed_usd == pytest.approx(0.3 + 3 * 500 * 0.00145)
     (job,) = document("jobs", "list")["jobs"]
-    assert job["estimate_usd"] == pytest.approx(task.billed_usd)
+    assert job["estimate_usd"] == job["charged_usd"] == pytest.approx(task.billed_usd)
+    assert job["reserved_usd"] is None
     assert distance(done, "device_raw") < 1.3 * distance(done, "shots_only")  # a perfect device
 
 
 def test_submit_cancel_and_show(ibm: tuple[IBMPlatform, LoopbackServer], given: Given) -> None:
     platform, _ = ibm
     platform.queue.hold()
-    run = document("submit", *given("ibm:ibm_boston"), "--budget", "20usd")["run"]
+    sent = document("submit", *given("ibm:ibm_boston"), "--budget", "20usd")
+    (job,), run = sent["jobs"], sent["run"]
+    assert job["charged_usd"] is None and job["reserved_usd"] == job["most_usd"] > 0
+    assert re.search(r"up to [\d.]+ usd", qhw("jobs", "list").stdout)
     (job,) = document("jobs", "cancel", run)["jobs"]
-    assert job["state"] == "cancelled"
+    assert (job["state"], job["charged_usd"], job["reserved_usd"]) == ("cancelled", 0, None)
+    assert "up to" not in qhw("jobs", "list").stdout
     assert platform.queue.jobs[0].status == "Cancelled"
     assert document("jobs", "show", run)["jobs"][0]["actual_usd"] == 0
 

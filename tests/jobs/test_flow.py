@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from backends.base import BackendError
-from backends.vendor import JobState
+from backends.vendor import JobHandle, JobState, Usage
 from benchmarks.chaos.local import LATE_S, LocalVendor
 from qhw.jobs.budget import Budget
 from qhw.jobs.config import Patience
 from qhw.jobs.errors import BudgetError
 from qhw.jobs.intent import RunRequest
 from qhw.jobs.ledger import Ledger
-from qhw.jobs.queries import actual_micro, costs_of, jobs_of, raw_payload, row_counts, unfinished
+from qhw.jobs.queries import (
+    actual_micro,
+    charged_micro,
+    costs_of,
+    jobs_of,
+    raw_payload,
+    row_counts,
+    unfinished,
+)
 from qhw.jobs.records import JobRecord
 from qhw.jobs.states import State
 from qhw.jobs.work import reconcile, request_cancel, submit_run, watch
@@ -46,6 +56,12 @@ def jobs(ledger: Ledger) -> tuple[JobRecord, ...]:
         return jobs_of(connection, RUN.id)
 
 
+def charged(ledger: Ledger) -> list[int | None]:
+    """What each job of the run was charged, where that is known."""
+    with ledger.read() as connection:
+        return list(charged_micro(connection, jobs_of(connection, RUN.id)).values())
+
+
 def test_counts_come_back_row_by_row(ledger: Ledger, vendor: LocalVendor) -> None:
     submission = small_submission(vendor, rows=5)
     submit_run(ledger, vendor, submission, RUN, CAP, patience=QUICK)
@@ -69,11 +85,28 @@ def test_counts_come_back_row_by_row(ledger: Ledger, vendor: LocalVendor) -> Non
 def test_actual_cost_takes_the_estimates_place(ledger: Ledger, vendor: LocalVendor) -> None:
     submit(ledger, vendor)
     assert jobs(ledger)[0].charge_micro == 200_000
+    assert charged(ledger) == [None]  # that is what is reserved
     done = finish(ledger, vendor)
+    assert charged(ledger) == [200_000]
     with ledger.read() as connection:
         costs = costs_of(connection, done[0].id)
     assert [(c.kind, c.micro) for c in costs] == [("estimate", 200_000), ("actual", 200_000)]
     assert actual_micro(costs) == 200_000
+
+
+class Silent(LocalVendor):
+    """Never says what a job cost."""
+
+    def usage(self, handle: JobHandle) -> Usage:
+        return replace(super().usage(handle), usd=None)
+
+
+def test_what_the_vendor_does_not_tell_is_not_known(ledger: Ledger, tmp_path: Path) -> None:
+    silent = Silent(tmp_path / "silent.db")
+    submit(ledger, silent, rows=3)
+    assert {job.state for job in finish(ledger, silent)} == {State.COMPLETE}
+    assert charged(ledger) == [None, None]
+    assert [job.charge_micro for job in jobs(ledger)] == [200_000, 100_000]  # stays reserved
 
 
 def test_the_intent_is_committed_before_anything_is_sent(
@@ -151,6 +184,7 @@ def test_a_job_refused_for_good_costs_nothing(ledger: Ledger, vendor: LocalVendo
     )
     refused = [job for job in jobs(ledger) if job.state is State.REFUSED]
     assert all(job.charge_micro == 0 for job in refused)
+    assert None not in charged(ledger)
     assert vendor.calls("submit") == QUICK.attempts + len(vendor.tasks())
 
 
@@ -164,6 +198,7 @@ def test_one_copy_too_many_is_cancelled_and_known(ledger: Ledger, vendor: LocalV
         costs = costs_of(connection, jobs(ledger)[0].id)
     assert sorted(c.micro or 0 for c in costs if c.kind == "actual") == [0, 200_000]
     assert jobs(ledger)[0].charge_micro == 200_000
+    assert charged(ledger) == [200_000]
 
 
 def test_a_failed_row_hides_no_other(ledger: Ledger, vendor: LocalVendor) -> None:
@@ -216,6 +251,7 @@ def test_cancel_before_and_after_sending(ledger: Ledger, vendor: LocalVendor) ->
     done = finish(ledger, vendor)
     assert [job.state for job in done] == [State.CANCELLED, State.CANCELLED]
     assert [job.charge_micro for job in done] == [0, 0]
+    assert charged(ledger) == [0, 0]
     assert [task.state for task in vendor.tasks()] == [JobState.CANCELLED]
 
 
