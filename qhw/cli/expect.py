@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qhw.cli.console import emit_json, out, steps
+from qhw.cli.console import emit_json, err, out, steps
 from qhw.cli.options import Json, Seed, Shots
+from qhw.cli.submit import REHEARSED_PRICE, Budget, Project
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-    from qhw.mitigation.expectation import ExpectationProgram, Expectations
+    from qhw.analysis.expect_result import ExpectSettings
+
+_PROJECT = "default"
 
 
 def expect_command(
@@ -25,49 +29,162 @@ def expect_command(
             "repeated."
         ),
     ],
-    device: Annotated[str, typer.Option(help="Backend; see `qhw devices`.")] = "engine:ibm_boston",
+    device: Annotated[
+        str, typer.Option(help="Backend, also one that costs money; see `qhw devices`.")
+    ] = "engine:ibm_boston",
     mitigation: Annotated[
         str, typer.Option(metavar="PIPELINE", help="none, or techniques in a row.")
     ] = "readout+zne(1,3)",
     shots: Shots = 20_000,
     seed: Seed = 0,
+    budget: Budget = None,
+    project: Project = _PROJECT,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="On a paid device: price it and send nothing.")
+    ] = False,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="On a paid device: new counts, even if some are paid already."
+        ),
+    ] = False,
+    out_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Where a folder with result, counts and circuit is made; by default none is.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Expectation values of Pauli observables with error bars, beside the exact ones."""
-    import numpy as np
+    """Expectation values of Pauli observables with error bars, beside the exact ones.
 
-    from backends.registry import get_backend
-    from qhw.mitigation.bases import as_measured
-    from qhw.mitigation.expectation import build_expectation, read_observables, run_expectation
-    from qhw.mitigation.observables import Observable
+    On a paid device all circuits go through the ledger within --budget, as with `qhw run`. The
+    same command line again takes up what was sent and pays nothing twice; so does `qhw jobs
+    watch RUN`.
+    """
+    from backends.registry import is_vendor
+    from qhw.analysis.expect import check_settings
+    from qhw.analysis.expect_result import ExpectSettings
     from qhw.mitigation.pipeline import Pipeline
 
     # all of it before the first step is told: bad input is one line
-    circuit = _circuit(file)
-    wanted = read_observables(
-        [Observable.parse(text) for text in observable], as_measured(circuit).num_clbits
+    circuit, sha = _circuit(file)
+    settings = ExpectSettings(
+        circuit=file.name,
+        circuit_sha256=sha,
+        observables=tuple(observable),
+        device=device,
+        mitigation=str(Pipeline.parse(mitigation)),
+        shots=shots,
+        seed=seed,
     )
-    backend = get_backend(device)
-    pipeline = Pipeline.parse(mitigation)
-    pipeline.check("expectation")
+    check_settings(settings, circuit)
+    command = _command_line(file, settings, budget, project)
+    if not is_vendor(device):
+        if estimate:
+            raise ValueError(
+                f"Argument `estimate` must be given for a device that takes jobs, but {device} "
+                "costs nothing"
+            )
+        _simulate(settings, circuit, command, out_folder, as_json=as_json)
+    elif estimate:
+        _price(settings, circuit, as_json=as_json)
+    else:
+        paying = (budget, project, command)
+        _measure(settings, circuit, paying, again, out_folder, as_json=as_json)
+
+
+def _simulate(
+    settings: ExpectSettings,
+    circuit: QuantumCircuit,
+    command: str,
+    folder: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from backends.registry import get_backend
+    from qhw.analysis.expect import compile_circuit, plan, result_of, simulator_cost
+    from qhw.cli.expect_output import tell_expectation
+    from qhw.mitigation.expectation import run_expectation
+    from qhw.report.runfolder import run_id
+
+    backend = get_backend(settings.device)
     with steps() as tell:
         tell("compiling")
-        program = build_expectation(
-            backend,
-            circuit,
-            np.empty((1, 0)),
-            wanted,
-            pipeline=pipeline,
-            shots=shots,
-            seed=seed,
-        )
+        program = plan(settings, backend, compile_circuit(settings, backend, circuit))
         tell(f"running {len(program.batches)} circuits")
-        found = run_expectation(program, seed=seed)
-    document = _document(device, observable, program, found)
-    emit_json(document) if as_json else _show(document)
+        found = run_expectation(program, seed=settings.seed)
+    cost = simulator_cost(backend, program)
+    measured = result_of(settings, program, found, cost=cost, command=command)
+    name = run_id(settings.task, settings.model_dump_json())
+    tell_expectation(measured, folder, name, as_json=as_json)
 
 
-def _circuit(file: Path) -> QuantumCircuit:
+def _price(settings: ExpectSettings, circuit: QuantumCircuit, *, as_json: bool) -> None:
+    from backends.registry import get_vendor
+    from backends.vendor import is_rehearsal
+    from qhw.analysis.expect import compile_circuit, quote_expectation
+    from qhw.cli.expect_output import quote_document, quote_line
+
+    vendor = get_vendor(settings.device)
+    rehearsal = is_rehearsal(vendor)
+    with steps() as tell:
+        tell(f"compiling for {vendor.name}")
+        compiled = compile_circuit(settings, vendor, circuit)
+        tell("checking and pricing")
+        quote = quote_expectation(settings, vendor, compiled)
+    if as_json:
+        emit_json(quote_document(quote, rehearsal=rehearsal))
+        return
+    if rehearsal:
+        out.print(REHEARSED_PRICE, markup=False, soft_wrap=True)
+    out.print(quote_line(quote), markup=False, soft_wrap=True)
+
+
+def _measure(
+    settings: ExpectSettings,
+    circuit: QuantumCircuit,
+    paying: tuple[str | None, str, str],
+    again: bool,
+    folder: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from qhw.cli.expect_output import quote_line
+    from qhw.cli.expect_run import ExpectRun
+
+    run = None if again else ExpectRun.before(settings)
+    fresh = run is None
+    if run is None:
+        run = ExpectRun.new(settings, *paying)
+    else:
+        err.print(
+            f"taking up {run.id}, sent {run.moment:%Y-%m-%d %H:%M} UTC; nothing is sent twice "
+            "(--again sends all of it anew)",
+            markup=False,
+            soft_wrap=True,
+        )
+    with steps() as tell:
+        if fresh:
+            quote = run.prepare(circuit, tell)
+            err.print(quote_line(quote), markup=False, soft_wrap=True)
+        try:
+            if fresh:
+                run.start(tell)
+                tell(f"submitted as {run.id}")
+            found = run.wait(tell)
+        except KeyboardInterrupt:
+            run.say_what_goes_on()
+            raise
+    run.report(found, folder, as_json=as_json)
+
+
+def _circuit(file: Path) -> tuple[QuantumCircuit, str]:
+    """The circuit of a file, and the hash of the file."""
+    import hashlib
+
     from qhw.circuits.files import read_circuits
 
     circuits = read_circuits(file)
@@ -76,57 +193,17 @@ def _circuit(file: Path) -> QuantumCircuit:
             f"Argument `file` must hold one circuit without free angles, but {file.name} holds "
             f"{len(circuits)} with {len(circuits[0].parameters)}"
         )
-    return circuits[0]
+    return circuits[0], hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _document(
-    device: str, texts: list[str], program: ExpectationProgram, found: Expectations
-) -> dict[str, object]:
-    exact, floor = program.exact()
-    compiled = [p.compiled for p in program.programs]
-    snapshot = compiled[0].snapshot if compiled else None
-    return {
-        "device": device,
-        "snapshot": None if snapshot is None else f"{snapshot.name}@{snapshot.taken:%Y-%m-%d}",
-        "mitigation": found.pipeline,
-        "vendor_mitigation": found.vendor,
-        "circuits": len(program.batches),
-        "bases": [g.basis for g in program.groups],
-        "two_qubit_gates": max((c.two_qubit_gates for c in compiled), default=0),
-        "total_shots": found.total_shots,
-        "observables": [
-            {
-                "observable": text,
-                "value": float(found.values[0, k]),
-                "standard_error": float(found.standard_error[0, k]),
-                "exact": float(exact[0, k]),
-                "shot_floor": float(floor[0, k]),
-            }
-            for k, text in enumerate(texts)
-        ],
-    }
-
-
-def _show(document: dict[str, object]) -> None:
-    from rich.markup import escape
-
-    from qhw.report.tables import WholeTable
-
-    table = WholeTable(
-        title=f"{document['device']} ({document['snapshot'] or 'ideal'}), "
-        f"{document['mitigation']}, {document['total_shots']:,} shots, "
-        f"{document['two_qubit_gates']} two-qubit gates"
-    )
-    headings = ("observable", "value ± standard error", "exact", "shot floor")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "observable" else "right")
-    rows = document["observables"]
-    assert isinstance(rows, list)
-    for row in rows:
-        table.add_row(
-            escape(row["observable"]),
-            f"{row['value']:z.4f} ± {row['standard_error']:.4f}",
-            f"{row['exact']:z.4f}",
-            f"{row['shot_floor']:.4f}",
-        )
-    out.print(table, crop=False)
+def _command_line(file: Path, settings: ExpectSettings, budget: str | None, project: str) -> str:
+    words = ["qhw", "expect", str(file)]
+    for text in settings.observables:
+        words += ["--observable", text]
+    for name in ("device", "mitigation", "shots", "seed"):
+        words += [f"--{name}", str(getattr(settings, name))]
+    if budget is not None:
+        words += ["--budget", budget]
+    if project != _PROJECT:
+        words += ["--project", project]
+    return shlex.join(words)

@@ -160,12 +160,12 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
 def cancel(run: RunName, as_json: Json = False) -> None:
     """Ask the vendor to cancel what has not run yet; what has run stays paid and is kept."""
     from qhw.cli.job_lines import states_line
-    from qhw.cli.vendor_run import VendorRun
+    from qhw.cli.take_up import taken_up
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.work import reconcile, request_cancel
 
     with Ledger.open() as ledger, steps() as tell:
-        job = VendorRun.of(ledger, run)
+        job = taken_up(ledger, run)
         if request_cancel(ledger, job.id):
             tell("asking the vendor")
             vendor = job.backend.vendor
@@ -213,23 +213,23 @@ def _take_up(
     name: str, folder: Path, *, as_json: bool, timeout_s: float | None, follow: bool
 ) -> None:
     from qhw.cli.job_lines import states_line
-    from qhw.cli.vendor_run import VendorRun
+    from qhw.cli.take_up import taken_up
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.work import reconcile as bring_up_to_date
 
     with Ledger.open() as ledger:
         with steps() as tell:
-            job = VendorRun.of(ledger, name)
+            job = taken_up(ledger, name)
             if follow:
-                comparison = job.wait(tell, timeout_s)
+                found = job.wait(tell, timeout_s)
             else:
                 vendor = job.backend.vendor
                 bring_up_to_date(
                     ledger, lambda _: vendor(), run_id=job.id, patience=job.config.patience
                 )
-                comparison = job.resume(tell)
-        if comparison is not None:
-            job.report(comparison, folder, as_json=as_json)
+                found = job.resume(tell)
+        if found is not None:
+            job.report(found, folder, as_json=as_json)
         elif as_json:
             emit_json({"run": job.id, "finished": False, "jobs": job.job_documents()})
         else:

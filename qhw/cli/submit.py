@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qhw.cli.compare import command_line, compare_command, write_run
-from qhw.cli.console import emit_json, err, out, steps
+from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import RUNS, Json, Out
 
 if TYPE_CHECKING:
     from qhw.analysis.quote import StageQuote
     from qhw.analysis.result import Settings
-    from qhw.cli.vendor_run import VendorRun
 
 _OWN = ("out_folder", "as_json")
 """Options of ``compare`` that are not settings of the run."""
+
+REHEARSED_PRICE = (
+    "Rehearsal: the vendor is simulated on this machine and charges nothing; prices are what the "
+    "device itself would cost"
+)
 
 Budget = Annotated[
     str | None,
@@ -135,21 +139,9 @@ def run(
             tell(f"submitted as {job.id}")
             comparison = job.wait(tell)
         except KeyboardInterrupt:
-            _say_what_goes_on(job)
+            job.say_what_goes_on()
             raise
     job.report(comparison, out_folder, as_json=as_json)
-
-
-def _say_what_goes_on(job: VendorRun) -> None:
-    """An interrupted wait stops nothing at the vendor: name the run that goes on, and is paid."""
-    if any(not record.state.final for record in job.jobs()):
-        paid = "" if job.rehearsal else " and is charged"
-        err.print(
-            f"interrupted, but {job.id} goes on at the vendor{paid}: `qhw jobs watch "
-            f"{job.id}` waits for it, `qhw jobs cancel {job.id}` stops it",
-            markup=False,
-            soft_wrap=True,
-        )
 
 
 def _settings(options: dict[str, Any]) -> Settings:

@@ -171,7 +171,8 @@ class LedgerBackend:
         with self.ledger.read() as connection:
             found = row_counts(connection, jobs)
         angles = np.concatenate([batch.angles for batch in batches])
-        if found.angles.shape != angles.shape or np.abs(found.angles - angles).max() > _SAME_ANGLES:
+        same = found.angles.shape == angles.shape
+        if not same or np.abs(found.angles - angles).max(initial=0.0) > _SAME_ANGLES:
             raise self._changed("angles")
         if found.shots != batches[0].shots:
             raise self._changed("shots")

@@ -61,6 +61,13 @@ def get_run(connection: Connection, run_id: str) -> RunRecord:
     return RunRecord.of(found[0])
 
 
+def runs_of(connection: Connection, task: str, backend: str) -> tuple[RunRecord, ...]:
+    """Every run of a task on a backend, newest first."""
+    rows = sa.select(run).where(run.c.task == task, run.c.backend == backend)
+    newest = rows.order_by(run.c.created.desc(), run.c.id.desc())
+    return tuple(RunRecord.of(row) for row in connection.execute(newest))
+
+
 def began_as_rehearsal(connection: Connection, run_id: str) -> bool | None:
     """Whether a run went to a vendor simulated on this machine; ``None`` before it is there."""
     told: bool | None = connection.scalar(sa.select(run.c.rehearsal).where(run.c.id == run_id))

@@ -7,7 +7,7 @@ in different measurement bases (:mod:`qhw.mitigation.bases`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from backends.base import Backend, CircuitBatch, run_batches
+from backends.base import Backend, BackendError, CircuitBatch, CompiledTemplate, run_batches
 from backends.checks import check_angles
 from backends.statevector import measured_probabilities
 from backends.vendor import VendorMitigated
@@ -36,6 +36,13 @@ from qhw.mitigation.program import (
 FloatArray = NDArray[np.float64]
 Counts = Mapping[str, NDArray[np.int64]]
 ObservableLike: TypeAlias = Observable | SparsePauliOp | Mapping[str, float] | str
+
+MAX_WIRES = 24
+"""Measured wires: counts and observables are arrays of every outcome, 128 MB at this width."""
+
+
+class NoCountsError(BackendError):
+    """A circuit failed at the vendor, so that an expectation value cannot be known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +72,8 @@ class Expectations:
             ``None`` for nothing.
         groups: measured; none where the vendor gives values only.
         total_shots: of everything, all rows, groups, calibration and training.
+        counts: ``(rows, 2**m)`` of every circuit, by label; none where the vendor gives no counts.
+        finished: when the counts were complete, UTC; ``None`` where there are none.
     """
 
     values: FloatArray
@@ -73,6 +82,8 @@ class Expectations:
     vendor: str | None
     groups: tuple[MeasuredGroup, ...]
     total_shots: int
+    counts: Counts = field(default_factory=dict)
+    finished: datetime | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +97,7 @@ class ExpectationProgram:
         programs: one a group.
         calibration: measured for all groups together, or none.
         rows: of angles, B.
+        compiled: the circuit, its measurement bases free.
         vendor: the vendor's own mitigation of the counts, ``None`` for none.
     """
 
@@ -95,6 +107,7 @@ class ExpectationProgram:
     programs: tuple[Program, ...]
     calibration: tuple[CircuitBatch, ...]
     rows: int
+    compiled: CompiledTemplate
     vendor: str | None = None
 
     @property
@@ -139,7 +152,10 @@ class ExpectationProgram:
         variance = np.zeros_like(values)
         for mitigated in found:
             values = values + mitigated.values
-            variance = variance + mitigated.standard_error**2
+            variance = variance + mitigated.own_error**2
+        if found:  # groups share the calibration: its errors add up, they do not average out
+            common = np.sum([m.common for m in found], axis=0)
+            variance = variance + (common**2).sum(axis=0)
         return Expectations(
             values=values,
             standard_error=np.sqrt(variance),
@@ -150,6 +166,8 @@ class ExpectationProgram:
                 for g, m in zip(self.groups, found, strict=True)
             ),
             total_shots=self.total_shots,
+            counts={b.label: counts[b.label] for b in self.batches},
+            finished=finished,
         )
 
     def _calibrated(self, counts: Counts, finished: datetime | None) -> tuple[Program, ...]:
@@ -222,11 +240,19 @@ def run_expectation(program: ExpectationProgram, *, seed: int) -> Expectations:
 
     Raises:
         BackendError: the backend refuses.
+        NoCountsError: a circuit has no counts.
     """
     batches = program.batches
     if not batches:
         return program.combine({})
-    results = run_batches(program.programs[0].context.backend, batches, seed=seed)
+    backend = program.programs[0].context.backend
+    results = run_batches(backend, batches, seed=seed)
+    for batch, result in zip(batches, results, strict=True):
+        for row, words in sorted(result.row_errors.items())[:1]:
+            raise NoCountsError(
+                f"Backend `{backend.name}` must give counts of every circuit of an expectation "
+                f"value, but {batch.label}, circuit {row}, has none: {words}"
+            )
     counts = {b.label: r.counts for b, r in zip(batches, results, strict=True)}
     return program.combine(counts, finished=max(r.finished for r in results))
 
@@ -243,31 +269,76 @@ def build_expectation(
     calibration: ReadoutCalibration | None = None,
     label: str = "expectation",
 ) -> ExpectationProgram:
-    """Everything :func:`estimate_observables` runs; nothing is run yet.
-
-    Shots are divided among groups in proportion to the noise of one shot of each, by which the
-    total variance is least (in the maximally mixed state, which noisy circuits tend to).
-    """
+    """Everything :func:`estimate_observables` runs; nothing is run yet."""
     techniques = Pipeline.parse(pipeline) if isinstance(pipeline, str) else pipeline
     techniques.check("expectation")
     turned = with_free_basis(circuit)
     turned.name = label
     wanted = read_observables(observables, turned.num_clbits)
-    groups = group_terms(wanted)
-    compiled = backend.compile(turned, seed=seed)
+    _check_width(wanted)
+    return plan_expectation(
+        backend,
+        backend.compile(turned, seed=seed),
+        angles,
+        wanted,
+        pipeline=techniques,
+        shots=shots,
+        seed=seed,
+        calibration=calibration,
+        label=label,
+    )
+
+
+def plan_expectation(
+    backend: Backend,
+    compiled: CompiledTemplate,
+    angles: ArrayLike,
+    observables: Sequence[Observable],
+    *,
+    pipeline: Pipeline,
+    shots: int,
+    seed: int,
+    calibration: ReadoutCalibration | None = None,
+    label: str = "expectation",
+    moment: datetime | None = None,
+) -> ExpectationProgram:
+    """:func:`build_expectation` of a circuit that is compiled already.
+
+    Shots are divided among groups in proportion to the noise of one shot of each, by which the
+    total variance is least (in the maximally mixed state, which noisy circuits tend to).
+
+    Args:
+        backend: where it will run.
+        compiled: from :func:`~qhw.mitigation.bases.with_free_basis`.
+        angles: ``(B, P)`` radians.
+        observables: wanted.
+        pipeline: techniques.
+        shots: for each row on average, everything counted.
+        seed: of random choices.
+        calibration: measured readout to use.
+        label: first part of every circuit's label.
+        moment: to which a calibration's age is counted, by default now: a run taken up again
+            counts to its beginning.
+
+    Raises:
+        ValueError: no rows, or observables too wide.
+        MitigationError: pipeline, shots, circuit, device and calibration do not go together.
+    """
+    _check_width(observables)
+    groups = group_terms(observables)
     variants = [in_basis(compiled, group.basis) for group in groups]
-    x = check_angles(in_basis(compiled, "Z" * turned.num_clbits), angles)
+    x = check_angles(in_basis(compiled, "Z" * compiled.n_measured), angles)
     if not len(x):
         raise ValueError("Argument `angles` must have at least one row, but has none")
     first: tuple[CircuitBatch, ...] = ()
     parts: tuple[int, ...] = ()
     if groups:
         context = Context(backend, seed, len(x), None, calibration)
-        first, left = calibration_batch(techniques, compiled, context, shots, label)
+        first, left = calibration_batch(pipeline, compiled, context, shots, label)
         parts = split_shots(left, [g.spread for g in groups], "the measurement bases")
     programs = tuple(
         build_program(
-            techniques,
+            pipeline,
             backend,
             variant,
             x,
@@ -277,11 +348,23 @@ def build_expectation(
             features=group.features,
             calibration=calibration,
             calibrate=False,
+            moment=moment,
         )
         for group, variant, part in zip(groups, variants, parts, strict=True)
     )
     vendor = backend.vendor_mitigation if isinstance(backend, VendorMitigated) else None
-    return ExpectationProgram(techniques, wanted, groups, programs, first, len(x), vendor)
+    return ExpectationProgram(
+        pipeline, tuple(observables), groups, programs, first, len(x), compiled, vendor
+    )
+
+
+def _check_width(observables: Sequence[Observable]) -> None:
+    for observable in observables:
+        if observable.n_wires > MAX_WIRES:
+            raise ValueError(
+                f"Argument `observables` must act on at most {MAX_WIRES} measured wires (every "
+                f"outcome is counted), but the circuit measures {observable.n_wires}"
+            )
 
 
 def read_observables(

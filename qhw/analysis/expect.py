@@ -1,0 +1,236 @@
+"""Expectation values of one circuit file on any device: plan, price, result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import numpy as np
+from qiskit import QuantumCircuit
+
+from backends.base import Backend, CompiledTemplate, CostEstimate
+from backends.exact import MAX_QUBITS
+from backends.vendor import VendorBackend
+from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
+from qhw.analysis.provenance import versions
+from qhw.jobs.intent import PlannedJob, plan_batches
+from qhw.mitigation.bases import as_measured, with_free_basis
+from qhw.mitigation.expectation import (
+    ExpectationProgram,
+    Expectations,
+    plan_expectation,
+    read_observables,
+)
+from qhw.mitigation.observables import Observable
+from qhw.mitigation.pipeline import Pipeline
+
+LABEL = "expectation"
+"""First part of every circuit's label, and the circuit's name in the ledger."""
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A result and all it was made of.
+
+    Attributes:
+        result: for people and files.
+        program: what ran.
+        found: its counts, fits and values.
+    """
+
+    result: ExpectResult
+    program: ExpectationProgram
+    found: Expectations
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectQuote:
+    """Vendor jobs of a program, checked and priced.
+
+    Attributes:
+        program: what they run.
+        jobs: in the order they are sent.
+    """
+
+    program: ExpectationProgram
+    jobs: tuple[PlannedJob, ...]
+
+    @property
+    def micro(self) -> int:
+        """Price, millionths of a dollar."""
+        return sum(job.micro for job in self.jobs)
+
+    @property
+    def reserve_micro(self) -> int:
+        """The most the vendor may charge, millionths of a dollar."""
+        return sum(job.reserve_micro for job in self.jobs)
+
+    @property
+    def executions(self) -> int:
+        """Bound circuits."""
+        return sum(len(job.submission.angles) for job in self.jobs)
+
+
+def check_settings(settings: ExpectSettings, circuit: QuantumCircuit) -> None:
+    """Refuse what can be known before anything is compiled.
+
+    Raises:
+        ValueError: observables that do not fit the circuit.
+        MitigationError: a pipeline that gives no expectation values.
+        BackendError: measurements that are not last.
+    """
+    Pipeline.parse(settings.mitigation).check("expectation")
+    read_observables(_observables(settings), as_measured(circuit).num_clbits)
+
+
+def compile_circuit(
+    settings: ExpectSettings, backend: Backend | VendorBackend, circuit: QuantumCircuit
+) -> CompiledTemplate:
+    """Compile with the measurement bases free.
+
+    Raises:
+        BackendError: the circuit does not fit the device.
+    """
+    turned = with_free_basis(circuit)
+    turned.name = LABEL
+    return backend.compile(turned, seed=settings.seed)
+
+
+def plan(
+    settings: ExpectSettings,
+    backend: Backend,
+    compiled: CompiledTemplate,
+    moment: datetime | None = None,
+) -> ExpectationProgram:
+    """Everything that runs.
+
+    Args:
+        settings: what is wanted.
+        backend: where it will run.
+        compiled: from :func:`compile_circuit`.
+        moment: to which ages of calibrations are counted, by default now.
+
+    Raises:
+        MitigationError: pipeline, shots, circuit and device do not go together.
+    """
+    return plan_expectation(
+        backend,
+        compiled,
+        np.empty((1, 0)),
+        _observables(settings),
+        pipeline=Pipeline.parse(settings.mitigation),
+        shots=settings.shots,
+        seed=settings.seed,
+        label=LABEL,
+        moment=moment,
+    )
+
+
+def quote_expectation(
+    settings: ExpectSettings, vendor: VendorBackend, compiled: CompiledTemplate
+) -> ExpectQuote:
+    """Check and price what would be sent; nothing is sent.
+
+    Raises:
+        ValueError: nothing to measure.
+        MitigationError: as :func:`plan`.
+        BackendError: the device would refuse it, or its price is unknown.
+    """
+    # circuits are built for a device's name; nothing runs on it here
+    program = plan(settings, cast(Backend, vendor), compiled)
+    if not program.batches:
+        raise ValueError(
+            "Argument `observables` must have something to measure on a device that takes jobs, "
+            "but all are multiples of the identity"
+        )
+    jobs = plan_batches(vendor, program.batches).values()
+    return ExpectQuote(program, tuple(job for planned in jobs for job in planned))
+
+
+def simulator_cost(backend: Backend, program: ExpectationProgram) -> ExpectCost:
+    """What a simulator takes for a program."""
+    costs = [
+        backend.estimate(b.compiled, circuits=len(b.angles), shots=b.shots) for b in program.batches
+    ]
+    basis = costs[0].basis if costs else "nothing was measured"
+    return ExpectCost(usd=sum(cost.usd for cost in costs), qpu_seconds=None, basis=basis)
+
+
+def paid_cost(cost: CostEstimate) -> ExpectCost:
+    """What the ledger knows of a run's cost."""
+    return ExpectCost(usd=cost.usd, qpu_seconds=cost.qpu_seconds, basis=cost.basis)
+
+
+def result_of(
+    settings: ExpectSettings,
+    program: ExpectationProgram,
+    found: Expectations,
+    *,
+    cost: ExpectCost,
+    command: str,
+    run: str | None = None,
+    rehearsal: bool = False,
+) -> Measured:
+    """Values beside the exact ones, with where and how they were measured.
+
+    Args:
+        settings: what was asked for.
+        program: what ran.
+        found: what came of it; one row.
+        cost: of everything.
+        command: that gives this result.
+        run: in the ledger.
+        rehearsal: the vendor was a server on this machine.
+    """
+    snapshot = program.compiled.snapshot
+    taken = None if snapshot is None else snapshot.taken
+    age = None
+    if taken is not None and found.finished is not None:
+        age = round((found.finished - taken).total_seconds() / _DAY_S, 2)
+    circuits = [p.compiled.two_qubit_gates for p in program.programs]
+    result = ExpectResult(
+        run=run,
+        settings=settings,
+        device=settings.device,
+        snapshot=None if snapshot is None else f"{snapshot.name}@{snapshot.taken:%Y-%m-%d}",
+        snapshot_taken=taken,
+        snapshot_age_days=age,
+        measured=found.finished,
+        mitigation=found.pipeline,
+        vendor_mitigation=found.vendor,
+        circuits=len(program.batches),
+        bases=tuple(group.basis for group in program.groups),
+        two_qubit_gates=max(circuits, default=0),
+        total_shots=found.total_shots,
+        cost=cost,
+        rehearsal=rehearsal,
+        observables=_values(settings.observables, program, found),
+        command=command,
+        versions=versions(),
+    )
+    return Measured(result, program, found)
+
+
+def _values(
+    texts: Sequence[str], program: ExpectationProgram, found: Expectations
+) -> tuple[ObservableValue, ...]:
+    small = program.compiled.circuit.num_qubits <= MAX_QUBITS
+    exact, floor = program.exact() if small else (None, None)
+    return tuple(
+        ObservableValue(
+            observable=text,
+            value=float(found.values[0, k]),
+            standard_error=float(found.standard_error[0, k]),
+            exact=None if exact is None else float(exact[0, k]),
+            shot_floor=None if floor is None else float(floor[0, k]),
+            uniform=program.observables[k].constant,
+        )
+        for k, text in enumerate(texts)
+    )
+
+
+def _observables(settings: ExpectSettings) -> list[Observable]:
+    return [Observable.parse(text) for text in settings.observables]

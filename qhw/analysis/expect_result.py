@@ -1,0 +1,144 @@
+"""What `qhw expect` was asked and found, as frozen, versioned JSON; the same on every device."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from calibration.parts import Frozen, Utc
+from qhw.analysis.result import Count, ResultError
+
+SCHEMA_VERSION = 1
+"""Version written by this code; every version up to it is read."""
+
+
+class ExpectSettings(Frozen):
+    """What was asked for; equal settings are the same run on a paid device.
+
+    Attributes:
+        task: that this is an expectation value, beside the tasks of a comparison.
+        circuit: name of the file.
+        circuit_sha256: of the file's bytes.
+        observables: Pauli sums as given.
+        device: backend name.
+        mitigation: pipeline, as this version writes it.
+        shots: everything counted.
+        seed: of everything random.
+    """
+
+    task: Literal["expect"] = "expect"
+    circuit: str
+    circuit_sha256: str
+    observables: Annotated[tuple[str, ...], Field(min_length=1)]
+    device: str
+    mitigation: str
+    shots: Annotated[int, Field(ge=1)]
+    seed: Count = 0
+
+
+class ObservableValue(Frozen):
+    """One observable.
+
+    Attributes:
+        observable: as given.
+        value: from the device.
+        standard_error: of shot noise and fits.
+        exact: of the circuit without noise; ``None`` where it is too wide for a statevector.
+        shot_floor: deviation that as many shots have without noise; ``None`` likewise.
+        uniform: of the maximally mixed state, where noise leads to and no QPU is needed.
+    """
+
+    observable: str
+    value: float
+    standard_error: float
+    exact: float | None
+    shot_floor: float | None
+    uniform: float
+
+
+class ExpectCost(Frozen):
+    """Of everything that ran; in a rehearsal what it would have been.
+
+    Attributes:
+        usd: US dollars.
+        qpu_seconds: device time, where billed by time.
+        basis: how the cost was computed.
+    """
+
+    usd: float
+    qpu_seconds: float | None
+    basis: str
+
+
+class ExpectResult(Frozen):
+    """Everything `qhw expect` found.
+
+    Attributes:
+        run: in the ledger; ``None`` on a simulator.
+        settings: what was asked for.
+        device: backend name.
+        snapshot: calibration compiled against, name and day; ``None`` on an ideal device.
+        snapshot_taken: when it was measured.
+        snapshot_age_days: how old it was when the counts were complete.
+        measured: when the counts were complete; ``None`` where nothing had to be measured.
+        mitigation: pipeline.
+        vendor_mitigation: the vendor's own, in words.
+        circuits: different ones, calibration and training included.
+        bases: measured, X, Y or Z for every wire, wire 0 leftmost.
+        two_qubit_gates: of the circuit, compiled.
+        total_shots: of everything.
+        cost: of everything.
+        rehearsal: the vendor was a server on this machine: counts are simulated.
+        observables: values beside the exact ones.
+        command: that gives this result.
+        versions: of what decides the numbers.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    run: str | None
+    settings: ExpectSettings
+    device: str
+    snapshot: str | None
+    snapshot_taken: Utc | None
+    snapshot_age_days: float | None
+    measured: Utc | None
+    mitigation: str
+    vendor_mitigation: str | None
+    circuits: Count
+    bases: tuple[str, ...]
+    two_qubit_gates: Count
+    total_shots: Count
+    cost: ExpectCost
+    rehearsal: bool
+    observables: tuple[ObservableValue, ...]
+    command: str
+    versions: dict[str, str]
+
+    def to_json(self) -> str:
+        """JSON text."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str = "result") -> ExpectResult:
+        """Read what :meth:`to_json` wrote, in this or an earlier version.
+
+        Raises:
+            ResultError: not JSON, another version, or a value out of place.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise ResultError(f"{where} must be JSON, but: {error}") from error
+        version = data.get("schema_version") if isinstance(data, dict) else None
+        if version not in range(1, SCHEMA_VERSION + 1):
+            raise ResultError(
+                f"{where} must have schema_version {SCHEMA_VERSION} or earlier, but has {version!r}"
+            )
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ResultError(f"{where}: `{place}`: {first['msg']}") from error

@@ -1,0 +1,65 @@
+"""Expectation values and their prices, printed and written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from qhw.analysis.expect import ExpectQuote, Measured
+from qhw.cli.console import emit_json, out
+from qhw.jobs.money import show_money
+from qhw.report.expectation import expectation_lines, expectation_table, write_expectation
+from qhw.report.runfolder import run_folder
+
+
+def tell_expectation(found: Measured, folder: Path | None, name: str, *, as_json: bool) -> None:
+    """Write ``DIR/<name>/`` where a folder is given, and print.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    written: Path | None = None
+    if folder is not None:
+        with run_folder(folder, name) as run:
+            write_expectation(found, run.staging)
+        written = run.final
+    if as_json:
+        place = None if written is None else str(written)
+        emit_json({**json.loads(found.result.to_json()), "folder": place})
+        return
+    out.print(expectation_table(found.result), crop=False)
+    for line in expectation_lines(found.result):
+        out.print(line, markup=False, soft_wrap=True)
+    if written is not None:
+        out.print(f"written: {written}", markup=False, soft_wrap=True)
+
+
+def quote_line(quote: ExpectQuote) -> str:
+    """The estimate for people."""
+    basis = quote.jobs[0].cost.basis
+    return (
+        f"estimate: {show_money(quote.micro)}, {len(quote.jobs)} jobs, {quote.executions} circuits "
+        f"of {quote.program.compiled.two_qubit_gates} two-qubit gates"
+        f"{'' if quote.program.pipeline.circuits == 1 else ' and more'}, "
+        f"{quote.program.total_shots:,} shots in all; budgets must hold "
+        f"{show_money(quote.reserve_micro)}, the most it may cost; {basis}"
+    )
+
+
+def quote_document(quote: ExpectQuote, *, rehearsal: bool) -> dict[str, object]:
+    """The estimate for JSON, money in US dollars."""
+    program = quote.program
+    return {
+        "rehearsal": rehearsal,
+        "usd": quote.micro / 1e6,
+        "most_usd": quote.reserve_micro / 1e6,
+        "jobs": len(quote.jobs),
+        "circuits": quote.executions,
+        "bases": [group.basis for group in program.groups],
+        "total_shots": program.total_shots,
+        "two_qubit_gates": program.compiled.two_qubit_gates,
+        "mitigation": str(program.pipeline),
+        "needs": list(program.pipeline.needs),
+        "qpu_seconds": [job.cost.qpu_seconds for job in quote.jobs],
+        "basis": quote.jobs[0].cost.basis,
+    }

@@ -1,0 +1,23 @@
+"""A run of the ledger as what it computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qhw.cli.expect_run import ExpectRun
+from qhw.cli.paid_run import PaidRun
+from qhw.cli.vendor_run import VendorRun
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.queries import get_run
+
+
+def taken_up(ledger: Ledger, name: str) -> PaidRun[Any, Any]:
+    """The run of that name, ready to go on.
+
+    Raises:
+        UnknownRunError: no such run.
+    """
+    with ledger.read() as connection:
+        record = get_run(connection, name)
+    kind: type[PaidRun[Any, Any]] = ExpectRun if record.task == "expect" else VendorRun
+    return kind.of(ledger, record.id)

@@ -1,0 +1,73 @@
+"""What ``qhw expect`` found, on a terminal and in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.markup import escape
+
+from backends.export import to_openqasm3, to_qpy_bytes
+from qhw.analysis.expect import Measured
+from qhw.analysis.expect_result import ExpectResult
+from qhw.analysis.result import REHEARSAL
+from qhw.report.format import number
+from qhw.report.tables import WholeTable
+
+_TOO_WIDE = "too wide"
+
+
+def expectation_table(result: ExpectResult) -> WholeTable:
+    """Values beside the exact ones."""
+    table = WholeTable(
+        title=f"{result.device} ({result.snapshot or 'ideal'}), {result.mitigation}, "
+        f"{result.total_shots:,} shots, {result.two_qubit_gates} two-qubit gates"
+    )
+    headings = ("observable", "value ± standard error", "exact", "shot floor", "uniform")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "observable" else "right")
+    for row in result.observables:
+        table.add_row(
+            escape(row.observable),
+            f"{row.value:z.4f} ± {row.standard_error:.4f}",
+            _TOO_WIDE if row.exact is None else f"{row.exact:z.4f}",
+            _TOO_WIDE if row.shot_floor is None else f"{row.shot_floor:.4f}",
+            f"{row.uniform:z.4f}",
+        )
+    return table
+
+
+def expectation_lines(result: ExpectResult) -> list[str]:
+    """What must be known of the values beside the table; nothing on an ideal simulator."""
+    lines = [REHEARSAL] if result.rehearsal else []
+    if result.vendor_mitigation is not None:
+        lines.append(f"the vendor's own mitigation: {result.vendor_mitigation}")
+    if result.snapshot_age_days is not None:
+        lines.append(
+            f"snapshot {result.snapshot}: {number(result.snapshot_age_days)} days old when measured"
+        )
+    if result.run is not None:
+        words = "would have cost" if result.rehearsal else "cost"
+        lines.append(
+            f"{result.circuits} circuits, {words} ${result.cost.usd:.2f}; {result.cost.basis}"
+        )
+    return lines
+
+
+def write_expectation(found: Measured, folder: Path) -> None:
+    """Write result, raw counts by circuit, the compiled circuit and its calibration.
+
+    Args:
+        found: what came of it.
+        folder: existing folder.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / "result.json").write_text(found.result.to_json(), encoding="utf-8")
+    compiled = found.program.compiled
+    (folder / "circuit.qpy").write_bytes(to_qpy_bytes(compiled))
+    (folder / "circuit.qasm").write_text(to_openqasm3(compiled), encoding="utf-8")
+    if compiled.snapshot is not None:
+        (folder / "snapshot.json").write_text(compiled.snapshot.to_json(), encoding="utf-8")
+    np.savez_compressed(folder / "counts.npz", allow_pickle=False, **found.found.counts)
