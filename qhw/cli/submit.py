@@ -26,6 +26,11 @@ REHEARSED_PRICE = (
     "device itself would cost"
 )
 
+REHEARSED_PRICE = (
+    "Rehearsal: the vendor is simulated on this machine and charges nothing; prices are what the "
+    "device itself would cost"
+)
+
 Budget = Annotated[
     str | None,
     typer.Option("--budget", metavar="AMOUNT", help="Most this run may cost, such as 20usd."),
@@ -60,14 +65,17 @@ def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
 def estimate(settings: Any, as_json: Json = False) -> None:
     """Price a run before it is made: every vendor job, checked against the device's limits."""
     from backends.registry import get_vendor
+    from backends.vendor import is_rehearsal
     from qhw.analysis.quote import quote
 
+    vendor = get_vendor(settings.device)
+    rehearsal = is_rehearsal(vendor)
     with steps() as tell:
-        stages = quote(settings, get_vendor(settings.device), tell)
+        stages = quote(settings, vendor, tell)
     if as_json:
-        emit_json(_quote_document(stages))
+        emit_json(_quote_document(stages, rehearsal=rehearsal))
         return
-    _print_quote(stages)
+    _print_quote(stages, rehearsal=rehearsal)
 
 
 @takes_settings
@@ -97,15 +105,16 @@ def submit(
         else:
             job.start(tell)
     if dry_run:
-        document = {"payloads": [str(path) for path in written], **_quote_document(stages)}
+        priced = _quote_document(stages, rehearsal=job.rehearsal)
         if as_json:
-            emit_json(document)
+            emit_json({"payloads": [str(path) for path in written], **priced})
             return
-        _print_quote(stages)
+        _print_quote(stages, rehearsal=job.rehearsal)
         out.print(f"nothing sent; payloads: {', '.join(map(str, written))}", soft_wrap=True)
         return
     if as_json:
-        emit_json({"run": job.id, "jobs": job.job_documents()})
+        jobs = job.job_documents()
+        emit_json({"run": job.id, "rehearsal": job.rehearsal, "jobs": jobs})
         return
     if job.rehearsal:
         out.print(REHEARSAL, markup=False)
@@ -159,8 +168,9 @@ def _settings(options: dict[str, Any]) -> Settings:
     )
 
 
-def _quote_document(stages: tuple[StageQuote, ...]) -> dict[str, object]:
+def _quote_document(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> dict[str, object]:
     return {
+        "rehearsal": rehearsal,
         "usd": sum(stage.micro for stage in stages) / 1e6,
         "most_usd": sum(stage.reserve_micro for stage in stages) / 1e6,
         "stages": [
@@ -196,9 +206,11 @@ def _mitigation_document(stage: StageQuote) -> dict[str, object] | None:
     }
 
 
-def _print_quote(stages: tuple[StageQuote, ...]) -> None:
+def _print_quote(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> None:
     from qhw.jobs.money import show_money
 
+    if rehearsal:
+        out.print(REHEARSED_PRICE, markup=False, soft_wrap=True)
     for stage in stages:
         shots = stage.jobs[0].submission.shots
         each = f"{shots} shots each" if stage.plan is None else f"{stage.total_shots} shots in all"

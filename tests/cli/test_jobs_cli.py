@@ -75,7 +75,7 @@ def test_fetching_again_gives_the_same_result(small_model: Path, tmp_path: Path)
 def test_estimate_and_dry_run_leave_no_trace(small_model: Path, tmp_path: Path) -> None:
     priced = document("estimate", *options(small_model, "reconstruct"))
     assert [stage["role"] for stage in priced["stages"]] == ["encoder", "decoder"]
-    assert priced["usd"] == 0
+    assert priced["usd"] == 0 and priced["rehearsal"] is False
     dry = document("submit", *options(small_model), "--dry-run", "--out", tmp_path / "runs")
     assert [Path(payload).read_bytes() for payload in dry["payloads"]] == [b""]  # posts nothing
     assert document("jobs", "list")["jobs"] == []

@@ -15,6 +15,7 @@ from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API, IBMPlatform
 from backends.loopback.server import LoopbackServer
 from qhw.analysis.result import REHEARSAL, ComparisonResult
+from qhw.cli.submit import REHEARSED_PRICE
 from tests.cli.test_jobs_cli import document, qhw, refused
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.usefixtures("own_home")]
@@ -64,6 +65,10 @@ def test_a_rehearsal_says_so_everywhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     platform, server = ibm
+    for command in (("estimate",), ("submit", "--dry-run", "--out", tmp_path / "dry")):
+        priced = (*command, *given("ibm:ibm_boston"))
+        assert document(*priced)["rehearsal"] is True
+        assert qhw(*priced).stdout.startswith(REHEARSED_PRICE)
     done = document("run", *given("ibm:ibm_boston"), "--budget", "20usd", "--out", tmp_path / "a")
     assert done["rehearsal"] is True and done["schema_version"] == 2
     # the ledger remembers it where the environment no longer leads to the simulated vendor
@@ -107,6 +112,7 @@ def test_submit_cancel_and_show(ibm: tuple[IBMPlatform, LoopbackServer], given: 
     platform.queue.hold()
     sent = document("submit", *given("ibm:ibm_boston"), "--budget", "20usd")
     (job,), run = sent["jobs"], sent["run"]
+    assert sent["rehearsal"] is True
     assert job["charged_usd"] is None and job["reserved_usd"] == job["most_usd"] > 0
     assert re.search(r"up to [\d.]+ usd", qhw("jobs", "list").stdout)
     (job,) = document("jobs", "cancel", run)["jobs"]
