@@ -53,6 +53,10 @@ class QubitReadout(Frozen):
         """``(2, 2)``, element ``[read, prepared]``."""
         return np.array([[1 - self.p10, self.p01], [self.p10, 1 - self.p01]])
 
+    def errors(self) -> FloatArray:
+        """``(2, 2)``, standard error of each element of :meth:`matrix`."""
+        return np.array([[self.p10_error, self.p01_error]] * 2)
+
 
 class PairReadout(Frozen):
     """How two qubits are misread together.

@@ -107,8 +107,11 @@ class MitigatedRun:
 
     @property
     def effective_shots(self) -> int:
-        """Raw shots whose frequencies would be as noisy as the mitigated ones."""
-        return equivalent_shots(self.probabilities, self.mitigated.standard_error)
+        """Raw shots whose frequencies would be as noisy as the mitigated ones.
+
+        The errors of a measured calibration, the same in all rows, are no noise of that kind.
+        """
+        return equivalent_shots(self.probabilities, self.mitigated.own_error)
 
     def facts(self) -> MitigationFacts:
         """For the result."""
@@ -131,7 +134,7 @@ class MitigatedRun:
         )
 
 
-def equivalent_shots(probabilities: FloatArray, standard_error: FloatArray) -> int:
+def equivalent_shots(probabilities: FloatArray, own_error: FloatArray) -> int:
     """Raw shots whose frequencies would be as noisy as mitigated ones, all rows together.
 
     The trace of a multinomial's covariance, ``(1 - sum p^2) / N``, set equal to that of the
@@ -139,9 +142,9 @@ def equivalent_shots(probabilities: FloatArray, standard_error: FloatArray) -> i
 
     Args:
         probabilities: ``(B, 2**m)`` mitigated distributions.
-        standard_error: ``(B, 2**m)`` before their projection.
+        own_error: ``(B, 2**m)`` of each row by itself, before their projection.
     """
-    variance = float((standard_error**2).sum())
+    variance = float((own_error**2).sum())
     spread = float((1.0 - (probabilities**2).sum(axis=1)).sum())
     return max(1, round(spread / max(variance, _LEAST_VARIANCE)))
 

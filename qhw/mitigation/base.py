@@ -9,11 +9,15 @@ An estimate holds *features*: linear functionals of the outcome distribution. Wh
 is wanted they are the ``2**m`` probabilities themselves; where expectation values are, one feature
 is one observable. Their variances follow from the multinomial law of counts and stay exact through
 every linear step.
+
+A measured readout calibration errs in the same sense in all circuits and rows it corrects. That
+part is no variance to be added up: it travels beside the values, one column a source of error, as
+what one standard deviation of the source changes in them, and is squared at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -58,10 +62,14 @@ class Estimate:
 
     Attributes:
         values: ``(B, K)``; relative frequencies of the ``2**m`` outcomes while ``shots`` is set.
-        variance: ``(B, K)``, of ``values``, from shot noise and whatever fits were made.
+        variance: ``(B, K)``, of ``values``, from shot noise and whatever fits were made; without
+            the common part.
         shots: behind each row while ``values`` are plain frequencies, 0 afterwards.
         record: intermediate results worth keeping, JSON values and arrays by name.
         measured: what the values are linear in, where that is known; their correlations follow.
+        common: ``(C, B, K)``, what one standard deviation of each of C independent errors of the
+            readout calibration changes in ``values``, to first order; C is 0 without a measured
+            calibration. Errors come in the same order in everything corrected with one calibration.
     """
 
     values: FloatArray
@@ -69,6 +77,11 @@ class Estimate:
     shots: int = 0
     record: dict[str, Any] = field(default_factory=dict)
     measured: Measured | None = None
+    common: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
+
+    def __post_init__(self) -> None:
+        if not len(self.common):
+            object.__setattr__(self, "common", np.zeros((0, *self.values.shape)))
 
     def noted(self, **entries: Any) -> Estimate:
         """The same with more to remember."""
@@ -90,6 +103,16 @@ class Estimate:
             joined = weights @ m.weights
             return linear_variance(m.frequencies, m.shots, joined, unbiased=unbiased)
         return np.asarray(self.variance @ (weights**2).T, dtype=np.float64)
+
+
+def weighted_sum(weights: Iterable[float], found: Sequence[Estimate]) -> Estimate:
+    """Estimates times fixed weights, added up; independent but for their common errors."""
+    parts = list(zip(weights, found, strict=True))
+    return Estimate(
+        np.asarray(sum(w * r.values for w, r in parts)),
+        np.asarray(sum(w * w * r.variance for w, r in parts)),
+        common=np.asarray(sum(w * r.common for w, r in parts)),
+    )
 
 
 def frequencies(counts: NDArray[np.int64]) -> Estimate:

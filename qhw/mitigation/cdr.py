@@ -162,7 +162,7 @@ class RegressionStep:
                 less than the noise of this many shots a circuit.
         """
         ideal = Estimate(self.exact, linear_variance(self.exact, shots, None), shots)
-        known, variance = _centred(ideal, context)
+        known, variance, _ = _centred(ideal, context)
         spread = float((known**2).sum())
         if spread < _MIN_SPREAD:
             raise MitigationError(
@@ -180,18 +180,20 @@ class RegressionStep:
 
         The error bars hold shot noise, values taken as uncorrelated unless they are plain
         frequencies; the slopes' uncertainty, which errs in the same sense in every row; and how
-        far the training values were from sharing a slope.
+        far the training values were from sharing a slope. An error of the readout calibration moves
+        data and training values alike, so that the slopes make up for part of it.
         """
         groups = self._groups(context)
         training = [_centred(r, context) for r in results[1:]]
         learnt = learn_slopes(
-            np.concatenate([values for values, _ in training]),
-            np.concatenate([variance for _, variance in training]),
+            np.concatenate([values for values, _, _ in training]),
+            np.concatenate([variance for _, variance, _ in training]),
             _centred(Estimate(self.exact, np.zeros_like(self.exact), 1), context)[0],
             groups,
+            np.concatenate([common for _, _, common in training], axis=1),
         )
         enlarged = _expectations if context.features is not None else _distributions
-        values, variance = enlarged(results[0], context, learnt, groups)
+        found = enlarged(results[0], context, learnt, groups)
         record = {
             "map": self.map,
             "slopes": learnt.values[1:].tolist(),
@@ -199,7 +201,7 @@ class RegressionStep:
             "misfit": np.sqrt(learnt.misfit)[1:].tolist(),
             "exact": self.exact,
         }
-        return Estimate(values, variance).noted(cdr=record)
+        return found.noted(cdr=record)
 
     def _groups(self, context: Context) -> NDArray[np.int64]:
         """Number of the slope of every value; 0 for the parity of no wire, which is always 1."""
@@ -208,38 +210,49 @@ class RegressionStep:
         return sizes if self.map == "weights" else np.minimum(sizes, 1)
 
 
-def _centred(estimate: Estimate, context: Context) -> tuple[FloatArray, FloatArray]:
-    """Parities, or expectation values less those of the mixed state, and their variances.
+def _centred(estimate: Estimate, context: Context) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Parities, or expectation values less those of the mixed state; variances, common errors.
 
     The variances are to be taken out of squares, where an error bar's safety would be an error.
     """
     features = context.features
     if features is not None:
         weights = features if estimate.shots else np.eye(len(features))
-        values = context.wanted(estimate).values - context.mixed(features.shape[1])
-        return values, estimate.variance_of(weights, unbiased=True)
+        wanted = context.wanted(estimate)
+        values = wanted.values - context.mixed(features.shape[1])
+        return values, estimate.variance_of(weights, unbiased=True), wanted.common
     values = parities(estimate.values)
     variance = estimate.variance_of(parities(np.eye(values.shape[1])), unbiased=True)
     some = wires_in(values.shape[1]) > 0
-    return values * some, variance * some
+    return values * some, variance * some, parities(estimate.common) * some
 
 
 def _expectations(
     data: Estimate, context: Context, learnt: Slopes, groups: NDArray[np.int64]
-) -> tuple[FloatArray, FloatArray]:
-    x, gains = _centred(data, context)[0], learnt.values[groups]
+) -> Estimate:
+    x, _, moved = _centred(data, context)
+    gains = learnt.values[groups]
     spread = np.diag(learnt.covariance)[groups] + learnt.misfit[groups] * gains**2
     mixed = context.mixed(data.values.shape[1])
-    return mixed + gains * x, gains**2 * context.wanted(data).variance + x**2 * spread
+    variance = gains**2 * context.wanted(data).variance + x**2 * spread
+    return Estimate(mixed + gains * x, variance, common=_turned(x, moved, learnt, groups))
 
 
 def _distributions(
     data: Estimate, context: Context, learnt: Slopes, groups: NDArray[np.int64]
-) -> tuple[FloatArray, FloatArray]:
+) -> Estimate:
     del context
     x, gains = parities(data.values), learnt.values[groups]
     variance = data.variance_of(from_parities(gains * parities(np.eye(len(gains)))))
     parts = np.stack([from_parities(x * (groups == g)) for g in range(len(learnt.values))])
     spread = np.einsum("gbd,hbd,gh->bd", parts, parts, learnt.covariance)
     misfit = ((x * gains) ** 2 @ learnt.misfit[groups]) / x.shape[1] ** 2
-    return from_parities(x * gains), variance + spread + misfit[:, None]
+    common = from_parities(_turned(x, parities(data.common), learnt, groups))
+    return Estimate(from_parities(x * gains), variance + spread + misfit[:, None], common=common)
+
+
+def _turned(
+    x: FloatArray, moved: FloatArray, learnt: Slopes, groups: NDArray[np.int64]
+) -> FloatArray:
+    """Common errors ``(C, B, K)`` of values times slopes, those of the values being ``moved``."""
+    return moved * learnt.values[groups] + x * learnt.common[:, None, groups]

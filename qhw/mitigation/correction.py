@@ -23,7 +23,14 @@ from qhw.mitigation.base import (
 from qhw.mitigation.calibrate import measured_device_qubits
 from qhw.mitigation.ibu import unfolded_estimate
 from qhw.mitigation.m3 import m3_estimate, require_mthree
-from qhw.mitigation.readout import confusion_factors, inverse, joint
+from qhw.mitigation.readout import (
+    calibration_shifts,
+    common_errors,
+    confusion_factors,
+    inverse,
+    joint,
+    shifted,
+)
 
 Method = Literal["tensored", "m3", "ibu"]
 
@@ -105,22 +112,29 @@ class ReadoutStep:
     method: Method | None
 
     def combine(self, results: Sequence[Estimate], context: Context) -> Estimate:
-        """Features of the corrected distribution, a quasi-distribution save with ``ibu``."""
+        """Features of the corrected distribution, a quasi-distribution save with ``ibu``.
+
+        A calibration's own errors go into the common part of the estimate.
+        """
         batch, measured = self.batches[0], results[0]
         together = self.method in (None, "ibu")
         factors = confusion_factors(batch.compiled, context.calibration, pairs=together)
+        shifts = calibration_shifts(batch.compiled, context.calibration, factors)
         if self.method == "m3":
             singles = np.stack([factors[(w,)] for w in range(batch.compiled.n_measured)])
-            return m3_estimate(measured, singles, context.features)
+            return m3_estimate(measured, singles, context.features, shifts)
         if self.method == "ibu":
             rng = context.rng(f"{batch.label}/ibu")
-            return unfolded_estimate(measured, joint(factors), context.features, rng)
-        undo = inverse(factors)
-        weights = undo if context.features is None else context.features @ undo
+            others = [joint(shifted(factors, shift)) for shift in shifts]
+            return unfolded_estimate(measured, joint(factors), context.features, rng, others)
+        undo, wanted = inverse(factors), context.features
+        weights = undo if wanted is None else wanted @ undo
         values = measured.values @ weights.T
         variance = linear_variance(measured.values, measured.shots, weights)
         source = Measured(measured.values, measured.shots, weights)
-        return Estimate(values, variance, 0, measured.record, source)
+        common = common_errors(measured.values @ undo.T, factors, shifts)
+        common = common if wanted is None else common @ wanted.T
+        return Estimate(values, variance, 0, measured.record, source, common)
 
 
 def check_calibration(

@@ -9,6 +9,7 @@ npj Quantum Information 6, 84 (2020).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,14 +76,19 @@ def unfolded_estimate(
     confusion: FloatArray,
     features: FloatArray | None,
     rng: np.random.Generator,
+    others: Sequence[FloatArray] = (),
 ) -> Estimate:
     """Features of the unfolded distributions, error bars by a parametric bootstrap.
+
+    What the calibration's errors change is found by unfolding once more with each of them made:
+    a difference in place of a derivative, which the edge of the simplex does not have.
 
     Args:
         measured: plain frequencies ``(B, D)`` with their shots.
         confusion: ``(D, D)``, element ``[read, prepared]``.
         features: ``(K, D)``, ``None`` for the distribution itself.
         rng: of the bootstrap.
+        others: ``(D, D)`` each, the confusion with one of its independent errors made.
     """
     rows, d = measured.values.shape
     n = measured.shots
@@ -92,9 +98,14 @@ def unfolded_estimate(
     best = unfold(measured.values, confusion, tolerance=tolerance, start=smooth)
     drawn = rng.multinomial(n, smooth, size=(REPLICAS, rows)).reshape(-1, d) / n
     again = unfold(drawn, confusion, tolerance=tolerance, start=np.tile(smooth, (REPLICAS, 1)))
+    moved = [
+        unfold(measured.values, other, tolerance=tolerance, start=smooth).probabilities
+        for other in others
+    ]
     values, replicas = best.probabilities, again.probabilities
+    common: FloatArray = np.array([m - values for m in moved]).reshape(-1, rows, d)
     if features is not None:
-        values, replicas = values @ features.T, replicas @ features.T
+        values, replicas, common = (v @ features.T for v in (values, replicas, common))
     variance = replicas.reshape(REPLICAS, rows, -1).var(axis=0, ddof=1)
     record = {"iterations": best.iterations, "converged": best.converged}
-    return Estimate(values, variance, 0, measured.record).noted(ibu=record)
+    return Estimate(values, variance, 0, measured.record, common=common).noted(ibu=record)

@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 
 from backends.base import CircuitBatch
 from backends.rewrite import two_qubit_gates
-from qhw.mitigation.base import BOTH, Context, Estimate, MitigationError, Quantity, split_shots
+from qhw.mitigation.base import (
+    BOTH,
+    Context,
+    Estimate,
+    MitigationError,
+    Quantity,
+    split_shots,
+    weighted_sum,
+)
 from qhw.mitigation.zne import folded
 
 FloatArray = NDArray[np.float64]
@@ -106,9 +114,7 @@ class LayerwiseStep:
     def combine(self, results: Sequence[Estimate], context: Context) -> Estimate:
         """Values at no noise."""
         found = [context.wanted(r) for r in results]
-        values = np.tensordot(self.coefficients, [r.values for r in found], axes=1)
-        variance = np.tensordot(self.coefficients**2, [r.variance for r in found], axes=1)
-        estimate = Estimate(np.asarray(values, dtype=np.float64), np.asarray(variance, np.float64))
+        estimate = weighted_sum(self.coefficients, found)
         return estimate.noted(lre={"coefficients": self.coefficients.tolist()})
 
 

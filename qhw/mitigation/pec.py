@@ -22,7 +22,15 @@ from qiskit.circuit import Instruction
 
 from backends.base import CircuitBatch, CompiledTemplate
 from backends.rewrite import Pair, Placed, rewritten
-from qhw.mitigation.base import BOTH, Context, Estimate, MitigationError, Quantity, split_shots
+from qhw.mitigation.base import (
+    BOTH,
+    Context,
+    Estimate,
+    MitigationError,
+    Quantity,
+    split_shots,
+    weighted_sum,
+)
 from qhw.mitigation.pauli_noise import Inverse, inverses
 from qhw.mitigation.twirl import placed_paulis
 
@@ -121,7 +129,10 @@ class CancellationStep:
     gamma: float
 
     def combine(self, results: Sequence[Estimate], context: Context) -> Estimate:
-        """Weighted sum; the scatter of the samples holds their shot noise as well."""
+        """Weighted sum; the scatter of the samples holds their shot noise as well.
+
+        It does not hold the errors of a calibration, which all samples share.
+        """
         found = [context.wanted(r) for r in results]
         parts = np.array([w * r.values for w, r in zip(self.weights, found, strict=True)])
         variance = self.weights[0] ** 2 * found[0].variance
@@ -133,7 +144,9 @@ class CancellationStep:
             "gamma_squared": self.gamma**2,
             "weights": self.weights.tolist(),
         }
-        return Estimate(parts.sum(axis=0), np.asarray(variance)).noted(pec=record)
+        common = weighted_sum(self.weights, found).common
+        total = Estimate(parts.sum(axis=0), np.asarray(variance), common=common)
+        return total.noted(pec=record)
 
 
 def drawn_paulis(

@@ -40,7 +40,10 @@ class Mitigated:
     Attributes:
         pipeline: as text.
         values: ``(B, K)`` features wanted: quasi-probabilities, or expectation values.
-        standard_error: ``(B, K)`` of ``values``.
+        own_error: ``(B, K)`` standard error of ``values`` by each row's own shots and by fits.
+        common: ``(C, B, K)``, what one standard deviation of each of C independent errors of the
+            readout calibration changes in ``values``: it errs in all rows at once, and a mean over
+            rows has the mean of each of the C, not less. C is 0 without a measured calibration.
         probabilities: ``(B, 2**m)`` projected onto the simplex, once, at the end; ``None`` for
             expectation values.
         negative_mass: ``(B,)`` of the quasi-distributions; ``None`` likewise.
@@ -54,7 +57,8 @@ class Mitigated:
 
     pipeline: str
     values: FloatArray
-    standard_error: FloatArray
+    own_error: FloatArray
+    common: FloatArray
     probabilities: FloatArray | None
     negative_mass: FloatArray | None
     distance: FloatArray | None
@@ -63,6 +67,11 @@ class Mitigated:
     total_shots: int
     record: dict[str, Any]
     calibration: ReadoutCalibration | None
+
+    @property
+    def standard_error(self) -> FloatArray:
+        """``(B, K)`` of ``values``, everything together."""
+        return np.asarray(np.sqrt(self.own_error**2 + (self.common**2).sum(axis=0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +191,8 @@ class Program:
         return Mitigated(
             pipeline=str(self.pipeline),
             values=found.values,
-            standard_error=np.sqrt(found.variance),
+            own_error=np.sqrt(found.variance),
+            common=found.common,
             probabilities=None if projection is None else projection.probabilities,
             negative_mass=None if projection is None else projection.negative_mass,
             distance=None if projection is None else projection.distance,

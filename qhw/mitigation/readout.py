@@ -22,6 +22,8 @@ from qhw.mitigation.calibrate import measured_device_qubits
 FloatArray = NDArray[np.float64]
 Factors = dict[tuple[int, ...], FloatArray]
 """Confusion matrices ``[read, prepared]`` of disjoint groups of wires, first most significant."""
+Shift = tuple[tuple[int, ...], FloatArray]
+"""Wires, and what one standard deviation of one error changes in their confusion matrix."""
 
 MIN_CONTRAST = 0.02
 """Smallest ``1 - p(1|0) - p(0|1)`` inverted: below it a wire tells next to nothing."""
@@ -57,20 +59,95 @@ def confusion_factors(
     return _invertible({(w,): singles[w] for w in range(len(qubits)) if w not in paired} | factors)
 
 
+def calibration_shifts(
+    compiled: CompiledTemplate, calibration: ReadoutCalibration | None, factors: Factors
+) -> list[Shift]:
+    """Independent errors of confusion matrices that were measured; none of those of a snapshot.
+
+    A column of a matrix holds frequencies of one multinomial. Of two outcomes they have one error;
+    of four, the errors are those of Poisson numbers that are divided by their sum. What is known
+    exactly is left out. Matrices of different wires come from the same shots, but as if from their
+    own: read apart, their errors are independent.
+
+    Args:
+        compiled: says which device qubit each wire is read from.
+        calibration: that the factors are from.
+        factors: from :func:`confusion_factors`.
+    """
+    if calibration is None:
+        return []
+    qubits = measured_device_qubits(compiled)
+    errors_of: dict[tuple[int, ...], FloatArray] = {
+        **{(q.qubit,): q.errors() for q in calibration.qubits},
+        **{p.qubits: np.array(p.errors) for p in calibration.pairs},
+    }
+    shifts = []
+    for wires, matrix in factors.items():
+        errors = errors_of[tuple(qubits[w] for w in wires)]
+        for prepared, (p, error) in enumerate(zip(matrix.T, errors.T, strict=True)):
+            for direction in _directions(p, error):
+                change = np.zeros_like(matrix)
+                change[:, prepared] = direction
+                shifts.append((wires, change))
+    return [(wires, change) for wires, change in shifts if change.any()]
+
+
+def _directions(p: FloatArray, error: FloatArray) -> FloatArray:
+    """Independent errors ``(J, 2**k)`` of multinomial frequencies with these standard errors."""
+    if len(p) == 2:
+        return np.array([[-error[1], error[1]]])
+    poisson = np.divide(error, np.sqrt(1 - p), where=p < 1, out=np.zeros_like(p))
+    return np.asarray(poisson[:, None] * (np.eye(len(p)) - p), dtype=np.float64)
+
+
+def shifted(factors: Factors, shift: Shift) -> Factors:
+    """Confusion matrices with one error made."""
+    wires, change = shift
+    return {**factors, wires: factors[wires] + change}
+
+
+def common_errors(corrected: FloatArray, factors: Factors, shifts: list[Shift]) -> FloatArray:
+    """What each error of the calibration changes in corrected rows, to first order.
+
+    ``d(A^-1 f) = -A^-1 dA A^-1 f``, of which only the wires of the error remain.
+
+    Args:
+        corrected: ``(B, 2**m)``.
+        factors: inverted to correct.
+        shifts: their C errors.
+
+    Returns:
+        ``(C, B, 2**m)``.
+    """
+    out = np.empty((len(shifts), *corrected.shape))
+    for column, (wires, change) in zip(out, shifts, strict=True):
+        column[:] = -applied(corrected.T, wires, solved(factors[wires], change)).T
+    return out
+
+
+def solved(matrix: FloatArray, change: FloatArray) -> FloatArray:
+    """``matrix^-1 change``."""
+    return np.asarray(np.linalg.solve(matrix, change), dtype=np.float64)
+
+
+def applied(table: FloatArray, wires: tuple[int, ...], matrix: FloatArray) -> FloatArray:
+    """A matrix on some wires of columns ``(2**m, N)``, wire 0 most significant."""
+    m, k = len(table).bit_length() - 1, len(wires)
+    moved = np.moveaxis(table.reshape((2,) * m + (-1,)), wires, range(k))
+    done = (matrix @ moved.reshape(2**k, -1)).reshape(moved.shape)
+    return np.ascontiguousarray(np.moveaxis(done, range(k), wires).reshape(table.shape))
+
+
 def joint(factors: Factors) -> FloatArray:
     """Product of matrices on disjoint groups of wires, ``(2**m, 2**m)``, wire 0 most significant.
 
     Args:
         factors: by wires; together they are ``0 .. m-1``.
     """
-    m = sum(map(len, factors))
-    product: FloatArray = np.eye(2**m).reshape((2,) * m + (2**m,))
+    product: FloatArray = np.eye(2 ** sum(map(len, factors)))
     for wires, matrix in factors.items():
-        k = len(wires)
-        moved = np.moveaxis(product, wires, range(k))
-        applied = matrix @ moved.reshape(2**k, -1)
-        product = np.moveaxis(applied.reshape(moved.shape), range(k), wires)
-    return np.ascontiguousarray(product.reshape(2**m, 2**m))
+        product = applied(product, wires, matrix)
+    return product
 
 
 def inverse(factors: Factors) -> FloatArray:

@@ -21,7 +21,15 @@ from qiskit.circuit.library import ZGate
 
 from backends.base import CircuitBatch, CompiledTemplate
 from backends.rewrite import Pair, Placed, rewritten, two_qubit_gates
-from qhw.mitigation.base import BOTH, Context, Estimate, MitigationError, Quantity, split_shots
+from qhw.mitigation.base import (
+    BOTH,
+    Context,
+    Estimate,
+    MitigationError,
+    Quantity,
+    split_shots,
+    weighted_sum,
+)
 
 FloatArray = NDArray[np.float64]
 Model = Literal["linear", "richardson", "exp", "shrink"]
@@ -134,10 +142,8 @@ class ZeroNoiseStep:
             fit = shared_rate if self.model == "exp" else shrunk
             return fit(found, self.scales, mixed)
         c = extrapolation_coefficients(self.scales, self.model)
-        values = sum(w * r.values for w, r in zip(c, found, strict=True))
-        variance = sum(w * w * r.variance for w, r in zip(c, found, strict=True))
         record = {"scales": list(self.scales), "coefficients": c.tolist()}
-        return Estimate(np.asarray(values), np.asarray(variance)).noted(zne=record)
+        return weighted_sum(c, found).noted(zne=record)
 
 
 def extrapolation_coefficients(scales: Sequence[float], model: Model) -> FloatArray:
@@ -174,13 +180,25 @@ def shared_rate(
     shared = 2 * power * low**2 / square if square > 0 else 0.0
     own = gain**2 * found[0].variance * (1 + shared)
     variance = own + (low * slope) ** 2 * decay_variance
+    turns = _common_decay(found, mixed, decay)[:, None, None]
+    common = gain * found[0].common - low * slope * turns
     record = {
         "scales": list(scales),
         "decay": decay,
         "gain": gain,
         "decay_variance": decay_variance,
     }
-    return Estimate(mixed + gain * low, variance).noted(zne=record)
+    return Estimate(mixed + gain * low, variance, common=common).noted(zne=record)
+
+
+def _common_decay(found: Sequence[Estimate], mixed: FloatArray | float, decay: float) -> FloatArray:
+    """What the calibration's errors change in the decay ``(C,)``: nothing where it was cut off."""
+    low, high = found[0].values - mixed, found[1].values - mixed
+    if not _MIN_DECAY < decay < 1.0:
+        return np.zeros(len(found[0].common))
+    square = (low**2).sum() - found[0].variance.sum()
+    of_low = found[0].common * (high - 2 * decay * low)
+    return np.asarray((of_low + found[1].common * low).sum(axis=(1, 2)) / square, dtype=np.float64)
 
 
 def shrunk(
@@ -214,12 +232,16 @@ def shrunk(
     mixture = back + weight * (line - back)
     own = sum(m**2 * v for m, v in zip(mixture, variances, strict=True))
     turns = (1 - weight) * back * powers / fit["decay"]
-    of_rate = sum(t * x for t, x in zip(turns, signals, strict=True)) ** 2 * fit["decay_variance"]
+    turned = np.asarray(sum(t * x for t, x in zip(turns, signals, strict=True)))
+    of_rate = turned**2 * fit["decay_variance"]
+    with_rate = _common_decay(found, mixed, fit["decay"])[:, None, None]
+    common = weighted_sum(mixture, found).common - turned * with_rate
     # the expected square of what shrinking takes away, where differences are normal
     of_shrinking = weight * (1 - weight) * spread
     record = {**fit, "linear_weight": weight}
     values = np.asarray(exponential + weight * difference)
-    return Estimate(values, np.asarray(own + of_rate + of_shrinking)).noted(zne=record)
+    variance = np.asarray(own + of_rate + of_shrinking)
+    return Estimate(values, variance, common=common).noted(zne=record)
 
 
 def spread_folds(gates: int, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:

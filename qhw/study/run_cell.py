@@ -91,7 +91,7 @@ class _Device:
         )
         found = run_program(program, seed=stream_seed(self.seed, f"{role} {shots}"))
         assert found.probabilities is not None  # no features were asked for
-        return found.probabilities, equivalent_shots(found.probabilities, found.standard_error)
+        return found.probabilities, equivalent_shots(found.probabilities, found.own_error)
 
     def _calibration(self, compiled: CompiledTemplate) -> ReadoutCalibration:
         """The simulated readout errors as a perfect calibration of them."""
