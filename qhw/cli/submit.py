@@ -26,11 +26,6 @@ REHEARSED_PRICE = (
     "device itself would cost"
 )
 
-REHEARSED_PRICE = (
-    "Rehearsal: the vendor is simulated on this machine and charges nothing; prices are what the "
-    "device itself would cost"
-)
-
 Budget = Annotated[
     str | None,
     typer.Option("--budget", metavar="AMOUNT", help="Most this run may cost, such as 20usd."),
