@@ -12,7 +12,7 @@ from qiskit import QuantumCircuit
 
 from backends.base import Backend, CompiledTemplate, CostEstimate
 from backends.exact import MAX_QUBITS
-from backends.vendor import VendorBackend
+from backends.vendor import JoiningBackend, VendorBackend
 from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
 from qhw.analysis.provenance import versions
 from qhw.jobs.intent import PlannedJob, plan_batches
@@ -104,6 +104,8 @@ def plan(
     backend: Backend,
     compiled: CompiledTemplate,
     moment: datetime | None = None,
+    *,
+    join: bool = False,
 ) -> ExpectationProgram:
     """Everything that runs.
 
@@ -112,6 +114,7 @@ def plan(
         backend: where it will run.
         compiled: from :func:`compile_circuit`.
         moment: to which ages of calibrations are counted, by default now.
+        join: the device's jobs hold several circuits, so send as few jobs as possible.
 
     Raises:
         MitigationError: pipeline, shots, circuit and device do not go together.
@@ -126,6 +129,7 @@ def plan(
         seed=settings.seed,
         label=LABEL,
         moment=moment,
+        join=join,
     )
 
 
@@ -140,13 +144,14 @@ def quote_expectation(
         BackendError: the device would refuse it, or its price is unknown.
     """
     # circuits are built for a device's name; nothing runs on it here
-    program = plan(settings, cast(Backend, vendor), compiled)
+    join = isinstance(vendor, JoiningBackend)
+    program = plan(settings, cast(Backend, vendor), compiled, join=join)
     if not program.batches:
         raise ValueError(
             "Argument `observables` must have something to measure on a device that takes jobs, "
             "but all are multiples of the identity"
         )
-    jobs = plan_batches(vendor, program.batches).values()
+    jobs = plan_batches(vendor, program.sent).values()
     return ExpectQuote(program, tuple(job for planned in jobs for job in planned))
 
 

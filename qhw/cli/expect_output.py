@@ -36,9 +36,10 @@ def tell_expectation(found: Measured, folder: Path | None, name: str, *, as_json
 
 def quote_line(quote: ExpectQuote) -> str:
     """The estimate for people."""
-    basis = quote.jobs[0].cost.basis
+    basis, jobs = quote.jobs[0].cost.basis, len(quote.jobs)
     return (
-        f"estimate: {show_money(quote.micro)}, {len(quote.jobs)} jobs, {quote.executions} circuits "
+        f"estimate: {show_money(quote.micro)}, {jobs} job{'s' * (jobs > 1)}, "
+        f"{quote.executions} circuits "
         f"of {quote.program.compiled.two_qubit_gates} two-qubit gates"
         f"{'' if quote.program.pipeline.circuits == 1 else ' and more'}, "
         f"{quote.program.total_shots:,} shots in all; budgets must hold "

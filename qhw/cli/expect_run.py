@@ -11,7 +11,7 @@ from qiskit import QuantumCircuit
 
 from backends.base import CompiledTemplate
 from backends.registry import get_vendor
-from backends.vendor import is_rehearsal
+from backends.vendor import JoiningBackend, is_rehearsal
 from qhw.analysis.expect import (
     LABEL,
     ExpectQuote,
@@ -84,9 +84,10 @@ class ExpectRun(PaidRun[ExpectSettings, Measured]):
             Pending: counts are outstanding.
             NoCountsError: a circuit failed.
         """
+        tell("building the circuits")
         compiled = self._compiled()
-        program = plan(self.settings, self.backend, compiled, self.moment)
-        tell(f"running {len(program.batches)} circuits")
+        join = isinstance(self.backend.vendor(), JoiningBackend)
+        program = plan(self.settings, self.backend, compiled, self.moment, join=join)
         try:
             found = run_expectation(program, seed=self.settings.seed)
         except NoCountsError as error:

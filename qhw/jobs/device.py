@@ -208,7 +208,9 @@ class LedgerBackend:
         if micro is None:
             seconds = _seconds(list(per_job.values()))
             return CostEstimate(estimated / MICRO, seconds, f"{free}estimate")
-        basis = f"{free or 'actual, '}{actual[0].basis}; the estimate was {estimated / MICRO:g} usd"
+        first = f" (the first of {len(jobs)} jobs)" if len(jobs) > 1 else ""
+        told = f"{free or 'actual, '}{actual[0].basis}{first}"
+        basis = f"{told}; the estimate was {estimated / MICRO:g} usd"
         return CostEstimate(micro / MICRO, _seconds(actual), basis)
 
     def _submit(self, role: str, batches: Sequence[CircuitBatch]) -> None:

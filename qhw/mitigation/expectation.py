@@ -23,6 +23,7 @@ from backends.vendor import VendorMitigated
 from calibration.readout import ReadoutCalibration
 from qhw.mitigation.base import Context, split_shots
 from qhw.mitigation.bases import in_basis, with_free_basis
+from qhw.mitigation.equal_shots import equal_shots, folded
 from qhw.mitigation.observables import BasisGroup, Observable, group_terms
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import (
@@ -66,7 +67,7 @@ class Expectations:
 
     Attributes:
         values: ``(B, K)``, a row of angles a row, an observable a column.
-        standard_error: ``(B, K)``, of shot noise and fits; 0 for what is known without measuring.
+        standard_error: ``(B, K)``, of shot noise, calibration and fits; 0 for what is known without measuring.
         pipeline: what was done here, as text.
         vendor: what the vendor did, as text: its own mitigation, which only it can vouch for;
             ``None`` for nothing.
@@ -99,6 +100,7 @@ class ExpectationProgram:
         rows: of angles, B.
         compiled: the circuit, its measurement bases free.
         vendor: the vendor's own mitigation of the counts, ``None`` for none.
+        join: send circuits as rows of equal shots, which share a vendor's job.
     """
 
     pipeline: Pipeline
@@ -109,6 +111,7 @@ class ExpectationProgram:
     rows: int
     compiled: CompiledTemplate
     vendor: str | None = None
+    join: bool = False
 
     @property
     def batches(self) -> tuple[CircuitBatch, ...]:
@@ -116,9 +119,17 @@ class ExpectationProgram:
         return (*self.calibration, *(b for p in self.programs for b in p.batches))
 
     @property
+    def sent(self) -> tuple[CircuitBatch, ...]:
+        """:attr:`batches` as the device gets them."""
+        snapshot = self.compiled.snapshot
+        if not self.join or snapshot is None:
+            return self.batches
+        return equal_shots(self.batches, snapshot.job_limits)
+
+    @property
     def total_shots(self) -> int:
-        """Of all rows of all batches."""
-        return sum(len(b.angles) * b.shots for b in self.batches)
+        """Of all rows of all circuits sent."""
+        return sum(len(b.angles) * b.shots for b in self.sent)
 
     def exact(self) -> tuple[FloatArray, FloatArray]:
         """Values ``(B, K)`` without noise, and the shot floor: their deviation at as many shots.
@@ -246,14 +257,15 @@ def run_expectation(program: ExpectationProgram, *, seed: int) -> Expectations:
     if not batches:
         return program.combine({})
     backend = program.programs[0].context.backend
-    results = run_batches(backend, batches, seed=seed)
+    results = run_batches(backend, program.sent, seed=seed)
+    counts = {}
     for batch, result in zip(batches, results, strict=True):
-        for row, words in sorted(result.row_errors.items())[:1]:
+        counts[batch.label], failed = folded(batch, result)
+        for row, words in sorted(failed.items())[:1]:
             raise NoCountsError(
                 f"Backend `{backend.name}` must give counts of every circuit of an expectation "
                 f"value, but {batch.label}, circuit {row}, has none: {words}"
             )
-    counts = {b.label: r.counts for b, r in zip(batches, results, strict=True)}
     return program.combine(counts, finished=max(r.finished for r in results))
 
 
@@ -301,6 +313,7 @@ def plan_expectation(
     calibration: ReadoutCalibration | None = None,
     label: str = "expectation",
     moment: datetime | None = None,
+    join: bool = False,
 ) -> ExpectationProgram:
     """:func:`build_expectation` of a circuit that is compiled already.
 
@@ -319,6 +332,7 @@ def plan_expectation(
         label: first part of every circuit's label.
         moment: to which a calibration's age is counted, by default now: a run taken up again
             counts to its beginning.
+        join: send circuits as rows of equal shots, which share a vendor's job.
 
     Raises:
         ValueError: no rows, or observables too wide.
@@ -354,7 +368,7 @@ def plan_expectation(
     )
     vendor = backend.vendor_mitigation if isinstance(backend, VendorMitigated) else None
     return ExpectationProgram(
-        pipeline, tuple(observables), groups, programs, first, len(x), compiled, vendor
+        pipeline, tuple(observables), groups, programs, first, len(x), compiled, vendor, join
     )
 
 

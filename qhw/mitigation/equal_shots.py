@@ -1,0 +1,79 @@
+"""Circuits of different shots as rows of equal shots, so that one vendor job holds them all.
+
+A job holds rows of equal shots, and every job has a price of its own: two seconds of IBM's device,
+Braket's fee for a task. A circuit of many shots is therefore several rows, whose counts are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.base import CircuitBatch, ShotResult
+from backends.checks import measured_qubits
+from calibration.parts import JobLimits
+
+_ROWS = 32
+"""Rows that all circuits together become: shots go by parts of 3 %."""
+
+
+def equal_shots(batches: Sequence[CircuitBatch], limits: JobLimits) -> tuple[CircuitBatch, ...]:
+    """The same circuits with about the same shots, never more in all.
+
+    Circuits of equal shots keep equal shots. What cannot share a job, or shares one already, or
+    would get too few shots for the device, stays as it is.
+
+    Args:
+        batches: labels must differ.
+        limits: of one job of the device.
+    """
+    groups: dict[object, list[CircuitBatch]] = {}
+    for batch in batches:
+        compiled = batch.compiled
+        places = (compiled.physical_qubits, measured_qubits(compiled.circuit))
+        groups.setdefault((compiled.parameter_names, places), []).append(batch)
+    sent = {b.label: b for group in groups.values() for b in _levelled(group, limits)}
+    return tuple(sent[batch.label] for batch in batches)
+
+
+def _levelled(group: Sequence[CircuitBatch], limits: JobLimits) -> Sequence[CircuitBatch]:
+    shots = np.array([batch.shots for batch in group])
+    width = len(group[0].angles)
+    alike = len(set(shots.tolist())) == 1 and all(len(b.angles) == width for b in group)
+    room = 1 if limits.max_circuits is None else limits.max_circuits // max(width, 1)
+    total = int(shots.sum())
+    rows = min(max(_ROWS, 2 * len(group)), room, total // limits.min_shots)
+    if alike or rows < 2 * len(group):
+        return group
+    copies = np.maximum(1, np.rint(shots * rows / total)).astype(int)
+    each = total // int(copies.sum())
+    if each < limits.min_shots:
+        return group
+    return [
+        replace(batch, angles=np.tile(batch.angles, (count, 1)), shots=each)
+        for batch, count in zip(group, copies.tolist(), strict=True)
+    ]
+
+
+def folded(batch: CircuitBatch, result: ShotResult) -> tuple[NDArray[np.int64], Mapping[int, str]]:
+    """Counts of a batch from what was sent in its place, and why rows have none.
+
+    Args:
+        batch: of B rows, before :func:`equal_shots`.
+        result: of its rows, all B of them as often as they were sent.
+
+    Returns:
+        ``(B, 2**m)``, and the vendor's words for rows of which no copy has counts.
+    """
+    rows = len(batch.angles)
+    counts = result.counts.reshape(-1, rows, result.counts.shape[1]).sum(axis=0)
+    copies = len(result.counts) // rows
+    failed = {
+        row: result.row_errors[row]
+        for row in range(rows)
+        if all(copy * rows + row in result.row_errors for copy in range(copies))
+    }
+    return counts, failed
