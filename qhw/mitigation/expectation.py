@@ -67,7 +67,8 @@ class Expectations:
 
     Attributes:
         values: ``(B, K)``, a row of angles a row, an observable a column.
-        standard_error: ``(B, K)``, of shot noise, calibration and fits; 0 for what is known without measuring.
+        standard_error: ``(B, K)``, of shot noise, calibration and fits; 0 for what is known without
+            measuring.
         pipeline: what was done here, as text.
         vendor: what the vendor did, as text: its own mitigation, which only it can vouch for;
             ``None`` for nothing.
@@ -312,7 +313,6 @@ def plan_expectation(
     seed: int,
     calibration: ReadoutCalibration | None = None,
     label: str = "expectation",
-    moment: datetime | None = None,
     join: bool = False,
 ) -> ExpectationProgram:
     """:func:`build_expectation` of a circuit that is compiled already.
@@ -330,8 +330,6 @@ def plan_expectation(
         seed: of random choices.
         calibration: measured readout to use.
         label: first part of every circuit's label.
-        moment: to which a calibration's age is counted, by default now: a run taken up again
-            counts to its beginning.
         join: send circuits as rows of equal shots, which share a vendor's job.
 
     Raises:
@@ -362,7 +360,6 @@ def plan_expectation(
             features=group.features,
             calibration=calibration,
             calibrate=False,
-            moment=moment,
         )
         for group, variant, part in zip(groups, variants, parts, strict=True)
     )
