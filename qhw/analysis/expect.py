@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import cast
 
 import numpy as np
@@ -103,7 +102,6 @@ def plan(
     settings: ExpectSettings,
     backend: Backend,
     compiled: CompiledTemplate,
-    moment: datetime | None = None,
     *,
     join: bool = False,
 ) -> ExpectationProgram:
@@ -113,7 +111,6 @@ def plan(
         settings: what is wanted.
         backend: where it will run.
         compiled: from :func:`compile_circuit`.
-        moment: to which ages of calibrations are counted, by default now.
         join: the device's jobs hold several circuits, so send as few jobs as possible.
 
     Raises:
@@ -128,7 +125,6 @@ def plan(
         shots=settings.shots,
         seed=settings.seed,
         label=LABEL,
-        moment=moment,
         join=join,
     )
 

@@ -25,6 +25,7 @@ from qhw.analysis.expect import (
 from qhw.analysis.expect_result import ExpectSettings
 from qhw.cli.expect_output import tell_expectation
 from qhw.cli.paid_run import Notify, PaidRun
+from qhw.jobs.intent import JOINED
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import jobs_of, runs_of, template_of
 from qhw.jobs.records import JobRecord
@@ -86,8 +87,7 @@ class ExpectRun(PaidRun[ExpectSettings, Measured]):
         """
         tell("building the circuits")
         compiled = self._compiled()
-        join = isinstance(self.backend.vendor(), JoiningBackend)
-        program = plan(self.settings, self.backend, compiled, self.moment, join=join)
+        program = plan(self.settings, self.backend, compiled, join=self._joins())
         try:
             found = run_expectation(program, seed=self.settings.seed)
         except NoCountsError as error:
@@ -111,6 +111,13 @@ class ExpectRun(PaidRun[ExpectSettings, Measured]):
         assert found is not None  # waited for without a limit
         tell_expectation(found, folder, self.id, as_json=as_json)
 
+    def _joins(self) -> bool:
+        """Whether circuits share jobs; after the submission it is seen in them."""
+        jobs = self.jobs()
+        if jobs:
+            return any(JOINED in job.role for job in jobs)
+        return isinstance(self.backend.vendor(), JoiningBackend)
+
     def _compiled(self) -> CompiledTemplate:
         """As submitted; as compiled for a submission before that."""
         with self.ledger.read() as connection:
@@ -128,5 +135,8 @@ def _same(text: str, settings: ExpectSettings) -> bool:
 
 
 def _goes_on(jobs: tuple[JobRecord, ...]) -> bool:
-    cancelled = any(job.cancel_requested for job in jobs)
+    cancelled = any(
+        job.state is State.CANCELLED or (job.cancel_requested and not job.state.final)
+        for job in jobs
+    )
     return not cancelled and any(job.state is not State.REFUSED for job in jobs)

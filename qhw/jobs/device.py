@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CircuitBatch, CompiledTemplate, CostEstimate, ShotResult
+from backends.registry import DEBIAS
 from backends.vendor import VendorBackend, VendorMitigated, is_rehearsal
 from calibration.snapshot import DeviceSnapshot
 from qhw.jobs.budget import Budget
@@ -98,6 +99,8 @@ class LedgerBackend:
     @property
     def vendor_mitigation(self) -> str | None:
         """What the vendor itself does to the counts, in words."""
+        if not self.device.endswith(f"+{DEBIAS}"):
+            return None  # without asking: a finished run is read without credentials
         vendor = self.vendor()
         return vendor.vendor_mitigation if isinstance(vendor, VendorMitigated) else None
 
