@@ -163,9 +163,10 @@ class GateChannel:
         missing = relaxed - (1 - error)
         if missing <= 0:
             return cls(tuple(relaxations), 0.0, -missing)
-        # the completely depolarising channel has average fidelity 1/d
-        p = min(missing / (relaxed - 1 / d), d * d / (d * d - 1))
-        return cls(tuple(relaxations), p)
+        # the completely depolarising channel has average fidelity 1/d, as has full relaxation
+        most = d * d / (d * d - 1)
+        room = relaxed - 1 / d
+        return cls(tuple(relaxations), missing / room if missing < most * room else most)
 
     @property
     def is_ideal(self) -> bool:

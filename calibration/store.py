@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from calibration.snapshot import DeviceSnapshot, SnapshotError
 
 MAX_BYTES = 64 * 2**20
 """Larger payloads are refused: the largest seen has under 2 MB."""
+
+_NAME = re.compile(r"\w[\w.-]*")
+"""Names end up in file names and in lists with commas: no separator of either."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ def import_snapshot(
 
     Raises:
         SnapshotError: unreadable, truncated, or of no known vendor; the line names the file and
-            the place. A file of that name that holds something else is not overwritten.
+            the place. A name that is no plain file name. A file of that name that holds something
+            else: it is not overwritten.
         OSError: the folder cannot be written.
     """
     payloads = [_bytes(path)] + ([_bytes(configuration)] if configuration else [])
@@ -74,6 +79,11 @@ def import_snapshot(
         snapshot = _ibm(document, payloads, path, configuration, name)
     else:
         snapshot = braket_snapshot(payloads[0], name=name, file=str(path))
+    if not _NAME.fullmatch(snapshot.name):
+        raise SnapshotError(
+            "Argument `name` must be letters, digits, '_', and further on '-' and '.', "
+            f"but is {snapshot.name!r}."
+        )
     stem = f"{snapshot.name}@{snapshot.taken:%Y-%m-%d}"
     suffixes = () if own else (".raw.json", ".raw-configuration.json")[: len(payloads)]
     files = {folder / f"{stem}.json": snapshot.to_json().encode()}

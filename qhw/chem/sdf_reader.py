@@ -42,6 +42,8 @@ def read_sdf(path: Path) -> NamedMolecules:
     """
     if not path.is_file():
         raise ValueError(f"Argument `input` must be an SDF file, but {path} is not a file.")
+    if not _first_byte(path):  # RDKit's own words name no option
+        raise ValueError(f"Argument `input` must hold at least one molecule, but {path} is empty.")
     types, positions, names = [], [], []
     with rdBase.BlockLogs():
         supplier = Chem.SDMolSupplier(str(path), sanitize=False, removeHs=False)
@@ -55,6 +57,16 @@ def read_sdf(path: Path) -> NamedMolecules:
         raise ValueError(f"Argument `input` must hold at least one molecule, but {path} has none.")
     batch = MoleculeBatch(np.stack(types), np.stack(positions))
     return NamedMolecules(batch, tuple(names))
+
+
+def _first_byte(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(1)
+    except OSError as error:
+        raise ValueError(
+            f"Argument `input` must be an SDF file that can be read, but {path}: {error.strerror}"
+        ) from error
 
 
 def _heavy_atoms(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from openqasm3.parser import QASM3ParsingError
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
+from qiskit.circuit import Gate, Instruction
 from qiskit.exceptions import QiskitError
 
 SUFFIXES = (".qasm", ".qasm2", ".qasm3", ".qpy")
@@ -57,8 +58,8 @@ def read_circuits(path: Path) -> tuple[QuantumCircuit, ...]:
         path: ``.qasm`` (version by its header), ``.qasm2``, ``.qasm3`` or ``.qpy``.
 
     Raises:
-        CircuitFileError: unknown suffix, unreadable, too large, or not a circuit; the line names
-            the file and the place.
+        CircuitFileError: unknown suffix, unreadable, too large, not a circuit, or with a gate that
+            only has a name; the line names the file and the place.
     """
     if path.suffix not in SUFFIXES:
         raise CircuitFileError(
@@ -75,8 +76,28 @@ def read_circuits(path: Path) -> tuple[QuantumCircuit, ...]:
     for number, circuit in enumerate(circuits):
         if circuit.num_qubits == 0:
             raise CircuitFileError(f"{path} must hold a circuit, but declares no qubit.")
+        if opaque := _opaque(circuit):
+            raise CircuitFileError(f"{path} must define every gate, but leaves {opaque} open.")
         circuit.name = path.stem if len(circuits) == 1 else f"{path.stem}[{number}]"
     return circuits
+
+
+def _opaque(circuit: QuantumCircuit) -> str | None:
+    """Name of a gate that nobody defines, also inside the definitions of others."""
+    seen: set[str] = set()
+    open_definitions = [circuit]
+    while open_definitions:
+        for place in open_definitions.pop().data:
+            operation = place.operation
+            if operation.name in seen:
+                continue
+            seen.add(operation.name)
+            definition = getattr(operation, "definition", None)
+            if definition is not None:
+                open_definitions.append(definition)
+            elif type(operation) in (Gate, Instruction):  # known ones have classes of their own
+                return str(operation.name)
+    return None
 
 
 def _from_qasm(raw: bytes, path: Path) -> QuantumCircuit:

@@ -16,6 +16,11 @@ _ARGS = "qhw.args"
 _ARGUMENT = re.compile(r"^Argument `(\w+)[\w.]*`")
 _OTHER_NAMES = {"name": "device", "backend": "device", "mitigation": "pipelines"}
 """What the house's functions call a thing whose option has another name."""
+_TOO_MUCH: dict[type[Exception], str] = {
+    MemoryError: "More is asked for than this machine's memory holds: ",
+    RecursionError: "A file is nested too deeply to be read: ",
+}
+"""Of huge numbers and hostile files; Python's own words may be none."""
 
 
 class HouseGroup(TyperGroup):
@@ -40,9 +45,14 @@ class HouseGroup(TyperGroup):
         except expected_errors() as error:
             if ctx.meta[_DEBUG]:
                 raise
-            said = with_option(one_line(str(error)), _options(self, ctx.meta[_ARGS]))
+            said = with_option(_words(error), _options(self, ctx.meta[_ARGS]))
             err.print(f"error: {said}", markup=False, soft_wrap=True)
         raise typer.Exit(2)
+
+
+def _words(error: Exception) -> str:
+    too_much = next((said for kind, said in _TOO_MUCH.items() if isinstance(error, kind)), "")
+    return one_line(f"{too_much}{error}").removesuffix(":")
 
 
 def with_option(message: str, options: dict[str, str]) -> str:
@@ -87,7 +97,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
     from backends.base import BackendError
     from qhw.models.train import TrainingError
 
-    return (ValueError, OSError, ModuleNotFoundError, BackendError, TrainingError)
+    return (ValueError, OSError, ModuleNotFoundError, BackendError, TrainingError, *_TOO_MUCH)
 
 
 def one_line(text: str) -> str:

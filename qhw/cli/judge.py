@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from qhw.chem.molecule import MoleculeBatch
 
 
+_SAMPLES = 1000
+
+
 def judge_command(
     input_file: Annotated[Path | None, typer.Option("--input", help="SDF file to judge.")] = None,
     model: Model = None,
-    samples: Annotated[int, typer.Option(help="Molecules generated with --model.")] = 1000,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            max=1_000_000, help="Molecules generated with --model.", show_default=str(_SAMPLES)
+        ),
+    ] = None,
     prior: Prior = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -63,7 +71,7 @@ def judge_command(
 
 
 def _molecules(
-    file: Path | None, model: str | None, samples: int, prior: str | None, seed: int
+    file: Path | None, model: str | None, samples: int | None, prior: str | None, seed: int
 ) -> tuple[str, MoleculeBatch]:
     import numpy as np
 
@@ -75,11 +83,15 @@ def _molecules(
 
     if file is not None and model is not None:
         raise ValueError("Argument `input` must not be given with `model`, but both are")
+    for name, given in (("samples", samples), ("prior", prior)):
+        if given is not None and model is None:
+            raise ValueError(f"Argument `{name}` must come with `--model`, but none is given")
     if file is not None:
         return str(file), read_sdf(file).molecules
     if model is None:
         sample = sample_molecules()
         return f"QM9's own geometries, {len(sample)} held-out molecules", sample.molecules
+    samples = _SAMPLES if samples is None else samples
     if samples < 1:
         raise ValueError(f"Argument `samples` must be >= 1, but is {samples}")
     loaded, card = load(model)

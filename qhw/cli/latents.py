@@ -41,7 +41,7 @@ def plan_shots_command(
 def sample_latents(
     out_file: OutFile,
     model: Model = None,
-    count: Annotated[int, typer.Option(help="Latents drawn.")] = 100,
+    count: Annotated[int, typer.Option(max=1_000_000, help="Latents drawn.")] = 100,
     prior: Prior = None,
     seed: Seed = 0,
     as_json: Json = False,

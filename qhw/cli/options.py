@@ -34,7 +34,8 @@ OutFile = Annotated[
     Path,
     typer.Option("--out", metavar="FILE", callback=writable_file, help="JSON file to write."),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Of everything random.")]
+"""As far as torch and Aer count."""
 Shots = Annotated[
     int,
     typer.Option(

@@ -86,11 +86,13 @@ class TrainConfig(BaseModel):
         """Read a config.
 
         Raises:
-            ValueError: not YAML, or fields that are unknown, missing or out of range, by name.
-            OSError: the file cannot be read.
+            ValueError: unreadable, not YAML, or fields that are unknown, missing or out of range,
+                by name.
         """
         try:
             return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} cannot be read: {error}") from error
         except yaml.YAMLError as error:
             raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
         except ValidationError as error:

@@ -223,6 +223,12 @@ def test_options_are_checked():
         apply_confusion(np.ones(3) / 3, [np.eye(2)] * 2)
 
 
+def test_a_gate_long_after_all_relaxed_is_still_a_channel():
+    channel = GateChannel.reported(1.0, [Relaxation.during(1.0, 1e-9, 1e-9)] * 2)
+    assert channel.depolarising == pytest.approx(16 / 15)
+    assert SuperOp(channel.superoperator()).is_cptp(atol=1e-9)
+
+
 def test_relaxation_worse_than_reported_is_recorded():
     device = line_device(2, error=0.0)
     [(name, qubits, excess)] = DeviceNoise(device).overexplained

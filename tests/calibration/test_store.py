@@ -77,3 +77,14 @@ def test_what_is_no_payload_is_refused_and_leaves_nothing(tmp_path, content, mes
         import_snapshot(tmp_path / "x.json", tmp_path / "kept")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "a,b", "a b"])
+def test_a_name_stays_inside_the_folder(tmp_path, name):
+    export_snapshot(load_snapshot("iqm_garnet"), tmp_path / "a.json")
+    document = json.loads((tmp_path / "a.json").read_text()) | {"name": name}
+    (tmp_path / "b.json").write_text(json.dumps(document))
+    for source, given in (("a.json", name), ("b.json", None)):
+        with pytest.raises(SnapshotError, match="Argument `name` must be letters"):
+            import_snapshot(tmp_path / source, tmp_path / "deep" / "kept", name=given)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "b.json"]

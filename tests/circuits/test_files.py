@@ -7,7 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
-from qiskit.quantum_info import Operator
+from qiskit.circuit import Gate
+from qiskit.circuit.library import PauliEvolutionGate, QFTGate
+from qiskit.quantum_info import Operator, SparsePauliOp
 
 from qhw.circuits.files import MAX_BYTES, CircuitFileError, read_circuits
 
@@ -25,6 +27,27 @@ def qpy_bytes(*circuits):
     buffer = io.BytesIO()
     qpy.dump(list(circuits), buffer)
     return buffer.getvalue()
+
+
+def with_named_gate():
+    circuit = QuantumCircuit(1)
+    circuit.append(Gate("mine", 1, []), [0])
+    return circuit
+
+
+def test_every_kind_of_operation_that_says_what_it_does_is_read(tmp_path):
+    circuit = QuantumCircuit(2, 2)
+    circuit.initialize([0.6, 0.8], 0)
+    circuit.unitary(np.array([[0, 1], [1, 0]]), 0)
+    circuit.append(QFTGate(2), [0, 1])
+    circuit.append(PauliEvolutionGate(SparsePauliOp("ZX"), 0.3), [0, 1])
+    circuit.reset(0)
+    circuit.delay(5, 1)
+    circuit.barrier()
+    circuit.measure([0, 1], [0, 1])
+    path = tmp_path / "all.qpy"
+    path.write_bytes(qpy_bytes(circuit))
+    assert read_circuits(path)[0].count_ops() == circuit.count_ops()
 
 
 @pytest.mark.parametrize("suffix", ["qasm", "qasm2", "qasm3", "qpy"])
@@ -58,6 +81,14 @@ def test_several_circuits_of_a_qpy_file_are_numbered(tmp_path):
         ("a.qasm", b"", "declares no qubit"),
         ("a.qasm", b"\xff\xfe", "must be UTF-8 text"),
         ("a.qasm", b"OPENQASM 2.0;\nqreg q[1];\nfoo q[0];", r"OpenQASM 2, but: .*3,0"),
+        ("a.qasm", b"OPENQASM 2.0;\nopaque foo a;\nqreg q[1];\nfoo q[0];", "leaves foo open"),
+        (
+            "a.qasm",
+            b"OPENQASM 2.0;\nopaque foo a;\ngate bar a { U(0,0,0) a; foo a; }\n"
+            b"qreg q[1];\nbar q[0];",
+            "leaves foo open",
+        ),
+        ("a.qpy", qpy_bytes(with_named_gate()), "leaves mine open"),
         ("a.qasm", b"OPENQASM 3.0;\nqubit q;\nfoo q;", r"OpenQASM 3, but: 3,0"),
         ("a.qasm", b"OPENQASM 3.0; qubit q; @@@", "OpenQASM 3, but: QASM3ParsingError"),
         ("a.qasm", b'OPENQASM 2.0;\ninclude "secret.txt";', "unable to find 'secret.txt'"),

@@ -214,6 +214,15 @@ def test_an_unwritable_folder_is_named_first(small_model: Path, tmp_path: Path) 
     refused(result, "`--out` must be a folder that can be written")
 
 
+def test_too_much_is_one_line_as_well(tmp_path: Path) -> None:
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000)
+    refused(qhw("snapshot", "show", deep), "nested too deeply.*recursion")
+    circuit = tmp_path / "a.qasm"
+    circuit.write_text("OPENQASM 2.0; qreg q[1]; U(0,0,0) q[0];")
+    refused(qhw("depth-report", circuit, "--seeds", 10**14, "--out", tmp_path), "memory holds")
+
+
 def test_debug_gives_the_error_itself(small_model: Path) -> None:
     result = qhw("compare", "--model", small_model, "--molecules", "1", "--debug")
     assert isinstance(result.exception, ValueError)
@@ -228,6 +237,8 @@ def test_judge_gives_every_denominator(tmp_path: Path) -> None:
     own = qhw("judge", "--input", write_sdf(tmp_path / "m.sdf", "C", "C"), "--json")
     assert json.loads(own.stdout)["reports"][0]["samples"] == 1
     refused(qhw("judge", "--input", tmp_path / "none.sdf"), "none.sdf is not a file")
+    (tmp_path / "none.sdf").touch()
+    refused(qhw("judge", "--input", tmp_path / "none.sdf"), "none.sdf is empty")
 
 
 def test_judge_of_a_model_uses_all_its_samples(small_model: Path) -> None:
@@ -235,6 +246,9 @@ def test_judge_of_a_model_uses_all_its_samples(small_model: Path) -> None:
     assert {r["samples"] for r in json.loads(result.stdout)["reports"]} == {30}
     assert "samples" in qhw("judge", "--model", small_model).stdout
     refused(qhw("judge", "--model", small_model, "--samples", 0), "`--samples` must be >= 1")
+    refused(qhw("judge", "--model", small_model, "--samples", 10**13), "'--samples'.*1000000")
+    refused(qhw("judge", "--samples", 5), "`--samples` must come with `--model`")
+    refused(qhw("judge", "--prior", "posterior"), "`--prior` must come with `--model`")
 
 
 def test_devices_and_doctor_and_models_are_documents() -> None:
@@ -270,6 +284,8 @@ def test_sample_latents_writes_unit_vectors(small_model: Path, tmp_path: Path) -
     assert latents.shape == (7, 32)
     assert np.linalg.norm(latents, axis=1) == pytest.approx(np.ones(7))
     first = file.read_bytes()
+    refused(qhw(*base, "--count", 10**13), "'--count'.*1000000")
+    refused(qhw(*base, "--seed", 2**63), "'--seed'")
     qhw(*base, "--prior", "uniform-sphere")
     assert file.read_bytes() == first
 

@@ -146,5 +146,8 @@ def test_bad_configs(tmp_path: Path, data: TrainingSet) -> None:
     file.write_text("")
     with pytest.raises(ValueError, match="not a training config"):
         TrainConfig.from_yaml(file)
+    file.write_bytes(b"\xff")
+    with pytest.raises(ValueError, match=r"config\.yaml cannot be read"):
+        TrainConfig.from_yaml(file)
     file.write_text("name: x\nmodel: {kind: qvae, config: {n_blocks: 3}}\nbatch_size: 7\n")
     assert TrainConfig.from_yaml(file).batch_size == 7
