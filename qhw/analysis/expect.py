@@ -11,7 +11,7 @@ from qiskit import QuantumCircuit
 
 from backends.base import Backend, CompiledTemplate, CostEstimate
 from backends.exact import MAX_QUBITS
-from backends.vendor import JoiningBackend, VendorBackend
+from backends.vendor import VendorBackend
 from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
 from qhw.analysis.provenance import versions
 from qhw.jobs.intent import PlannedJob, plan_batches
@@ -103,7 +103,7 @@ def plan(
     backend: Backend,
     compiled: CompiledTemplate,
     *,
-    join: bool = False,
+    in_jobs: bool = False,
 ) -> ExpectationProgram:
     """Everything that runs.
 
@@ -111,7 +111,7 @@ def plan(
         settings: what is wanted.
         backend: where it will run.
         compiled: from :func:`compile_circuit`.
-        join: the device's jobs hold several circuits, so send as few jobs as possible.
+        in_jobs: the backend takes jobs: send as few as possible.
 
     Raises:
         MitigationError: pipeline, shots, circuit and device do not go together.
@@ -125,7 +125,7 @@ def plan(
         shots=settings.shots,
         seed=settings.seed,
         label=LABEL,
-        join=join,
+        in_jobs=in_jobs,
     )
 
 
@@ -140,8 +140,7 @@ def quote_expectation(
         BackendError: the device would refuse it, or its price is unknown.
     """
     # circuits are built for a device's name; nothing runs on it here
-    join = isinstance(vendor, JoiningBackend)
-    program = plan(settings, cast(Backend, vendor), compiled, join=join)
+    program = plan(settings, cast(Backend, vendor), compiled, in_jobs=True)
     if not program.batches:
         raise ValueError(
             "Argument `observables` must have something to measure on a device that takes jobs, "

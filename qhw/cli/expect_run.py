@@ -11,7 +11,7 @@ from qiskit import QuantumCircuit
 
 from backends.base import CompiledTemplate
 from backends.registry import get_vendor
-from backends.vendor import JoiningBackend, is_rehearsal
+from backends.vendor import is_rehearsal
 from qhw.analysis.expect import (
     LABEL,
     ExpectQuote,
@@ -25,7 +25,6 @@ from qhw.analysis.expect import (
 from qhw.analysis.expect_result import ExpectSettings
 from qhw.cli.expect_output import tell_expectation
 from qhw.cli.paid_run import Notify, PaidRun
-from qhw.jobs.intent import JOINED
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import jobs_of, runs_of, template_of
 from qhw.jobs.records import JobRecord
@@ -87,7 +86,7 @@ class ExpectRun(PaidRun[ExpectSettings, Measured]):
         """
         tell("building the circuits")
         compiled = self._compiled()
-        program = plan(self.settings, self.backend, compiled, join=self._joins())
+        program = plan(self.settings, self.backend, compiled, in_jobs=True)
         try:
             found = run_expectation(program, seed=self.settings.seed)
         except NoCountsError as error:
@@ -110,13 +109,6 @@ class ExpectRun(PaidRun[ExpectSettings, Measured]):
         """Print the values, and write them where a folder is given."""
         assert found is not None  # waited for without a limit
         tell_expectation(found, folder, self.id, as_json=as_json)
-
-    def _joins(self) -> bool:
-        """Whether circuits share jobs; after the submission it is seen in them."""
-        jobs = self.jobs()
-        if jobs:
-            return any(JOINED in job.role for job in jobs)
-        return isinstance(self.backend.vendor(), JoiningBackend)
 
     def _compiled(self) -> CompiledTemplate:
         """As submitted; as compiled for a submission before that."""

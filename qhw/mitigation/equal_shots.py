@@ -1,11 +1,13 @@
 """Circuits of different shots as rows of equal shots, so that one vendor job holds them all.
 
 A job holds rows of equal shots, and every job has a price of its own: two seconds of IBM's device,
-Braket's fee for a task. A circuit of many shots is therefore several rows, whose counts are added.
+Braket's fee for a task. A circuit of many shots is therefore several rows, whose counts are added;
+so is one of more shots than the device takes of a circuit.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -24,7 +26,7 @@ def equal_shots(batches: Sequence[CircuitBatch], limits: JobLimits) -> tuple[Cir
     """The same circuits with about the same shots, never more in all.
 
     Circuits of equal shots keep equal shots. What cannot share a job, or shares one already, or
-    would get too few shots for the device, stays as it is.
+    would get too few shots for the device, keeps its own shots.
 
     Args:
         batches: labels must differ.
@@ -35,7 +37,8 @@ def equal_shots(batches: Sequence[CircuitBatch], limits: JobLimits) -> tuple[Cir
         compiled = batch.compiled
         places = (compiled.physical_qubits, measured_qubits(compiled.circuit))
         groups.setdefault((compiled.parameter_names, places), []).append(batch)
-    sent = {b.label: b for group in groups.values() for b in _levelled(group, limits)}
+    level = [b for group in groups.values() for b in _levelled(group, limits)]
+    sent = {batch.label: _cut(batch, limits.max_shots) for batch in level}
     return tuple(sent[batch.label] for batch in batches)
 
 
@@ -52,10 +55,16 @@ def _levelled(group: Sequence[CircuitBatch], limits: JobLimits) -> Sequence[Circ
     each = total // int(copies.sum())
     if each < limits.min_shots:
         return group
-    return [
-        replace(batch, angles=np.tile(batch.angles, (count, 1)), shots=each)
-        for batch, count in zip(group, copies.tolist(), strict=True)
-    ]
+    return [_copies(b, count, each) for b, count in zip(group, copies.tolist(), strict=True)]
+
+
+def _cut(batch: CircuitBatch, most: int | None) -> CircuitBatch:
+    count = 1 if most is None else math.ceil(batch.shots / most)
+    return batch if count == 1 else _copies(batch, count, batch.shots // count)
+
+
+def _copies(batch: CircuitBatch, count: int, shots: int) -> CircuitBatch:
+    return replace(batch, angles=np.tile(batch.angles, (count, 1)), shots=shots)
 
 
 def folded(batch: CircuitBatch, result: ShotResult) -> tuple[NDArray[np.int64], Mapping[int, str]]:

@@ -101,7 +101,7 @@ class ExpectationProgram:
         rows: of angles, B.
         compiled: the circuit, its measurement bases free.
         vendor: the vendor's own mitigation of the counts, ``None`` for none.
-        join: send circuits as rows of equal shots, which share a vendor's job.
+        in_jobs: send circuits as rows of equal shots, which share a vendor's jobs.
     """
 
     pipeline: Pipeline
@@ -112,7 +112,7 @@ class ExpectationProgram:
     rows: int
     compiled: CompiledTemplate
     vendor: str | None = None
-    join: bool = False
+    in_jobs: bool = False
 
     @property
     def batches(self) -> tuple[CircuitBatch, ...]:
@@ -123,7 +123,7 @@ class ExpectationProgram:
     def sent(self) -> tuple[CircuitBatch, ...]:
         """:attr:`batches` as the device gets them."""
         snapshot = self.compiled.snapshot
-        if not self.join or snapshot is None:
+        if not self.in_jobs or snapshot is None:
             return self.batches
         return equal_shots(self.batches, snapshot.job_limits)
 
@@ -313,7 +313,7 @@ def plan_expectation(
     seed: int,
     calibration: ReadoutCalibration | None = None,
     label: str = "expectation",
-    join: bool = False,
+    in_jobs: bool = False,
 ) -> ExpectationProgram:
     """:func:`build_expectation` of a circuit that is compiled already.
 
@@ -330,7 +330,7 @@ def plan_expectation(
         seed: of random choices.
         calibration: measured readout to use.
         label: first part of every circuit's label.
-        join: send circuits as rows of equal shots, which share a vendor's job.
+        in_jobs: send circuits as rows of equal shots, which share a vendor's jobs.
 
     Raises:
         ValueError: no rows, or observables too wide.
@@ -365,7 +365,7 @@ def plan_expectation(
     )
     vendor = backend.vendor_mitigation if isinstance(backend, VendorMitigated) else None
     return ExpectationProgram(
-        pipeline, tuple(observables), groups, programs, first, len(x), compiled, vendor, join
+        pipeline, tuple(observables), groups, programs, first, len(x), compiled, vendor, in_jobs
     )
 
 

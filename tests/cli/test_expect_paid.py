@@ -234,9 +234,12 @@ def test_bad_input_is_one_line_and_nothing_sent(
 
 
 def test_what_the_device_refuses_is_not_sent(braket: BraketService, circuit: Path) -> None:
-    # IonQ takes one circuit a task, of 100 shots or more
-    ionq = asked(circuit, "braket:ionq_forte_enterprise", "--budget", "999usd", shots=400)
-    refused(qhw(*ionq), "must be a whole number from 100 to 5000")
+    # IonQ takes one circuit a task, of 100 to 5000 shots
+    ionq = "braket:ionq_forte_enterprise"
+    words = "must be a whole number from 100 to 5000"
+    refused(qhw(*asked(circuit, ionq, "--budget", "999usd", shots=400)), words)
+    many = document(*asked(circuit, ionq, "--mitigation", "none", "--estimate", shots=20_000))
+    assert many["jobs"] == many["circuits"] == 3 + 2 + 1  # of about 12,000, 5,400 and 2,700 shots
     nothing = ("expect", circuit, "--observable", "2*III", "--device", "braket:iqm_garnet")
     refused(qhw(*nothing, "--budget", "9usd"), "must have something to measure")
     assert braket.queue.tasks == ()

@@ -91,6 +91,16 @@ def test_what_gains_nothing_stays(shots: list[int], limits: JobLimits) -> None:
     assert list(equal_shots(asked, limits)) == asked
 
 
+@pytest.mark.parametrize("circuits", [None, 300])
+def test_no_row_has_more_shots_than_the_device_takes(circuits: int | None) -> None:
+    limits = JobLimits(max_shots=5000, max_circuits=circuits)
+    for shots in ([12_001], [400_000, 100_000, 7], [12_000, 12_000]):
+        asked = batches(shots)
+        sent = equal_shots(asked, limits)
+        assert max(b.shots for b in sent) <= 5000
+        assert 0.98 * total(asked) < total(sent) <= total(asked)
+
+
 def test_other_places_are_other_jobs() -> None:
     asked = [*batches([4000, 1000]), CircuitBatch("c", OTHER, np.empty((4, 0)), 77)]
     sent = equal_shots(asked, JobLimits(max_circuits=300))
