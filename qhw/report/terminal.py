@@ -8,7 +8,9 @@ from rich.text import Text
 from qhw.analysis.result import (
     REHEARSAL,
     SOURCE_LABELS,
+    CircuitFacts,
     ComparisonResult,
+    DeviceFacts,
     Metric,
     Section,
     SourceKey,
@@ -90,10 +92,16 @@ def _missing(result: ComparisonResult) -> list[str]:
     return lines
 
 
+def _time(facts: CircuitFacts, device: DeviceFacts) -> str:
+    if not facts.duration_s:
+        return "gate times unknown, " if device.snapshot is not None else ""
+    return f"{duration(facts.duration_s)}, "
+
+
 def _facts(result: ComparisonResult) -> list[str]:
     lines = [
         f"{c.role}: {c.two_qubit_gates} two-qubit gates, two-qubit depth {c.two_qubit_depth}, "
-        f"{duration(c.duration_s)}, qubits {', '.join(map(str, c.qubits))}; "
+        f"{_time(c, result.device)}qubits {', '.join(map(str, c.qubits))}; "
         f"loading fidelity {number(c.loading_fidelity_min)}"
         for c in result.circuits
     ]

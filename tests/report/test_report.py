@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit, qpy
 from rdkit import Chem
+from rich.console import Console
 
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.compare import Comparison, compare
@@ -17,6 +18,7 @@ from qhw.analysis.result import ComparisonResult, Settings
 from qhw.chem.rmsd import kabsch_rmsd, superposed
 from qhw.report.artefacts import write_artefacts
 from qhw.report.html import render
+from qhw.report.terminal import summary
 
 MOLECULES, SHOTS = 3, 2000
 
@@ -80,6 +82,26 @@ def test_names_from_outside_cannot_become_markup(comparison: Comparison) -> None
     text = render(Comparison(result, comparison.outcome, comparison.snapshot), evil)
     assert evil not in text
     assert html.escape(evil, quote=False).replace('"', "&#34;") in text
+
+
+def test_a_device_without_gate_times_is_not_called_instant(comparison: Comparison) -> None:
+    def told(result: ComparisonResult) -> tuple[str, str]:
+        lines = io.StringIO()
+        Console(file=lines, width=1000).print(summary(result))
+        return lines.getvalue(), render(
+            Comparison(result, comparison.outcome, comparison.snapshot), "the-run"
+        )
+
+    def without_times(result: ComparisonResult) -> ComparisonResult:
+        facts = [c.model_copy(update={"duration_s": 0.0}) for c in result.circuits]
+        return result.model_copy(update={"circuits": tuple(facts)})
+
+    for words in ("gate times unknown", "waiting costs nothing"):
+        assert not any(words in text for text in told(comparison.result))
+    lines, page = told(without_times(comparison.result))
+    assert "gate times unknown, qubits" in lines
+    assert "waiting costs nothing" in page
+    assert " 0 s" not in lines
 
 
 def test_the_page_is_the_same_every_time(comparison: Comparison, page: str) -> None:
