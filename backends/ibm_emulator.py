@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from backends.aer import AerBackend
-from backends.base import BackendError, CompiledTemplate
+from backends.base import BackendError, CompiledTemplate, stream_seed
 from backends.emulated import EmulatedJobs, check_width, seed_of
 from backends.ibm_program import (
     IBMOptions,
@@ -99,10 +100,13 @@ class IBMEmulator(EmulatedJobs):
             fusion_threshold=5,
         )
         asked = sampler_options(submission, self._options)
-        asked.simulator.seed_simulator = seed
         asked.simulator.angle_decimals = 12  # IBM rounds angles to 1e-5 quarter turns by default
-        sampler = Sampler(mode=simulator, options=asked)
-        result = sampler.run(pubs_of(submission, None), shots=submission.shots).result()
-        counts = counts_of(result)
+        tables = []
+        for place, pub in enumerate(pubs_of(submission, None)):
+            # PUBs of one call get the same random numbers: equal circuits would have equal counts
+            asked.simulator.seed_simulator = stream_seed(seed, f"pub {place}") if place else seed
+            sampler = Sampler(mode=simulator, options=asked)
+            tables.append(counts_of(sampler.run([pub], shots=submission.shots).result()))
+        counts = np.concatenate(tables)
         check_counts(counts, submission)
         return JobCounts(counts, {}, counts.tobytes(), datetime.now(UTC))

@@ -13,6 +13,8 @@ from qiskit import QuantumCircuit
 
 from backends.base import CircuitBatch, ShotResult
 from backends.exact import ExactBackend
+from backends.registry import get_vendor
+from backends.vendor import Submission
 from calibration.catalog import load_snapshot
 from calibration.parts import JobLimits
 from qhw.jobs.intent import group_batches
@@ -131,3 +133,17 @@ def test_real_devices_take_many_circuits_or_one() -> None:
         "rigetti_cepheus_1_108q": 1,
         "ionq_forte_enterprise": 2,
     }
+
+
+@pytest.mark.parametrize("device", ["emulator:ibm_fez", "emulator:iqm_garnet"])
+def test_rows_of_one_job_have_shots_of_their_own(device: str) -> None:
+    """Their counts are added: were they equal, every error bar would be too small."""
+    vendor = get_vendor(device)
+    compiled = vendor.compile(one_qubit("h"))
+    submission = Submission(compiled, np.empty((24, 0)), 500)
+    handle = vendor.submit(submission, "qhw-rows")
+    counts = vendor.fetch(handle, submission).counts
+    assert (counts.sum(axis=1) == 500).all()
+    # about the binomial's variance: a chi-square of 23 degrees of freedom
+    spread = ((counts[:, 0] - counts[:, 0].mean()) ** 2).sum() / (500 * 0.25)
+    assert 23 / 4 < spread < 23 * 3
