@@ -7,6 +7,7 @@ multinomial draws from it. Larger circuits run as trajectories, shot by shot.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,11 @@ from calibration.noise import NoiseOptions, apply_confusion
 from calibration.snapshot import DeviceSnapshot
 
 FloatArray = NDArray[np.float64]
+
+_SEED_STEP = 2113
+"""From a circuit to the next in one call, Aer raises its seed by this; so do we between calls."""
+_MATRIX_WORK, _STATE_WORK = 2**19, 2**21
+"""Amplitudes, of all rows and shots, in one call of Aer: half a second, that Ctrl-C waits for."""
 
 MAX_EXACT_QUBITS = 10
 """A density matrix of 10 qubits takes 16 MB and some seconds a row."""
@@ -153,7 +159,9 @@ class AerBackend:
         # Qiskit's first listed qubit is the least significant bit of the saved distribution.
         circuit.save_probabilities(list(reversed(measured_qubits(compiled.circuit))))
         ideal = np.empty((len(x), 2**compiled.n_measured))
-        for row, data in enumerate(self._experiments(circuit, compiled, x, "density_matrix")):
+        size = max(1, _MATRIX_WORK // 4**circuit.num_qubits)
+        found = self._experiments(circuit, compiled, x, "density_matrix", size=size)
+        for row, data in enumerate(found):
             ideal[row] = data["probabilities"]
         return apply_confusion(
             ideal.clip(0.0, None), list(self.readout_matrices(compiled).matrices)
@@ -163,8 +171,10 @@ class AerBackend:
         self, compiled: CompiledTemplate, x: FloatArray, shots: int, seed: int
     ) -> NDArray[np.int64]:
         counts = np.zeros((len(x), 2**compiled.n_measured), dtype=np.int64)
-        options = {"shots": shots, "seed_simulator": seed}
-        found = self._experiments(compiled.circuit, compiled, x, "statevector", **options)
+        circuit = compiled.circuit
+        size = max(1, _STATE_WORK // (shots * 2**circuit.num_qubits))
+        options = {"size": size, "seed": seed, "shots": shots}
+        found = self._experiments(circuit, compiled, x, "statevector", **options)
         for row, data in enumerate(found):
             for outcome, count in data["counts"].items():
                 counts[row, int(outcome, 16)] = count
@@ -176,20 +186,24 @@ class AerBackend:
         compiled: CompiledTemplate,
         x: FloatArray,
         method: str,
+        *,
+        size: int,
+        seed: int = 0,
         **options: Any,
-    ) -> list[dict[str, Any]]:
-        """Aer's data of every row, in order."""
-        if not len(x):
-            return []
+    ) -> Iterator[dict[str, Any]]:
+        """Aer's data of every row, in order; the same whatever the size of the pieces."""
         model = to_aer_noise_model(self._simulable, compiled.physical_qubits, self._noise)
         simulator = AerSimulator(method=method, noise_model=model, fusion_threshold=5)
         columns = columns_of(compiled)
-        if columns:
-            binds = [{p: x[:, column].tolist() for p, column in columns.items()}]
-            job = simulator.run(circuit, parameter_binds=binds, **options)
-        else:
-            job = simulator.run([circuit] * len(x), **options)
-        result = job.result()
-        if not result.success:
-            raise BackendError(f"Aer could not simulate on {self.name}: {result.status}")
-        return [r.data.to_dict() for r in result.results]
+        for start in range(0, len(x), size):
+            piece = x[start : start + size]
+            options["seed_simulator"] = seed + start * _SEED_STEP
+            if columns:
+                binds = [{p: piece[:, column].tolist() for p, column in columns.items()}]
+                job = simulator.run(circuit, parameter_binds=binds, **options)
+            else:
+                job = simulator.run([circuit] * len(piece), **options)
+            result = job.result()
+            if not result.success:
+                raise BackendError(f"Aer could not simulate on {self.name}: {result.status}")
+            yield from (r.data.to_dict() for r in result.results)

@@ -273,3 +273,22 @@ def test_free_two_qubit_angles_stay_as_they_are(boston: DeviceSnapshot) -> None:
     even = np.cos((t - 0.4) / 2) ** 2
     expected = np.hstack([even, 0 * t, 0 * t, 1 - even])
     np.testing.assert_allclose(backend.probabilities(compiled, t), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_rows_in_pieces_give_what_rows_at_once_do(
+    boston: DeviceSnapshot, monkeypatch: pytest.MonkeyPatch, exact: bool
+) -> None:
+    """Aer is called for some rows at a time, so that Ctrl-C need not wait for all."""
+    n, shots = 3, 500
+    monkeypatch.setattr("backends.aer.MAX_EXACT_QUBITS", n if exact else n - 1)
+    compiled = AerBackend(boston).compile(product_circuit(n))
+    angles = np.random.default_rng(8).uniform(0, 3, (5, n))
+    counts = []
+    for rows in (5, 2, 1):
+        monkeypatch.setattr("backends.aer._MATRIX_WORK", rows * 4**n)
+        monkeypatch.setattr("backends.aer._STATE_WORK", rows * shots * 2**n)
+        fresh = AerBackend(boston)  # keeps no distribution of the time before
+        counts.append(fresh.run(compiled, angles, shots=shots, seed=2**32 - 2).counts)
+    np.testing.assert_array_equal(counts[1], counts[0])
+    np.testing.assert_array_equal(counts[2], counts[0])
