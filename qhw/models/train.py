@@ -75,7 +75,7 @@ class TrainConfig(BaseModel):
     weight_decay: float = Field(default=0.0, ge=0)
     schedule: Literal["constant", "cosine"] = "constant"
     clip_norm: float | None = Field(default=None, gt=0)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     molecules: int | None = Field(default=None, ge=1)
     evaluate: int = Field(default=2000, ge=1)
     checkpoint_every: int = Field(default=1, ge=1)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from backends.checks import MAX_SIMULATED_SHOTS
 from calibration.noise import NoiseOptions
 from qhw.analysis.compare import check_prior
 from qhw.analysis.result import PLAIN, Mitigation, Preparation
@@ -20,8 +21,9 @@ BudgetMode = Literal["only", "without"]
 StudyTask = Literal["generate", "reconstruct"]
 Simulator = Literal["engine", "aer"]
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Shots = Annotated[int, Field(ge=1)] | Literal["infinite"]
-Whole = Annotated[int, Field(ge=0)]
+Shots = Annotated[int, Field(ge=1, le=MAX_SIMULATED_SHOTS)] | Literal["infinite"]
+Whole = Annotated[int, Field(ge=0, lt=2**63)]
+"""A seed, as far as torch and the table count."""
 
 _OPTIONAL: tuple[Source, ...] = ("coherent_zz", "detuning")
 
