@@ -83,11 +83,12 @@ def expect_command(
     check_settings(settings, circuit)
     command = _command_line(file, settings, budget, project)
     if not is_vendor(device):
-        if estimate:
-            raise ValueError(
-                f"Argument `estimate` must be given for a device that takes jobs, but {device} "
-                "costs nothing"
-            )
+        for name, given in (("estimate", estimate), ("again", again)):
+            if given:
+                raise ValueError(
+                    f"Argument `{name}` must be given for a device that takes jobs, but {device} "
+                    "is a simulator here"
+                )
         _simulate(settings, circuit, command, out_folder, as_json=as_json)
     elif estimate:
         _price(settings, circuit, as_json=as_json)
