@@ -17,7 +17,13 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 from backends.base import CompiledTemplate, CostEstimate
-from backends.braket_checks import check_device, check_limits, check_native, rows_a_task
+from backends.braket_checks import (
+    check_device,
+    check_early,
+    check_limits,
+    check_native,
+    rows_a_task,
+)
 from backends.braket_client import BraketClient, BraketRefusal
 from backends.braket_compile import compile_for, labels_of, rows_of, wires_of
 from backends.braket_cost import Rate, simulation_seconds
@@ -71,6 +77,7 @@ class BraketBackend:
     """
 
     joins_templates: Literal[True] = True
+    writes_rows: Literal[True] = True
 
     def __init__(
         self,
@@ -135,6 +142,17 @@ class BraketBackend:
         return self._known
 
     # -- before anything is sent -----------------------------------------------------------------
+    def check_early(self, shots: int, *, whole: bool) -> None:
+        """Refuse a device that takes no tasks now, and shots that it does not take.
+
+        Raises:
+            BackendError: the device is offline or closed, or has other limits.
+            VendorError: as :meth:`BraketClient.ask`.
+        """
+        device = self.device()
+        check_early(shots, device, whole=whole, debias=self._debias)
+        check_device(device, self._clock(), queue_when_closed=self._queue_when_closed)
+
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
         """Place and route; a simulator gets the circuit in rotations and CZ.
 

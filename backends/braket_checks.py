@@ -26,8 +26,8 @@ def check_limits(submission: Submission, device: BraketDevice, *, debias: bool =
             f"Argument `submission` must be compiled for {device.name}, but is for {made_for}."
         )
     rows = len(check_angles(submission.compiled, submission.angles))
-    least, most = device.shots
-    shots = check_shots(submission.shots, least=least, most=most)
+    shots = submission.shots
+    check_task_shots(shots, device, debias=debias)
     if not rows:
         raise BackendError("Argument `angles` must have at least one row, but has none.")
     width = submission.compiled.circuit.num_qubits
@@ -36,6 +36,22 @@ def check_limits(submission: Submission, device: BraketDevice, *, debias: bool =
             f"Argument `submission` must use at most {device.qubits} qubits on {device.name}, but "
             f"uses {width}."
         )
+    allowed = rows_a_task(device, shots)
+    if rows > allowed:
+        raise BackendError(
+            f"Argument `angles` must have at most {allowed} rows a task of {shots} shots on "
+            f"{device.name}, but has {rows}; `split` cuts it."
+        )
+
+
+def check_task_shots(shots: int, device: BraketDevice, *, debias: bool) -> None:
+    """Check the shots of a circuit, and that debiasing is possible where it is asked for.
+
+    Raises:
+        BackendError: the device does not take them, or offers no debiasing.
+    """
+    least, most = device.shots
+    check_shots(shots, least=least, most=most)
     if debias and device.debias_shots is None:
         raise BackendError(
             f"Argument `debias` must be off on {device.name}, which does not offer it."
@@ -45,12 +61,16 @@ def check_limits(submission: Submission, device: BraketDevice, *, debias: bool =
             f"Argument `shots` must be at least {device.debias_shots} with debiasing on "
             f"{device.name}, but is {shots}."
         )
-    allowed = rows_a_task(device, shots)
-    if rows > allowed:
-        raise BackendError(
-            f"Argument `angles` must have at most {allowed} rows a task of {shots} shots on "
-            f"{device.name}, but has {rows}; `split` cuts it."
-        )
+
+
+def check_early(shots: int, device: BraketDevice, *, whole: bool, debias: bool = False) -> None:
+    """Check shots of a row, see :class:`backends.vendor.ChecksEarly`.
+
+    Raises:
+        BackendError: as :func:`check_task_shots`.
+    """
+    _, most = device.shots
+    check_task_shots(shots if whole else min(shots, most), device, debias=debias)
 
 
 def rows_a_task(device: BraketDevice, shots: int) -> int:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from qiskit import QuantumCircuit
 
 from backends.base import CompiledTemplate
-from backends.braket_checks import check_limits, check_native, rows_a_task
+from backends.braket_checks import check_early, check_limits, check_native, rows_a_task
 from backends.braket_compile import compile_for, labels_of, rows_of
 from backends.braket_devices import described_by
 from backends.braket_execute import decode, run_native
@@ -38,12 +38,22 @@ class BraketEmulator(EmulatedJobs):
         noise: strength of each source of noise; as reported by default.
     """
 
+    writes_rows: Literal[True] = True
+
     def __init__(
         self, snapshot: DeviceSnapshot | str, *, noise: NoiseOptions | None = None
     ) -> None:
         super().__init__(snapshot)
         self._noise = noise or NoiseOptions()
         self._device = described_by(self._snapshot, datetime.now(UTC))
+
+    def check_early(self, shots: int, *, whole: bool) -> None:
+        """Refuse shots as ``braket:`` does.
+
+        Raises:
+            BackendError: shots out of range.
+        """
+        check_early(shots, self._device, whole=whole)
 
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
         """Compile as ``braket:`` does.

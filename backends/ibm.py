@@ -30,6 +30,7 @@ from backends.ibm_program import (
     IBMOptions,
     check,
     check_counts,
+    check_early,
     device_seconds,
     encode,
     longest_seconds,
@@ -116,6 +117,16 @@ class IBMBackend:
         )
 
     # -- before anything is sent -----------------------------------------------------------------
+    def check_early(self, shots: int, *, whole: bool) -> None:
+        """Refuse a device that the account has not, and shots that it does not take.
+
+        Raises:
+            UnknownBackendError: the account has no such device; lists those it has.
+            BackendError: shots out of range.
+            VendorError: as :meth:`IBMClient.ask`.
+        """
+        check_early(shots, self.snapshot, whole=whole)
+
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
         """Compile as ``aer:`` does; waits are left to the device's own scheduler.
 

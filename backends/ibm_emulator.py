@@ -20,6 +20,7 @@ from backends.ibm_program import (
     IBMOptions,
     check,
     check_counts,
+    check_early,
     counts_of,
     pubs_of,
     sampler_options,
@@ -56,6 +57,14 @@ class IBMEmulator(EmulatedJobs):
     def name(self) -> str:
         """``emulator:`` and the device's name, ``+fractional`` where that was asked for."""
         return f"{super().name}{'+fractional' if self._options.fractional else ''}"
+
+    def check_early(self, shots: int, *, whole: bool) -> None:
+        """Refuse shots as ``ibm:`` does.
+
+        Raises:
+            BackendError: shots out of range.
+        """
+        check_early(shots, self._snapshot, whole=whole)
 
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
         """Compile as ``aer:`` does, waits included.

@@ -85,9 +85,8 @@ def check(submission: Submission, snapshot: DeviceSnapshot, options: IBMOptions)
     angles = check_angles(submission.compiled, submission.angles)
     if not len(angles):
         raise BackendError("Argument `angles` must have at least one row, but has none.")
-    limits = snapshot.job_limits
-    most = min(limits.max_shots or MAX_EXECUTIONS, MAX_EXECUTIONS)
-    shots = check_shots(submission.shots, least=limits.min_shots, most=most)
+    least, most = shot_limits(snapshot)
+    shots = check_shots(submission.shots, least=least, most=most)
     if shots * len(angles) > MAX_EXECUTIONS:
         raise BackendError(
             f"Argument `submission` must have at most {MAX_EXECUTIONS} rows times shots, but has "
@@ -97,6 +96,22 @@ def check(submission: Submission, snapshot: DeviceSnapshot, options: IBMOptions)
         randomizations(shots)
     for part in submission.parts():
         _check_gates(part.compiled, part.angles, snapshot)
+
+
+def shot_limits(snapshot: DeviceSnapshot) -> tuple[int, int]:
+    """Fewest and most shots of a circuit."""
+    limits = snapshot.job_limits
+    return limits.min_shots, min(limits.max_shots or MAX_EXECUTIONS, MAX_EXECUTIONS)
+
+
+def check_early(shots: int, snapshot: DeviceSnapshot, *, whole: bool) -> None:
+    """Check shots of a row, see :class:`backends.vendor.ChecksEarly`.
+
+    Raises:
+        BackendError: the device does not take them.
+    """
+    least, most = shot_limits(snapshot)
+    check_shots(shots if whole else min(shots, most), least=least, most=most)
 
 
 def _check_gates(

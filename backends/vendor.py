@@ -181,6 +181,22 @@ class VendorMitigated(Protocol):
 
 
 @runtime_checkable
+class ChecksEarly(Protocol):
+    """A backend that knows some refusals before a circuit is compiled for it."""
+
+    def check_early(self, shots: int, *, whole: bool) -> None:
+        """Refuse a device that is not there or not open, and shots that it does not take.
+
+        Args:
+            shots: of a row.
+            whole: a circuit has all of them; otherwise they may be shared out among several.
+
+        Raises:
+            BackendError: what :meth:`VendorBackend.validate` would refuse in any case.
+        """
+
+
+@runtime_checkable
 class MayRehearse(Protocol):
     """A backend that says whether its vendor is a server on this machine."""
 

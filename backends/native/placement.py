@@ -55,6 +55,21 @@ def place(
     Raises:
         BackendError: the circuit does not fit the device.
     """
+    check_fits(circuit, snapshot)
+    flat = _all_to_all(circuit, snapshot, seed, fractional)
+    try:
+        spots = best_layouts(Interaction.of(flat, snapshot), snapshot, top=1, limit=_SEARCH_LIMIT)
+    except LayoutError:
+        return _routed(circuit, snapshot, seed, fractional)
+    return _compile(flat, snapshot, spots[0].qubits, seed, fractional)
+
+
+def check_fits(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> None:
+    """Refuse circuits that have more qubits than the device, or gates where it has none.
+
+    Raises:
+        BackendError: names what the device has and the circuit needs.
+    """
     usable = snapshot.n_qubits - len(snapshot.dead_qubits)
     entangles = circuit.num_nonlocal_gates() > 0
     if circuit.num_qubits > usable or (entangles and not snapshot.usable_couplings):
@@ -63,12 +78,6 @@ def place(
             f"{len(snapshot.usable_couplings)} usable couplings, but has {circuit.num_qubits} "
             f"qubits and {circuit.num_nonlocal_gates()} gates between qubits."
         )
-    flat = _all_to_all(circuit, snapshot, seed, fractional)
-    try:
-        spots = best_layouts(Interaction.of(flat, snapshot), snapshot, top=1, limit=_SEARCH_LIMIT)
-    except LayoutError:
-        return _routed(circuit, snapshot, seed, fractional)
-    return _compile(flat, snapshot, spots[0].qubits, seed, fractional)
 
 
 def _all_to_all(

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.base import Backend
+from backends.checks import check_shots
 from backends.registry import get_backend
 from backends.vendor import is_rehearsal
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.circuit_facts import circuit_facts
+from qhw.analysis.early import check_device, check_used
 from qhw.analysis.mitigated import read_calibrations
 from qhw.analysis.molecule_scores import molecule_records, validity_rows
 from qhw.analysis.provenance import versions
@@ -90,10 +92,12 @@ def compare(
         TooFewRowsError: so many circuits failed that nothing is left to compare.
     """
     start = time.monotonic()
-    check_prior(settings.prior)
-    _check_used(settings)
-    backend = backend or get_backend(settings.device)
+    check_request(settings)
+    begins, backend = backend is None, backend or get_backend(settings.device)
     model, card = load(settings.model)
+    if begins:
+        check_shots(settings.shots)
+        check_device(settings, model, backend)
     exact = ExactModel(model.double())
     sample = sample_molecules()
     runner = stage_runner(settings, exact.model, backend, notify, moment)
@@ -177,7 +181,7 @@ def _run(settings: Settings, exact: ExactModel, runner: StageRunner, sample: QM9
         prior = make_prior(settings.prior, exact, sample, settings.seed)
         latents = prior_latents(prior, settings.molecules, settings.seed)
         return generate(exact, runner, latents)
-    given = _given_molecules(settings, sample)
+    given = given_molecules(settings, sample)
     if settings.task == "encode":
         return encode(exact, runner, given)
     kappa = settings.kappa if settings.kappa is not None else exact.model.kappa
@@ -236,23 +240,22 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
     return VMFMixture.fit(directions, _MIXTURE_COMPONENTS, rng)
 
 
-def _check_used(settings: Settings) -> None:
-    """Refuse what the task would ignore: an ignored option is a wrong answer to a question."""
-    used_by = {
-        "input": (settings.input is not None, ("encode", "reconstruct")),
-        "prior": (settings.prior is not None, ("generate",)),
-        "kappa": (settings.kappa is not None, ("reconstruct",)),
-        "draw": (not settings.draw, ("reconstruct",)),
-    }
-    for name, (given, tasks) in used_by.items():
-        if given and settings.task not in tasks:
-            raise ValueError(
-                f"Argument `{name}` must be left out of task {settings.task}, but is given; "
-                f"it belongs to {' and '.join(tasks)}"
-            )
+def check_request(settings: Settings) -> None:
+    """Refuse options that no device could serve.
+
+    Raises:
+        ValueError: no such prior, or an option that the task would ignore.
+    """
+    check_prior(settings.prior)
+    check_used(settings)
 
 
-def _given_molecules(settings: Settings, sample: QM9) -> NamedMolecules:
+def given_molecules(settings: Settings, sample: QM9) -> NamedMolecules:
+    """Molecules of ``encode`` and ``reconstruct``: of the input file, else held-out ones.
+
+    Raises:
+        ValueError: a bad file, or too few molecules.
+    """
     if settings.input is None:
         return held_out(settings.molecules, sample, settings.seed)
     found = read_sdf(Path(settings.input))

@@ -87,12 +87,13 @@ def sweep(
             for level in wanted:
                 jobs.append(Job(raw, device.snapshot, level, tries, fractional))
                 places.append((subject, device, level))
+    if not jobs:
+        raise _nothing(rows)
     results = run_jobs(jobs, cache=cache, processes=processes, done=done)
     for (subject, device, level), found in zip(places, results, strict=True):
         rows.append(make_row(subject, device, level, found, shots))
     if all(row.reason is not None for row in rows):
-        first = rows[0].reason if rows else "no device is large enough"
-        raise SweepError(f"Nothing could be compiled: {first}")
+        raise _nothing(rows)
     return make_report(
         subjects,
         rows,
@@ -104,6 +105,11 @@ def sweep(
         fractional=fractional,
         command=command,
     )
+
+
+def _nothing(rows: Sequence[Row]) -> SweepError:
+    first = rows[0].reason if rows else "no device is large enough"
+    return SweepError(f"Nothing could be compiled: {first}")
 
 
 def _devices(names: str, subjects: Sequence[Subject]) -> tuple[list[Device], str]:

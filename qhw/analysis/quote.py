@@ -10,21 +10,16 @@ import numpy as np
 
 from backends.base import Backend, BackendError, CompiledTemplate
 from backends.vendor import Submission, VendorBackend
-from qhw.analysis.compare import stage_runner
+from qhw.analysis.compare import check_request, given_molecules, stage_runner
+from qhw.analysis.early import ROLES, check_device
 from qhw.analysis.mitigated import MitigationPlan
 from qhw.analysis.result import Settings
 from qhw.analysis.stage import Notify, Role
+from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.templates import build_template
 from qhw.jobs.intent import PlannedJob, plan_batches
 from qhw.jobs.money import to_micro
 from qhw.models.checkpoint import load
-
-_ROLES: dict[str, tuple[Role, ...]] = {
-    "generate": ("decoder",),
-    "encode": ("encoder",),
-    "reconstruct": ("encoder", "decoder"),
-}
-"""Circuits of each task, in the order they run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +74,21 @@ def quote(
         moment: to which ages of calibrations are counted, by default now.
 
     Raises:
+        ValueError: as :func:`qhw.analysis.compare.compare`.
         CheckpointError: the model is unknown or damaged.
         MitigationError: pipeline, shots, circuit, device and calibration do not go together.
         BackendError: the device would refuse it, or its price is unknown.
     """
+    check_request(settings)
     model, _ = load(settings.model)
+    if settings.task != "generate":
+        given_molecules(settings, sample_molecules())
+    check_device(settings, model, vendor)
     plans = {"encoder": model.encoder_plan, "decoder": model.decoder_plan}
     # circuits are built for a device's name; nothing runs on it here
     runner = stage_runner(settings, model, cast(Backend, vendor), notify, moment)
     stages = []
-    for role in _ROLES[settings.task]:
+    for role in ROLES[settings.task]:
         notify(f"{role}: compiling for {vendor.name}")
         template = build_template(plans[role](), settings.preparation, name=role)
         compiled = vendor.compile(template.circuit, seed=settings.seed)

@@ -40,11 +40,13 @@ def noise_study(
     from qhw.report.study import cut, render_study
     from qhw.report.study_terminal import study_lines
     from qhw.study.config import read_config
+    from qhw.study.grid import check_names
     from qhw.study.run import run_study
     from qhw.study.scheduler import open_scheduler
     from qhw.study.summary import summarise
 
     config = read_config(config_file)
+    check_names(config)
     folder = out_folder / config.name
     pool = open_scheduler(workers, scheduler)
     with nothing_empty_left(folder):

@@ -91,7 +91,10 @@ def submit(
     """
     from qhw.analysis.result import REHEARSAL
     from qhw.cli.vendor_run import VendorRun
+    from qhw.report.runfolder import check_folder
 
+    if dry_run:
+        check_folder(out_folder)
     with steps() as tell:
         job = VendorRun.new(settings, budget, project, command_line(settings, "submit"))
         stages = job.prepare(tell)
@@ -131,10 +134,15 @@ def run(
     """
     from backends.registry import is_vendor
     from qhw.cli.vendor_run import VendorRun
+    from qhw.jobs.money import parse_money
+    from qhw.report.runfolder import check_folder
 
+    if budget is not None:
+        parse_money(budget)  # no simulator costs anything, but a mistake is one there too
     if not is_vendor(settings.device):
         write_run(settings, out_folder, as_json=as_json)
         return
+    check_folder(out_folder)
     with steps() as tell:
         job = VendorRun.new(settings, budget, project, command_line(settings, "run"))
         job.prepare(tell)

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.base import Backend, CircuitBatch
+from backends.vendor import VendorBackend
 from calibration.readout import ReadoutCalibration
 from qhw.chem.structure import MoleculeStructure
 from qhw.distributions import relative_frequencies
@@ -244,6 +245,18 @@ class Calibrating(Protocol):
     """
 
     share: float
+
+
+@runtime_checkable
+class DeviceBound(Protocol):
+    """A technique that not every device can take."""
+
+    def check_device(self, backend: Backend | VendorBackend) -> None:
+        """Refuse a device, as far as that shows before a circuit is compiled for it.
+
+        Raises:
+            MitigationError: says what the device lacks.
+        """
 
 
 RANKS = ("ensemble", "readout", "extrapolation", "structure")

@@ -20,10 +20,11 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Delay, Gate
 from qiskit.circuit.library import XGate, YGate
 
-from backends.base import CircuitBatch, CompiledTemplate
+from backends.base import Backend, CircuitBatch, CompiledTemplate, WritesRows
 from backends.native.schedule import schedule_alap
 from backends.native.translate import one_qubit_kits
 from backends.rewrite import device_part, is_native
+from backends.vendor import VendorBackend
 from calibration.interaction import delay_seconds
 from calibration.snapshot import DeviceSnapshot
 from qhw.mitigation.base import BOTH, Context, MitigationError, Quantity
@@ -70,6 +71,17 @@ class Decoupling:
         """Durations of the device's gates."""
         return ("gate durations",)
 
+    def check_device(self, backend: Backend | VendorBackend) -> None:
+        """Refuse a device without gates, and one whose templates hold none.
+
+        Raises:
+            MitigationError: it is ideal, or takes no waits.
+        """
+        if backend.snapshot is None:
+            raise _ideal(backend.name)
+        if isinstance(backend, WritesRows):
+            raise _without_waits(backend.name)
+
     def build(self, batch: CircuitBatch, context: Context) -> PooledStep:
         """The scheduled circuit with pulses in its waits.
 
@@ -96,12 +108,9 @@ def decoupled(compiled: CompiledTemplate, sequence: Sequences, device: str) -> C
     """
     part = device_part(compiled)
     if part is None:
-        raise MitigationError(f"dd must have a device with gate durations, but {device} is ideal")
+        raise _ideal(device)
     if not is_native(compiled, part):
-        raise MitigationError(
-            f"dd must have a device whose circuits hold waits, but {device} writes them natively "
-            "row by row, where none can be told"
-        )
+        raise _without_waits(device)
     _check_durations(compiled, part, device)
     schedule = schedule_alap(compiled.circuit, part)
     scheduled = compiled.circuit if compiled.scheduled else schedule.circuit
@@ -116,6 +125,17 @@ def decoupled(compiled: CompiledTemplate, sequence: Sequences, device: str) -> C
         duration_s=compiled.duration_s or schedule.duration_s,
         predicted_success=None if success is None else success * padder.success,
         scheduled=True,
+    )
+
+
+def _ideal(device: str) -> MitigationError:
+    return MitigationError(f"dd must have a device with gate durations, but {device} is ideal")
+
+
+def _without_waits(device: str) -> MitigationError:
+    return MitigationError(
+        f"dd must have a device whose circuits hold waits, but {device} writes them natively "
+        "row by row, where none can be told"
     )
 
 

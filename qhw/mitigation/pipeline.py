@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.mitigation.base import RANKS, MitigationError, Quantity, Technique
+from backends.base import Backend
+from backends.vendor import VendorBackend
+from qhw.mitigation.base import RANKS, DeviceBound, MitigationError, Quantity, Technique
 from qhw.mitigation.cdr import CliffordRegression
 from qhw.mitigation.correction import ReadoutTechnique
 from qhw.mitigation.dd import Decoupling
@@ -88,6 +90,16 @@ class Pipeline:
                     f"{technique.name} must be used for a {' or '.join(technique.valid_for)}, "
                     f"but an {quantity} is wanted"
                 )
+
+    def check_device(self, backend: Backend | VendorBackend) -> None:
+        """Refuse a device, as far as that shows before a circuit is compiled for it.
+
+        Raises:
+            MitigationError: names the technique, and what the device lacks.
+        """
+        for technique in self.techniques:
+            if isinstance(technique, DeviceBound):
+                technique.check_device(backend)
 
     @classmethod
     def parse(cls, text: str) -> Pipeline:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,10 +70,7 @@ def run_folder(out: Path, name: str) -> Iterator[RunFolder]:
         handler = logging.FileHandler(folder.staging / LOG_FILE, encoding="utf-8")
     except OSError as error:
         _remove(out / f".{name}.partial", made)
-        reason = error.strerror or error
-        raise OutputError(
-            f"Argument `out` must be a folder that can be written, but {out}: {reason}"
-        ) from error
+        raise _unwritable(out, error) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger(_LOGGER)
     logger.addHandler(handler)
@@ -87,6 +85,20 @@ def run_folder(out: Path, name: str) -> Iterator[RunFolder]:
         raise
     finally:
         logger.removeHandler(handler)
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that cannot be written, long before it is; nothing is made.
+
+    Raises:
+        OutputError: as :func:`run_folder`.
+    """
+    try:
+        there = next(path for path in (out, *out.parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise _unwritable(out, error) from error
 
 
 @contextmanager
@@ -112,6 +124,12 @@ def nothing_empty_left(folder: Path) -> Iterator[None]:
                     path.rmdir()
             _remove_empty(made)
         raise
+
+
+def _unwritable(out: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"Argument `out` must be a folder that can be written, but {out}: {error.strerror or error}"
+    )
 
 
 def _free_name(out: Path, name: str) -> str:

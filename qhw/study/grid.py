@@ -10,8 +10,10 @@ from typing import Any
 
 from calibration.catalog import load_snapshot
 from calibration.snapshot import SnapshotError
+from qhw.analysis.compare import held_out
+from qhw.chem.qm9 import sample_molecules
 from qhw.models.checkpoint import CheckpointError, load
-from qhw.study.config import StudyConfig
+from qhw.study.config import ConfigError, StudyConfig
 
 FORMAT_VERSION = 1
 """Part of every key: raised when the same cell would give other numbers or other columns."""
@@ -108,6 +110,41 @@ def digests(config: StudyConfig) -> Digests:
         except SnapshotError:
             devices[device] = MISSING
     return Digests(models, devices)
+
+
+def check_names(config: StudyConfig) -> None:
+    """Refuse a study none of whose cells could run, before any is.
+
+    Where some of the models or devices are there, the others' cells fail with their reasons.
+
+    Raises:
+        ConfigError: all models or all devices are unknown, or there are too few molecules.
+    """
+    for what, names, missing in (
+        ("models", config.models, _no_model),
+        ("devices", config.devices, _no_device),
+    ):
+        reasons = [missing(name) for name in names]
+        if all(reasons):
+            raise ConfigError(f"`{what}` must hold one that there is, but: {reasons[0]}")
+    if config.task == "reconstruct":
+        held_out(config.molecules, sample_molecules(), 0)
+
+
+def _no_model(name: str) -> str:
+    try:
+        load(name)
+    except CheckpointError as error:
+        return str(error)
+    return ""
+
+
+def _no_device(name: str) -> str:
+    try:
+        load_snapshot(name)
+    except SnapshotError as error:
+        return str(error)
+    return ""
 
 
 def expand(config: StudyConfig, known: Digests) -> tuple[Cell, ...]:

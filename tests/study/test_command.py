@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 from pathlib import Path
 
@@ -36,11 +37,30 @@ def test_folder_table_and_json(sweep_file: Path, tmp_path: Path) -> None:
 
 
 def test_only_failures_exit_2(sweep_file: Path, tmp_path: Path) -> None:
-    settings = yaml.safe_load(sweep_file.read_text()) | {"devices": ["nowhere"]}
+    settings = yaml.safe_load(sweep_file.read_text()) | {"devices": ["ibm_armonk"]}  # one qubit
     sweep_file.write_text(yaml.safe_dump(settings))
     code, _, stderr = _call(sweep_file, tmp_path)
     assert code == 2
     assert "Every cell failed" in stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"devices": ["nowhere"]}, "`devices` must hold one that there is.*'nowhere'"),
+        ({"models": ["nothing"]}, "`models` must hold one that there is.*'nothing'"),
+        ({"task": "reconstruct", "molecules": 100_000}, "`molecules` must be at most 1000"),
+    ],
+)
+def test_a_study_that_cannot_run_is_refused_before_the_first_cell(
+    sweep_file: Path, tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    settings = yaml.safe_load(sweep_file.read_text()) | change
+    sweep_file.write_text(yaml.safe_dump(settings))
+    code, _, stderr = _call(sweep_file, tmp_path / "runs")
+    assert code == 2
+    assert re.fullmatch(f"error: .*{words}.*\n", stderr)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_full_disk_before_anything_is_kept_leaves_no_folder(
