@@ -7,7 +7,9 @@ so is one of more shots than the device takes of a circuit.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -25,8 +27,8 @@ _ROWS = 32
 def equal_shots(batches: Sequence[CircuitBatch], limits: JobLimits) -> tuple[CircuitBatch, ...]:
     """The same circuits with about the same shots, never more in all.
 
-    Circuits of equal shots keep equal shots. What cannot share a job, or shares one already, or
-    would get too few shots for the device, keeps its own shots.
+    Circuits that cannot share a job, or share one already, or would get too few shots for the
+    device, keep their own shots. Otherwise those of one job that had equal shots keep them equal.
 
     Args:
         batches: labels must differ.
@@ -36,24 +38,49 @@ def equal_shots(batches: Sequence[CircuitBatch], limits: JobLimits) -> tuple[Cir
     for batch in batches:
         compiled = batch.compiled
         places = (compiled.physical_qubits, measured_qubits(compiled.circuit))
-        groups.setdefault((compiled.parameter_names, places), []).append(batch)
-    level = [b for group in groups.values() for b in _levelled(group, limits)]
+        alike = (compiled.parameter_names, places, len(batch.angles))
+        groups.setdefault(alike, []).append(batch)
+    level = [b for group in groups.values() for b in _fewest_jobs(group, limits)]
     sent = {batch.label: _cut(batch, limits.max_shots) for batch in level}
     return tuple(sent[batch.label] for batch in batches)
 
 
-def _levelled(group: Sequence[CircuitBatch], limits: JobLimits) -> Sequence[CircuitBatch]:
+def _fewest_jobs(group: list[CircuitBatch], limits: JobLimits) -> list[CircuitBatch]:
+    """As they are, or some in one job, more in the next, if those are fewer jobs."""
+    room = limits.max_circuits or 1
+    # two rows a circuit on average, and some room for rounding up
+    most = max(1, int(0.4 * room / max(1, len(group[0].angles))))
+    count = math.ceil(len(group) / most)
+    cuts = [len(group) * part // count for part in range(count + 1)]
+    parts = [group[start:end] for start, end in itertools.pairwise(cuts)]
+    level = [batch for part in parts for batch in _levelled(part, room, limits.min_shots)]
+    return level if _jobs(level, room) < _jobs(group, room) else group
+
+
+def _jobs(group: Sequence[CircuitBatch], room: int) -> int:
+    """Vendor jobs of up to ``room`` rows that they take: one for each number of shots, or more."""
+    rows: Counter[int] = Counter()
+    for batch in group:
+        rows[batch.shots] += len(batch.angles)
+    return sum(math.ceil(count / room) for count in rows.values())
+
+
+def _levelled(group: list[CircuitBatch], room: int, least: int) -> list[CircuitBatch]:
+    """Rows of equal shots, two or more for each circuit on average; as they are if that cannot be.
+
+    Args:
+        group: circuits with as many rows of angles each.
+        room: rows of a job.
+        least: shots of a row.
+    """
     shots = np.array([batch.shots for batch in group])
-    width = len(group[0].angles)
-    alike = len(set(shots.tolist())) == 1 and all(len(b.angles) == width for b in group)
-    room = 1 if limits.max_circuits is None else limits.max_circuits // max(width, 1)
     total = int(shots.sum())
-    rows = min(max(_ROWS, 2 * len(group)), room, total // limits.min_shots)
-    if alike or rows < 2 * len(group):
+    rows = min(max(_ROWS, 2 * len(group)), room // max(1, len(group[0].angles)), total // least)
+    if rows < 2 * len(group):
         return group
     copies = np.maximum(1, np.rint(shots * rows / total)).astype(int)
     each = total // int(copies.sum())
-    if each < limits.min_shots:
+    if each < least:
         return group
     return [_copies(b, count, each) for b, count in zip(group, copies.tolist(), strict=True)]
 
