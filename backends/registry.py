@@ -83,7 +83,7 @@ def _braket(device: str) -> VendorBackend:
 def _emulator(device: str) -> VendorBackend:
     device, fractional = _asked(device, FRACTIONAL)
     try:
-        snapshot = _offering(load_snapshot(device), fractional)
+        snapshot = _offering(load_snapshot(device, machine=True), fractional)
     except SnapshotError as error:
         raise UnknownBackendError(f"Argument `name` must name a snapshot, but: {error}") from error
     if snapshot.vendor == "ibm":

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from calibration.readers.braket import braket_snapshot
-from calibration.readers.ibm import available_ibm, read_ibm_fake
+from calibration.readers.ibm import available_ibm, made_up_ibm, read_ibm_fake
 from calibration.snapshot import DeviceSnapshot, SnapshotError
 
 
@@ -38,6 +38,7 @@ class CatalogRow:
         usd_per_shot: price of a shot, ``None`` when not known.
         price_as_of: date of that price.
         corrections: number of values clamped, masked or missing.
+        made_up: why no machine stands behind it; ``None`` for a calibration of one.
     """
 
     reference: str
@@ -54,6 +55,7 @@ class CatalogRow:
     usd_per_shot: float | None
     price_as_of: date | None
     corrections: int
+    made_up: str | None
 
     def age(self, now: datetime | None = None) -> timedelta:
         """Time since calibration."""
@@ -65,27 +67,38 @@ def snapshot_names() -> tuple[str, ...]:
     return tuple(sorted({*available_ibm(), *_shipped(), *_newest()}))
 
 
-def load_snapshot(name: str | Path) -> DeviceSnapshot:
+def load_snapshot(name: str | Path, *, machine: bool = False) -> DeviceSnapshot:
     """Open a snapshot by name or file.
 
     Args:
         name: see this module's docstring; ``fake_boston`` means ``ibm_boston``.
+        machine: refuse, and do not list, what is made up.
 
     Raises:
         SnapshotError: no such name (the line lists those that exist, closest first), or a file
             that cannot be read.
     """
+    found = _by_name(name, machine)
+    if machine and found.made_up is not None:
+        raise SnapshotError(
+            f"Argument `name` must be a machine's, but {found.name} is made up: {found.made_up}."
+        )
+    return found
+
+
+def _by_name(name: str | Path, machine: bool) -> DeviceSnapshot:
     if isinstance(name, Path) or name.endswith(".json"):
         return _read_file(Path(name))
     known = f"ibm_{name.removeprefix('fake_')}" if name.startswith("fake_") else name
-    if known not in snapshot_names():
-        close = difflib.get_close_matches(known, snapshot_names(), n=3, cutoff=0.5)
-        first = f"closest: {', '.join(close)}; " if close else ""
-        raise SnapshotError(
-            f"Argument `name` must be a device or a .json file, but is {name!r} "
-            f"({first}all: {', '.join(snapshot_names())})."
-        )
-    return _open(known)
+    if known in snapshot_names():
+        return _open(known)
+    listed = [n for n in snapshot_names() if not machine or n not in made_up_ibm()]
+    close = difflib.get_close_matches(known, listed, n=3, cutoff=0.5)
+    first = f"closest: {', '.join(close)}; " if close else ""
+    raise SnapshotError(
+        f"Argument `name` must be a device or a .json file, but is {name!r} "
+        f"({first}all: {', '.join(listed)})."
+    )
 
 
 def list_snapshots() -> tuple[CatalogRow, ...]:
@@ -119,6 +132,7 @@ def _row(name: str) -> CatalogRow:
         usd_per_shot=device.price.usd_per_shot if device.price else None,
         price_as_of=device.price.as_of if device.price else None,
         corrections=len(device.corrections),
+        made_up=device.made_up,
     )
 
 

@@ -45,6 +45,8 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 """Version written by this code; every version up to it is read."""
+MADE_UP = "; made up: "
+"""In the source of a snapshot whose device is no machine, before the reason."""
 
 _Placed = TypeVar("_Placed", Gate, Correction)
 
@@ -200,6 +202,11 @@ class DeviceSnapshot(Frozen):
     def median_two_qubit_duration(self) -> float | None:
         """Median duration of the best gate of each usable coupling, seconds."""
         return _median(g.duration_s for g in self._best_two_qubit.values())
+
+    @property
+    def made_up(self) -> str | None:
+        """Why no machine stands behind it; ``None`` for a calibration of one."""
+        return self.source.partition(MADE_UP)[2] or None
 
     def median_qubit(self, read: Callable[[Qubit], float | None]) -> float | None:
         """Median over qubits of a quantity, for example ``lambda q: q.t1_s``."""

@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+from calibration.catalog import load_snapshot
 from calibration.readers.ibm import read_ibm_fake
 from calibration.snapshot import DeviceSnapshot
 
@@ -42,9 +43,9 @@ def load_device(name: str) -> Device:
     """A device whose calibration is in the installed qiskit-ibm-runtime.
 
     Raises:
-        SnapshotError: there is none of that name.
+        SnapshotError: there is none of that name, or it is made up: IBM could not offer it.
     """
-    snapshot = read_ibm_fake(name)
+    snapshot = load_snapshot(read_ibm_fake(name).name, machine=True)
     key = snapshot.name.removeprefix("ibm_")
     folder = files("qiskit_ibm_runtime").joinpath("fake_provider", "backends", key)
     conf, props = (

@@ -15,14 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from calibration.readers.cleaning import SECONDS, Cleaner
-from calibration.snapshot import DeviceSnapshot, Gate, GateLimit, JobLimits, Qubit, SnapshotError
+from calibration.snapshot import (
+    MADE_UP,
+    DeviceSnapshot,
+    Gate,
+    GateLimit,
+    JobLimits,
+    Qubit,
+    SnapshotError,
+)
 
 _VIRTUAL = ("rz", "u1")
 _FRACTIONAL = ("rx", "rzz")
 # Heron's native rzz takes angles in this range only (Qiskit folds the rest into it).
 _RZZ_LIMIT = GateLimit(gate="rzz", minimum=0.0, maximum=math.pi / 2)
 _TIMES = ("T1", "T2", "gate_length", "readout_length")
-_SYNTHETIC = {"nighthawk": "; its errors are synthetic"}
+_FAKE = "fake_"
+"""What payloads of made-up devices call themselves; a machine's has its name (``ibm_``, ``ibmq_``,
+``ibmqx2``, ``alt_``). IBM's docstrings agree: ``fake_fractional`` is modelled on another device (it
+has the figures of ibm_lima), the errors of ``fake_nighthawk`` are those of no Nighthawk."""
 
 Json = Mapping[str, Any]
 
@@ -30,6 +41,16 @@ Json = Mapping[str, Any]
 def available_ibm() -> tuple[str, ...]:
     """House names, sorted, of the snapshots shipped inside qiskit-ibm-runtime."""
     return tuple(f"ibm_{name}" for name in sorted(_folders()))
+
+
+@cache
+def made_up_ibm() -> frozenset[str]:
+    """House names of those that are no machine's; see :attr:`DeviceSnapshot.made_up`."""
+    return frozenset(
+        f"ibm_{key}"
+        for key, folder in _folders().items()
+        if _made_up(json.loads((folder / f"conf_{key}.json").read_bytes()))
+    )
 
 
 def read_ibm_fake(name: str) -> DeviceSnapshot:
@@ -57,7 +78,7 @@ def read_ibm_fake(name: str) -> DeviceSnapshot:
         conf,
         props,
         name=f"ibm_{key}",
-        source=f"qiskit-ibm-runtime {version}, fake_{key}{_SYNTHETIC.get(key, '')}",
+        source=f"qiskit-ibm-runtime {version}, fake_{key}{_made_up(conf)}",
         sha256=hashlib.sha256(b"".join(raw)).hexdigest(),
     )
 
@@ -136,6 +157,14 @@ def ibm_snapshot(conf: Json, props: Json, *, name: str, source: str, sha256: str
         raise SnapshotError(f"{source}: {error} is missing") from error
     except (TypeError, AttributeError, ValueError) as error:
         raise SnapshotError(f"{source}: {' '.join(str(error).split())}") from error
+
+
+def _made_up(conf: Json) -> str:
+    """End of the source of a device that is no machine."""
+    name = str(conf.get("backend_name", ""))
+    if not name.startswith(_FAKE):
+        return ""
+    return f"{MADE_UP}IBM's own payload calls it {name}, where machines have their name"
 
 
 def _qubits(conf: Json, props: Json, clean: Cleaner) -> tuple[Qubit, ...]:

@@ -71,9 +71,13 @@ def _list_models(word: str, *, as_json: bool) -> None:
             duration(row.t2_s) if row.t2_s else "–",
             "–" if row.usd_per_shot is None else f"{row.usd_per_shot:g} ({row.price_as_of})",
             str(row.corrections),
-            row.processor,
+            row.processor if row.made_up is None else f"{row.processor}, made up",
         )
     out.print(table, crop=False)
+    for row in rows:
+        if row.made_up is not None:
+            said = f"{row.reference} is made up: {row.made_up}"
+            out.print(said, markup=False, soft_wrap=True)
     out.print("also: exact (ideal, finite shots)", markup=False)
 
 
@@ -94,6 +98,7 @@ def _document(row: CatalogRow) -> dict[str, object]:
         "usd_per_shot": row.usd_per_shot,
         "price_as_of": row.price_as_of.isoformat() if row.price_as_of else None,
         "corrections": row.corrections,
+        "made_up": row.made_up,
     }
 
 

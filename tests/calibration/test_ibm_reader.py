@@ -11,6 +11,7 @@ from calibration.readers.cleaning import Cleaner
 from calibration.readers.ibm import (
     available_ibm,
     ibm_snapshot,
+    made_up_ibm,
     read_ibm_backend,
     read_ibm_fake,
 )
@@ -24,6 +25,16 @@ def test_all_shipped_snapshots_open_and_round_trip():
     assert [d.name for d in devices] == list(names)
     for device in devices[::7]:
         assert DeviceSnapshot.from_json(device.to_json()) == device
+
+
+def test_devices_that_are_no_machines_say_so():
+    assert made_up_ibm() == {"ibm_fractional", "ibm_nighthawk"}
+    copied, lima = read_ibm_fake("ibm_fractional"), read_ibm_fake("ibm_lima")
+    assert copied.qubits == lima.qubits and copied.taken == lima.taken  # whose figures it has
+    for name in ("ibm_lima", "ibm_berlin", "ibm_auckland", "ibm_yorktown"):
+        assert read_ibm_fake(name).made_up is None
+    again = DeviceSnapshot.from_json(copied.to_json())
+    assert again.made_up is not None and "fake_fractional" in again.made_up
 
 
 # medians and dead directed edges of reference/ibm.md section 1

@@ -255,7 +255,11 @@ def test_devices_and_doctor_and_models_are_documents() -> None:
     devices = json.loads(qhw("devices", "fez", "--json").stdout)["devices"]
     assert [d["backend"] for d in devices] == ["exact", "aer:ibm_fez"]
     assert devices[1]["qubits"] == 156
+    assert devices[-1]["made_up"] is None
     assert "aer:ibm_fez" in qhw("devices", "fez").stdout
+    (invented,) = json.loads(qhw("devices", "night", "--json").stdout)["devices"][1:]
+    assert "fake_nighthawk" in invented["made_up"]
+    assert "ibm_nighthawk is made up: " in qhw("devices", "night").stdout
     refused(qhw("devices", "zzz"), "no name has zzz")
     assert "qiskit" in json.loads(qhw("doctor", "--json").stdout)["versions"]
     shown = json.loads(qhw("models", "--json").stdout)

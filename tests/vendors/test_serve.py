@@ -40,11 +40,14 @@ def test_serves_until_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ibm:ibm_torino" in told and "0 job(s) accepted" in told
 
 
-def test_unknown_device_is_one_line() -> None:
+@pytest.mark.parametrize(
+    ("device", "words"), [("ibm_bostn", "ibm_boston"), ("ibm_nighthawk", "is made up")]
+)
+def test_a_device_that_is_not_there_is_one_line(device: str, words: str) -> None:
     from typer.testing import CliRunner
 
     from qhw.cli.app import app
 
-    result = CliRunner().invoke(app, ["vendors", "serve", "ibm", "--device", "ibm_bostn"])
+    result = CliRunner().invoke(app, ["vendors", "serve", "ibm", "--device", device])
     assert result.exit_code == 2
-    assert "ibm_boston" in result.stderr and result.stderr.count("\n") == 1
+    assert words in result.stderr and result.stderr.count("\n") == 1
