@@ -11,7 +11,8 @@ from qiskit import QuantumCircuit
 
 from backends.base import Backend, CompiledTemplate, CostEstimate
 from backends.exact import MAX_QUBITS
-from backends.vendor import VendorBackend
+from backends.native.placement import check_fits
+from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
 from qhw.analysis.provenance import versions
 from qhw.jobs.intent import PlannedJob, plan_batches
@@ -83,6 +84,22 @@ def check_settings(settings: ExpectSettings, circuit: QuantumCircuit) -> None:
     """
     Pipeline.parse(settings.mitigation).check("expectation")
     read_observables(_observables(settings), as_measured(circuit).num_clbits)
+
+
+def check_device(
+    settings: ExpectSettings, circuit: QuantumCircuit, backend: Backend | VendorBackend
+) -> None:
+    """Refuse what the device cannot do, as far as that shows without compiling.
+
+    Raises:
+        MitigationError: a technique that the device has no use for.
+        BackendError: the vendor has no such device, or not for so few shots or so many qubits.
+    """
+    Pipeline.parse(settings.mitigation).check_device(backend)
+    if isinstance(backend, ChecksEarly):
+        backend.check_early(settings.shots, whole=False)
+    if backend.snapshot is not None:
+        check_fits(circuit, backend.snapshot)
 
 
 def compile_circuit(

@@ -67,7 +67,9 @@ def expect_command(
     from backends.registry import is_vendor
     from qhw.analysis.expect import check_settings
     from qhw.analysis.expect_result import ExpectSettings
+    from qhw.jobs.money import parse_money
     from qhw.mitigation.pipeline import Pipeline
+    from qhw.report.runfolder import check_folder
 
     # all of it before the first step is told: bad input is one line
     circuit, sha = _circuit(file)
@@ -81,6 +83,10 @@ def expect_command(
         seed=seed,
     )
     check_settings(settings, circuit)
+    if budget is not None:
+        parse_money(budget)
+    if out_folder is not None:
+        check_folder(out_folder)
     command = _command_line(file, settings, budget, project)
     if not is_vendor(device):
         for name, given in (("estimate", estimate), ("again", again)):
@@ -106,12 +112,19 @@ def _simulate(
     as_json: bool,
 ) -> None:
     from backends.registry import get_backend
-    from qhw.analysis.expect import compile_circuit, plan, result_of, simulator_cost
+    from qhw.analysis.expect import (
+        check_device,
+        compile_circuit,
+        plan,
+        result_of,
+        simulator_cost,
+    )
     from qhw.cli.expect_output import tell_expectation
     from qhw.mitigation.expectation import run_expectation
     from qhw.report.runfolder import run_id
 
     backend = get_backend(settings.device)
+    check_device(settings, circuit, backend)
     with steps() as tell:
         tell("compiling")
         program = plan(settings, backend, compile_circuit(settings, backend, circuit))
@@ -126,11 +139,12 @@ def _simulate(
 def _price(settings: ExpectSettings, circuit: QuantumCircuit, *, as_json: bool) -> None:
     from backends.registry import get_vendor
     from backends.vendor import is_rehearsal
-    from qhw.analysis.expect import compile_circuit, quote_expectation
+    from qhw.analysis.expect import check_device, compile_circuit, quote_expectation
     from qhw.cli.expect_output import quote_document, quote_line
 
     vendor = get_vendor(settings.device)
     rehearsal = is_rehearsal(vendor)
+    check_device(settings, circuit, vendor)
     with steps() as tell:
         tell(f"compiling for {vendor.name}")
         compiled = compile_circuit(settings, vendor, circuit)
@@ -153,6 +167,7 @@ def _measure(
     *,
     as_json: bool,
 ) -> None:
+    from qhw.analysis.expect import check_device
     from qhw.cli.expect_output import quote_line
     from qhw.cli.expect_run import ExpectRun
 
@@ -160,6 +175,7 @@ def _measure(
     fresh = run is None
     if run is None:
         run = ExpectRun.new(settings, *paying)
+        check_device(settings, circuit, run.backend.vendor())
     else:
         err.print(
             f"taking up {run.id}, sent {run.moment:%Y-%m-%d %H:%M} UTC; nothing is sent twice "

@@ -222,6 +222,9 @@ def test_the_emulator_is_free_and_leaves_files_alone(
         (["--observable", "ZZ"], "3 measured wires"),
         (["--budget", "20"], "no currency"),
         (["--device", "braket:nowhere"], "nowhere"),
+        (["--device", "braket:ionq_forte_enterprise", "--shots", "99"], "from 100 to"),
+        (["--mitigation", "dd"], "dd"),
+        (["--out", "/dev/null/x"], "`--out` must be a folder that can be written"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_sent(
