@@ -65,24 +65,11 @@ def expect_command(
     watch RUN`.
     """
     from backends.registry import is_vendor
-    from qhw.analysis.expect import check_settings
-    from qhw.analysis.expect_result import ExpectSettings
     from qhw.jobs.money import parse_money
-    from qhw.mitigation.pipeline import Pipeline
     from qhw.report.runfolder import check_folder
 
     # all of it before the first step is told: bad input is one line
-    circuit, sha = _circuit(file)
-    settings = ExpectSettings(
-        circuit=file.name,
-        circuit_sha256=sha,
-        observables=tuple(observable),
-        device=device,
-        mitigation=str(Pipeline.parse(mitigation)),
-        shots=shots,
-        seed=seed,
-    )
-    check_settings(settings, circuit)
+    settings, circuit = _asked(file, observable, device, mitigation, shots, seed)
     if budget is not None:
         parse_money(budget)
     if out_folder is not None:
@@ -198,11 +185,16 @@ def _measure(
     run.report(found, folder, as_json=as_json)
 
 
-def _circuit(file: Path) -> tuple[QuantumCircuit, str]:
-    """The circuit of a file, and the hash of the file."""
+def _asked(
+    file: Path, observables: list[str], device: str, mitigation: str, shots: int, seed: int
+) -> tuple[ExpectSettings, QuantumCircuit]:
+    """Settings and circuit, checked as far as they can be without the device."""
     import hashlib
 
+    from qhw.analysis.expect import check_settings
+    from qhw.analysis.expect_result import ExpectSettings
     from qhw.circuits.files import read_circuits
+    from qhw.mitigation.pipeline import Pipeline
 
     circuits = read_circuits(file)
     if len(circuits) != 1 or circuits[0].parameters:
@@ -210,7 +202,17 @@ def _circuit(file: Path) -> tuple[QuantumCircuit, str]:
             f"Argument `file` must hold one circuit without free angles, but {file.name} holds "
             f"{len(circuits)} with {len(circuits[0].parameters)}"
         )
-    return circuits[0], hashlib.sha256(file.read_bytes()).hexdigest()
+    settings = ExpectSettings(
+        circuit=file.name,
+        circuit_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        observables=tuple(observables),
+        device=device,
+        mitigation=str(Pipeline.parse(mitigation)),
+        shots=shots,
+        seed=seed,
+    )
+    check_settings(settings, circuits[0])
+    return settings, circuits[0]
 
 
 def _command_line(file: Path, settings: ExpectSettings, budget: str | None, project: str) -> str:
