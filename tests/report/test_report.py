@@ -17,6 +17,7 @@ from qhw.analysis.compare import Comparison, compare
 from qhw.analysis.result import ComparisonResult, Settings
 from qhw.chem.rmsd import kabsch_rmsd, superposed
 from qhw.report.artefacts import write_artefacts
+from qhw.report.format import number
 from qhw.report.html import render
 from qhw.report.terminal import summary
 
@@ -54,6 +55,25 @@ def test_the_page_asks_nobody_for_anything(page: str) -> None:
     assert not {a for a in addresses if not a.startswith(vocabularies)}
     assert not re.search(r"<(link|iframe|img|object|embed)\b", page)
     assert not re.search(r"<script[^>]+src|@import|url\((?!#)", page)
+
+
+def test_the_tiles_tell_how_sure_they_are(comparison: Comparison, page: str) -> None:
+    tiles = dict(re.findall(r'class="what">([^<]+)</span>(.*?)</div></div>', page, re.DOTALL))
+    molecules = comparison.result.section("molecules_exact")
+    pipeline = comparison.result.section("pipeline")
+    assert molecules is not None and pipeline is not None
+    for tile, section, key, unit in (
+        ("total variation distance to exact", pipeline, "total_variation", ""),
+        ("coordinates against exact", molecules, "rmsd", " Å"),
+    ):
+        metric = section.metric(key)
+        row = metric and metric.row("device_readout")
+        assert row and row.mean
+        assert f"{number(row.mean.low)} to {number(row.mean.high)}{unit};" in tiles[tile]
+    (valid,) = re.findall(r"<b>(\d) of 3</b>", tiles["strictly valid molecules"])
+    # roots of |share - p| = 1.96 sqrt(p (1 - p) / 3)
+    intervals = {"0": "0 % to 56.1 %", "1": "6.15 % to 79.2 %", "2": "20.8 % to 93.9 %"}
+    assert intervals.get(valid, "43.9 % to 100 %") in tiles["strictly valid molecules"]
 
 
 def test_the_page_states_the_verdict_and_every_source(comparison: Comparison, page: str) -> None:
