@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import t as student
 
-from qhw.analysis.metrics import as_errors, skill_score
+from qhw.analysis.metrics import ROUNDING, as_errors, skill_score
 
 FloatArray = NDArray[np.float64]
 Statistic = Callable[[FloatArray], FloatArray]
@@ -134,7 +134,7 @@ def always_something_to_beat(baseline_errors: ArrayLike) -> bool:
     """
     b = as_errors("baseline_errors", baseline_errors)
     best = b[b.mean(axis=1).argmin()]
-    return bool((b if b.shape[1] < FEW else best).min() > 0.0)
+    return bool((b if b.shape[1] < FEW else best).min() > ROUNDING)
 
 
 def _bca(

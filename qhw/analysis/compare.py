@@ -254,7 +254,8 @@ def given_molecules(settings: Settings, sample: QM9) -> NamedMolecules:
     """Molecules of ``encode`` and ``reconstruct``: of the input file, else held-out ones.
 
     Raises:
-        ValueError: a bad file, or too few molecules.
+        ValueError: a bad file, too few molecules, or the same one in every row: then a constant
+            is exact, and no device can be better.
     """
     if settings.input is None:
         return held_out(settings.molecules, sample, settings.seed)
@@ -264,8 +265,15 @@ def given_molecules(settings: Settings, sample: QM9) -> NamedMolecules:
             f"Argument `molecules` must be at most the {len(found.names)} in {settings.input}, "
             f"but is {settings.molecules}"
         )
-    rows = np.arange(settings.molecules)
-    return NamedMolecules(found.molecules[rows], found.names[: settings.molecules])
+    chosen = found.take(np.arange(settings.molecules))
+    types, places = chosen.molecules.types, chosen.molecules.positions
+    draws_differ = settings.task == "reconstruct" and settings.draw
+    if not draws_differ and (types == types[0]).all() and (places == places[0]).all():
+        raise ValueError(
+            f"Argument `input` must hold molecules that differ, but the first {len(types)} in "
+            f"{settings.input} are the same"
+        )
+    return chosen
 
 
 def prior_latents(prior: Prior, count: int, seed: int) -> FloatArray:

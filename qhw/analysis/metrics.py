@@ -13,6 +13,9 @@ from qhw.distributions import as_distributions, check_shots
 
 FloatArray = NDArray[np.float64]
 
+ROUNDING = 1e-7
+"""A distance below this may be none: the square root of what rounding leaves of 1 - fidelity."""
+
 
 def total_variation(p: ArrayLike, q: ArrayLike) -> FloatArray:
     """Total variation distance ``sum |p - q| / 2``, in [0, 1].
@@ -111,7 +114,7 @@ def skill_score(error: ArrayLike, baseline_errors: ArrayLike) -> FloatArray:
 
     Raises:
         ValueError: shapes that do not match, negative or non-finite errors, or a best baseline
-            without any error, which leaves nothing to be better than.
+            without any error but rounding, which leaves nothing to be better than.
     """
     e = as_errors("error", error)
     b = as_errors("baseline_errors", baseline_errors)
@@ -121,10 +124,10 @@ def skill_score(error: ArrayLike, baseline_errors: ArrayLike) -> FloatArray:
             f"but has shape {b.shape}"
         )
     best = b.mean(axis=-1).min(axis=0)
-    if (best <= 0.0).any():
+    if (best <= ROUNDING).any():
         raise ValueError(
             "Argument `baseline_errors` must leave the best baseline a positive mean error, "
-            "but it is zero"
+            "but it is zero or no more than rounding"
         )
     return np.asarray(1.0 - e.mean(axis=-1) / best, dtype=np.float64)
 

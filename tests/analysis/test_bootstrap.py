@@ -83,6 +83,10 @@ def test_a_baseline_that_few_latents_may_leave_without_error() -> None:
     assert not always_something_to_beat(exact_on_one)
     assert not always_something_to_beat(exact_on_one[:, 1:] - 0.1)
     assert always_something_to_beat(exact_on_one[:, 1:])
+    rounded = np.array([[2e-16, 1e-8, 3e-17], [0.1, 0.1, 0.1]])  # 1e-8: sqrt(1 - fidelity)
+    assert not always_something_to_beat(rounded)
+    with pytest.raises(ValueError, match="no more than rounding"):
+        skill_interval(np.full(3, 0.05), rounded, np.random.default_rng(0))
     many = np.tile(exact_on_one, 20)
     assert always_something_to_beat(many)
     found = skill_interval(np.full(60, 0.05), many, np.random.default_rng(0))

@@ -241,6 +241,16 @@ def test_judge_gives_every_denominator(tmp_path: Path) -> None:
     refused(qhw("judge", "--input", tmp_path / "none.sdf"), "none.sdf is empty")
 
 
+def test_rows_that_are_all_the_same_have_no_skill(small_model: Path, tmp_path: Path) -> None:
+    one = write_sdf(tmp_path / "one.sdf", "C", "O", "N").read_text()
+    (tmp_path / "same.sdf").write_text(one * 3)
+    given = ("--model", small_model, "--input", tmp_path / "same.sdf", "--molecules", 3)
+    command = ("compare", *given, "--shots", 100, "--out", tmp_path / "r")
+    refused(qhw(*command, "--task", "encode"), "`--input` must hold molecules that differ, but")
+    refused(qhw(*command, "--task", "reconstruct", "--no-draw"), "must hold molecules that differ")
+    assert not (tmp_path / "r").exists()
+
+
 def test_judge_of_a_model_uses_all_its_samples(small_model: Path) -> None:
     result = qhw("judge", "--model", small_model, "--samples", 30, "--json")
     assert {r["samples"] for r in json.loads(result.stdout)["reports"]} == {30}
