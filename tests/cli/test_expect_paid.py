@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import Result
 
 from backends.loopback.braket import BraketService
 from backends.loopback.faults import Fault, Rule
@@ -21,9 +16,7 @@ from backends.loopback.ibm import API, IBMPlatform
 from backends.loopback.server import LoopbackServer
 from qhw.analysis.expect_result import ExpectResult
 from qhw.analysis.result import REHEARSAL
-from qhw.jobs.ledger import Ledger
-from qhw.jobs.queries import count_by_state
-from qhw.jobs.states import State
+from tests.cli.interrupted import interrupted
 from tests.cli.test_jobs_cli import document, qhw, refused
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.usefixtures("own_home")]
@@ -106,34 +99,11 @@ def test_ibm_is_paid_once_however_often_it_is_asked(
     assert REHEARSAL in shown and "would have cost $" in shown and "days old when measured" in shown
 
 
-def interrupted(platform: IBMPlatform, command: tuple[object, ...]) -> tuple[Result, str]:
-    """What a command says that is stopped once its job is accepted, and the name of its run."""
-    platform.queue.hold()
-
-    def accepted() -> bool:
-        with Ledger.open() as ledger, ledger.read() as connection:
-            return State.QUEUED in count_by_state(connection)
-
-    def interrupt_once_sent() -> None:
-        ends = time.monotonic() + 60
-        while time.monotonic() < ends:
-            if platform.queue.jobs and accepted():
-                os.kill(os.getpid(), signal.SIGINT)
-                return
-            time.sleep(0.05)
-
-    watcher = threading.Thread(target=interrupt_once_sent, daemon=True)
-    watcher.start()
-    stopped = qhw(*command)
-    watcher.join()
-    assert stopped.exit_code == 130 and stopped.stdout == ""
-    return stopped, document("jobs", "list")["jobs"][0]["run"]
-
-
 def test_an_interrupted_run_is_taken_up_by_the_same_line(ibm: Ibm, circuit: Path) -> None:
     platform, _ = ibm
     command = asked(circuit, "ibm:ibm_boston", "--mitigation", "none", "--budget", "30usd")
-    stopped, run = interrupted(platform, command)
+    stopped = interrupted(platform, *command)
+    run = document("jobs", "list")["jobs"][0]["run"]
     assert stopped.stderr.index("estimate: ") < stopped.stderr.index("interrupted, but")
     assert f"`qhw jobs watch {run}` waits for it" in stopped.stderr
     assert document("jobs", "fetch", run)["finished"] is False
@@ -147,7 +117,8 @@ def test_an_interrupted_run_is_taken_up_by_the_same_line(ibm: Ibm, circuit: Path
 def test_a_cancelled_run_is_over(ibm: Ibm, circuit: Path) -> None:
     platform, _ = ibm
     command = asked(circuit, "ibm:ibm_boston", "--mitigation", "none", "--budget", "60usd")
-    _, run = interrupted(platform, command)
+    interrupted(platform, *command)
+    run = document("jobs", "list")["jobs"][0]["run"]
     assert document("jobs", "cancel", run)["jobs"][0]["state"] == "cancelled"
     refused(qhw("jobs", "fetch", run), f"Run {run}: .* has none: cancelled")
     platform.queue.release()

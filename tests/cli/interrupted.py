@@ -1,0 +1,47 @@
+"""Ctrl-C while a paid job is out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+from typer.testing import Result
+
+from backends.loopback.ibm import IBMPlatform
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.queries import count_by_state
+from qhw.jobs.states import State
+from tests.cli.test_jobs_cli import qhw
+
+
+def interrupted(platform: IBMPlatform, *command: object) -> Result:
+    """What a command says that is stopped once it has written down that its job was accepted.
+
+    The vendor's queue is held before, and stays so.
+    """
+    platform.queue.hold()
+    ended = threading.Event()
+
+    def accepted() -> bool:
+        if not platform.queue.jobs:
+            return False
+        with Ledger.open() as ledger, ledger.read() as connection:
+            return State.QUEUED in count_by_state(connection)
+
+    def interrupt_once_accepted() -> None:
+        while not ended.wait(0.05):
+            if accepted():
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    watcher = threading.Thread(target=interrupt_once_accepted, daemon=True)
+    watcher.start()
+    try:
+        stopped = qhw(*command)
+    finally:
+        ended.set()
+        watcher.join()
+    assert stopped.exit_code == 130
+    assert stopped.stdout == ""
+    return stopped
