@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from backends.base import BackendError, stream_seed
+from backends.base import BackendError, UnknownBackendError, stream_seed
 from backends.registry import is_vendor
+from calibration.catalog import load_snapshot
 from calibration.parts import Frozen, Utc
+from calibration.snapshot import SnapshotError
 from qhw.analysis.advise_training import training_subjects
 from qhw.analysis.baselines import prior_mean, shot_floor_total_variation, uniform
 from qhw.analysis.bench_counts import CountSource
@@ -193,8 +195,20 @@ def simulator_of(device: str) -> str:
 
     Args:
         device: backend name.
+
+    Raises:
+        UnknownBackendError: no calibration of the paid device is at hand.
     """
-    return f"engine:{device.partition(':')[2]}" if is_vendor(device) else device
+    if not is_vendor(device):
+        return device
+    asked = device.partition(":")[2]
+    try:
+        load_snapshot(asked.partition("+")[0], machine=True)
+    except SnapshotError as error:
+        raise UnknownBackendError(
+            f"Argument `device` must have a calibration to predict with, but for {device}: {error}"
+        ) from error
+    return f"engine:{asked}"
 
 
 def _hopeless(advice: Advice) -> str | None:

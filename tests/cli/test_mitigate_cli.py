@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,15 @@ def test_advice_names_a_pipeline(model: Path) -> None:
     )
     assert "nothing was sent, nothing is paid" in shown.stdout
     assert '--mitigation "readout(share=0.05)"' in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("device", "said"), [("ibm:nothing", "'nothing'"), ("ibm:ibm_nighthawk", "is made up")]
+)
+def test_advice_for_a_paid_device_needs_its_calibration(device: str, said: str) -> None:
+    found = run("advise", "--device", device)
+    assert found.exit_code == 2
+    assert re.fullmatch(f"error: Option `--device` must .*{device}.*{said}.*\n", found.stderr)
 
 
 def test_hopeless_regime_is_refused_in_one_line(model: Path) -> None:
