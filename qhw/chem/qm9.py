@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.cache import cache_folder
+from qhw.cache import cache_folder, made_cache_folder
 from qhw.chem.molecule import ELEMENTS, MAX_ATOMS, SYMBOLS, MoleculeBatch
 
 N_TRAIN = 100_000
@@ -86,7 +86,7 @@ def load_qm9() -> QM9:
 
     Raises:
         ModuleNotFoundError: ``qm9pack`` is not installed.
-        OSError: the cache folder cannot be written.
+        ValueError: the cache folder cannot be written.
     """
     try:
         package = importlib.metadata.distribution("qm9pack")
@@ -100,9 +100,9 @@ def load_qm9() -> QM9:
             return _read(cached)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             warnings.warn(f"{cached} is damaged; reading qm9pack again.", stacklevel=2)
+    made_cache_folder()
     parts = [Path(str(package.locate_file(f"qm9pack/data/qm9_part{k}.csv"))) for k in (1, 2, 3)]
     dataset = _parse(parts)
-    cached.parent.mkdir(parents=True, exist_ok=True)
     _write(cached, dataset)
     return dataset
 

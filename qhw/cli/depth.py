@@ -55,13 +55,14 @@ def depth_report(
     Writes DIR/<run>/ with report.html, result.json, rows.csv and the best compiled circuits.
     """
     from qhw.analysis.depth_sweep import sweep
-    from qhw.cache import cache_folder
+    from qhw.cache import made_cache_folder
     from qhw.report.depth_files import write_depth_files
     from qhw.report.depth_terminal import depth_summary
     from qhw.report.runfolder import run_folder, run_id
 
     subjects = _subjects(files or [], model or [], only)
     wanted = _levels(levels)
+    kept = made_cache_folder() if cache else None
     command = shlex.join(["qhw", *sys.argv[1:]])
     settings = json.dumps([[s.name for s in subjects], devices, wanted, seeds, shots, fractional])
     with run_folder(out_folder, run_id("depth-report", settings)) as folder:
@@ -73,7 +74,7 @@ def depth_report(
                 seeds=seeds,
                 shots=shots,
                 fractional=fractional,
-                cache=cache_folder() if cache else None,
+                cache=kept,
                 processes=processes or os.cpu_count() or 1,
                 command=command,
                 done=done,

@@ -24,7 +24,9 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or i
 
 @app.command("list")
 def list_jobs(
-    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 30,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=2**31, help="The newest so many.")
+    ] = 30,
     unfinished: Annotated[bool, typer.Option("--open", help="Only those not final.")] = False,
     as_json: Json = False,
 ) -> None:

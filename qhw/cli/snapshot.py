@@ -70,7 +70,9 @@ def import_command(
 ) -> None:
     """Read a vendor's calibration; its raw payload is kept beside, with its hash."""
     from calibration.store import import_snapshot
+    from qhw.report.runfolder import check_folder
 
+    check_folder(out_folder)
     found = import_snapshot(file, out_folder, name=name, configuration=configuration)
     if as_json:
         files = {"file": str(found.file), "raw": [str(path) for path in found.raw]}

@@ -218,6 +218,7 @@ def test_too_much_is_one_line_as_well(tmp_path: Path) -> None:
     deep = tmp_path / "deep.json"
     deep.write_text("[" * 100_000)
     refused(qhw("snapshot", "show", deep), "nested too deeply.*recursion")
+    refused(qhw("jobs", "list", "--limit", 10**20), "'--limit'")
     circuit = tmp_path / "a.qasm"
     circuit.write_text("OPENQASM 2.0; qreg q[1]; U(0,0,0) q[0];")
     refused(qhw("depth-report", circuit, "--seeds", 10**14, "--out", tmp_path), "memory holds")

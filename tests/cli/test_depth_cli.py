@@ -1,6 +1,7 @@
 """``qhw depth-report``, ``qhw snapshot`` and ``qhw drift`` through the real command line."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -86,6 +87,15 @@ def test_bad_input_is_one_line_and_leaves_nothing(run, tmp_path, ghz, words, mes
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_cache_that_cannot_be_written_is_said_before_work(run, tmp_path, ghz, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("QHW_CACHE", str(tmp_path / "file"))
+    result = depth(run, tmp_path, ghz, "--devices", "iqm_garnet")
+    assert result.exit_code == 2
+    assert re.fullmatch(r"error: The cache folder .*QHW_CACHE names another.*\n", result.stderr)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_snapshot_show_export_import(run, tmp_path):
     shown = run("snapshot", "show", "ibm_fez")
     assert "dead gate: 112" in shown.stdout
@@ -95,6 +105,9 @@ def test_snapshot_show_export_import(run, tmp_path):
     assert run("snapshot", "export", "iqm_garnet", "--out", file).exit_code == 0
     kept = run("snapshot", "import", file, "--out", tmp_path / "kept", "--json")
     assert json.loads(kept.stdout)["payload_sha256"] == facts["payload_sha256"]
+    full = run("snapshot", "import", file, "--out", file)
+    assert full.exit_code == 2
+    assert "`--out` must be a folder that can be written" in full.stderr
     missing = run("snapshot", "import", tmp_path / "none.json", "--out", tmp_path / "kept")
     assert missing.exit_code == 2
     assert "none.json cannot be read" in missing.stderr
