@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
+from calibration.snapshot import MADE_UP
 from qhw.analysis.depth_report import DepthReport, Row
 from qhw.report.format import number, percent
 from qhw.report.tables import WholeTable
@@ -44,7 +45,7 @@ def _table(rows: list[Row]) -> WholeTable:
         if best is None:
             continue
         table.add_row(
-            row.device,
+            f"{row.device} (made up)" if MADE_UP in row.source else row.device,
             str(row.level),
             str(best.two_qubit_gates),
             str(best.two_qubit_depth),

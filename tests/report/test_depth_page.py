@@ -6,6 +6,7 @@ import re
 
 import pytest
 from qiskit import QuantumCircuit
+from rich.console import Console
 
 from calibration.catalog import load_snapshot
 from calibration.drift import drift
@@ -16,6 +17,7 @@ from qhw.analysis.drift_effect import drift_effect
 from qhw.analysis.subjects import Subject, circuit_subject
 from qhw.report.depth import best_natives, render_depth, to_csv
 from qhw.report.depth_files import write_depth_files
+from qhw.report.depth_terminal import depth_summary
 from qhw.report.drift import Pair, quantities, render_drift
 from qhw.report.pareto import pareto_figure, pareto_front
 
@@ -45,6 +47,17 @@ def assert_offline(page):
     assert not re.search(r"""(src|href)\s*=\s*["'](?!#|data:)""", page)
     assert "@import" not in page
     assert "default-src 'none'" in page
+
+
+def test_a_device_that_is_no_machine_is_marked():
+    subjects = [ghz("four")]
+    report = sweep(subjects, "ibm_lima,ibm_fractional", levels=(0,), seeds=1)
+    page = render_depth(report, subjects, best_natives(report, subjects), "run-1")
+    assert re.findall(r'>(\w+) <span class="range">made up<', page) == ["ibm_fractional"]
+    console = Console(file=io.StringIO(), width=160)
+    console.print(*depth_summary(report))
+    assert console.file.getvalue().count("(made up)") == 1
+    assert "ibm_fractional (made up)" in console.file.getvalue()
 
 
 def test_page_is_offline_complete_and_escapes_names(swept):
