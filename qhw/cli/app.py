@@ -45,7 +45,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Run trained molecular quantum circuits on noisy quantum computers and know exactly what "
     "came out.\n\nEvery command takes --json (one JSON document on stdout) and --debug (a "
-    "traceback instead of one line). Exit codes: 0 done, 2 bad input.",
+    "traceback instead of one line). Exit codes: 0 done, 2 bad input, 130 interrupted.",
 )
 
 app.command("demo", rich_help_panel=MAIN_JOB)(compare.demo)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, out, steps
-from qhw.cli.options import DEFAULT_DEVICE, Device, Json, Model, OutFile, Seed, Shots
+from qhw.cli.options import DEFAULT_DEVICE, Device, Json, Model, OutFile, Seed
+from qhw.cli.shot_counts import shot_count
 
 if TYPE_CHECKING:
     from qhw.circuits.plan import CircuitPlan
@@ -17,7 +18,9 @@ def calibrate_command(
     out_file: OutFile,
     device: Device = DEFAULT_DEVICE,
     model: Model = None,
-    shots: Shots = 20_000,
+    shots: Annotated[
+        int, typer.Option(metavar="N", parser=shot_count, help="Shots of each prepared state.")
+    ] = 20_000,
     qubits: Annotated[
         str | None,
         typer.Option(

@@ -46,7 +46,11 @@ Shots = Annotated[
     ),
 ]
 Device = Annotated[
-    str, typer.Option("--device", help="Backend: exact, aer:<device>; see `qhw devices`.")
+    str,
+    typer.Option(
+        "--device",
+        help="exact, or aer:<device> as in `qhw devices`; engine:<device> is our own simulation.",
+    ),
 ]
 Model = Annotated[
     str | None,

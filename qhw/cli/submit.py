@@ -26,6 +26,14 @@ REHEARSED_PRICE = (
     "device itself would cost"
 )
 
+PaidDevice = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="ibm:<device> or braket:<device>, see `qhw devices --live`; emulator:<device> for "
+        "nothing.",
+    ),
+]
 Budget = Annotated[
     str | None,
     typer.Option("--budget", metavar="AMOUNT", help="Most this run may cost, such as 20usd."),
@@ -36,9 +44,15 @@ Project = Annotated[
 
 
 def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command every option of ``compare`` that sets a run up, as one ``settings``."""
+    """Give a command every option of ``compare`` that sets a run up, as one ``settings``.
+
+    A command that serves no simulator (all but ``run``) has no default device.
+    """
     shared = inspect.signature(compare_command, eval_str=True).parameters.values()
     options = {p.name: p for p in shared if p.name not in _OWN}
+    options["device"] = options["device"].replace(annotation=PaidDevice)
+    if command.__name__ != "run":
+        options["device"] = options["device"].replace(default=inspect.Parameter.empty)
     own = [
         p
         for p in inspect.signature(command, eval_str=True).parameters.values()

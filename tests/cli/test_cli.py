@@ -214,6 +214,11 @@ def test_an_unwritable_folder_is_named_first(small_model: Path, tmp_path: Path) 
     refused(result, "`--out` must be a folder that can be written")
 
 
+def test_pricing_and_submitting_have_no_default_device() -> None:
+    for command in ("estimate", "submit"):
+        refused(qhw(command), "Missing option '--device'")
+
+
 def test_too_much_is_one_line_as_well(tmp_path: Path) -> None:
     deep = tmp_path / "deep.json"
     deep.write_text("[" * 100_000)
