@@ -30,6 +30,7 @@ from qhw.cli import (
 )
 from qhw.cli.console import show_what_is_lacking
 from qhw.cli.errors import HouseGroup
+from qhw.cli.interrupts import defer_interrupts
 
 MAIN_JOB = "The main job"
 PAID = "On devices that cost money"
@@ -91,5 +92,6 @@ def _root(
 
 def main() -> None:
     """Entry point of ``qhw``."""
+    defer_interrupts()
     show_what_is_lacking()
     app()

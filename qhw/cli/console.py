@@ -15,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 _PIPE_WIDTH = 160
 """Columns when nobody looks at a terminal: tables are not folded for a pipe or a file."""
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+out = Console(highlight=False, width=None if sys.stdout and sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(stderr=True, highlight=False)
 _LOG = logging.getLogger("qhw.steps")
 
@@ -29,8 +29,9 @@ def show_what_is_lacking() -> None:
 
 def emit_json(document: object) -> None:
     """Print one JSON document to stdout."""
-    plain = not (sys.stdout.encoding or "").lower().startswith("utf")
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=plain) + "\n")
+    encoding = getattr(sys.stdout, "encoding", None) or ""  # a closed output is None
+    plain = not encoding.lower().startswith("utf")
+    print(json.dumps(document, indent=2, ensure_ascii=plain))
 
 
 @contextmanager

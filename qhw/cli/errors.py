@@ -42,6 +42,8 @@ class HouseGroup(TyperGroup):
             said = one_line(error.format_message())
             if said:  # nothing to say where a group without a command has just shown its help
                 err.print(f"error: {said} (see qhw --help)", markup=False, soft_wrap=True)
+        except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+            raise
         except expected_errors() as error:
             if ctx.meta[_DEBUG]:
                 raise
