@@ -13,7 +13,6 @@ often, so that a pair's correlation is never mistaken for another's that shares 
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,8 +20,9 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from calibration.documents import read_document
 from calibration.parts import Frozen, Probability, Utc
 
 FloatArray = NDArray[np.float64]
@@ -148,21 +148,7 @@ class ReadoutCalibration(Frozen):
         Raises:
             ValueError: not such a document, or of a newer version; the line names ``where``.
         """
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"{where} must be JSON, but: {error}") from error
-        version = data.get("schema_version") if isinstance(data, dict) else None
-        if version not in range(1, SCHEMA_VERSION + 1):
-            raise ValueError(
-                f"{where} must have schema_version 1 to {SCHEMA_VERSION}, but has {version}"
-            )
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
-            raise ValueError(f"{where}: `{place}`: {first['msg']}") from error
+        return read_document(cls, text, SCHEMA_VERSION, where)
 
 
 def calibration_states(m: int) -> NDArray[np.int64]:

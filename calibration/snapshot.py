@@ -17,8 +17,9 @@ from statistics import median
 from typing import Annotated, Any, Self, TypeVar
 
 import rustworkx as rx
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from calibration.documents import read_document
 from calibration.parts import (
     Correction,
     Frozen,
@@ -266,23 +267,7 @@ class DeviceSnapshot(Frozen):
             SnapshotError: not JSON, a newer version, or a value out of range; the line names the
                 file and the place.
         """
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise SnapshotError(f"{where} must be JSON, but: {error}") from error
-        version = data.get("schema_version") if isinstance(data, dict) else None
-        if not isinstance(version, int):
-            raise SnapshotError(f"{where} must be a device snapshot, but has no `schema_version`")
-        if not 1 <= version <= SCHEMA_VERSION:
-            raise SnapshotError(
-                f"{where} must have schema_version 1 to {SCHEMA_VERSION}, but has {version}"
-            )
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise SnapshotError(f"{where}: `{place}`: {first['msg']}") from error
+        return read_document(cls, text, SCHEMA_VERSION, where, SnapshotError)
 
 
 def _moved(item: _Placed, new: dict[int, int]) -> _Placed:

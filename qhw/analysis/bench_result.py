@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
 from qhw.analysis.bench_subject import BenchTask
 from qhw.analysis.crossed import Measured
@@ -225,15 +225,4 @@ class BenchResult(Frozen):
         Raises:
             ValueError: not a bench, or of a later version.
         """
-        try:
-            document = json.loads(text)
-            version = document.get("schema_version") if isinstance(document, dict) else None
-            if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
-                raise ValueError(
-                    f"A bench must have schema_version 1 to {SCHEMA_VERSION}, but has {version!r}"
-                )
-            return cls.model_validate(document)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise ValueError(f"A bench must be whole, but {place}: {first['msg']}") from error
+        return read_document(cls, text, SCHEMA_VERSION, "A bench")

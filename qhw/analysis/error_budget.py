@@ -8,17 +8,16 @@ whole. Distributions are those of infinitely many shots.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from backends.base import CompiledTemplate
 from backends.checks import check_angles
 from backends.engine.program import NoisyProgram
+from calibration.documents import read_document
 from calibration.noise import NoiseOptions
 from calibration.parts import Frozen, Utc
 from qhw.analysis.bootstrap import Bounds, mean_interval
@@ -91,19 +90,7 @@ class ErrorBudget(Frozen):
         Raises:
             ValueError: not such a document, or of a newer version; the line names ``where``.
         """
-        try:
-            version = dict(json.loads(text)).get("schema_version")
-            if version not in range(1, SCHEMA_VERSION + 1):
-                raise ValueError(
-                    f"{where} must have schema_version 1 to {SCHEMA_VERSION}, but has {version}"
-                )
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
-            raise ValueError(f"{where}: `{place}`: {first['msg']}") from error
-        except (json.JSONDecodeError, TypeError) as error:
-            raise ValueError(f"{where} must be a JSON object, but: {error}") from error
+        return read_document(cls, text, SCHEMA_VERSION, where)
 
 
 def error_budget(

@@ -15,7 +15,7 @@ from backends.native.placement import check_fits
 from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
 from qhw.analysis.provenance import versions
-from qhw.jobs.intent import PlannedJob, plan_batches
+from qhw.jobs.intent import Quote, plan_batches
 from qhw.mitigation.bases import as_measured, with_free_basis
 from qhw.mitigation.expectation import (
     ExpectationProgram,
@@ -47,31 +47,14 @@ class Measured:
 
 
 @dataclass(frozen=True, eq=False)
-class ExpectQuote:
+class ExpectQuote(Quote):
     """Vendor jobs of a program, checked and priced.
 
     Attributes:
         program: what they run.
-        jobs: in the order they are sent.
     """
 
     program: ExpectationProgram
-    jobs: tuple[PlannedJob, ...]
-
-    @property
-    def micro(self) -> int:
-        """Price, millionths of a dollar."""
-        return sum(job.micro for job in self.jobs)
-
-    @property
-    def reserve_micro(self) -> int:
-        """The most the vendor may charge, millionths of a dollar."""
-        return sum(job.reserve_micro for job in self.jobs)
-
-    @property
-    def executions(self) -> int:
-        """Bound circuits."""
-        return sum(len(job.submission.angles) for job in self.jobs)
 
 
 def check_settings(settings: ExpectSettings, circuit: QuantumCircuit) -> None:
@@ -164,7 +147,7 @@ def quote_expectation(
             "but all are multiples of the identity"
         )
     jobs = plan_batches(vendor, program.sent).values()
-    return ExpectQuote(program, tuple(job for planned in jobs for job in planned))
+    return ExpectQuote(tuple(job for planned in jobs for job in planned), program)
 
 
 def simulator_cost(backend: Backend, program: ExpectationProgram) -> ExpectCost:

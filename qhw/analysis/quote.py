@@ -17,19 +17,19 @@ from qhw.analysis.result import Settings
 from qhw.analysis.stage import Notify, Role
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.templates import build_template
-from qhw.jobs.intent import PlannedJob, plan_batches
+from qhw.jobs.intent import PlannedJob, Quote, plan_batches
 from qhw.jobs.money import to_micro
 from qhw.models.checkpoint import load
 
 
 @dataclass(frozen=True, eq=False)
-class StageQuote:
+class StageQuote(Quote):
     """One circuit of a run, priced.
 
     Attributes:
         role: which circuit of the model.
         compiled: for the device.
-        jobs: vendor jobs, mitigation included; their angles are zeros, which no price depends on.
+        jobs: their angles are zeros, which no price depends on.
         plan: what mitigation runs, ``None`` where that is the circuit itself and no more.
         plain_micro: price of the circuit itself with as many shots, millionths of a dollar;
             ``None`` where the device would not take that.
@@ -37,24 +37,8 @@ class StageQuote:
 
     role: Role
     compiled: CompiledTemplate
-    jobs: tuple[PlannedJob, ...]
     plan: MitigationPlan | None
     plain_micro: int | None
-
-    @property
-    def micro(self) -> int:
-        """Price, millionths of a dollar."""
-        return sum(job.micro for job in self.jobs)
-
-    @property
-    def reserve_micro(self) -> int:
-        """The most the vendor may charge, millionths of a dollar."""
-        return sum(job.reserve_micro for job in self.jobs)
-
-    @property
-    def executions(self) -> int:
-        """Bound circuits."""
-        return sum(len(job.submission.angles) for job in self.jobs)
 
     @property
     def total_shots(self) -> int:
@@ -98,7 +82,7 @@ def quote(
         plan = runner.plan(role, compiled, angles)
         more = None if plan.alone else plan
         stages.append(
-            StageQuote(role, compiled, _jobs_of(vendor, plan), more, _price(vendor, plain))
+            StageQuote(_jobs_of(vendor, plan), role, compiled, more, _price(vendor, plain))
         )
     return tuple(stages)
 

@@ -7,12 +7,12 @@ seconds, ages days, money US dollars.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
 from backends.registry import is_vendor
+from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
 from qhw.mitigation.default import canonical
 
@@ -480,18 +480,4 @@ class ComparisonResult(Frozen):
         Raises:
             ResultError: not JSON, another version, or a value out of place.
         """
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise ResultError(f"{where} must be JSON, but: {error}") from error
-        version = data.get("schema_version") if isinstance(data, dict) else None
-        if version not in range(1, SCHEMA_VERSION + 1):
-            raise ResultError(
-                f"{where} must have schema_version {SCHEMA_VERSION} or earlier, but has {version!r}"
-            )
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise ResultError(f"{where}: `{place}`: {first['msg']}") from error
+        return read_document(cls, text, SCHEMA_VERSION, where, ResultError)

@@ -74,6 +74,32 @@ class PlannedJob:
         return self.micro if most is None else max(self.micro, to_micro(most))
 
 
+@dataclass(frozen=True, eq=False)
+class Quote:
+    """Vendor jobs, checked and priced, in the order they are sent.
+
+    Attributes:
+        jobs: mitigation included.
+    """
+
+    jobs: tuple[PlannedJob, ...]
+
+    @property
+    def micro(self) -> int:
+        """Price, millionths of a dollar."""
+        return sum(job.micro for job in self.jobs)
+
+    @property
+    def reserve_micro(self) -> int:
+        """The most the vendor may charge, millionths of a dollar."""
+        return sum(job.reserve_micro for job in self.jobs)
+
+    @property
+    def executions(self) -> int:
+        """Bound circuits."""
+        return sum(len(job.submission.angles) for job in self.jobs)
+
+
 def new_run_id(now: datetime | None = None) -> str:
     """``<UTC time>-<6 letters>``: sorts by time, unique without asking anybody."""
     moment = (now or datetime.now(UTC)).astimezone(UTC)

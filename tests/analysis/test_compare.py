@@ -157,7 +157,7 @@ def test_golden_result_still_loads() -> None:
     ("text", "words"),
     [
         ("{", "must be JSON"),
-        ('{"schema_version": 99}', "must have schema_version 2 or earlier, but has 99"),
+        ('{"schema_version": 99}', "must have schema_version 1 to 2, but has 99"),
         ('{"schema_version": 1, "settings": {}}', "settings"),
     ],
 )

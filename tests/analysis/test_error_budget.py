@@ -101,7 +101,7 @@ def test_json_round_trip_and_what_is_refused(compiled: CompiledTemplate) -> None
     with pytest.raises(ValueError, match=r"mine.json: `latents`"):
         ErrorBudget.from_json(json.dumps(broken), "mine.json")
     for text in ("[", "3"):
-        with pytest.raises(ValueError, match="must be a JSON object"):
+        with pytest.raises(ValueError, match="must be JSON, but"):
             ErrorBudget.from_json(text)
     with pytest.raises(ValueError, match="must have 2 rows or more, but has 1"):
         error_budget(compiled, ANGLES[:1], np.random.default_rng(0))

@@ -98,7 +98,7 @@ def test_golden_result_still_loads() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"schema_version": 99}, "schema_version 1 or earlier, but has 99"),
+        ({"schema_version": 99}, "schema_version 1 to 1, but has 99"),
         ({"cost": {}}, "`cost.usd`: Field required"),
         ({"surprise": 1}, "`surprise`: Extra inputs"),
     ],

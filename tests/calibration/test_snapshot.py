@@ -71,7 +71,7 @@ def test_round_trip(t1, share, p10, p01, error):
     "change, message",
     [
         (lambda d: d.update(schema_version=2), r"schema_version 1 to 1, but has 2"),
-        (lambda d: d.pop("schema_version"), "has no `schema_version`"),
+        (lambda d: d.pop("schema_version"), "schema_version 1 to 1, but has none"),
         (lambda d: d.update(extra=1), "`extra`"),
         (lambda d: d["qubits"][1].update(p10=1.5), r"`qubits.1.p10`"),
         (lambda d: d["qubits"][1].update(t2_s=1.0), r"`qubits.1`.*longer than twice"),
