@@ -28,7 +28,7 @@ from backends.base import (
 from backends.readout import readout_matrices
 from calibration.readout import ReadoutCalibration
 from qhw.analysis.result import MitigationFacts
-from qhw.mitigation.base import MitigationError
+from qhw.mitigation.base import PSEUDO_COUNTS, MitigationError
 from qhw.mitigation.calibrate import measured_device_qubits
 from qhw.mitigation.program import Mitigated, Program
 
@@ -137,16 +137,19 @@ class MitigatedRun:
 def equivalent_shots(probabilities: FloatArray, own_error: FloatArray) -> int:
     """Raw shots whose frequencies would be as noisy as mitigated ones, all rows together.
 
-    The trace of a multinomial's covariance, ``(1 - sum p^2) / N``, set equal to that of the
-    estimate.
+    The trace of a multinomial's covariance as :func:`.linear_variance` estimates it, ``(1 - sum
+    p^2) / N`` and what stands for outcomes not seen, set equal to that of the estimate. What that
+    adds is counted once: many circuits of few shots each come out noisier than they are.
 
     Args:
         probabilities: ``(B, 2**m)`` mitigated distributions.
         own_error: ``(B, 2**m)`` of each row by itself, before their projection.
     """
-    variance = float((own_error**2).sum())
+    variance = max(float((own_error**2).sum()), _LEAST_VARIANCE)
     spread = float((1.0 - (probabilities**2).sum(axis=1)).sum())
-    return max(1, round(spread / max(variance, _LEAST_VARIANCE)))
+    unseen = PSEUDO_COUNTS * own_error.size
+    # the positive root of spread / N + unseen / N^2 = variance
+    return max(1, round((spread + math.sqrt(spread**2 + 4 * variance * unseen)) / (2 * variance)))
 
 
 def plan_mitigation(program: Program, *, shots: int, own_raw: bool) -> MitigationPlan:

@@ -13,6 +13,7 @@ from calibration.catalog import load_snapshot
 from qhw.analysis.compare import Comparison, compare
 from qhw.analysis.mitigated import equivalent_shots, plain
 from qhw.analysis.result import ComparisonResult, Settings
+from qhw.mitigation.base import linear_variance
 
 PIPELINE = "twirl(2)+readout+zne(1,3)"
 
@@ -77,9 +78,10 @@ def test_noisier_directions_leave_less_to_draw(small_model: Path) -> None:
 def test_equivalent_shots_of_plain_frequencies_are_their_shots() -> None:
     rng = np.random.default_rng(0)
     p = rng.dirichlet(np.ones(32), size=5)
-    error = np.sqrt(p * (1 - p) / 1234)
-    assert equivalent_shots(p, error) == 1234
-    assert equivalent_shots(p, 2 * error) == round(1234 / 4)
+    for shots in (20, 100, 1234, 100_000):
+        error = np.sqrt(linear_variance(p, shots, None))
+        assert equivalent_shots(p, error) == shots
+    assert equivalent_shots(p, 2 * error) == pytest.approx(100_000 / 4, rel=1e-3)
 
 
 def test_default_is_resolved_for_the_circuit(small_model: Path) -> None:
