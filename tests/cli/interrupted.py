@@ -35,8 +35,9 @@ def interrupted(platform: IBMPlatform, *command: object) -> Result:
         while not accepted():
             if ended.wait(0.05):
                 return
-        # an interrupt in the middle of a write to the ledger is lost now and then; a person
-        # presses again
+        # an interrupt in the middle of a write to the ledger is lost now and then: let the command
+        # come to its wait, and press again if need be, as a person would
+        ended.wait(1.0)
         while not ended.is_set():
             os.kill(os.getpid(), signal.SIGINT)
             ended.wait(_AGAIN_S)
