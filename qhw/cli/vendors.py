@@ -56,9 +56,9 @@ def serve(
 
         service = BraketService(device or ("iqm_garnet",), noise=strength, seed=seed)
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
     with LoopbackServer(service, port=port) as server:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
         environment = service.environment(server.url)
         if as_json:
             emit_json({"url": server.url, "environment": environment})
