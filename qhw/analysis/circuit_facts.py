@@ -20,10 +20,10 @@ def circuit_facts(stage: Stage) -> CircuitFacts:
     projected = None if source == "device_raw" else run.mitigated
     return CircuitFacts(
         role=stage.role,
-        preparation=stage.template.loading,
+        preparation=stage.loading,
         loading_fidelity_min=float(stage.loading_fidelity.min()),
         loading_fidelity_mean=float(stage.loading_fidelity.mean()),
-        logical_two_qubit_gates=stage.template.circuit.num_nonlocal_gates(),
+        logical_two_qubit_gates=stage.circuit.num_nonlocal_gates(),
         two_qubit_gates=compiled.two_qubit_gates,
         two_qubit_depth=compiled.two_qubit_depth,
         depth=compiled.depth,

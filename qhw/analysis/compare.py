@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import platform
-import time
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,33 +13,18 @@ from numpy.typing import NDArray
 from backends.base import Backend
 from backends.checks import check_shots
 from backends.registry import get_backend
-from backends.vendor import is_rehearsal
-from calibration.snapshot import DeviceSnapshot
-from qhw.analysis.circuit_facts import circuit_facts
+from qhw.analysis.comparison import Comparison, assemble, model_facts, runner_of
 from qhw.analysis.early import check_device, check_used
-from qhw.analysis.mitigated import read_calibrations
-from qhw.analysis.molecule_scores import molecule_records, validity_rows
-from qhw.analysis.provenance import versions
 from qhw.analysis.result import (
-    PLAIN,
-    ComparisonResult,
-    DeviceFacts,
-    ModelFacts,
-    Provenance,
     Settings,
-    SourceKey,
 )
 from qhw.analysis.stage import Notify, StageRunner
 from qhw.analysis.tasks import ExactModel, Outcome, encode, generate, reconstruct
-from qhw.analysis.verdict import verdict
-from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import QM9, sample_molecules
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.latent.priors import PositiveOrthant, Prior, UniformSphere, VMFMixture
-from qhw.mitigation.default import DEFAULT
-from qhw.mitigation.pipeline import Pipeline
 from qhw.models.base import MoleculeVAE
-from qhw.models.checkpoint import CheckpointError, ModelCard, code_version, load, shipped
+from qhw.models.checkpoint import CheckpointError, load, shipped
 
 FloatArray = NDArray[np.float64]
 
@@ -50,21 +33,6 @@ PRIORS = ("vmf-mixture", "posterior", "positive-orthant", "uniform-sphere")
 _MIXTURE_COMPONENTS = 24
 _PRIOR_STREAM, _CHOICE_STREAM = 21, 22
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """A result with everything it was made from.
-
-    Attributes:
-        result: the numbers.
-        outcome: circuits, counts, latents, molecules.
-        snapshot: of the device, ``None`` if ideal.
-    """
-
-    result: ComparisonResult
-    outcome: Outcome
-    snapshot: DeviceSnapshot | None
 
 
 def compare(
@@ -91,7 +59,7 @@ def compare(
         BackendError: the device is unknown or cannot run the circuits.
         TooFewRowsError: so many circuits failed that nothing is left to compare.
     """
-    start = time.monotonic()
+    start = datetime.now(UTC)
     check_request(settings)
     begins, backend = backend is None, backend or get_backend(settings.device)
     model, card = load(settings.model)
@@ -100,79 +68,34 @@ def compare(
         check_device(settings, model, backend)
     exact = ExactModel(model.double())
     sample = sample_molecules()
-    runner = stage_runner(settings, exact.model, backend, notify, moment)
+    runner = model_runner(settings, exact.model, backend, notify, moment)
     outcome = _run(settings, exact, runner, sample)
     notify("judging molecules")
-    judged: dict[SourceKey, MoleculeBatch] = {**outcome.molecules, "qm9": sample.molecules}
-    snapshot = backend.snapshot
-    result = ComparisonResult(
-        settings=settings,
-        verdict=verdict(outcome.sections),
-        model=_model_facts(model, card),
-        device=_device_facts(backend),
-        circuits=tuple(circuit_facts(stage) for stage in outcome.stages),
-        sections=outcome.sections,
-        validity=validity_rows(judged),
-        molecules=molecule_records(
-            outcome.names,
-            outcome.rows.tolist(),
-            outcome.molecules.get("input"),
-            outcome.molecules["exact"],
-            outcome.molecules[outcome.stages[-1].best_source],
-        ),
-        draw=outcome.draw,
-        missing=outcome.missing,
-        rehearsal=is_rehearsal(backend),
-        provenance=_provenance(command, start, snapshot),
+    return assemble(
+        settings,
+        outcome,
+        backend,
+        model=model_facts(model, card),
+        command=command,
+        start=start,
+        qm9=sample.molecules,
     )
-    return Comparison(result, outcome, snapshot)
 
 
-def stage_runner(
+def model_runner(
     settings: Settings,
     model: MoleculeVAE,
     backend: Backend,
     notify: Notify,
     moment: datetime | None = None,
 ) -> StageRunner:
-    """What runs the circuits of a task.
-
-    Args:
-        settings: what to do.
-        model: whose circuits.
-        backend: where.
-        notify: told what is being done.
-        moment: to which ages of calibrations are counted, by default now.
+    """What runs the circuits of a task: :func:`runner_of`, with what the model says of them.
 
     Raises:
-        ValueError: an option that the mitigation would ignore, or a bad calibration file.
+        ValueError: as :func:`runner_of`.
     """
-    names = (
-        {technique.name for technique in Pipeline.parse(settings.mitigation).techniques}
-        if settings.mitigation != DEFAULT
-        else {"readout"}
-    )
-    if settings.calibrations and "readout" not in names:
-        raise ValueError(
-            f"Argument `calibrations` must be left out of mitigation {settings.mitigation}"
-        )
-    if settings.with_raw and settings.mitigation in PLAIN:
-        raise ValueError(
-            f"Argument `with_raw` must be left out of mitigation {settings.mitigation}, whose "
-            "counts are raw counts"
-        )
-    return StageRunner(
-        backend=backend,
-        shots=settings.shots,
-        preparation=settings.preparation,
-        mitigation=settings.mitigation,
-        seed=settings.seed,
-        notify=notify,
-        calibrations=read_calibrations(settings.calibrations, backend.name),
-        own_raw=settings.own_raw,
-        moment=moment,
-        structure=model.structure,
-    )
+    runner = runner_of(settings, backend, notify, moment)
+    return replace(runner, preparation=settings.preparation, structure=model.structure)
 
 
 def _run(settings: Settings, exact: ExactModel, runner: StageRunner, sample: QM9) -> Outcome:
@@ -300,52 +223,3 @@ def held_out(count: int, sample: QM9, seed: int) -> NamedMolecules:
     rng = np.random.default_rng([seed, _CHOICE_STREAM])
     chosen = sample.take(np.sort(rng.choice(len(sample), count, replace=False)))
     return NamedMolecules(chosen.molecules, tuple(f"QM9 {index}" for index in chosen.index))
-
-
-def _provenance(command: str, start: float, snapshot: DeviceSnapshot | None) -> Provenance:
-    git, now = code_version(), datetime.now(UTC).replace(microsecond=0)
-    age = None if snapshot is None else snapshot.age(now).total_seconds() / 86400
-    return Provenance(
-        created=now,
-        command=command,
-        versions=versions(),
-        git_revision=git.revision,
-        git_dirty=git.modified,
-        platform=platform.platform(terse=True),
-        wall_s=round(time.monotonic() - start, 1),
-        snapshot_age_days=None if age is None else round(age, 2),
-    )
-
-
-def _model_facts(model: MoleculeVAE, card: ModelCard) -> ModelFacts:
-    plans = (model.encoder_plan(), model.decoder_plan())
-    quantum = sum(len(plan.weights) for plan in plans)
-    return ModelFacts(
-        name=card.name,
-        kind=card.kind,
-        latent_dim=model.latent_dim,
-        wires=plans[1].ansatz.n_wires,
-        quantum_parameters=quantum,
-        classical_parameters=sum(p.numel() for p in model.parameters()) - quantum,
-        kappa=model.kappa,
-        sha256=card.sha256,
-    )
-
-
-def _device_facts(backend: Backend) -> DeviceFacts:
-    snapshot = backend.snapshot
-    if snapshot is None:
-        return DeviceFacts(backend=backend.name)
-    return DeviceFacts(
-        backend=backend.name,
-        snapshot=snapshot.name,
-        vendor=snapshot.vendor,
-        processor=snapshot.processor,
-        n_qubits=snapshot.n_qubits,
-        taken=snapshot.taken,
-        source=snapshot.source,
-        median_one_qubit_error=snapshot.median_one_qubit_error(),
-        median_two_qubit_error=snapshot.median_two_qubit_error(),
-        median_readout_error=snapshot.median_readout_error(),
-        corrections=snapshot.correction_counts(),
-    )

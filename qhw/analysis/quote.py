@@ -10,7 +10,7 @@ import numpy as np
 
 from backends.base import Backend, BackendError, CompiledTemplate
 from backends.vendor import Submission, VendorBackend
-from qhw.analysis.compare import check_request, given_molecules, stage_runner
+from qhw.analysis.compare import check_request, given_molecules, model_runner
 from qhw.analysis.early import ROLES, check_device
 from qhw.analysis.mitigated import MitigationPlan
 from qhw.analysis.result import Settings
@@ -70,7 +70,7 @@ def quote(
     check_device(settings, model, vendor)
     plans = {"encoder": model.encoder_plan, "decoder": model.decoder_plan}
     # circuits are built for a device's name; nothing runs on it here
-    runner = stage_runner(settings, model, cast(Backend, vendor), notify, moment)
+    runner = model_runner(settings, model, cast(Backend, vendor), notify, moment)
     stages = []
     for role in ROLES[settings.task]:
         notify(f"{role}: compiling for {vendor.name}")

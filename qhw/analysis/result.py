@@ -7,7 +7,7 @@ seconds, ages days, money US dollars.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
@@ -16,7 +16,7 @@ from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
 from qhw.mitigation.default import canonical
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version written by this code; every version up to it is read."""
 
 Task = Literal["generate", "encode", "reconstruct"]
@@ -40,6 +40,8 @@ DeviceSource = Literal["device_raw", "device_readout", "device_mitigated"]
 DEVICE_SOURCES: tuple[DeviceSource, ...] = ("device_raw", "device_readout", "device_mitigated")
 """What a device gave, from the counts outwards; the last there is stands for the device."""
 Count = Annotated[int, Field(ge=0)]
+CircuitRole = Literal["encoder", "decoder", "circuit"]
+"""Circuit of a model, or a person's own."""
 
 SOURCE_LABELS: dict[SourceKey, str] = {
     "exact": "exact (infinite shots, no noise)",
@@ -63,42 +65,25 @@ class ResultError(ValueError):
     """A result file cannot be used; one line says where and why."""
 
 
-class Settings(Frozen):
-    """What was asked for.
+class Asked(Frozen):
+    """What every comparison is asked.
 
     Attributes:
-        model: name of a shipped model or path of a checkpoint.
         device: backend name, for example ``aer:ibm_boston``.
         shots: per circuit.
-        molecules: rows compared, two or more (a baseline is the mean of the others).
-        task: ``generate``: prior latents through the decoder; ``encode``: molecules through the
-            encoder; ``reconstruct``: encoder, vMF draw and decoder, all on the device.
         seed: of everything random.
         mitigation: pipeline applied beside the raw counts, never instead of them.
         with_raw: on a paid device also run the circuit itself with all shots where the pipeline
             runs others; a simulated device always does.
-        preparation: how amplitudes are loaded.
-        prior: of ``generate``; ``None`` takes the model's own.
-        kappa: of the vMF draw of ``reconstruct``; ``None`` takes the model's.
-        draw: ``False`` uses the mean direction itself in place of a draw.
-        input: SDF file of the molecules, ``None`` takes the shipped held-out sample.
         calibrations: files of ``qhw calibrate``; the readout correction takes the first that covers
             a circuit's qubits. Empty: the snapshot's own error rates.
     """
 
-    model: str
     device: str
     shots: Annotated[int, Field(ge=1)]
-    molecules: Annotated[int, Field(ge=2)]
-    task: Task
     seed: Count = 0
     mitigation: Mitigation = "readout"
     with_raw: bool = False
-    preparation: Preparation = "brickwork"
-    prior: str | None = None
-    kappa: Annotated[float, Field(ge=0, le=1e5)] | None = None
-    draw: bool = True
-    input: str | None = None
     calibrations: tuple[str, ...] = ()
 
     @property
@@ -107,7 +92,7 @@ class Settings(Frozen):
         return self.with_raw or not is_vendor(self.device)
 
     @classmethod
-    def parse(cls, **values: object) -> Settings:
+    def parse(cls, **values: object) -> Self:
         """Settings from loose values.
 
         Raises:
@@ -122,6 +107,53 @@ class Settings(Frozen):
             name = ".".join(str(part) for part in first["loc"])
             rule = first["msg"].replace("Input should be", "must be")
             raise ValueError(f"Argument `{name}` {rule}, but is {first['input']!r}") from error
+
+
+class MeasureSettings(Asked):
+    """A person's own circuit; equal settings are the same run on a paid device.
+
+    Attributes:
+        circuit: its name.
+        fingerprint: hash of its instructions.
+        angles_sha256: hash of the angles and the names of their columns and rows.
+        rows: of angles.
+    """
+
+    task: Literal["measure"] = "measure"
+    circuit: str
+    fingerprint: str
+    angles_sha256: str
+    rows: Annotated[int, Field(ge=1)]
+
+
+class Settings(Asked):
+    """What was asked of a model.
+
+    Attributes:
+        model: name of a shipped model or path of a checkpoint.
+        molecules: rows compared, two or more (a baseline is the mean of the others).
+        task: ``generate``: prior latents through the decoder; ``encode``: molecules through the
+            encoder; ``reconstruct``: encoder, vMF draw and decoder, all on the device.
+        preparation: how amplitudes are loaded.
+        prior: of ``generate``; ``None`` takes the model's own.
+        kappa: of the vMF draw of ``reconstruct``; ``None`` takes the model's.
+        draw: ``False`` uses the mean direction itself in place of a draw.
+        input: SDF file of the molecules, ``None`` takes the shipped held-out sample.
+    """
+
+    model: str
+    molecules: Annotated[int, Field(ge=2)]
+    task: Task
+    preparation: Preparation = "brickwork"
+    prior: str | None = None
+    kappa: Annotated[float, Field(ge=0, le=1e5)] | None = None
+    draw: bool = True
+    input: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows asked for."""
+        return self.molecules
 
 
 class Estimate(Frozen):
@@ -265,8 +297,20 @@ class MissingRow(Frozen):
 
     index: Count
     name: str
-    role: Literal["encoder", "decoder"]
+    role: CircuitRole
     text: str
+
+
+class RowName(Frozen):
+    """A row that is compared.
+
+    Attributes:
+        index: row of the run.
+        name: of it.
+    """
+
+    index: Count
+    name: str
 
 
 class ModelFacts(Frozen):
@@ -336,7 +380,7 @@ class CircuitFacts(Frozen):
     """One compiled template and what running it cost.
 
     Attributes:
-        role: ``encoder`` or ``decoder``.
+        role: which circuit.
         preparation: how its data are loaded.
         loading_fidelity_min: worst squared overlap of a loaded with the wanted state.
         loading_fidelity_mean: mean of it.
@@ -361,7 +405,7 @@ class CircuitFacts(Frozen):
         mitigation: of a pipeline that runs circuits of its own.
     """
 
-    role: Literal["encoder", "decoder"]
+    role: CircuitRole
     preparation: str
     loading_fidelity_min: float
     loading_fidelity_mean: float
@@ -420,22 +464,25 @@ class Verdict(Frozen):
     """The one sentence at the top.
 
     Attributes:
-        level: ``better``, ``same`` or ``worse`` than the best baseline.
+        level: ``better``, ``same`` or ``worse`` than the best baseline; ``unknown`` where no
+            device could be better, because a baseline is exact (since version 3).
         text: the sentence.
         section: section it rests on.
-        skill: total variation skill score of the device.
+        skill: total variation skill score of the device; ``None`` where it is unknown.
     """
 
-    level: Literal["better", "same", "worse"]
+    level: Literal["better", "same", "worse", "unknown"]
     text: str
     section: str
-    skill: Skill
+    skill: Skill | None
 
 
 class ComparisonResult(Frozen):
     """Everything a comparison found.
 
     Attributes:
+        model: ``None`` for a person's own circuit (since version 3).
+        row_names: of the rows compared, with their places in the run (since version 3).
         missing: rows that did not come all the way because a circuit of theirs failed; where it
             was the decoder, the row still counts in the encoder's sections.
         rehearsal: the vendor was a server on this machine: counts are simulated, and money is what
@@ -443,9 +490,9 @@ class ComparisonResult(Frozen):
     """
 
     schema_version: int = SCHEMA_VERSION
-    settings: Settings
+    settings: Annotated[Settings | MeasureSettings, Field(discriminator="task")]
     verdict: Verdict
-    model: ModelFacts
+    model: ModelFacts | None
     device: DeviceFacts
     circuits: tuple[CircuitFacts, ...]
     sections: tuple[Section, ...]
@@ -455,11 +502,32 @@ class ComparisonResult(Frozen):
     provenance: Provenance
     missing: tuple[MissingRow, ...] = ()
     rehearsal: bool = False
+    row_names: tuple[RowName, ...] = ()
 
     @property
     def rows(self) -> int:
         """Rows that came all the way and are compared."""
-        return self.settings.molecules - len(self.missing)
+        return self.settings.rows - len(self.missing)
+
+    @property
+    def named_rows(self) -> tuple[RowName, ...]:
+        """The rows compared; of files before version 3 those of their molecules."""
+        return self.row_names or tuple(RowName(index=m.index, name=m.name) for m in self.molecules)
+
+    @property
+    def subject(self) -> str:
+        """What ran: the model, or the circuit."""
+        if self.model is not None:
+            return self.model.name
+        return self.settings.circuit if isinstance(self.settings, MeasureSettings) else "circuit"
+
+    @property
+    def device_source(self) -> SourceKey:
+        """The row that stands for the device: what was made of its counts, if anything."""
+        section = self.section(self.verdict.section)
+        metric = None if section is None else section.metric("total_variation")
+        there = [] if metric is None else [row.source for row in metric.rows]
+        return next((s for s in reversed(DEVICE_SOURCES) if s in there), "device_raw")
 
     def section(self, key: str) -> Section | None:
         """The section of that key, ``None`` if it has none."""

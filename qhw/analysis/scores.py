@@ -11,14 +11,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhw.analysis.baselines import prior_mean, shot_floor, uniform
-from qhw.analysis.bootstrap import always_something_to_beat, mean_interval, skill_interval
+from qhw.analysis.bootstrap import (
+    Interval,
+    always_something_to_beat,
+    mean_interval,
+    skill_interval,
+)
 from qhw.analysis.metrics import (
+    ROUNDING,
     hellinger_distance,
     hellinger_fidelity,
     kl_divergence,
     mean_direction_angle,
     total_variation,
 )
+from qhw.analysis.repeats import repeats, spread_interval
 from qhw.analysis.result import DEVICE_SOURCES, Estimate, Metric, Row, Section, Skill, SourceKey
 
 FloatArray = NDArray[np.float64]
@@ -86,24 +93,33 @@ def distribution_section(
     measured: Mapping[SourceKey, FloatArray],
     shots: int,
     rng: np.random.Generator,
+    *,
+    errors: Mapping[SourceKey, FloatArray] | None = None,
 ) -> Section:
     """Score measured distributions against exact ones.
+
+    Of one circuit alone there is no mean of the others, and its intervals are those of repeated
+    experiments (:mod:`qhw.analysis.repeats`), not of other circuits.
 
     Args:
         key: of the section.
         title: of the section.
         text: of the section.
-        exact: ``(K, D)``, K >= 2.
+        exact: ``(K, D)``.
         measured: by source ``(K, D)``. Without ``shots_only`` among them, the shot floor is the
             expectation over noiseless experiments.
         shots: behind every measured distribution.
         rng: of the floor and the intervals.
+        errors: standard errors ``(1, D)`` of measured distributions, for one circuit alone; those
+            of frequencies by default.
     """
     floor: dict[str, FloatArray] = {}
     if "shots_only" not in measured:
         expected = shot_floor(exact, shots, rng)
         floor = {kind.key: getattr(expected, kind.key) for kind in _KINDS}
-    compared = {**measured, "uniform": uniform(exact), "prior_mean": prior_mean(exact)}
+    compared = {**measured, "uniform": uniform(exact)}
+    if len(exact) > 1:
+        compared["prior_mean"] = prior_mean(exact)
     metrics = []
     for kind in _KINDS:
         values: dict[SourceKey, FloatArray] = {
@@ -111,7 +127,14 @@ def distribution_section(
         }
         if floor:
             values["shots_only"] = floor[kind.key]
-        metrics.append(_metric(kind, values, rng))
+        if len(exact) > 1:
+            metrics.append(_metric(kind, values, rng))
+            continue
+        repeated = {
+            source: kind.of(exact, repeats(q, shots, rng, (errors or {}).get(source)), shots)
+            for source, q in {**measured, "shots_only": exact}.items()
+        }
+        metrics.append(_metric_of_one(kind, values, repeated))
     return Section(key=key, title=title, text=text, metrics=tuple(metrics))
 
 
@@ -167,14 +190,48 @@ def make_row(
     mean = None
     if len(known) >= 2:
         interval = mean_interval(known, rng, within=(0.0, most))
-        mean = Estimate(
-            value=interval.value, low=interval.low, high=interval.high, level=interval.level
-        )
+        mean = _estimate(interval)
     return Row(
         source=source,
         values=tuple(float(x) if np.isfinite(x) else None for x in v),
         mean=mean,
     )
+
+
+def _metric_of_one(
+    kind: _Kind, values: Mapping[SourceKey, FloatArray], repeated: Mapping[SourceKey, FloatArray]
+) -> Metric:
+    """A metric of one circuit, its intervals from repeated experiments ``(R,)`` by source."""
+    constant = float(kind.as_error(values["uniform"])[0])
+    rows, skills = [], []
+    order: tuple[SourceKey, ...] = (*DEVICE_SOURCES, "shots_only", "uniform")
+    for source in order:
+        if source not in values:
+            continue
+        most = 1.0 if kind.better == "higher" else math.inf
+        spread = repeated.get(source)
+        found = spread_interval(values[source][0], spread, within=(0.0, most))
+        rows.append(Row(source=source, values=(found.value,), mean=_estimate(found)))
+        if spread is None or constant <= ROUNDING:
+            continue
+        error = kind.as_error(values[source])[0]
+        skill = spread_interval(
+            1.0 - error / constant, 1.0 - kind.as_error(spread) / constant, within=(-math.inf, 1.0)
+        )
+        skills.append(Skill(source=source, baseline="uniform", estimate=_estimate(skill)))
+    return Metric(
+        key=kind.key,
+        label=kind.label,
+        unit=kind.unit,
+        better=kind.better,
+        rows=tuple(rows),
+        skills=tuple(skills),
+        note=kind.note,
+    )
+
+
+def _estimate(found: Interval) -> Estimate:
+    return Estimate(value=found.value, low=found.low, high=found.high, level=found.level)
 
 
 def _metric(
@@ -212,9 +269,7 @@ def _skills(
                 Skill(
                     source=source,
                     baseline=BASELINES[best],
-                    estimate=Estimate(
-                        value=found.value, low=found.low, high=found.high, level=found.level
-                    ),
+                    estimate=_estimate(found),
                 )
             )
     return tuple(skills)

@@ -1,4 +1,4 @@
-"""One circuit of a model, compiled once and run for a batch, beside what is exact."""
+"""One circuit, compiled once and run for rows of angles, beside what is exact."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from qiskit import QuantumCircuit
 
 from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate
 from calibration.readout import ReadoutCalibration
@@ -25,7 +26,7 @@ from qhw.analysis.mitigated import (
 from qhw.analysis.result import PLAIN, DeviceSource, Preparation, SourceKey
 from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.plan import CircuitPlan
-from qhw.circuits.templates import CircuitTemplate, build_template, data_angles
+from qhw.circuits.templates import build_template, data_angles
 from qhw.distributions import relative_frequencies
 from qhw.mitigation.default import resolve
 from qhw.mitigation.pipeline import Pipeline
@@ -34,9 +35,11 @@ from qhw.mitigation.structure import Structure, checked_structure
 
 FloatArray = NDArray[np.float64]
 Notify = Callable[[str], None]
-Role = Literal["encoder", "decoder"]
+Role = Literal["encoder", "decoder", "circuit"]
+"""Circuit of a model, or a person's own."""
 
-_STREAMS: dict[Role, int] = {"encoder": 1, "decoder": 2}
+_STREAMS = {"encoder": 1, "decoder": 2, "circuit": 3}
+"""Random stream of each circuit's shots: the encoder's do not repeat in the decoder."""
 _FEWEST_ROWS = 2  # a baseline is the mean of the others
 _TEXTS_NAMED = 3
 _LOG = logging.getLogger(__name__)
@@ -51,9 +54,10 @@ class Stage:
     """A circuit run for a batch, and the B rows of it that have counts.
 
     Attributes:
-        role: encoder or decoder.
-        template: before compilation.
-        compiled: after it.
+        role: which circuit.
+        circuit: before compilation.
+        loading: how data are loaded, in a word.
+        compiled: after compilation.
         angles: ``(B, P)`` bound to it, radians, columns its ``parameter_names``.
         loading_fidelity: ``(B,)`` squared overlap of the loaded with the wanted state.
         exact: ``(B, 2**m)`` of the same inputs; amplitude index of the measured wires.
@@ -66,7 +70,8 @@ class Stage:
     """
 
     role: Role
-    template: CircuitTemplate
+    circuit: QuantumCircuit
+    loading: str
     compiled: CompiledTemplate
     angles: FloatArray
     loading_fidelity: FloatArray
@@ -104,17 +109,34 @@ class Stage:
         return {"device_raw": self.raw, self.best_source: self.best}
 
 
+@dataclass(frozen=True, eq=False)
+class GivenRows:
+    """A measured circuit with free angles, and B rows of them.
+
+    Attributes:
+        circuit: before compilation.
+        parameter_names: columns of ``angles``.
+        angles: ``(B, P)`` radians.
+        exact: ``(B, 2**m)`` exact distributions; amplitude index of the measured wires.
+    """
+
+    circuit: QuantumCircuit
+    parameter_names: tuple[str, ...]
+    angles: FloatArray
+    exact: FloatArray
+
+
 @dataclass(frozen=True)
 class StageRunner:
-    """Runs a model's circuits on a backend.
+    """Runs circuits on a backend.
 
     Attributes:
         backend: where.
         shots: per row.
-        preparation: how amplitudes are loaded.
         mitigation: text of a pipeline, or ``default``; adds its distributions to the raw ones.
         seed: transpiler, preparation fit and shots.
         notify: told what is being done.
+        preparation: how a model's amplitudes are loaded.
         calibrations: measured readout; the first that covers a circuit's qubits is used. Empty: the
             snapshot's error rates.
         own_raw: run the circuit itself beside a pipeline that does not.
@@ -125,17 +147,17 @@ class StageRunner:
 
     backend: Backend
     shots: int
-    preparation: Preparation
     mitigation: str
     seed: int
     notify: Notify
+    preparation: Preparation = "brickwork"
     calibrations: tuple[ReadoutCalibration, ...] = ()
     own_raw: bool = True
     moment: datetime | None = None
     structure: MoleculeStructure | None = None
 
     def run(self, role: Role, plan: CircuitPlan, inputs: FloatArray, exact: FloatArray) -> Stage:
-        """Compile the plan once, bind every row, run, drop the rows that failed, correct.
+        """Build the plan's circuit, load the inputs, and run it: :meth:`run_circuit`.
 
         Args:
             role: which circuit of the model.
@@ -148,35 +170,70 @@ class StageRunner:
             BackendError: the circuit does not fit the device, or too many shots.
             TooFewRowsError: fewer than two rows have counts.
         """
-        self.notify(f"{role}: compiling for {self.backend.name}")
         template = build_template(plan, self.preparation, name=role)
-        compiled = self.backend.compile(template.circuit, seed=self.seed)
+        compiled = self.compile(role, template.circuit)
+        self.notify(f"{role}: preparing {len(inputs)} inputs")
+        data = data_angles(template, inputs, seed=self.seed)
+        given = GivenRows(template.circuit, template.parameter_names, data.angles, exact)
+        return self.run_compiled(role, compiled, given, template.loading, data.fidelity)
+
+    def compile(self, role: Role, circuit: QuantumCircuit) -> CompiledTemplate:
+        """Compile a circuit for the device.
+
+        Raises:
+            BackendError: it does not fit.
+        """
+        self.notify(f"{role}: compiling for {self.backend.name}")
+        compiled = self.backend.compile(circuit, seed=self.seed)
         _LOG.info(
             "%s: %d two-qubit gates on qubits %s",
             role,
             compiled.two_qubit_gates,
             list(compiled.physical_qubits),
         )
-        self.notify(f"{role}: preparing {len(inputs)} inputs")
-        data = data_angles(template, inputs, seed=self.seed)
+        return compiled
+
+    def run_compiled(
+        self,
+        role: Role,
+        compiled: CompiledTemplate,
+        given: GivenRows,
+        loading: str = "angles",
+        fidelity: FloatArray | None = None,
+    ) -> Stage:
+        """Bind every row, run, drop the rows that failed, correct.
+
+        Args:
+            role: which circuit.
+            compiled: from :meth:`compile`.
+            given: rows of angles and what is exact of them.
+            loading: how data are loaded, in a word.
+            fidelity: ``(B,)`` squared overlap of the loaded states with the wanted ones; 1 by
+                default.
+
+        Raises:
+            BackendError: too many shots.
+            TooFewRowsError: fewer than two rows have counts.
+        """
+        rows = len(given.angles)
         if role == "decoder" and any(
-            isinstance(t, Structure) for t in self._pipeline(role, compiled, len(inputs)).techniques
+            isinstance(t, Structure) for t in self._pipeline(role, compiled, rows).techniques
         ):
-            checked_structure(self.structure, exact)
-        order = [template.parameter_names.index(name) for name in compiled.parameter_names]
-        # one stream a role, so that the encoder's shots do not repeat in the decoder
+            checked_structure(self.structure, given.exact)
+        order = [given.parameter_names.index(name) for name in compiled.parameter_names]
         seed = int(np.random.SeedSequence([self.seed, _STREAMS[role]]).generate_state(1)[0])
-        angles = data.angles[:, order]
+        angles = given.angles[:, order]
         run, kept, missing = self._measure(role, compiled, angles, seed)
         return Stage(
             role=role,
-            template=template,
+            circuit=given.circuit,
+            loading=loading,
             compiled=compiled,
             angles=angles[kept],
-            loading_fidelity=data.fidelity[kept],
-            exact=exact[kept],
+            loading_fidelity=(np.ones(rows) if fidelity is None else fidelity)[kept],
+            exact=given.exact[kept],
             shots=self.shots,
-            cost=self.backend.estimate(compiled, circuits=len(inputs), shots=self.shots),
+            cost=self.backend.estimate(compiled, circuits=rows, shots=self.shots),
             kept=kept,
             missing=missing,
             pipeline=run,
@@ -203,6 +260,10 @@ class StageRunner:
             structure=self.structure if role == "decoder" else None,
         )
         return plan_mitigation(program, shots=self.shots, own_raw=self.own_raw)
+
+    def stream(self, tag: int) -> np.random.Generator:
+        """Random numbers of one purpose, apart from all others of the run."""
+        return np.random.default_rng([self.seed, tag])
 
     def _best_source(self, compiled: CompiledTemplate) -> DeviceSource:
         if self.mitigation not in PLAIN:

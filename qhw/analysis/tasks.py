@@ -21,7 +21,8 @@ from qhw.models.base import MoleculeVAE
 
 FloatArray = NDArray[np.float64]
 
-_FLOOR_STREAM, _INTERVAL_STREAM = 11, 12
+_FLOOR_STREAM, INTERVAL_STREAM = 11, 12
+"""Random streams of a run, beside those of its circuits' shots."""
 _FROM_EXACT = "Molecules against exact"
 _WAY_ENDS = "Molecules at the end of the device's way against those at the end of the exact way."
 _FROM_INPUT = "Molecules against the input"
@@ -95,8 +96,8 @@ def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Out
     stage = runner.run("decoder", model.model.decoder_plan(), latents, model.decoder(latents))
     exact = stage.exact
     runner.notify("comparing with the exact statevector")
-    rng = _stream(runner, _INTERVAL_STREAM)
-    floor = _multinomial(exact, runner.shots, _stream(runner, _FLOOR_STREAM))
+    rng = runner.stream(INTERVAL_STREAM)
+    floor = _multinomial(exact, runner.shots, runner.stream(_FLOOR_STREAM))
     decoded = _decode_all(
         model, {**stage.distributions(), "shots_only": floor, "prior_mean": prior_mean(exact)}
     )
@@ -126,8 +127,8 @@ def encode(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Out
     """
     stage = _run_encoder(model, runner, given)
     missing, given = _missing(stage, given.names), given.take(stage.kept)
-    rng = _stream(runner, _INTERVAL_STREAM)
-    floor = _multinomial(stage.exact, runner.shots, _stream(runner, _FLOOR_STREAM))
+    rng = runner.stream(INTERVAL_STREAM)
+    floor = _multinomial(stage.exact, runner.shots, runner.stream(_FLOOR_STREAM))
     measured: dict[SourceKey, FloatArray] = {**stage.distributions(), "shots_only": floor}
     exact_mu = model.direction(stage.exact)
     directions = {source: model.direction(p) for source, p in measured.items()}
@@ -188,7 +189,7 @@ def reconstruct(
     measured: dict[SourceKey, FloatArray] = {**decoder.distributions(), "shots_only": floor}
     decoded = _decode_all(model, {**measured, "prior_mean": prior_mean(exact)})
     reference = model.molecules(exact)
-    rng = _stream(runner, _INTERVAL_STREAM)
+    rng = runner.stream(INTERVAL_STREAM)
     sections = (
         _pipeline_section(exact, measured, runner.shots, rng),
         _encoder_section(encoder, rng),
@@ -222,7 +223,7 @@ def _noiseless_way(
     whole: NDArray[np.int64],
 ) -> tuple[FloatArray, FloatArray]:
     """Directions and decoder frequencies of one whole way with shots but without noise."""
-    rng = _stream(runner, _FLOOR_STREAM)
+    rng = runner.stream(_FLOOR_STREAM)
     frequencies = _multinomial(encoder.exact, runner.shots, rng)
     mu_hat = model.direction(frequencies)
     latents, _ = latents_from_shots(
@@ -312,10 +313,6 @@ def _decode_all(
 def _multinomial(p: FloatArray, shots: int, rng: np.random.Generator) -> FloatArray:
     exact = p / p.sum(axis=1, keepdims=True)
     return np.asarray(rng.multinomial(shots, exact) / shots, dtype=np.float64)
-
-
-def _stream(runner: StageRunner, tag: int) -> np.random.Generator:
-    return np.random.default_rng([runner.seed, tag])
 
 
 def _array(values: torch.Tensor) -> FloatArray:

@@ -7,28 +7,37 @@ from typing import Literal
 
 from qhw.analysis.result import DEVICE_SOURCES, SOURCE_LABELS, Section, Skill, Verdict
 
-_MAIN_SECTIONS = ("pipeline", "decoder", "encoder")
+_MAIN_SECTIONS = ("pipeline", "decoder", "encoder", "circuit")
 """The section that decides, first found."""
+
+
+_UNKNOWN = (
+    "Nothing can be said against a constant: a baseline that needs no QPU is exact here (or on one "
+    "of few circuits), so no device could be closer."
+)
 
 
 def verdict(sections: Sequence[Section]) -> Verdict:
     """Judge the device's best row by its total variation skill score and interval.
 
     Args:
-        sections: of a result; one of ``pipeline``, ``decoder`` and ``encoder`` at least.
+        sections: of a result; ``pipeline``, ``decoder``, ``encoder`` or ``circuit`` among them.
 
     Raises:
-        ValueError: no such section, or rows so alike that a baseline is exact.
+        ValueError: no such section.
     """
     by_key = {section.key: section for section in sections}
     section = next((by_key[key] for key in _MAIN_SECTIONS if key in by_key), None)
     metric = section.metric("total_variation") if section else None
-    skills = {skill.source: skill for skill in metric.skills} if metric else {}
-    skill = next((skills[s] for s in reversed(DEVICE_SOURCES) if s in skills), None)
-    if section is None or skill is None:
+    if section is None or metric is None:
         raise ValueError(
-            "Argument `molecules` must give rows that differ, but a baseline is exact on one"
+            f"Argument `sections` must have one of {', '.join(_MAIN_SECTIONS)}, but has "
+            f"{', '.join(by_key) or 'none'}"
         )
+    skills = {skill.source: skill for skill in metric.skills}
+    skill = next((skills[s] for s in reversed(DEVICE_SOURCES) if s in skills), None)
+    if skill is None:
+        return Verdict(level="unknown", text=_UNKNOWN, section=section.key, skill=None)
     level, text = _words(skill)
     return Verdict(level=level, text=text, section=section.key, skill=skill)
 

@@ -25,7 +25,7 @@ from qhw.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from qhw.analysis.compare import Comparison
+    from qhw.analysis.comparison import Comparison
     from qhw.analysis.result import Settings
     from qhw.report.runfolder import RunFolder
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from qhw.analysis.compare import Comparison, compare
+from qhw.analysis.compare import compare
+from qhw.analysis.comparison import Comparison
 from qhw.analysis.quote import StageQuote, quote, reserved_later
 from qhw.analysis.result import Settings
 from qhw.analysis.stage import TooFewRowsError

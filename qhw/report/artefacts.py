@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.export import to_openqasm3, to_qpy_bytes
-from qhw.analysis.compare import Comparison
+from qhw.analysis.comparison import Comparison
 from qhw.analysis.molecule_scores import padded
 from qhw.analysis.result import DEVICE_SOURCES, SOURCE_LABELS, DeviceSource, SourceKey
 from qhw.chem.molecule import MoleculeBatch
@@ -37,7 +37,8 @@ def write_artefacts(comparison: Comparison, folder: Path) -> None:
         OSError: the folder cannot be written.
     """
     (folder / "result.json").write_text(comparison.result.to_json(), encoding="utf-8")
-    (folder / "molecules.sdf").write_text(side_by_side_sdf(comparison), encoding="utf-8")
+    if comparison.outcome.molecules:
+        (folder / "molecules.sdf").write_text(side_by_side_sdf(comparison), encoding="utf-8")
     circuits = folder / "circuits"
     circuits.mkdir()
     for stage in comparison.outcome.stages:

@@ -9,12 +9,11 @@ from typing import Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from qhw.analysis.compare import Comparison
+from qhw.analysis.comparison import Comparison
 from qhw.analysis.molecule_scores import padded, wilson
 from qhw.analysis.result import (
     REHEARSAL,
     SOURCE_LABELS,
-    ComparisonResult,
     Estimate,
     Metric,
     SourceKey,
@@ -109,12 +108,12 @@ def render(comparison: Comparison, run_id: str) -> str:
         labels=SOURCE_LABELS,
         css=_asset("report.css"),
         script=_asset("viewer.js"),
-        figure=Markup(key_figure(main, [record.index for record in result.molecules])),
+        figure=Markup(key_figure(main, [row.index for row in result.named_rows])),
         chip=Markup(chip_figure(snapshot, used)) if snapshot is not None else None,
-        pairs=pairs(comparison),
+        pairs=pairs(comparison) if comparison.outcome.molecules else [],
         skill_of=skill_of,
         validity_share=validity_share,
-        headline=headline(result),
+        headline=result.device_source,
         rows_said=rows_said(result),
         on_hardware=result.device.backend.startswith(_HARDWARE) and not result.rehearsal,
         rehearsal=REHEARSAL if result.rehearsal else None,
@@ -122,11 +121,6 @@ def render(comparison: Comparison, run_id: str) -> str:
         mitigated=[c for c in result.circuits if c.mitigation is not None],
         fit_lines=fit_lines,
     )
-
-
-def headline(result: ComparisonResult) -> SourceKey:
-    """The device row that stands for the device: corrected if there is one."""
-    return result.verdict.skill.source
 
 
 def skill_of(metric: Metric, source: SourceKey) -> Estimate | None:
@@ -142,7 +136,7 @@ def validity_share(row: Validity, whole: int) -> Estimate | None:
 def pairs(comparison: Comparison) -> list[Pair]:
     """The first :data:`MAX_PAIRS` rows, every molecule laid onto the exact one."""
     batches = comparison.outcome.molecules
-    source = headline(comparison.result)
+    source = comparison.result.device_source
     exact = padded(batches["exact"])
     laid = {
         key: superposed(padded(batches[key]), exact)

@@ -38,8 +38,10 @@ def missing_groups(result: ComparisonResult) -> list[MissingGroup]:
 
 def rows_said(result: ComparisonResult) -> str:
     """``20 rows``, or ``97 of 100 rows`` where some are missing."""
-    asked = result.settings.molecules
-    return f"{result.rows} of {asked} rows" if result.missing else f"{asked} rows"
+    asked = result.settings.rows
+    if result.missing:
+        return f"{result.rows} of {asked} rows"
+    return f"{asked} row{'s' * (asked != 1)}"
 
 
 def row_ranges(rows: Sequence[int]) -> str:

@@ -22,14 +22,19 @@ from qhw.report.tables import WholeTable
 
 _GROUPS = 5
 """Reasons for missing rows shown; the report has all."""
-STYLES = {"better": "bold green", "same": "bold yellow", "worse": "bold red"}
+STYLES = {
+    "better": "bold green",
+    "same": "bold yellow",
+    "worse": "bold red",
+    "unknown": "bold yellow",
+}
 
 
 def summary(result: ComparisonResult) -> RenderableType:
     """Verdict, one table of the main numbers, circuits and device."""
     s = result.settings
     rows = rows_said(result)
-    title = f"{s.task}: {result.model.name} on {s.device}, {rows}, {s.shots:,} shots"
+    title = f"{s.task}: {result.subject} on {s.device}, {rows}, {s.shots:,} shots"
     return Group(
         Text(title, style="bold"),
         *([Text(REHEARSAL, style="bold yellow")] if result.rehearsal else []),
@@ -43,12 +48,15 @@ def summary(result: ComparisonResult) -> RenderableType:
 def _numbers(result: ComparisonResult) -> WholeTable:
     table = WholeTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("")
-    for heading in ("TVD to exact", "95 % interval", "skill", "RMSD (Å)", "types", "strict valid"):
+    molecules = result.section("molecules_exact")
+    judged = ("RMSD (Å)", "types", "strict valid") if molecules else ()
+    for heading in ("TVD to exact", "95 % interval", "skill", *judged):
         table.add_column(heading, justify="right")
     main = result.section(result.verdict.section)
     metric = main.metric("total_variation") if main else None
-    molecules = result.section("molecules_exact")
-    sources: list[SourceKey] = ["exact", *(row.source for row in metric.rows)] if metric else []
+    sources: list[SourceKey] = [row.source for row in metric.rows] if metric else []
+    if molecules:
+        sources = ["exact", *sources]
     for source in sources:
         row = metric.row(source) if metric else None
         skill = next((k for k in metric.skills if k.source == source), None) if metric else None
@@ -57,9 +65,15 @@ def _numbers(result: ComparisonResult) -> WholeTable:
             number(row.mean.value) if row and row.mean else "",
             interval(row.mean) if row else "",
             f"{skill.estimate.value:.2f}" if skill else "",
-            _mean(molecules, "rmsd", source),
-            _mean(molecules, "type_accuracy", source, share=True),
-            _valid(result, source),
+            *(
+                (
+                    _mean(molecules, "rmsd", source),
+                    _mean(molecules, "type_accuracy", source, share=True),
+                    _valid(result, source),
+                )
+                if molecules
+                else ()
+            ),
             style="bold" if source.startswith("device") else None,
         )
     return table
@@ -101,8 +115,8 @@ def _time(facts: CircuitFacts, device: DeviceFacts) -> str:
 def _facts(result: ComparisonResult) -> list[str]:
     lines = [
         f"{c.role}: {c.two_qubit_gates} two-qubit gates, two-qubit depth {c.two_qubit_depth}, "
-        f"{_time(c, result.device)}qubits {', '.join(map(str, c.qubits))}; "
-        f"loading fidelity {number(c.loading_fidelity_min)}"
+        f"{_time(c, result.device)}qubits {', '.join(map(str, c.qubits))}"
+        + (f"; loading fidelity {number(c.loading_fidelity_min)}" if result.model else "")
         for c in result.circuits
     ]
     lines += filter(None, map(mitigation_line, result.circuits))

@@ -1,0 +1,197 @@
+"""A finished comparison, and what every comparison is put together from."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from backends.base import Backend
+from backends.vendor import is_rehearsal
+from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.circuit_facts import circuit_facts
+from qhw.analysis.mitigated import read_calibrations
+from qhw.analysis.molecule_scores import molecule_records, validity_rows
+from qhw.analysis.provenance import versions
+from qhw.analysis.result import (
+    PLAIN,
+    ComparisonResult,
+    DeviceFacts,
+    MeasureSettings,
+    ModelFacts,
+    MoleculeRecord,
+    Provenance,
+    RowName,
+    Settings,
+    SourceKey,
+)
+from qhw.analysis.stage import Notify, StageRunner
+from qhw.analysis.tasks import Outcome
+from qhw.analysis.verdict import verdict
+from qhw.chem.molecule import MoleculeBatch
+from qhw.mitigation.default import DEFAULT
+from qhw.mitigation.pipeline import Pipeline
+from qhw.models.base import MoleculeVAE
+from qhw.models.checkpoint import ModelCard, code_version
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A result with everything it was made from.
+
+    Attributes:
+        result: the numbers.
+        outcome: circuits, counts, latents, molecules.
+        snapshot: of the device, ``None`` if ideal.
+    """
+
+    result: ComparisonResult
+    outcome: Outcome
+    snapshot: DeviceSnapshot | None
+
+
+def assemble(
+    settings: Settings | MeasureSettings,
+    outcome: Outcome,
+    backend: Backend,
+    *,
+    model: ModelFacts | None,
+    command: str,
+    start: datetime,
+    qm9: MoleculeBatch | None = None,
+) -> Comparison:
+    """Put a result together.
+
+    Args:
+        settings: what was asked for.
+        outcome: what came of it.
+        backend: where it ran.
+        model: what ran, ``None`` for a person's own circuit.
+        command: that gives this result.
+        start: when the work began.
+        qm9: molecules judged beside those of the outcome, if it has any.
+    """
+    snapshot = backend.snapshot
+    records: tuple[MoleculeRecord, ...] = ()
+    judged: dict[SourceKey, MoleculeBatch] = dict(outcome.molecules)
+    if judged:
+        records = molecule_records(
+            outcome.names,
+            outcome.rows.tolist(),
+            outcome.molecules.get("input"),
+            outcome.molecules["exact"],
+            outcome.molecules[outcome.stages[-1].best_source],
+        )
+        judged |= {} if qm9 is None else {"qm9": qm9}
+    result = ComparisonResult(
+        settings=settings,
+        verdict=verdict(outcome.sections),
+        model=model,
+        device=_device_facts(backend),
+        circuits=tuple(circuit_facts(stage) for stage in outcome.stages),
+        sections=outcome.sections,
+        validity=validity_rows(judged) if judged else (),
+        molecules=records,
+        draw=outcome.draw,
+        missing=outcome.missing,
+        rehearsal=is_rehearsal(backend),
+        provenance=_provenance(command, start, snapshot),
+        row_names=tuple(
+            RowName(index=int(row), name=name)
+            for row, name in zip(outcome.rows, outcome.names, strict=True)
+        ),
+    )
+    return Comparison(result, outcome, snapshot)
+
+
+def runner_of(
+    settings: Settings | MeasureSettings,
+    backend: Backend,
+    notify: Notify,
+    moment: datetime | None = None,
+) -> StageRunner:
+    """What runs a comparison's circuits.
+
+    Args:
+        settings: what to do.
+        backend: where.
+        notify: told what is being done.
+        moment: to which ages of calibrations are counted, by default now.
+
+    Raises:
+        ValueError: an option that the mitigation would ignore, or a bad calibration file.
+    """
+    names = (
+        {technique.name for technique in Pipeline.parse(settings.mitigation).techniques}
+        if settings.mitigation != DEFAULT
+        else {"readout"}
+    )
+    if settings.calibrations and "readout" not in names:
+        raise ValueError(
+            f"Argument `calibrations` must be left out of mitigation {settings.mitigation}"
+        )
+    if settings.with_raw and settings.mitigation in PLAIN:
+        raise ValueError(
+            f"Argument `with_raw` must be left out of mitigation {settings.mitigation}, whose "
+            "counts are raw counts"
+        )
+    return StageRunner(
+        backend=backend,
+        shots=settings.shots,
+        mitigation=settings.mitigation,
+        seed=settings.seed,
+        notify=notify,
+        calibrations=read_calibrations(settings.calibrations, backend.name),
+        own_raw=settings.own_raw,
+        moment=moment,
+    )
+
+
+def _provenance(command: str, start: datetime, snapshot: DeviceSnapshot | None) -> Provenance:
+    git, now = code_version(), datetime.now(UTC)
+    age = None if snapshot is None else snapshot.age(now).total_seconds() / 86400
+    return Provenance(
+        created=now.replace(microsecond=0),
+        command=command,
+        versions=versions(),
+        git_revision=git.revision,
+        git_dirty=git.modified,
+        platform=platform.platform(terse=True),
+        wall_s=round((now - start).total_seconds(), 1),
+        snapshot_age_days=None if age is None else round(age, 2),
+    )
+
+
+def model_facts(model: MoleculeVAE, card: ModelCard) -> ModelFacts:
+    """What a result says of a model."""
+    plans = (model.encoder_plan(), model.decoder_plan())
+    quantum = sum(len(plan.weights) for plan in plans)
+    return ModelFacts(
+        name=card.name,
+        kind=card.kind,
+        latent_dim=model.latent_dim,
+        wires=plans[1].ansatz.n_wires,
+        quantum_parameters=quantum,
+        classical_parameters=sum(p.numel() for p in model.parameters()) - quantum,
+        kappa=model.kappa,
+        sha256=card.sha256,
+    )
+
+
+def _device_facts(backend: Backend) -> DeviceFacts:
+    snapshot = backend.snapshot
+    if snapshot is None:
+        return DeviceFacts(backend=backend.name)
+    return DeviceFacts(
+        backend=backend.name,
+        snapshot=snapshot.name,
+        vendor=snapshot.vendor,
+        processor=snapshot.processor,
+        n_qubits=snapshot.n_qubits,
+        taken=snapshot.taken,
+        source=snapshot.source,
+        median_one_qubit_error=snapshot.median_one_qubit_error(),
+        median_two_qubit_error=snapshot.median_two_qubit_error(),
+        median_readout_error=snapshot.median_readout_error(),
+        corrections=snapshot.correction_counts(),
+    )

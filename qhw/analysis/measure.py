@@ -1,0 +1,122 @@
+"""A person's own circuit on a device, its counts beside the exact distribution."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.base import Backend
+from backends.exact import ExactBackend
+from qhw.analysis.comparison import Comparison, assemble, runner_of
+from qhw.analysis.result import MeasureSettings, MissingRow
+from qhw.analysis.scores import distribution_section
+from qhw.analysis.stage import GivenRows, Notify, Stage, StageRunner
+from qhw.analysis.tasks import INTERVAL_STREAM, Outcome
+from qhw.circuits.workload import ROLE, Workload
+
+FloatArray = NDArray[np.float64]
+
+_LOG = logging.getLogger(__name__)
+_TEXT = "The device's outcome distribution against the exact one of the very same circuit."
+
+
+def settings_of(workload: Workload, **options: object) -> MeasureSettings:
+    """Settings of a workload.
+
+    Args:
+        workload: what runs.
+        options: device, shots, seed, mitigation, with_raw and calibrations.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+    return MeasureSettings.parse(
+        circuit=workload.name,
+        fingerprint=workload.fingerprint(),
+        angles_sha256=_sha256_of_rows(workload),
+        rows=len(workload),
+        **options,
+    )
+
+
+def measure(
+    settings: MeasureSettings,
+    workload: Workload,
+    backend: Backend,
+    *,
+    command: str = "",
+    notify: Notify = _LOG.info,
+    moment: datetime | None = None,
+) -> Comparison:
+    """Compile once, bind every row, run, mitigate, and compare with exact.
+
+    Args:
+        settings: from :func:`settings_of`.
+        workload: what runs.
+        backend: where.
+        command: written into the result.
+        notify: told what is being done.
+        moment: to which ages of calibrations are counted, by default now.
+
+    Raises:
+        BackendError: the circuit does not fit the device, or is too wide for an exact reference.
+        MitigationError: pipeline, shots, circuit, device and calibration do not go together.
+        TooFewRowsError: so many circuits failed that nothing is left to compare.
+    """
+    start = datetime.now(UTC)
+    runner = runner_of(settings, backend, notify, moment)
+    notify("computing the exact distributions")
+    exact = exact_distributions(workload)
+    given = GivenRows(workload.circuit, workload.parameter_names, workload.angles, exact)
+    compiled = runner.compile(ROLE, workload.circuit)
+    stage = runner.run_compiled(ROLE, compiled, given)
+    notify("comparing with the exact statevector")
+    outcome = _outcome(workload, stage, runner)
+    return assemble(settings, outcome, backend, model=None, command=command, start=start)
+
+
+def exact_distributions(workload: Workload) -> FloatArray:
+    """Exact outcome distributions ``(B, 2**m)``, bit ``c`` of an outcome classical bit ``c``.
+
+    Raises:
+        BackendError: more qubits than a statevector is computed for.
+    """
+    ideal = ExactBackend()
+    compiled = ideal.compile(workload.circuit)
+    order = [workload.parameter_names.index(name) for name in compiled.parameter_names]
+    return ideal.probabilities(compiled, workload.angles[:, order])
+
+
+def _outcome(workload: Workload, stage: Stage, runner: StageRunner) -> Outcome:
+    own_error = stage.pipeline.mitigated.own_error
+    section = distribution_section(
+        ROLE,
+        "Outcome distribution",
+        _TEXT,
+        stage.exact,
+        stage.distributions(),
+        stage.shots,
+        runner.stream(INTERVAL_STREAM),
+        errors={} if stage.best_source == "device_raw" else {stage.best_source: own_error},
+    )
+    return Outcome(
+        stages=(stage,),
+        sections=(section,),
+        molecules={},
+        names=tuple(workload.row_names[row] for row in stage.kept),
+        rows=stage.kept,
+        missing=tuple(
+            MissingRow(index=row, name=workload.row_names[row], role=ROLE, text=text)
+            for row, text in sorted(stage.missing.items())
+        ),
+    )
+
+
+def _sha256_of_rows(workload: Workload) -> str:
+    words = "\0".join((*workload.parameter_names, "", *workload.row_names))
+    data = np.ascontiguousarray(workload.angles, dtype="<f8").tobytes()
+    return hashlib.sha256(words.encode() + b"\0" + data).hexdigest()

@@ -1,0 +1,182 @@
+"""A circuit with free parameters and rows of angles: what is run, wherever it runs.
+
+Outcome order: classical bit ``c`` of the circuit is bit ``c`` of the outcome's integer, as in
+Qiskit, whose bitstrings are written highest bit first, registers apart. Read as an integer, the
+string is the amplitude index of the measured wires (wire 0 the most significant).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.circuit import Operation, ParameterExpression
+
+from qhw.circuits.angles import Rows, read_rows
+from qhw.circuits.files import CircuitFileError, read_circuits
+
+FloatArray = NDArray[np.float64]
+
+ROLE: Literal["circuit"] = "circuit"
+"""Name of a person's own circuit among a run's circuits."""
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """One circuit and the rows of angles it is run with.
+
+    Attributes:
+        name: for people.
+        circuit: measured, its parameters free; every classical bit is written once.
+        parameter_names: columns of ``angles``.
+        angles: ``(B, P)`` radians.
+        row_names: of the B rows.
+    """
+
+    name: str
+    circuit: QuantumCircuit
+    parameter_names: tuple[str, ...]
+    angles: FloatArray
+    row_names: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, circuit: QuantumCircuit | str | Path, angles: object = None, *, name: str | None = None
+    ) -> Workload:
+        """A workload of a live circuit or a file, and angles in any form.
+
+        Args:
+            circuit: a Qiskit circuit, or the path of an OpenQASM 2/3 or QPY file with one circuit.
+                Without any measurement, all qubits are measured.
+            angles: see :func:`qhw.circuits.angles.read_rows`; ``None`` where nothing is free.
+            name: for people; the circuit's own by default.
+
+        Raises:
+            CircuitFileError: the file cannot be used.
+            AnglesError: the angles do not fit.
+
+        Example:
+            >>> from qiskit.circuit.library import n_local
+            >>> circuit = n_local(2, "ry", "cx", reps=1)
+            >>> Workload.of(circuit, np.zeros((3, 4))).angles.shape
+            (3, 4)
+        """
+        live = _one_circuit(circuit)
+        parameters = tuple(p.name for p in live.parameters)
+        rows: Rows = read_rows(angles, parameters)
+        measured = as_measured(live)
+        measured.name = ROLE
+        shown = name or _UNPRINTABLE.sub("?", live.name)[:80]
+        return cls(shown, measured, parameters, rows.angles, rows.names)
+
+    def __len__(self) -> int:
+        return len(self.angles)
+
+    @property
+    def n_bits(self) -> int:
+        """Classical bits m; outcomes are ``0 .. 2**m - 1``."""
+        return int(self.circuit.num_clbits)
+
+    def outcome(self, index: int) -> str:
+        """Qiskit's name of an outcome: highest bit first, registers apart, the last one first.
+
+        Example:
+            >>> from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+            >>> q, a, b = QuantumRegister(3), ClassicalRegister(1, "a"), ClassicalRegister(2, "b")
+            >>> circuit = QuantumCircuit(q, a, b)
+            >>> _ = circuit.measure([0, 1, 2], [0, 1, 2])
+            >>> Workload.of(circuit).outcome(0b001)
+            '00 1'
+        """
+        bits = f"{index:0{self.n_bits}b}"[::-1]
+        parts, start = [], 0
+        for size in _register_sizes(self.circuit):
+            parts.append(bits[start : start + size][::-1])
+            start += size
+        return " ".join(reversed(parts))
+
+    def fingerprint(self) -> str:
+        """Hash of the circuit, the same in every process: equal text, equal instructions."""
+        return hashlib.sha256("\n".join(_lines(self.circuit)).encode()).hexdigest()
+
+
+def as_measured(circuit: QuantumCircuit) -> QuantumCircuit:
+    """A copy in which something is measured: all qubits, where nothing is.
+
+    Args:
+        circuit: with or without measurements.
+    """
+    if "measure" in circuit.count_ops():
+        return circuit.copy()
+    plain = circuit.copy()
+    plain.remove_final_measurements()
+    measured: QuantumCircuit = plain.measure_all(inplace=False, add_bits=True)
+    return measured
+
+
+def _one_circuit(circuit: QuantumCircuit | str | Path) -> QuantumCircuit:
+    if isinstance(circuit, QuantumCircuit):
+        return circuit
+    if not isinstance(circuit, str | Path):
+        raise TypeError(
+            "Argument `circuit` must be a QuantumCircuit or the path of a circuit file, but is "
+            f"{type(circuit).__name__}"
+        )
+    found = read_circuits(Path(circuit))
+    if len(found) != 1:
+        raise CircuitFileError(f"{circuit} must hold one circuit, but holds {len(found)}.")
+    return found[0]
+
+
+def _register_sizes(circuit: QuantumCircuit) -> list[int]:
+    """Sizes of the runs of classical bits that Qiskit writes apart, lowest bits first."""
+    places = [[circuit.find_bit(bit).index for bit in register] for register in circuit.cregs]
+    loose = circuit.num_clbits - sum(map(len, places))
+    if [place for register in places for place in register] != list(
+        range(loose, circuit.num_clbits)
+    ):
+        return [
+            circuit.num_clbits
+        ]  # shared or scattered bits: no register is a piece of the string
+    return [*([loose] if loose else []), *map(len, places)]
+
+
+def _lines(circuit: QuantumCircuit) -> Iterable[str]:
+    """A circuit as text, definitions of unusual gates included."""
+    yield f"{circuit.num_qubits} {circuit.num_clbits} {_text(circuit.global_phase)}"
+    for item in circuit.data:
+        places = [circuit.find_bit(bit).index for bit in (*item.qubits, *item.clbits)]
+        operation = item.operation
+        values = ",".join(map(_text, getattr(operation, "params", ())))
+        unit = getattr(operation, "unit", "") if operation.name == "delay" else ""
+        yield f"{operation.name}({values}){unit} {places}"
+        if not _is_standard(operation):
+            definition = getattr(operation, "definition", None)
+            if definition is not None:
+                yield from (f"  {line}" for line in _lines(definition))
+
+
+def _is_standard(operation: Operation) -> bool:
+    kind = getattr(operation, "base_class", type(operation))
+    return str(kind.__module__).startswith("qiskit.circuit.library.standard_gates")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, ParameterExpression) and value.parameters:
+        return str(value)
+    if isinstance(value, np.ndarray):
+        return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+    if isinstance(value, QuantumCircuit):
+        return ";".join(_lines(value))
+    try:
+        return repr(complex(value))  # type: ignore[call-overload]  # numbers of many types
+    except (TypeError, ValueError):
+        return str(value)
