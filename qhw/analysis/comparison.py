@@ -138,6 +138,7 @@ def runner_of(
     return StageRunner(
         backend=backend,
         shots=settings.shots,
+        preparation="brickwork",
         mitigation=settings.mitigation,
         seed=settings.seed,
         notify=notify,

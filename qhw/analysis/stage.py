@@ -133,10 +133,10 @@ class StageRunner:
     Attributes:
         backend: where.
         shots: per row.
+        preparation: how a model's amplitudes are loaded.
         mitigation: text of a pipeline, or ``default``; adds its distributions to the raw ones.
         seed: transpiler, preparation fit and shots.
         notify: told what is being done.
-        preparation: how a model's amplitudes are loaded.
         calibrations: measured readout; the first that covers a circuit's qubits is used. Empty: the
             snapshot's error rates.
         own_raw: run the circuit itself beside a pipeline that does not.
@@ -147,10 +147,10 @@ class StageRunner:
 
     backend: Backend
     shots: int
+    preparation: Preparation
     mitigation: str
     seed: int
     notify: Notify
-    preparation: Preparation = "brickwork"
     calibrations: tuple[ReadoutCalibration, ...] = ()
     own_raw: bool = True
     moment: datetime | None = None
