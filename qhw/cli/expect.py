@@ -156,7 +156,8 @@ def _measure(
 ) -> None:
     from qhw.analysis.expect import check_device
     from qhw.cli.expect_output import quote_line
-    from qhw.cli.expect_run import ExpectRun
+    from qhw.cli.paid import report_paid, say_what_goes_on
+    from qhw.paid.expect import ExpectRun
 
     run = None if again else ExpectRun.before(settings)
     fresh = run is None
@@ -180,9 +181,10 @@ def _measure(
                 tell(f"submitted as {run.id}")
             found = run.wait(tell)
         except KeyboardInterrupt:
-            run.say_what_goes_on()
+            say_what_goes_on(run)
             raise
-    run.report(found, folder, as_json=as_json)
+    assert found is not None  # waited for without a limit
+    report_paid(run, found, folder, as_json=as_json)
 
 
 def _asked(

@@ -6,6 +6,7 @@ from typing import Any
 
 from qhw.jobs.money import show_money
 from qhw.jobs.records import JobRecord
+from qhw.jobs.words import states_line as states_line
 
 
 def job_document(job: JobRecord, charged: int | None) -> dict[str, Any]:
@@ -47,12 +48,3 @@ def charge_line(job: JobRecord, charged: int | None) -> str:
     """
     known = "up to " if charged is None else ""
     return f"{'rehearsal: ' if job.rehearsal else ''}{known}{show_money(job.charge_micro)}"
-
-
-def states_line(jobs: tuple[JobRecord, ...]) -> str:
-    """``3 complete, 1 queued (place 12)`` for people."""
-    counts = {state: sum(job.state is state for job in jobs) for state in {j.state for j in jobs}}
-    text = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
-    places = [job.queue_position for job in jobs if job.queue_position is not None]
-    open_jobs = any(not job.state.final for job in jobs)
-    return f"{text} (place {min(places)} in the queue)" if places and open_jobs else text

@@ -162,9 +162,10 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
 def cancel(run: RunName, as_json: Json = False) -> None:
     """Ask the vendor to cancel what has not run yet; what has run stays paid and is kept."""
     from qhw.cli.job_lines import states_line
-    from qhw.cli.take_up import taken_up
+    from qhw.cli.paid import job_documents
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.work import reconcile, request_cancel
+    from qhw.paid.take_up import taken_up
 
     with Ledger.open() as ledger, steps() as tell:
         job = taken_up(ledger, run)
@@ -173,7 +174,7 @@ def cancel(run: RunName, as_json: Json = False) -> None:
             vendor = job.backend.vendor
             reconcile(ledger, lambda _: vendor(), run_id=job.id, patience=job.config.patience)
         jobs = job.jobs()
-        documents = job.job_documents()
+        documents = job_documents(job)
     if as_json:
         emit_json({"run": job.id, "jobs": documents})
         return
@@ -215,9 +216,10 @@ def _take_up(
     name: str, folder: Path, *, as_json: bool, timeout_s: float | None, follow: bool
 ) -> None:
     from qhw.cli.job_lines import states_line
-    from qhw.cli.take_up import taken_up
+    from qhw.cli.paid import job_documents, report_paid
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.work import reconcile as bring_up_to_date
+    from qhw.paid.take_up import taken_up
 
     with Ledger.open() as ledger:
         with steps() as tell:
@@ -231,9 +233,9 @@ def _take_up(
                 )
                 found = job.resume(tell)
         if found is not None:
-            job.report(found, folder, as_json=as_json)
+            report_paid(job, found, folder, as_json=as_json)
         elif as_json:
-            emit_json({"run": job.id, "finished": False, "jobs": job.job_documents()})
+            emit_json({"run": job.id, "finished": False, "jobs": job_documents(job)})
         else:
             out.print(f"{job.id}: not finished, {states_line(job.jobs())}", markup=False)
 

@@ -104,13 +104,14 @@ def submit(
     --dry-run writes what would be posted into DIR.
     """
     from qhw.analysis.result import REHEARSAL
-    from qhw.cli.vendor_run import VendorRun
+    from qhw.cli.paid import job_documents
+    from qhw.paid.compare import CompareRun
     from qhw.report.runfolder import check_folder
 
     if dry_run:
         check_folder(out_folder)
     with steps() as tell:
-        job = VendorRun.new(settings, budget, project, command_line(settings, "submit"))
+        job = CompareRun.new(settings, budget, project, command_line(settings, "submit"))
         stages = job.prepare(tell)
         if dry_run:
             written = job.rehearse(out_folder, tell)
@@ -125,7 +126,7 @@ def submit(
         out.print(f"nothing sent; payloads: {', '.join(map(str, written))}", soft_wrap=True)
         return
     if as_json:
-        jobs = job.job_documents()
+        jobs = job_documents(job)
         emit_json({"run": job.id, "rehearsal": job.rehearsal, "jobs": jobs})
         return
     if job.rehearsal:
@@ -147,8 +148,9 @@ def run(
     What was sent stays in the ledger; `qhw jobs watch RUN` and `fetch RUN` go on with it.
     """
     from backends.registry import is_vendor
-    from qhw.cli.vendor_run import VendorRun
+    from qhw.cli.paid import report_paid, say_what_goes_on
     from qhw.jobs.money import parse_money
+    from qhw.paid.compare import CompareRun
     from qhw.report.runfolder import check_folder
 
     if budget is not None:
@@ -158,16 +160,17 @@ def run(
         return
     check_folder(out_folder)
     with steps() as tell:
-        job = VendorRun.new(settings, budget, project, command_line(settings, "run"))
+        job = CompareRun.new(settings, budget, project, command_line(settings, "run"))
         job.prepare(tell)
         try:
             job.start(tell)
             tell(f"submitted as {job.id}")
             comparison = job.wait(tell)
         except KeyboardInterrupt:
-            job.say_what_goes_on()
+            say_what_goes_on(job)
             raise
-    job.report(comparison, out_folder, as_json=as_json)
+    assert comparison is not None  # waited for without a limit
+    report_paid(job, comparison, out_folder, as_json=as_json)
 
 
 def _settings(options: dict[str, Any]) -> Settings:

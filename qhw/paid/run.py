@@ -6,23 +6,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from backends.registry import get_vendor
 from backends.vendor import VendorBackend
 from qhw.analysis.expect_result import ExpectSettings
 from qhw.analysis.result import Settings
-from qhw.cli.console import err
-from qhw.cli.job_lines import job_document, states_line
 from qhw.jobs.budget import Budget
 from qhw.jobs.config import Config, load_config
 from qhw.jobs.device import LedgerBackend, Pending
 from qhw.jobs.intent import RunRequest, new_run_id
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import parse_money
-from qhw.jobs.queries import charged_micro, get_run, jobs_of
+from qhw.jobs.queries import get_run, jobs_of
 from qhw.jobs.records import JobRecord
+from qhw.jobs.words import states_line
 from qhw.jobs.work import watch
 
 Notify = Callable[[str], None]
@@ -153,29 +151,17 @@ class PaidRun(ABC, Generic[S, R]):
             BackendError: too many circuits failed.
         """
 
-    @abstractmethod
-    def report(self, found: R | None, folder: Path, *, as_json: bool) -> None:
-        """Write and print the result."""
-
     def jobs(self) -> tuple[JobRecord, ...]:
         """The run's jobs as they stand."""
         with self.ledger.read() as connection:
             return jobs_of(connection, self.id)
 
-    def job_documents(self) -> list[dict[str, Any]]:
-        """The run's jobs for JSON."""
-        with self.ledger.read() as connection:
-            jobs = jobs_of(connection, self.id)
-            charged = charged_micro(connection, jobs)
-        return [job_document(job, charged[job.id]) for job in jobs]
-
-    def say_what_goes_on(self) -> None:
-        """An interrupted wait stops nothing at the vendor: name the run that goes on, is paid."""
-        if any(not record.state.final for record in self.jobs()):
-            paid = "" if self.rehearsal else " and is charged"
-            err.print(
-                f"interrupted, but {self.id} goes on at the vendor{paid}: `qhw jobs watch "
-                f"{self.id}` waits for it, `qhw jobs cancel {self.id}` stops it",
-                markup=False,
-                soft_wrap=True,
-            )
+    def describe_if_open(self) -> str | None:
+        """What an interrupted wait leaves behind: the run goes on at the vendor, and is paid."""
+        if all(record.state.final for record in self.jobs()):
+            return None
+        paid = "" if self.rehearsal else " and is charged"
+        return (
+            f"{self.id} goes on at the vendor{paid}: `qhw jobs watch {self.id}` waits for it, "
+            f"`qhw jobs cancel {self.id}` stops it"
+        )

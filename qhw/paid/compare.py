@@ -1,4 +1,4 @@
-"""A comparison on a paid device, from the command line's point of view."""
+"""A model's comparison on a paid device."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from qhw.analysis.comparison import Comparison
 from qhw.analysis.quote import StageQuote, quote, reserved_later
 from qhw.analysis.result import Settings
 from qhw.analysis.stage import TooFewRowsError
-from qhw.cli.compare import report_run
-from qhw.cli.paid_run import Notify, PaidRun
 from qhw.jobs.budget import release_later
 from qhw.jobs.device import Rehearsed
+from qhw.paid.run import Notify, PaidRun
 
 
 @dataclass
-class VendorRun(PaidRun[Settings, Comparison]):
+class CompareRun(PaidRun[Settings, Comparison]):
     """One comparison in the ledger."""
 
     reads = Settings
@@ -42,11 +41,6 @@ class VendorRun(PaidRun[Settings, Comparison]):
                 path.write_bytes(self.backend.vendor().payload(job.submission, "qhw-dry-run"))
             return paths
         raise AssertionError("a dry run must stop at the first stage")
-
-    def report(self, found: Comparison | None, folder: Path, *, as_json: bool) -> None:
-        """Write and print the comparison."""
-        assert found is not None  # waited for without a limit
-        report_run(found, folder, self.id, as_json=as_json)
 
     def compute(self, tell: Notify) -> Comparison:
         """Compare, counts from the ledger.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from qhw.cli.expect_run import ExpectRun
-from qhw.cli.paid_run import PaidRun
-from qhw.cli.vendor_run import VendorRun
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import get_run
+from qhw.paid.compare import CompareRun
+from qhw.paid.expect import ExpectRun
+from qhw.paid.run import PaidRun
 
 
 def taken_up(ledger: Ledger, name: str) -> PaidRun[Any, Any]:
@@ -19,5 +19,5 @@ def taken_up(ledger: Ledger, name: str) -> PaidRun[Any, Any]:
     """
     with ledger.read() as connection:
         record = get_run(connection, name)
-    kind: type[PaidRun[Any, Any]] = ExpectRun if record.task == "expect" else VendorRun
+    kind: type[PaidRun[Any, Any]] = ExpectRun if record.task == "expect" else CompareRun
     return kind.of(ledger, record.id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from pydantic import ValidationError
@@ -23,13 +22,12 @@ from qhw.analysis.expect import (
     result_of,
 )
 from qhw.analysis.expect_result import ExpectSettings
-from qhw.cli.expect_output import tell_expectation
-from qhw.cli.paid_run import Notify, PaidRun
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import jobs_of, runs_of, template_of
 from qhw.jobs.records import JobRecord
 from qhw.jobs.states import State
 from qhw.mitigation.expectation import NoCountsError, run_expectation
+from qhw.paid.run import Notify, PaidRun
 
 
 @dataclass
@@ -104,11 +102,6 @@ class ExpectRun(PaidRun[ExpectSettings, Measured]):
             run=self.id,
             rehearsal=self.rehearsal,
         )
-
-    def report(self, found: Measured | None, folder: Path | None, *, as_json: bool) -> None:
-        """Print the values, and write them where a folder is given."""
-        assert found is not None  # waited for without a limit
-        tell_expectation(found, folder, self.id, as_json=as_json)
 
     def _compiled(self) -> CompiledTemplate:
         """As submitted; as compiled for a submission before that."""

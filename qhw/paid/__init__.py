@@ -1,0 +1,1 @@
+"""Work on a paid device through the ledger: begun once, followed, taken up again."""
