@@ -14,7 +14,7 @@ from qhw.analysis.compare import check_request, given_molecules, model_runner
 from qhw.analysis.early import ROLES, check_device
 from qhw.analysis.mitigated import MitigationPlan
 from qhw.analysis.result import Settings
-from qhw.analysis.stage import Notify, Role
+from qhw.analysis.stage import Notify, Role, StageRunner
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.templates import build_template
 from qhw.jobs.intent import PlannedJob, Quote, plan_batches
@@ -76,15 +76,32 @@ def quote(
         notify(f"{role}: compiling for {vendor.name}")
         template = build_template(plans[role](), settings.preparation, name=role)
         compiled = vendor.compile(template.circuit, seed=settings.seed)
-        angles = np.zeros((settings.molecules, len(compiled.parameter_names)))
         notify(f"{role}: checking and pricing")
-        plain = Submission(compiled, angles, settings.shots)
-        plan = runner.plan(role, compiled, angles)
-        more = None if plan.alone else plan
-        stages.append(
-            StageQuote(_jobs_of(vendor, plan), role, compiled, more, _price(vendor, plain))
-        )
+        stages.append(quote_stage(runner, vendor, role, compiled, settings.molecules))
     return tuple(stages)
+
+
+def quote_stage(
+    runner: StageRunner, vendor: VendorBackend, role: Role, compiled: CompiledTemplate, rows: int
+) -> StageQuote:
+    """Check and price one circuit of a run.
+
+    Args:
+        runner: of the run.
+        vendor: the device.
+        role: which circuit.
+        compiled: for the device.
+        rows: of angles.
+
+    Raises:
+        MitigationError: pipeline, shots, circuit, device and calibration do not go together.
+        BackendError: the device would refuse it, or its price is unknown.
+    """
+    angles = np.zeros((rows, len(compiled.parameter_names)))
+    plain = Submission(compiled, angles, runner.shots)
+    plan = runner.plan(role, compiled, angles)
+    more = None if plan.alone else plan
+    return StageQuote(_jobs_of(vendor, plan), role, compiled, more, _price(vendor, plain))
 
 
 def _jobs_of(vendor: VendorBackend, plan: MitigationPlan) -> tuple[PlannedJob, ...]:

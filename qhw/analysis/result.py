@@ -117,6 +117,7 @@ class MeasureSettings(Asked):
         fingerprint: hash of its instructions.
         angles_sha256: hash of the angles and the names of their columns and rows.
         rows: of angles.
+        workload_sha256: of the stored workload, in the ledger; says nothing of what is asked.
     """
 
     task: Literal["measure"] = "measure"
@@ -124,6 +125,7 @@ class MeasureSettings(Asked):
     fingerprint: str
     angles_sha256: str
     rows: Annotated[int, Field(ge=1)]
+    workload_sha256: str | None = None
 
 
 class Settings(Asked):

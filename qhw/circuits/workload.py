@@ -8,7 +8,9 @@ string is the amplitude index of the measured wires (wire 0 the most significant
 from __future__ import annotations
 
 import hashlib
+import io
 import re
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +18,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Operation, ParameterExpression
+from qiskit.exceptions import QiskitError
 
 from qhw.circuits.angles import Rows, read_rows
 from qhw.circuits.files import CircuitFileError, read_circuits
@@ -26,6 +29,8 @@ FloatArray = NDArray[np.float64]
 
 ROLE: Literal["circuit"] = "circuit"
 """Name of a person's own circuit among a run's circuits."""
+_VERSION = 1
+"""Of stored workloads; every version up to it is read."""
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
 
@@ -102,6 +107,45 @@ class Workload:
             parts.append(bits[start : start + size][::-1])
             start += size
         return " ".join(reversed(parts))
+
+    def to_bytes(self) -> bytes:
+        """Everything of it, to be read by :meth:`from_bytes` on any machine."""
+        circuit, packed = io.BytesIO(), io.BytesIO()
+        qpy.dump(self.circuit, circuit)
+        np.savez(
+            packed,
+            allow_pickle=False,
+            version=_VERSION,
+            name=np.array(self.name),
+            circuit=np.frombuffer(circuit.getvalue(), dtype=np.uint8),
+            parameter_names=np.array(self.parameter_names, dtype=np.str_),
+            angles=self.angles,
+            row_names=np.array(self.row_names, dtype=np.str_),
+        )
+        return packed.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Workload:
+        """Read what :meth:`to_bytes` wrote, in this or an earlier version.
+
+        Raises:
+            ValueError: not a workload, or of a later version.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as found:
+                version = int(found["version"])
+                if not 1 <= version <= _VERSION:
+                    raise ValueError(f"version must be 1 to {_VERSION}, but is {version}")
+                (circuit,) = qpy.load(io.BytesIO(found["circuit"].tobytes()))
+                return cls(
+                    str(found["name"]),
+                    circuit,
+                    tuple(map(str, found["parameter_names"])),
+                    np.asarray(found["angles"], dtype=np.float64),
+                    tuple(map(str, found["row_names"])),
+                )
+        except (KeyError, OSError, QiskitError, zipfile.BadZipFile) as error:
+            raise ValueError(f"Argument `data` must be a stored workload, but: {error}") from error
 
     def fingerprint(self) -> str:
         """Hash of the circuit, the same in every process: equal text, equal instructions."""

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
-from pydantic import ValidationError
 from qiskit import QuantumCircuit
 
 from backends.base import CompiledTemplate
-from backends.registry import get_vendor
-from backends.vendor import is_rehearsal
 from qhw.analysis.expect import (
     LABEL,
     ExpectQuote,
@@ -22,10 +18,7 @@ from qhw.analysis.expect import (
     result_of,
 )
 from qhw.analysis.expect_result import ExpectSettings
-from qhw.jobs.ledger import Ledger
-from qhw.jobs.queries import jobs_of, runs_of, template_of
-from qhw.jobs.records import JobRecord
-from qhw.jobs.states import State
+from qhw.jobs.queries import template_of
 from qhw.mitigation.expectation import NoCountsError, run_expectation
 from qhw.paid.run import Notify, PaidRun
 
@@ -35,31 +28,6 @@ class ExpectRun(PaidRun[ExpectSettings, Measured]):
     """One circuit's expectation values in the ledger."""
 
     reads = ExpectSettings
-
-    @classmethod
-    def before(cls, settings: ExpectSettings) -> Self | None:
-        """The newest run of the same settings that may still give the result, or gave it.
-
-        Rehearsals are other runs than paid ones. A run that was cancelled, or of which the vendor
-        accepted nothing, is not gone on with.
-
-        Raises:
-            BackendError: the device does not exist, or its vendor's address is not known.
-            LedgerError: the ledger cannot be opened.
-        """
-        vendor = get_vendor(settings.device)
-        rehearsal = is_rehearsal(vendor)
-        ledger = Ledger.open()
-        with ledger.read() as connection:
-            for record in runs_of(connection, settings.task, vendor.name):
-                if (
-                    record.rehearsal == rehearsal
-                    and _same(record.settings, settings)
-                    and _goes_on(jobs_of(connection, record.id))
-                ):
-                    return cls.of(ledger, record.id)
-        ledger.close()
-        return None
 
     def prepare(self, circuit: QuantumCircuit, tell: Notify) -> ExpectQuote:
         """Compile, check and price; nothing is written down.
@@ -110,18 +78,3 @@ class ExpectRun(PaidRun[ExpectSettings, Measured]):
         if submitted is not None:
             self.backend.compiled[LABEL] = submitted
         return self.backend.compiled[LABEL]
-
-
-def _same(text: str, settings: ExpectSettings) -> bool:
-    try:
-        return ExpectSettings.model_validate_json(text) == settings
-    except ValidationError:  # of a later version
-        return False
-
-
-def _goes_on(jobs: tuple[JobRecord, ...]) -> bool:
-    cancelled = any(
-        job.state is State.CANCELLED or (job.cancel_requested and not job.state.final)
-        for job in jobs
-    )
-    return not cancelled and any(job.state is not State.REFUSED for job in jobs)

@@ -8,23 +8,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
 from backends.registry import get_vendor
-from backends.vendor import VendorBackend
+from backends.vendor import VendorBackend, is_rehearsal
 from qhw.analysis.expect_result import ExpectSettings
-from qhw.analysis.result import Settings
+from qhw.analysis.result import MeasureSettings, Settings
 from qhw.jobs.budget import Budget
 from qhw.jobs.config import Config, load_config
 from qhw.jobs.device import LedgerBackend, Pending
 from qhw.jobs.intent import RunRequest, new_run_id
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import parse_money
-from qhw.jobs.queries import get_run, jobs_of
+from qhw.jobs.queries import get_run, jobs_of, runs_of
 from qhw.jobs.records import JobRecord
+from qhw.jobs.states import State
 from qhw.jobs.words import states_line
 from qhw.jobs.work import watch
 
 Notify = Callable[[str], None]
-S = TypeVar("S", Settings, ExpectSettings)
+S = TypeVar("S", Settings, MeasureSettings, ExpectSettings)
 R = TypeVar("R")
 
 
@@ -40,7 +43,7 @@ class PaidRun(ABC, Generic[S, R]):
         moment: when it was begun; calibrations it uses need not stay fresh after that.
     """
 
-    reads: ClassVar[type[Settings] | type[ExpectSettings]]
+    reads: ClassVar[type[Settings] | type[MeasureSettings] | type[ExpectSettings]]
 
     ledger: Ledger
     settings: S
@@ -96,6 +99,39 @@ class PaidRun(ABC, Generic[S, R]):
 
         backend = LedgerBackend(ledger, request, record.backend, vendor, caps, config.patience)
         return cls(ledger, settings, backend, config, record.created)
+
+    @classmethod
+    def before(cls, settings: S) -> Self | None:
+        """The newest run of the same settings that may still give the result, or gave it.
+
+        Rehearsals are other runs than paid ones. A run that was cancelled, or of which the vendor
+        accepted nothing, is not gone on with.
+
+        Raises:
+            BackendError: the device does not exist, or its vendor's address is not known.
+            LedgerError: the ledger cannot be opened.
+        """
+        vendor = get_vendor(settings.device)
+        rehearsal = is_rehearsal(vendor)
+        ledger = Ledger.open()
+        with ledger.read() as connection:
+            for record in runs_of(connection, settings.task, vendor.name):
+                if (
+                    record.rehearsal == rehearsal
+                    and cls._same(record.settings, settings)
+                    and _goes_on(jobs_of(connection, record.id))
+                ):
+                    return cls.of(ledger, record.id)
+        ledger.close()
+        return None
+
+    @classmethod
+    def _same(cls, text: str, settings: S) -> bool:
+        """Whether stored settings ask for the same; those of a later version never do."""
+        try:
+            return bool(_asked(cls.reads.model_validate_json(text)) == _asked(settings))
+        except ValidationError:
+            return False
 
     @property
     def id(self) -> str:
@@ -165,3 +201,15 @@ class PaidRun(ABC, Generic[S, R]):
             f"{self.id} goes on at the vendor{paid}: `qhw jobs watch {self.id}` waits for it, "
             f"`qhw jobs cancel {self.id}` stops it"
         )
+
+
+def _asked(settings: BaseModel) -> dict[str, Any]:
+    return settings.model_dump(exclude={"workload_sha256"})
+
+
+def _goes_on(jobs: tuple[JobRecord, ...]) -> bool:
+    cancelled = any(
+        job.state is State.CANCELLED or (job.cancel_requested and not job.state.final)
+        for job in jobs
+    )
+    return not cancelled and any(job.state is not State.REFUSED for job in jobs)

@@ -8,7 +8,11 @@ from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import get_run
 from qhw.paid.compare import CompareRun
 from qhw.paid.expect import ExpectRun
+from qhw.paid.measure import MeasureRun
 from qhw.paid.run import PaidRun
+
+_KINDS: dict[str, type[PaidRun[Any, Any]]] = {"expect": ExpectRun, "measure": MeasureRun}
+"""What a run computes, by its task; the others are tasks of a model."""
 
 
 def taken_up(ledger: Ledger, name: str) -> PaidRun[Any, Any]:
@@ -19,5 +23,4 @@ def taken_up(ledger: Ledger, name: str) -> PaidRun[Any, Any]:
     """
     with ledger.read() as connection:
         record = get_run(connection, name)
-    kind: type[PaidRun[Any, Any]] = ExpectRun if record.task == "expect" else CompareRun
-    return kind.of(ledger, record.id)
+    return _KINDS.get(record.task, CompareRun).of(ledger, record.id)
