@@ -1,1 +1,59 @@
-"""Run trained molecular quantum circuits on noisy quantum computers and compare them with exact."""
+"""Trained quantum circuits on noisy quantum computers, and exactly what came out.
+
+    import qhw
+
+    device = qhw.device("ibm:ibm_boston", budget="30usd")
+    found = qhw.measure(circuit, angles, device, shots=20_000)
+    print(found)
+    found.save("runs/mine")
+
+Names are loaded when they are first used, so that importing the package takes no time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qhw.api.devices import Device as Device
+    from qhw.api.devices import device as device
+    from qhw.api.devices import devices as devices
+    from qhw.api.measuring import estimate as estimate
+    from qhw.api.measuring import measure as measure
+    from qhw.api.results import Measurement as Measurement
+    from qhw.circuits.workload import Workload as Workload
+    from qhw.mitigation.base import Technique as Technique
+    from qhw.mitigation.observables import Observable as Observable
+    from qhw.mitigation.pipeline import Pipeline as Pipeline
+    from qhw.models.checkpoint import load as load_model  # noqa: F401
+
+_PLACES = {
+    "Device": "qhw.api.devices",
+    "Measurement": "qhw.api.results",
+    "Observable": "qhw.mitigation.observables",
+    "Pipeline": "qhw.mitigation.pipeline",
+    "Technique": "qhw.mitigation.base",
+    "Workload": "qhw.circuits.workload",
+    "device": "qhw.api.devices",
+    "devices": "qhw.api.devices",
+    "estimate": "qhw.api.measuring",
+    "load_model": "qhw.models.checkpoint:load",
+    "measure": "qhw.api.measuring",
+}
+"""Module of every public name, and the name there where it is another."""
+
+__all__ = sorted(_PLACES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'qhw' has no attribute {name!r}")
+    module, _, other = _PLACES[name].partition(":")
+    found = getattr(import_module(module), other or name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

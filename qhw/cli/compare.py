@@ -153,11 +153,9 @@ def report_run(comparison: Comparison, folder: Path, name: str, *, as_json: bool
 
 
 def _fill(run: RunFolder, comparison: Comparison) -> None:
-    from qhw.report.artefacts import write_artefacts
-    from qhw.report.html import render
+    from qhw.report.whole import write_comparison
 
-    write_artefacts(comparison, run.staging)
-    (run.staging / "report.html").write_text(render(comparison, run.id), encoding="utf-8")
+    write_comparison(comparison, run.staging, run.id)
 
 
 def _print(run: RunFolder, comparison: Comparison, *, as_json: bool) -> None:

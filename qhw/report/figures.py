@@ -43,7 +43,16 @@ _MAX_ROWS = 60
 
 
 def key_figure(section: Section, rows: Sequence[int] | None = None) -> str:
-    """Total variation distance by row and on average, as SVG text.
+    """:func:`distance_figure` as SVG text."""
+    figure = distance_figure(section, rows)
+    with house_style():
+        return to_svg(
+            figure, f"{section.title}: total variation distance to exact, by row and mean"
+        )
+
+
+def distance_figure(section: Section, rows: Sequence[int] | None = None) -> Figure:
+    """Total variation distance by row and on average.
 
     Args:
         section: one with the metric ``total_variation``.
@@ -60,7 +69,7 @@ def key_figure(section: Section, rows: Sequence[int] | None = None) -> str:
         _average(average, metric)
         handles, labels = by_row.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=3)
-    return to_svg(figure, f"{section.title}: total variation distance to exact, by row and mean")
+    return figure
 
 
 def _each_row(axes: Axes, metric: Metric, rows: NDArray[np.int64]) -> None:

@@ -1,0 +1,159 @@
+"""Counts of a circuit on any device, beside the exact distribution."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from qiskit import QuantumCircuit
+from qiskit.providers import BackendV2
+
+from backends.base import Backend
+from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.comparison import Comparison
+from qhw.analysis.measure import measure as compute
+from qhw.analysis.measure import settings_of
+from qhw.analysis.quote import StageQuote
+from qhw.analysis.result import MeasureSettings
+from qhw.api.devices import Device
+from qhw.api.devices import device as as_device
+from qhw.api.results import Measurement
+from qhw.circuits.workload import Workload
+from qhw.paid.measure import MeasureRun
+
+CircuitLike: TypeAlias = QuantumCircuit | str | Path | Workload
+DeviceLike: TypeAlias = str | Path | DeviceSnapshot | BackendV2 | Backend | Device
+
+_LOG = logging.getLogger(__name__)
+
+
+def measure(
+    circuit: CircuitLike,
+    angles: object = None,
+    device: DeviceLike = "engine:ibm_boston",
+    *,
+    shots: int,
+    mitigation: str = "default",
+    seed: int = 0,
+    with_raw: bool = False,
+    calibrations: Sequence[str | Path] = (),
+    again: bool = False,
+    tell: Callable[[str], None] = _LOG.info,
+) -> Measurement:
+    """Run a circuit with rows of angles on a device and compare its counts with exact.
+
+        On a device that takes jobs, everything goes through the ledger within the device's budget, and
+        the same call again (also in another process) takes up what was sent and pays nothing twice.
+
+        Args:
+            circuit: a Qiskit circuit with free parameters, or the path of an OpenQASM 2/3 or QPY file;
+                without measurements, all qubits are measured.
+            angles: rows of angles, radians, in any form :func:`qhw.circuits.angles.read_rows` takes;
+                ``None`` where nothing is free.
+            device: where, see :func:`qhw.device`.
+            shots: of each row, with everything that mitigation runs counted.
+            mitigation: a pipeline such as ``"twirl(8)+readout+zne(1,3)"``, ``"none"`` or ``"default"``.
+            seed: of compilation, random choices and simulated shots.
+            with_raw: on a device that takes jobs also run the circuit itself with all shots where the
+                pipeline runs others; a simulator always does.
+            calibrations: files of ``qhw calibrate``.
+            again: on a device that takes jobs: send everything anew, even if it was paid already.
+            tell: told what is being done.
+
+        Returns:
+            Counts, mitigated and exact distributions, distances with intervals, shot floor, baselines,
+            skill and cost.
+
+        Raises:
+            AnglesError: angles that do not fit the circuit.
+            BackendError: the circuit does not fit the device.
+            MitigationError: pipeline, shots, circuit and device do not go together.
+            BudgetError: the device's budget or a cap would be passed; nothing was sent.
+
+        Example:
+            >>> from qiskit import QuantumCircuit
+    from qiskit.providers import BackendV2
+            >>> bell = QuantumCircuit(2)
+            >>> _ = bell.h(0), bell.cx(0, 1)
+            >>> found = measure(bell, device="engine:ibm_fez", shots=10_000, mitigation="readout")
+            >>> found.result.verdict.level
+            'better'
+    """
+    place, work, settings = _asked(
+        circuit, angles, device, shots, mitigation, seed, with_raw, calibrations
+    )
+    if place.backend is not None:
+        return Measurement(compute(settings, work, place.backend, notify=tell), work)
+    run = None if again else MeasureRun.before(settings)
+    if run is None:
+        run = MeasureRun.begin(settings, work, place.budget, place.project, _CALL)
+        run.prepare(tell)
+        run.start(tell)
+        tell(f"submitted as {run.id}")
+    found: Comparison | None = run.wait(tell)
+    assert found is not None  # waited for without a limit
+    return Measurement(found, work, run.id)
+
+
+def estimate(
+    circuit: CircuitLike,
+    angles: object = None,
+    device: DeviceLike = "emulator:ibm_boston",
+    *,
+    shots: int,
+    mitigation: str = "default",
+    seed: int = 0,
+    with_raw: bool = False,
+) -> StageQuote:
+    """What :func:`measure` would cost on a device that takes jobs; nothing is sent.
+
+    Args:
+        circuit: as for :func:`measure`.
+        angles: as for :func:`measure`.
+        device: one that takes jobs.
+        shots: as for :func:`measure`.
+        mitigation: as for :func:`measure`.
+        seed: as for :func:`measure`.
+        with_raw: as for :func:`measure`.
+
+    Raises:
+        ValueError: a device that takes no jobs.
+        BackendError: the device would refuse it, or its price is unknown.
+    """
+    place, work, settings = _asked(circuit, angles, device, shots, mitigation, seed, with_raw, ())
+    if place.backend is not None:
+        raise ValueError(f"Argument `device` must take jobs, but {place.name} is a simulator here")
+    run = MeasureRun.new(settings, place.budget, place.project, _CALL)
+    run.given = work
+    return run.prepare(_LOG.info)
+
+
+_CALL = "qhw.measure(...)"
+"""Told as the command of a run that was begun from Python."""
+
+
+def _asked(
+    circuit: CircuitLike,
+    angles: object,
+    device: DeviceLike,
+    shots: int,
+    mitigation: str,
+    seed: int,
+    with_raw: bool,
+    calibrations: Sequence[str | Path],
+) -> tuple[Device, Workload, MeasureSettings]:
+    place = as_device(device)
+    work = circuit if isinstance(circuit, Workload) else Workload.of(circuit, angles)
+    settings = settings_of(
+        work,
+        device=place.name,
+        shots=shots,
+        mitigation=mitigation,
+        seed=seed,
+        with_raw=with_raw,
+        # absolute: the run may be taken up from another folder
+        calibrations=tuple(str(Path(path).resolve()) for path in calibrations),
+    )
+    return place, work, settings

@@ -1,0 +1,152 @@
+"""Results as people handle them: printed, in a notebook, as a table, a plot, a folder."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.console import Console, RenderableType
+
+from qhw.analysis.comparison import Comparison
+from qhw.analysis.result import ComparisonResult
+from qhw.analysis.stage import Stage
+from qhw.circuits.workload import Workload
+from qhw.report.figures import distance_figure
+from qhw.report.runfolder import run_folder
+from qhw.report.terminal import summary
+from qhw.report.whole import write_comparison
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = NDArray[np.float64]
+
+_WIDTH = 120
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Measurement:
+    """A circuit's counts on a device beside the exact distribution.
+
+    Rows are those that have counts (see :attr:`rows`); outcome ``k`` of an array is the integer
+    whose bit ``c`` is classical bit ``c`` of the circuit.
+
+    Attributes:
+        comparison: everything, raw.
+        workload: what ran.
+        run: its name in the ledger; ``None`` on a simulator.
+    """
+
+    comparison: Comparison
+    workload: Workload
+    run: str | None = None
+
+    @property
+    def result(self) -> ComparisonResult:
+        """All numbers, as in ``result.json``."""
+        return self.comparison.result
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """``(K,)`` places of the rows that have counts among those asked for."""
+        return self.comparison.outcome.rows
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """``(K, 2**m)`` raw counts."""
+        return self._stage.counts
+
+    @property
+    def raw(self) -> FloatArray:
+        """``(K, 2**m)`` relative frequencies."""
+        return self._stage.raw
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """``(K, 2**m)`` mitigated distributions; the raw ones where nothing was mitigated."""
+        return self._stage.best
+
+    @property
+    def exact(self) -> FloatArray:
+        """``(K, 2**m)`` exact distributions."""
+        return self._stage.exact
+
+    def get_counts(self, row: int = 0) -> dict[str, int]:
+        """Raw counts of one row by bitstring, named as Qiskit names them.
+
+        Args:
+            row: among those that have counts.
+        """
+        seen = np.flatnonzero(self.counts[row])
+        return {self.workload.outcome(int(k)): int(self.counts[row, k]) for k in seen}
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A line for every row and outcome that was seen or is possible.
+
+        Columns: ``row``, ``name``, ``outcome``, ``count``, ``raw``, ``mitigated``, ``exact``.
+        """
+        import pandas as pd
+
+        rows, outcomes = np.nonzero((self.counts > 0) | (self.exact > 0) | (self.probabilities > 0))
+        names = np.array(self.comparison.outcome.names, dtype=object)
+        return pd.DataFrame(
+            {
+                "row": self.rows[rows],
+                "name": names[rows],
+                "outcome": [self.workload.outcome(int(k)) for k in outcomes],
+                "count": self.counts[rows, outcomes],
+                "raw": self.raw[rows, outcomes],
+                "mitigated": self.probabilities[rows, outcomes],
+                "exact": self.exact[rows, outcomes],
+            }
+        )
+
+    def to_json(self) -> str:
+        """The result as JSON text, as in ``result.json``."""
+        return self.result.to_json()
+
+    def plot(self) -> Figure:
+        """Distance to exact of every row, and on average, between shot floor and baselines."""
+        section = self.result.section(self.result.verdict.section)
+        assert section is not None  # the verdict rests on it
+        return distance_figure(section, self.rows.tolist())
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``report.html``, ``result.json``, circuits, calibration and counts.
+
+        Args:
+            folder: to be made; a number is added to its name if it is there already.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        target = Path(folder)
+        with run_folder(target.parent, target.name) as run:
+            write_comparison(self.comparison, run.staging, run.id)
+        return run.final
+
+    def __repr__(self) -> str:
+        return _text(summary(self.result))
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
+
+    @property
+    def _stage(self) -> Stage:
+        return self.comparison.outcome.stages[-1]
+
+
+def _text(shown: RenderableType) -> str:
+    console = Console(file=io.StringIO(), width=_WIDTH, color_system=None)
+    with console.capture() as capture:
+        console.print(shown, crop=False)
+    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
