@@ -44,42 +44,42 @@ def measure(
 ) -> Measurement:
     """Run a circuit with rows of angles on a device and compare its counts with exact.
 
-        On a device that takes jobs, everything goes through the ledger within the device's budget, and
-        the same call again (also in another process) takes up what was sent and pays nothing twice.
+    On a device that takes jobs, everything goes through the ledger within the device's budget, and
+    the same call again (also in another process) takes up what was sent and pays nothing twice.
 
-        Args:
-            circuit: a Qiskit circuit with free parameters, or the path of an OpenQASM 2/3 or QPY file;
-                without measurements, all qubits are measured.
-            angles: rows of angles, radians, in any form :func:`qhw.circuits.angles.read_rows` takes;
-                ``None`` where nothing is free.
-            device: where, see :func:`qhw.device`.
-            shots: of each row, with everything that mitigation runs counted.
-            mitigation: a pipeline such as ``"twirl(8)+readout+zne(1,3)"``, ``"none"`` or ``"default"``.
-            seed: of compilation, random choices and simulated shots.
-            with_raw: on a device that takes jobs also run the circuit itself with all shots where the
-                pipeline runs others; a simulator always does.
-            calibrations: files of ``qhw calibrate``.
-            again: on a device that takes jobs: send everything anew, even if it was paid already.
-            tell: told what is being done.
+    Args:
+        circuit: a Qiskit circuit with free parameters, or the path of an OpenQASM 2/3 or QPY file;
+            without measurements, all qubits are measured.
+        angles: rows of angles, radians, in any form :func:`qhw.circuits.angles.read_rows` takes;
+            ``None`` where nothing is free.
+        device: where, see :func:`qhw.device`.
+        shots: of each row, with everything that mitigation runs counted.
+        mitigation: a pipeline such as ``"twirl(8)+readout+zne(1,3)"``, ``"none"`` or ``"default"``.
+        seed: of compilation, random choices and simulated shots.
+        with_raw: on a device that takes jobs also run the circuit itself with all shots where the
+            pipeline runs others; a simulator always does.
+        calibrations: files of ``qhw calibrate``.
+        again: on a device that takes jobs: send everything anew, even if it was paid already.
+        tell: told what is being done.
 
-        Returns:
-            Counts, mitigated and exact distributions, distances with intervals, shot floor, baselines,
-            skill and cost.
+    Returns:
+        Counts, mitigated and exact distributions, distances with intervals, shot floor, baselines,
+        skill and cost.
 
-        Raises:
-            AnglesError: angles that do not fit the circuit.
-            BackendError: the circuit does not fit the device.
-            MitigationError: pipeline, shots, circuit and device do not go together.
-            BudgetError: the device's budget or a cap would be passed; nothing was sent.
+    Raises:
+        AnglesError: angles that do not fit the circuit.
+        BackendError: the circuit does not fit the device.
+        MitigationError: pipeline, shots, circuit and device do not go together.
+        BudgetError: the device's budget or a cap would be passed; nothing was sent.
 
-        Example:
-            >>> from qiskit import QuantumCircuit
+    Example:
+        >>> from qiskit import QuantumCircuit
     from qiskit.providers import BackendV2
-            >>> bell = QuantumCircuit(2)
-            >>> _ = bell.h(0), bell.cx(0, 1)
-            >>> found = measure(bell, device="engine:ibm_fez", shots=10_000, mitigation="readout")
-            >>> found.result.verdict.level
-            'better'
+        >>> bell = QuantumCircuit(2)
+        >>> _ = bell.h(0), bell.cx(0, 1)
+        >>> found = measure(bell, device="engine:ibm_fez", shots=10_000, mitigation="readout")
+        >>> found.result.verdict.level
+        'better'
     """
     place, work, settings = _asked(
         circuit, angles, device, shots, mitigation, seed, with_raw, calibrations

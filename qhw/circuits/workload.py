@@ -144,7 +144,7 @@ class Workload:
                     np.asarray(found["angles"], dtype=np.float64),
                     tuple(map(str, found["row_names"])),
                 )
-        except (EOFError, KeyError, OSError, QiskitError, zipfile.BadZipFile) as error:
+        except (EOFError, KeyError, OSError, QiskitError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"Argument `data` must be a stored workload, but: {error}") from error
 
     def fingerprint(self) -> str:

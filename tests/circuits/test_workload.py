@@ -106,7 +106,7 @@ def test_stored_and_read_back() -> None:
     )
     np.testing.assert_array_equal(back.angles, work.angles)
     for data in (b"", b"PK", work.to_bytes()[:-200]):
-        with pytest.raises(ValueError, match="must be"):
+        with pytest.raises(ValueError, match="must be a stored workload"):
             Workload.from_bytes(data)
 
 
