@@ -21,25 +21,35 @@ if TYPE_CHECKING:
     from qhw.api.devices import devices as devices
     from qhw.api.measuring import estimate as estimate
     from qhw.api.measuring import measure as measure
+    from qhw.api.modelling import compare as compare
+    from qhw.api.modelling import judge as judge
     from qhw.api.results import Measurement as Measurement
+    from qhw.api.results import ModelComparison as ModelComparison
+    from qhw.chem.molecule import MoleculeBatch as Molecules  # noqa: F401
     from qhw.circuits.workload import Workload as Workload
     from qhw.mitigation.base import Technique as Technique
     from qhw.mitigation.observables import Observable as Observable
     from qhw.mitigation.pipeline import Pipeline as Pipeline
     from qhw.models.checkpoint import load as load_model  # noqa: F401
+    from qhw.models.checkpoint import save as save_model  # noqa: F401
 
 _PLACES = {
     "Device": "qhw.api.devices",
     "Measurement": "qhw.api.results",
+    "ModelComparison": "qhw.api.results",
+    "Molecules": "qhw.chem.molecule:MoleculeBatch",
     "Observable": "qhw.mitigation.observables",
     "Pipeline": "qhw.mitigation.pipeline",
     "Technique": "qhw.mitigation.base",
     "Workload": "qhw.circuits.workload",
+    "compare": "qhw.api.modelling",
     "device": "qhw.api.devices",
     "devices": "qhw.api.devices",
     "estimate": "qhw.api.measuring",
+    "judge": "qhw.api.modelling",
     "load_model": "qhw.models.checkpoint:load",
     "measure": "qhw.api.measuring",
+    "save_model": "qhw.models.checkpoint:save",
 }
 """Module of every public name, and the name there where it is another."""
 

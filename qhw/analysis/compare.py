@@ -39,6 +39,7 @@ def compare(
     settings: Settings,
     *,
     backend: Backend | None = None,
+    model: MoleculeVAE | None = None,
     command: str = "",
     notify: Notify = _LOG.info,
     moment: datetime | None = None,
@@ -48,6 +49,7 @@ def compare(
     Args:
         settings: what to do.
         backend: where; by default the simulator that ``settings.device`` names.
+        model: a live one; by default the checkpoint that ``settings.model`` names is loaded.
         command: written into the result.
         notify: told what is being done.
         moment: to which ages of calibrations are counted, by default now.
@@ -62,7 +64,9 @@ def compare(
     start = datetime.now(UTC)
     check_request(settings)
     begins, backend = backend is None, backend or get_backend(settings.device)
-    model, card = load(settings.model)
+    card = None
+    if model is None:
+        model, card = load(settings.model)
     if begins:
         check_shots(settings.shots)
         check_device(settings, model, backend)
@@ -75,7 +79,7 @@ def compare(
         settings,
         outcome,
         backend,
-        model=model_facts(model, card),
+        model=model_facts(model, card, settings.model),
         command=command,
         start=start,
         qm9=sample.molecules,

@@ -163,19 +163,25 @@ def _provenance(command: str, start: datetime, snapshot: DeviceSnapshot | None) 
     )
 
 
-def model_facts(model: MoleculeVAE, card: ModelCard) -> ModelFacts:
-    """What a result says of a model."""
+def model_facts(model: MoleculeVAE, card: ModelCard | None, name: str) -> ModelFacts:
+    """What a result says of a model.
+
+    Args:
+        model: what ran.
+        card: of its checkpoint; ``None`` for a live model.
+        name: of a live model.
+    """
     plans = (model.encoder_plan(), model.decoder_plan())
     quantum = sum(len(plan.weights) for plan in plans)
     return ModelFacts(
-        name=card.name,
-        kind=card.kind,
+        name=name if card is None else card.name,
+        kind=model.kind,
         latent_dim=model.latent_dim,
         wires=plans[1].ansatz.n_wires,
         quantum_parameters=quantum,
         classical_parameters=sum(p.numel() for p in model.parameters()) - quantum,
         kappa=model.kappa,
-        sha256=card.sha256,
+        sha256=None if card is None else card.sha256,
     )
 
 

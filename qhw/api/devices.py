@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from qiskit.providers import BackendV2
 
@@ -48,8 +49,12 @@ class Device:
         return None if self.backend is None else self.backend.snapshot
 
 
+DeviceLike: TypeAlias = str | Path | DeviceSnapshot | BackendV2 | Backend | Device
+"""What :func:`device` takes."""
+
+
 def device(
-    what: str | Path | DeviceSnapshot | BackendV2 | Backend | Device,
+    what: DeviceLike,
     *,
     budget: str | None = None,
     project: str = DEFAULT_PROJECT,

@@ -8,23 +8,19 @@ from pathlib import Path
 from typing import TypeAlias
 
 from qiskit import QuantumCircuit
-from qiskit.providers import BackendV2
 
-from backends.base import Backend
-from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.comparison import Comparison
 from qhw.analysis.measure import measure as compute
 from qhw.analysis.measure import settings_of
 from qhw.analysis.quote import StageQuote
 from qhw.analysis.result import MeasureSettings
-from qhw.api.devices import Device
+from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.results import Measurement
 from qhw.circuits.workload import Workload
 from qhw.paid.measure import MeasureRun
 
 CircuitLike: TypeAlias = QuantumCircuit | str | Path | Workload
-DeviceLike: TypeAlias = str | Path | DeviceSnapshot | BackendV2 | Backend | Device
 
 _LOG = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from rich.console import Console, RenderableType
 
 from qhw.analysis.comparison import Comparison
-from qhw.analysis.result import ComparisonResult
+from qhw.analysis.result import ComparisonResult, SourceKey
 from qhw.analysis.stage import Stage
+from qhw.chem.molecule import MoleculeBatch
 from qhw.circuits.workload import Workload
 from qhw.report.figures import distance_figure
 from qhw.report.runfolder import run_folder
@@ -30,8 +32,61 @@ FloatArray = NDArray[np.float64]
 _WIDTH = 120
 
 
+class Compared(ABC):
+    """What was run on a device beside what is exact: shown, drawn, stored."""
+
+    comparison: Comparison
+
+    @property
+    def result(self) -> ComparisonResult:
+        """All numbers, as in ``result.json``."""
+        return self.comparison.result
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """``(K,)`` places of the rows that have counts among those asked for."""
+        return self.comparison.outcome.rows
+
+    @abstractmethod
+    def to_dataframe(self) -> pd.DataFrame:
+        """A table of it."""
+
+    def to_json(self) -> str:
+        """The result as JSON text, as in ``result.json``."""
+        return self.result.to_json()
+
+    def plot(self) -> Figure:
+        """Distance to exact of every row, and on average, between shot floor and baselines."""
+        section = self.result.section(self.result.verdict.section)
+        assert section is not None  # the verdict rests on it
+        return distance_figure(section, self.rows.tolist())
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``report.html``, ``result.json``, circuits, calibration and counts.
+
+        Args:
+            folder: to be made; a number is added to its name if it is there already.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        target = Path(folder)
+        with run_folder(target.parent, target.name) as run:
+            write_comparison(self.comparison, run.staging, run.id)
+        return run.final
+
+    def __repr__(self) -> str:
+        return _text(summary(self.result))
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Measurement:
+class Measurement(Compared):
     """A circuit's counts on a device beside the exact distribution.
 
     Rows are those that have counts (see :attr:`rows`); outcome ``k`` of an array is the integer
@@ -46,16 +101,6 @@ class Measurement:
     comparison: Comparison
     workload: Workload
     run: str | None = None
-
-    @property
-    def result(self) -> ComparisonResult:
-        """All numbers, as in ``result.json``."""
-        return self.comparison.result
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """``(K,)`` places of the rows that have counts among those asked for."""
-        return self.comparison.outcome.rows
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -107,42 +152,43 @@ class Measurement:
             }
         )
 
-    def to_json(self) -> str:
-        """The result as JSON text, as in ``result.json``."""
-        return self.result.to_json()
-
-    def plot(self) -> Figure:
-        """Distance to exact of every row, and on average, between shot floor and baselines."""
-        section = self.result.section(self.result.verdict.section)
-        assert section is not None  # the verdict rests on it
-        return distance_figure(section, self.rows.tolist())
-
-    def save(self, folder: str | Path) -> Path:
-        """Write ``report.html``, ``result.json``, circuits, calibration and counts.
-
-        Args:
-            folder: to be made; a number is added to its name if it is there already.
-
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        target = Path(folder)
-        with run_folder(target.parent, target.name) as run:
-            write_comparison(self.comparison, run.staging, run.id)
-        return run.final
-
-    def __repr__(self) -> str:
-        return _text(summary(self.result))
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
-
     @property
     def _stage(self) -> Stage:
         return self.comparison.outcome.stages[-1]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ModelComparison(Compared):
+    """A model's circuits on a device, and the molecules that came out.
+
+    Attributes:
+        comparison: everything, raw.
+        run: its name in the ledger; ``None`` on a simulator.
+    """
+
+    comparison: Comparison
+    run: str | None = None
+
+    def molecules(self, source: SourceKey | None = None) -> MoleculeBatch:
+        """Molecules of one source.
+
+        Args:
+            source: such as ``exact`` or ``device_raw``; the device's best by default.
+
+        Raises:
+            ValueError: no molecules of that source.
+        """
+        found = self.comparison.outcome.molecules
+        key = source or self.result.device_source
+        if key not in found:
+            raise ValueError(f"Argument `source` must be one of {', '.join(found)}, but is {key!r}")
+        return found[key]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A line for every molecule: its SMILES, whether it is valid, its distance to exact."""
+        import pandas as pd
+
+        return pd.DataFrame([record.model_dump() for record in self.result.molecules])
 
 
 def _text(shown: RenderableType) -> str:

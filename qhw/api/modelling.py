@@ -1,0 +1,140 @@
+"""A model's circuits on any device, and molecules judged."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from qhw.analysis.compare import compare as compute
+from qhw.analysis.compare import default_model
+from qhw.analysis.comparison import Comparison
+from qhw.analysis.result import Settings
+from qhw.api.devices import Device, DeviceLike
+from qhw.api.devices import device as as_device
+from qhw.api.results import ModelComparison
+from qhw.chem.bonds import Protocol
+from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.sdf_reader import NamedMolecules, read_sdf
+from qhw.chem.validity import ValidityReport
+from qhw.chem.validity import judge as judge_batch
+from qhw.models.base import MoleculeVAE
+from qhw.paid.compare import CompareRun
+
+_LOG = logging.getLogger(__name__)
+_CALL = "qhw.compare(...)"
+
+
+def compare(
+    model: str | Path | MoleculeVAE | None = None,
+    device: DeviceLike = "aer:ibm_boston",
+    *,
+    task: str = "generate",
+    molecules: int = 20,
+    shots: int = 100_000,
+    mitigation: str = "readout",
+    seed: int = 0,
+    with_raw: bool = False,
+    preparation: str = "brickwork",
+    prior: str | None = None,
+    kappa: float | None = None,
+    draw: bool = True,
+    input: str | Path | None = None,
+    calibrations: Sequence[str | Path] = (),
+    tell: Callable[[str], None] = _LOG.info,
+) -> ModelComparison:
+    """Run a model's circuits on a device and compare with the exact statevector and molecules.
+
+    Args:
+        model: name of a shipped checkpoint, path of one, or a live model; the shipped model that is
+            meant for devices by default.
+        device: where, see :func:`qhw.device`. One that takes jobs needs a stored model, since the
+            run may be taken up by another process.
+        task: ``generate``, ``encode`` or ``reconstruct``.
+        molecules: rows compared, two or more.
+        shots: of each circuit.
+        mitigation: a pipeline, ``"none"`` or ``"default"``.
+        seed: of everything random.
+        with_raw: as for :func:`qhw.measure`.
+        preparation: how amplitudes are loaded, ``brickwork`` or ``exact``.
+        prior: of ``generate``.
+        kappa: of the draw of ``reconstruct``; the model's by default.
+        draw: ``False`` decodes the mean direction itself.
+        input: SDF file of molecules for ``encode`` and ``reconstruct``.
+        calibrations: files of ``qhw calibrate``.
+        tell: told what is being done.
+
+    Raises:
+        ValueError: an option out of range, or one that the task would ignore.
+        CheckpointError: the model is unknown or damaged.
+        BackendError: the device cannot run the circuits.
+
+    Example:
+        >>> found = compare(device="exact", molecules=3, shots=1000)
+        >>> found.molecules("exact").counts.shape
+        (3,)
+    """
+    place = as_device(device)
+    live = model if isinstance(model, MoleculeVAE) else None
+    settings = Settings.parse(
+        model=str(model or default_model()) if live is None else f"live {type(live).__name__}",
+        device=place.name,
+        task=task,
+        molecules=molecules,
+        shots=shots,
+        mitigation=mitigation,
+        seed=seed,
+        with_raw=with_raw,
+        preparation=preparation,
+        prior=prior,
+        kappa=kappa,
+        draw=draw,
+        input=None if input is None else str(Path(input).resolve()),
+        calibrations=tuple(str(Path(path).resolve()) for path in calibrations),
+    )
+    if place.takes_jobs:
+        return _paid(settings, place, live, tell)
+    # in double precision; the caller's model stays as it is
+    own = None if live is None else copy.deepcopy(live).eval()
+    return ModelComparison(compute(settings, backend=place.backend, model=own, notify=tell))
+
+
+def judge(
+    molecules: MoleculeBatch | NamedMolecules | str | Path, protocol: Protocol = "strict"
+) -> ValidityReport:
+    """Which geometries are molecules.
+
+    Args:
+        molecules: heavy atoms of many molecules, or an SDF file of them.
+        protocol: ``strict``, or QVAE-Mole's ``released``.
+
+    Raises:
+        ValueError: an unknown protocol, or a file that cannot be used.
+
+    Example:
+        >>> from qhw.chem.qm9 import sample_molecules
+        >>> judge(sample_molecules().molecules[:100]).valid > 90
+        True
+    """
+    if isinstance(molecules, str | Path):
+        molecules = read_sdf(Path(molecules))
+    batch = molecules.molecules if isinstance(molecules, NamedMolecules) else molecules
+    return judge_batch(batch, protocol)
+
+
+def _paid(
+    settings: Settings, place: Device, live: MoleculeVAE | None, tell: Callable[[str], None]
+) -> ModelComparison:
+    if live is not None:
+        raise ValueError(
+            f"Argument `model` must be stored to run on {place.name}, which takes jobs, but is "
+            f"a live {type(live).__name__}; qhw.save_model writes it"
+        )
+    run = CompareRun.new(settings, place.budget, place.project, _CALL)
+    run.prepare(tell)
+    run.start(tell)
+    tell(f"submitted as {run.id}")
+    found: Comparison | None = run.wait(tell)
+    assert found is not None  # waited for without a limit
+    return ModelComparison(found, run.id)
