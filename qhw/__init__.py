@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from qhw.api.modelling import judge as judge
     from qhw.api.results import Measurement as Measurement
     from qhw.api.results import ModelComparison as ModelComparison
+    from qhw.api.running import Run as Run
+    from qhw.api.running import run as run
+    from qhw.api.running import runs as runs
+    from qhw.api.running import submit as submit
     from qhw.chem.molecule import MoleculeBatch as Molecules  # noqa: F401
     from qhw.circuits.workload import Workload as Workload
     from qhw.mitigation.base import Technique as Technique
@@ -40,6 +44,7 @@ _PLACES = {
     "Molecules": "qhw.chem.molecule:MoleculeBatch",
     "Observable": "qhw.mitigation.observables",
     "Pipeline": "qhw.mitigation.pipeline",
+    "Run": "qhw.api.running",
     "Technique": "qhw.mitigation.base",
     "Workload": "qhw.circuits.workload",
     "compare": "qhw.api.modelling",
@@ -49,7 +54,10 @@ _PLACES = {
     "judge": "qhw.api.modelling",
     "load_model": "qhw.models.checkpoint:load",
     "measure": "qhw.api.measuring",
+    "run": "qhw.api.running",
+    "runs": "qhw.api.running",
     "save_model": "qhw.models.checkpoint:save",
+    "submit": "qhw.api.running",
 }
 """Module of every public name, and the name there where it is another."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -77,17 +78,11 @@ def measure(
         >>> found.result.verdict.level
         'better'
     """
-    place, work, settings = _asked(
-        circuit, angles, device, shots, mitigation, seed, with_raw, calibrations
-    )
+    options = Options(shots, mitigation, seed, with_raw, tuple(calibrations))
+    place, work, settings = asked(circuit, angles, device, options)
     if place.backend is not None:
         return Measurement(compute(settings, work, place.backend, notify=tell), work)
-    run = None if again else MeasureRun.before(settings)
-    if run is None:
-        run = MeasureRun.begin(settings, work, place.budget, place.project, _CALL)
-        run.prepare(tell)
-        run.start(tell)
-        tell(f"submitted as {run.id}")
+    run = begun(place, work, settings, again=again, tell=tell)
     found: Comparison | None = run.wait(tell)
     assert found is not None  # waited for without a limit
     return Measurement(found, work, run.id)
@@ -118,9 +113,10 @@ def estimate(
         ValueError: a device that takes no jobs.
         BackendError: the device would refuse it, or its price is unknown.
     """
-    place, work, settings = _asked(circuit, angles, device, shots, mitigation, seed, with_raw, ())
-    if place.backend is not None:
-        raise ValueError(f"Argument `device` must take jobs, but {place.name} is a simulator here")
+    place, work, settings = asked(
+        circuit, angles, device, Options(shots, mitigation, seed, with_raw)
+    )
+    check_takes_jobs(place)
     run = MeasureRun.new(settings, place.budget, place.project, _CALL)
     run.given = work
     return run.prepare(_LOG.info)
@@ -130,26 +126,71 @@ _CALL = "qhw.measure(...)"
 """Told as the command of a run that was begun from Python."""
 
 
-def _asked(
-    circuit: CircuitLike,
-    angles: object,
-    device: DeviceLike,
-    shots: int,
-    mitigation: str,
-    seed: int,
-    with_raw: bool,
-    calibrations: Sequence[str | Path],
+@dataclass(frozen=True)
+class Options:
+    """How :func:`measure` measures; see there."""
+
+    shots: int
+    mitigation: str = "default"
+    seed: int = 0
+    with_raw: bool = False
+    calibrations: tuple[str | Path, ...] = ()
+
+
+def asked(
+    circuit: CircuitLike, angles: object, device: DeviceLike, options: Options
 ) -> tuple[Device, Workload, MeasureSettings]:
+    """What is asked for, checked as far as it can be without the device.
+
+    Raises:
+        ValueError: a value out of range, or angles that do not fit the circuit.
+        UnknownBackendError: no such device.
+    """
     place = as_device(device)
     work = circuit if isinstance(circuit, Workload) else Workload.of(circuit, angles)
     settings = settings_of(
         work,
         device=place.name,
-        shots=shots,
-        mitigation=mitigation,
-        seed=seed,
-        with_raw=with_raw,
+        shots=options.shots,
+        mitigation=options.mitigation,
+        seed=options.seed,
+        with_raw=options.with_raw,
         # absolute: the run may be taken up from another folder
-        calibrations=tuple(str(Path(path).resolve()) for path in calibrations),
+        calibrations=tuple(str(Path(path).resolve()) for path in options.calibrations),
     )
     return place, work, settings
+
+
+def begun(
+    place: Device,
+    work: Workload,
+    settings: MeasureSettings,
+    *,
+    again: bool,
+    tell: Callable[[str], None],
+) -> MeasureRun:
+    """The run of the same settings that is in the ledger, else a new one, sent.
+
+    Raises:
+        BackendError: the device would refuse it.
+        BudgetError: a cap would be passed; nothing was sent.
+    """
+    run = None if again else MeasureRun.before(settings)
+    if run is not None:
+        tell(f"taking up {run.id}, sent {run.moment:%Y-%m-%d %H:%M} UTC; nothing is sent twice")
+        return run
+    run = MeasureRun.begin(settings, work, place.budget, place.project, _CALL)
+    run.prepare(tell)
+    run.start(tell)
+    tell(f"submitted as {run.id}")
+    return run
+
+
+def check_takes_jobs(place: Device) -> None:
+    """Refuse a simulator where jobs are wanted.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if not place.takes_jobs:
+        raise ValueError(f"Argument `device` must take jobs, but {place.name} is a simulator here")

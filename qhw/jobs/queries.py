@@ -68,6 +68,12 @@ def runs_of(connection: Connection, task: str, backend: str) -> tuple[RunRecord,
     return tuple(RunRecord.of(row) for row in connection.execute(newest))
 
 
+def latest_runs(connection: Connection, limit: int) -> tuple[RunRecord, ...]:
+    """The newest runs, newest first."""
+    rows = sa.select(run).order_by(run.c.created.desc(), run.c.id.desc()).limit(limit)
+    return tuple(RunRecord.of(row) for row in connection.execute(rows))
+
+
 def began_as_rehearsal(connection: Connection, run_id: str) -> bool | None:
     """Whether a run went to a vendor simulated on this machine; ``None`` before it is there."""
     told: bool | None = connection.scalar(sa.select(run.c.rehearsal).where(run.c.id == run_id))

@@ -1,0 +1,138 @@
+"""Runs on devices that take jobs: begun, followed, cancelled, taken up again by name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from qhw.analysis.comparison import Comparison
+from qhw.api.devices import DeviceLike
+from qhw.api.measuring import CircuitLike, Options, asked, begun, check_takes_jobs
+from qhw.api.results import Measurement, ModelComparison
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.queries import latest_runs
+from qhw.jobs.records import JobRecord
+from qhw.jobs.words import states_line
+from qhw.jobs.work import reconcile, request_cancel
+from qhw.paid.measure import MeasureRun
+from qhw.paid.run import PaidRun
+from qhw.paid.take_up import taken_up
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """A run in the ledger; the process may end at any time and take it up again by its name.
+
+    Attributes:
+        paid: what is behind it.
+    """
+
+    paid: PaidRun[Any, Any]
+
+    @property
+    def id(self) -> str:
+        """Name of the run."""
+        return self.paid.id
+
+    @property
+    def jobs(self) -> tuple[JobRecord, ...]:
+        """Its jobs as the ledger knows them."""
+        return self.paid.jobs()
+
+    def wait(
+        self, timeout_s: float | None = None, tell: Callable[[str], None] = _LOG.info
+    ) -> Any | None:
+        """The result, once all counts are there; ``None`` when the time is up before that.
+
+        Args:
+            timeout_s: how long to wait at most; for ever by default.
+            tell: told how it stands.
+
+        Raises:
+            BackendError: too many circuits failed, or the vendor cannot be reached.
+        """
+        return self._shown(self.paid.wait(tell, timeout_s))
+
+    def result(self) -> Any | None:
+        """Ask the vendor once; the result if everything is there, else ``None``."""
+        vendor = self.paid.backend.vendor
+        patience = self.paid.config.patience
+        reconcile(self.paid.ledger, lambda _: vendor(), run_id=self.id, patience=patience)
+        return self._shown(self.paid.resume(_LOG.info))
+
+    def cancel(self) -> None:
+        """Ask the vendor to cancel what has not run yet; what has run stays paid and is kept."""
+        if request_cancel(self.paid.ledger, self.id):
+            vendor = self.paid.backend.vendor
+            patience = self.paid.config.patience
+            reconcile(self.paid.ledger, lambda _: vendor(), run_id=self.id, patience=patience)
+
+    def _shown(self, found: Any | None) -> Any | None:
+        if isinstance(found, Comparison) and isinstance(self.paid, MeasureRun):
+            return Measurement(found, self.paid.workload(), self.id)
+        return ModelComparison(found, self.id) if isinstance(found, Comparison) else found
+
+    def __repr__(self) -> str:
+        rehearsal = ", a rehearsal" if self.paid.rehearsal else ""
+        settings = self.paid.settings
+        return (
+            f"Run {self.id}: {settings.task} on {settings.device}{rehearsal}, "
+            f"{states_line(self.jobs) or 'nothing sent'}"
+        )
+
+
+def submit(
+    circuit: CircuitLike,
+    angles: object = None,
+    device: DeviceLike = "emulator:ibm_boston",
+    *,
+    shots: int,
+    mitigation: str = "default",
+    seed: int = 0,
+    with_raw: bool = False,
+    again: bool = False,
+) -> Run:
+    """Send what :func:`qhw.measure` would, and return at once.
+
+    Args:
+        circuit: as for :func:`qhw.measure`.
+        angles: as for :func:`qhw.measure`.
+        device: one that takes jobs.
+        shots: as for :func:`qhw.measure`.
+        mitigation: as for :func:`qhw.measure`.
+        seed: as for :func:`qhw.measure`.
+        with_raw: as for :func:`qhw.measure`.
+        again: as for :func:`qhw.measure`.
+
+    Raises:
+        ValueError: a device that takes no jobs.
+        BudgetError: the device's budget or a cap would be passed; nothing was sent.
+    """
+    options = Options(shots, mitigation, seed, with_raw)
+    place, work, settings = asked(circuit, angles, device, options)
+    check_takes_jobs(place)
+    return Run(begun(place, work, settings, again=again, tell=_LOG.info))
+
+
+def run(name: str) -> Run:
+    """A run of the ledger by its name, or the unmistakable beginning of it.
+
+    Raises:
+        UnknownRunError: no such run.
+    """
+    return Run(taken_up(Ledger.open(), name))
+
+
+def runs(limit: int = 30) -> tuple[Run, ...]:
+    """The newest runs of the ledger.
+
+    Args:
+        limit: so many at most.
+    """
+    with Ledger.open() as ledger, ledger.read() as connection:
+        names = [record.id for record in latest_runs(connection, limit)]
+    return tuple(run(name) for name in names)
