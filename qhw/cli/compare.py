@@ -113,8 +113,9 @@ def demo(out_folder: Out = RUNS, seed: Seed = 0, as_json: Json = False) -> None:
 
 def command_line(settings: Settings, command: str = "compare") -> str:
     """The command, ``qhw compare`` or another with its options, that gives these settings."""
-    words = ["qhw", command]
-    for name, value in settings.model_dump(exclude_defaults=True).items():
+    given = settings.model_dump(exclude_defaults=True)
+    words = ["qhw", command, "--model", given.pop("model")]
+    for name, value in given.items():
         if name == "draw":
             words += ["--no-draw"]
         elif name == "with_raw":

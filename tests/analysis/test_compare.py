@@ -16,7 +16,7 @@ from qhw.latent import vmf
 from qhw.mitigation.calibrate import calibrate_readout
 from qhw.models.checkpoint import load, shipped
 
-GOLDEN = Path(__file__).parent / "golden" / "result-v1.json"
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def run(model: Path, task: str, **changes: object) -> ComparisonResult:
@@ -146,10 +146,15 @@ def test_priors_by_name(small_model: Path) -> None:
         make_prior("gauss", exact, sample, 0)
 
 
-def test_golden_result_still_loads() -> None:
-    result = ComparisonResult.from_json(GOLDEN.read_text(encoding="utf-8"), "golden")
-    assert result.settings.task == "reconstruct"
+@pytest.mark.parametrize(
+    ("version", "task", "rows"), [(1, "reconstruct", 4), (2, "generate", 3), (3, "generate", 3)]
+)
+def test_golden_results_still_load(version: int, task: str, rows: int) -> None:
+    path = GOLDEN / f"result-v{version}.json"
+    result = ComparisonResult.from_json(path.read_text(encoding="utf-8"), "golden")
+    assert result.settings.task == task
     assert not result.rehearsal
+    assert [row.index for row in result.named_rows] == list(range(rows))
     assert ComparisonResult.from_json(result.to_json()) == result
 
 
@@ -157,7 +162,7 @@ def test_golden_result_still_loads() -> None:
     ("text", "words"),
     [
         ("{", "must be JSON"),
-        ('{"schema_version": 99}', "must have schema_version 1 to 2, but has 99"),
+        ('{"schema_version": 99}', "must have schema_version 1 to 3, but has 99"),
         ('{"schema_version": 1, "settings": {}}', "settings"),
     ],
 )
