@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from qhw.api.measuring import measure as measure
     from qhw.api.modelling import compare as compare
     from qhw.api.modelling import judge as judge
+    from qhw.api.planning import depth_report as depth_report
+    from qhw.api.planning import noise_study as noise_study
     from qhw.api.results import Measurement as Measurement
     from qhw.api.results import ModelComparison as ModelComparison
     from qhw.api.running import Run as Run
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from qhw.mitigation.pipeline import Pipeline as Pipeline
     from qhw.models.checkpoint import load as load_model  # noqa: F401
     from qhw.models.checkpoint import save as save_model  # noqa: F401
+    from qhw.models.train import train as train
 
 _PLACES = {
     "Device": "qhw.api.devices",
@@ -48,16 +51,19 @@ _PLACES = {
     "Technique": "qhw.mitigation.base",
     "Workload": "qhw.circuits.workload",
     "compare": "qhw.api.modelling",
+    "depth_report": "qhw.api.planning",
     "device": "qhw.api.devices",
     "devices": "qhw.api.devices",
     "estimate": "qhw.api.measuring",
     "judge": "qhw.api.modelling",
     "load_model": "qhw.models.checkpoint:load",
     "measure": "qhw.api.measuring",
+    "noise_study": "qhw.api.planning",
     "run": "qhw.api.running",
     "runs": "qhw.api.running",
     "save_model": "qhw.models.checkpoint:save",
     "submit": "qhw.api.running",
+    "train": "qhw.models.train",
 }
 """Module of every public name, and the name there where it is another."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from html import escape
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from rich.console import Console, RenderableType
 
 from qhw.analysis.comparison import Comparison
 from qhw.analysis.result import ComparisonResult, SourceKey
 from qhw.analysis.stage import Stage
+from qhw.api.printed import shown
 from qhw.chem.molecule import MoleculeBatch
 from qhw.circuits.workload import Workload
 from qhw.report.figures import distance_figure
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
-
-_WIDTH = 120
 
 
 class Compared(ABC):
@@ -79,7 +76,7 @@ class Compared(ABC):
         return run.final
 
     def __repr__(self) -> str:
-        return _text(summary(self.result))
+        return shown(summary(self.result))
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
@@ -189,10 +186,3 @@ class ModelComparison(Compared):
         import pandas as pd
 
         return pd.DataFrame([record.model_dump() for record in self.result.molecules])
-
-
-def _text(shown: RenderableType) -> str:
-    console = Console(file=io.StringIO(), width=_WIDTH, color_system=None)
-    with console.capture() as capture:
-        console.print(shown, crop=False)
-    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())

@@ -1,0 +1,201 @@
+"""Depth reports and noise studies from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from qiskit import QuantumCircuit
+
+from backends.native.routing import LEVELS
+from qhw.analysis.depth_report import DepthReport
+from qhw.analysis.depth_sweep import sweep
+from qhw.analysis.subjects import Subject, circuit_subject, file_subjects, model_subjects
+from qhw.api.printed import shown
+from qhw.cache import made_cache_folder
+from qhw.circuits.workload import Workload
+from qhw.report.depth_files import write_depth_files
+from qhw.report.depth_terminal import depth_summary
+from qhw.report.runfolder import run_folder
+from qhw.report.study_terminal import study_lines
+from qhw.study.config import StudyConfig, read_config
+from qhw.study.grid import check_names
+from qhw.study.run import run_study
+from qhw.study.scheduler import open_scheduler
+from qhw.study.summary import StudySummary, summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CircuitOrModel: TypeAlias = QuantumCircuit | Workload | str | Path
+_SOURCE = "live circuit"
+
+
+def _quiet(_finished: int, _total: int) -> None:
+    """Nobody is told how far it is."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Depths:
+    """Circuits on devices: gates, depth, duration, predicted success, price.
+
+    Attributes:
+        report: all numbers, as in ``result.json``.
+        subjects: the circuits.
+    """
+
+    report: DepthReport
+    subjects: tuple[Subject, ...]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A line for every circuit, device and level; the best seed's figures as ``best.depth``."""
+        import pandas as pd
+
+        return pd.json_normalize([row.model_dump() for row in self.report.rows])
+
+    def to_json(self) -> str:
+        """The report as JSON text, as in ``result.json``."""
+        return self.report.to_json()
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``report.html``, ``result.json``, ``rows.csv`` and the best compiled circuits.
+
+        Args:
+            folder: to be made; a number is added to its name if it is there already.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        target = Path(folder)
+        with run_folder(target.parent, target.name) as run:
+            write_depth_files(run.staging, run.id, self.report, self.subjects)
+        return run.final
+
+    def __repr__(self) -> str:
+        return "\n".join(shown(part) for part in depth_summary(self.report))
+
+
+def depth_report(
+    circuits: CircuitOrModel | Sequence[CircuitOrModel],
+    devices: str = "all",
+    *,
+    levels: Sequence[int] = LEVELS,
+    seeds: int = 5,
+    shots: int = 10_000,
+    fractional: bool = False,
+    cache: bool = True,
+    processes: int | None = None,
+    done: Callable[[int, int], None] = _quiet,
+) -> Depths:
+    """Compile circuits for devices and say what that takes.
+
+    Args:
+        circuits: one or several: live circuits with nothing free, workloads (their first row),
+            circuit files, or names of shipped models.
+        devices: ``all``, or names and calibration files separated by commas.
+        levels: optimisation levels among 0 to 3.
+        seeds: of layout and routing, tried at each level.
+        shots: that costs are for.
+        fractional: allow IBM's ``rzz`` and ``rx`` where they are calibrated.
+        cache: keep compilations for the next time.
+        processes: worker processes; one a core by default.
+        done: told how many of how many compilations are done.
+
+    Raises:
+        ValueError: no circuit, or an option out of range.
+        SweepError: nothing could be compiled.
+
+    Example:
+        >>> bell = QuantumCircuit(2, name="bell")
+        >>> _ = bell.h(0), bell.cx(0, 1)
+        >>> report = depth_report(bell, "ibm_fez", levels=[3], seeds=1, processes=1)
+        >>> report.report.rows[0].best.two_qubit_gates
+        1
+    """
+    one = isinstance(circuits, QuantumCircuit | Workload | str | Path)
+    given: list[CircuitOrModel] = [circuits] if one else list(circuits)  # type: ignore[arg-type]
+    subjects = tuple(subject for one in given for subject in _subjects(one))
+    report = sweep(
+        subjects,
+        devices,
+        levels=levels,
+        seeds=seeds,
+        shots=shots,
+        fractional=fractional,
+        cache=made_cache_folder() if cache else None,
+        processes=processes or os.cpu_count() or 1,
+        command="qhw.depth_report(...)",
+        done=done,
+    )
+    return Depths(report, subjects)
+
+
+def _subjects(one: CircuitOrModel) -> tuple[Subject, ...]:
+    if isinstance(one, QuantumCircuit):
+        return (circuit_subject(one, _SOURCE),)
+    if isinstance(one, Workload):
+        values = dict(zip(one.parameter_names, one.angles[0], strict=True))
+        bound = one.circuit.assign_parameters(
+            {p: values[p.name] for p in one.circuit.parameters}, inplace=False
+        )
+        bound.name = one.name
+        return (circuit_subject(bound, _SOURCE),)
+    path = Path(one)
+    return file_subjects([path]) if path.suffix else model_subjects(str(one))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NoiseStudy:
+    """A sweep over devices, noise, sources and shots.
+
+    Attributes:
+        summary: all curves, as in ``summary.json``.
+        folder: with ``table.parquet``.
+    """
+
+    summary: StudySummary
+    folder: Path
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The table of all rows."""
+        import pandas as pd
+
+        return pd.read_parquet(self.folder / "table.parquet")
+
+    def __repr__(self) -> str:
+        return shown(study_lines(self.summary))
+
+
+def noise_study(
+    config: StudyConfig | str | Path,
+    folder: str | Path,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    done: Callable[[int, int], None] = _quiet,
+) -> NoiseStudy:
+    """Run a noise study, or finish one that was stopped.
+
+    Args:
+        config: the study, or its YAML file.
+        folder: of its cells and table; what is there is kept.
+        workers: local processes; one a core by default, 0 for none.
+        scheduler: address of a Dask cluster.
+        done: told how many of how many pieces of work are done.
+
+    Raises:
+        ConfigError: the file is no study.
+        StoreError: the folder cannot be used.
+    """
+    study = config if isinstance(config, StudyConfig) else read_config(Path(config))
+    check_names(study)
+    target = Path(folder)
+    pool = open_scheduler(workers, scheduler)
+    try:
+        run = run_study(study, target, pool, done=done)
+    finally:
+        pool.close()
+    return NoiseStudy(summarise(study, run.table), target)
