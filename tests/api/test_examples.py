@@ -1,0 +1,25 @@
+"""The examples in the docstrings of what people use run as written."""
+
+from __future__ import annotations
+
+import doctest
+from importlib import import_module
+
+import pytest
+
+MODULES = (
+    "qhw.api.devices",
+    "qhw.api.measuring",
+    "qhw.api.modelling",
+    "qhw.api.planning",
+    "qhw.circuits.angles",
+    "qhw.circuits.workload",
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.usefixtures("own_home")
+def test_examples_run(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setenv("QHW_CACHE", str(tmp_path))
+    found = doctest.testmod(import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.attempted > 0 and found.failed == 0
