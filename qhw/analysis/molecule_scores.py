@@ -179,9 +179,4 @@ def _share_row(source: SourceKey, values: FloatArray) -> Row:
 
 def padded(batch: MoleculeBatch) -> MoleculeBatch:
     """The batch with exactly :data:`MAX_ATOMS` places (decoders may return other paddings)."""
-    missing = MAX_ATOMS - batch.types.shape[1]
-    if missing <= 0:
-        return batch
-    types = np.pad(batch.types, ((0, 0), (0, missing)), constant_values=-1)
-    positions = np.pad(batch.positions, ((0, 0), (0, missing), (0, 0)))
-    return MoleculeBatch(types, positions)
+    return batch.padded(MAX_ATOMS)
