@@ -105,9 +105,9 @@ def valence_limits(
         charges: formal charges in the same shape; ``None`` where all are neutral.
     """
     limits: NDArray[np.int64] = VALENCES[np.maximum(types, 0)]
-    for place in np.argwhere(charges) if charges is not None else ():
-        at = tuple(place)
-        limits[at] = largest_valence(ELEMENTS[types[at]], int(charges[at]))
+    if charges is not None:
+        for at in zip(*np.nonzero(charges), strict=True):
+            limits[at] = largest_valence(ELEMENTS[types[at]], int(charges[at]))
     return limits
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,16 @@ class MoleculeBatch:
     types: NDArray[np.int8]
     positions: NDArray[np.float64]
     charges: NDArray[np.int8] | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[MoleculeBatch]) -> MoleculeBatch:
+        """Batches of one padding one after another; at least one."""
+        charges = [np.zeros_like(p.types) if p.charges is None else p.charges for p in parts]
+        return cls(
+            np.concatenate([p.types for p in parts]),
+            np.concatenate([p.positions for p in parts]),
+            np.concatenate(charges),
+        )
 
     @property
     def counts(self) -> NDArray[np.int64]:
