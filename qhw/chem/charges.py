@@ -43,37 +43,34 @@ def formal_charges(molecules: MoleculeBatch, bonds: NDArray[np.bool_]) -> Charge
     """
     given = molecules.charges
     charges = np.zeros(molecules.types.shape, dtype=np.int8) if given is None else given.copy()
-    numbers = np.array([*ELEMENTS, 0])[molecules.types]
-    degrees = np.where(molecules.types >= 0, bonds.sum(axis=2), -1)
-    may_be_cations = np.zeros(numbers.shape, dtype=np.bool_)
-    for number, degree in _PAIRED_BELOW:
-        may_be_cations |= (numbers == number) & (degrees == degree)
-    apart = distances(molecules)
-    for row in np.flatnonzero(may_be_cations.any(axis=1) & ~charges.any(axis=1)):
-        n = molecules.counts[row]
-        pairs = _pairs(bonds[row, :n, :n], numbers[row, :n], apart[row, :n, :n])
-        if pairs:
-            charges[row, :n] = _kept(
-                pairs, bonds[row, :n, :n], molecules.types[row, :n], apart[row, :n, :n]
-            )
+    apart, counts = distances(molecules), molecules.counts
+    pairs = _possible_pairs(molecules.types, bonds, apart)
+    for row in np.flatnonzero(pairs.any(axis=(1, 2)) & ~charges.any(axis=1)):
+        n = counts[row]
+        cations = np.flatnonzero(pairs[row].any(axis=1))
+        # of a nitro group's two the farther: its bond is the single one
+        anions = np.where(pairs[row, cations], apart[row, cations], -1.0).argmax(axis=1)
+        charges[row, :n] = _kept(
+            list(zip(cations.tolist(), anions.tolist(), strict=True)),
+            bonds[row, :n, :n],
+            molecules.types[row, :n],
+            apart[row, :n, :n],
+        )
     return charges
 
 
-def _pairs(
-    bonds: NDArray[np.bool_], numbers: NDArray[np.int64], apart: NDArray[np.float64]
-) -> list[tuple[int, int]]:
-    """Cation and anion of every pair that bond lengths allow, one for each cation."""
-    degrees = bonds.sum(axis=1)
-    pairs: list[tuple[int, int]] = []
-    for atom, number in enumerate(numbers):
-        limits = _PAIRED_BELOW.get((int(number), int(degrees[atom])), {})
-        ends = [
-            int(other)
-            for other in np.flatnonzero(bonds[atom])
-            if degrees[other] == 1 and apart[atom, other] < limits.get(int(numbers[other]), 0.0)
-        ]
-        if ends:  # of a nitro group's two the farther: its bond is the single one
-            pairs.append((atom, max(ends, key=lambda end: (apart[atom, end], end))))
+def _possible_pairs(
+    types: NDArray[np.int8], bonds: NDArray[np.bool_], apart: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Cations and their possible anions by element, neighbours and distance, ``(B, A, A)``."""
+    numbers = np.array([*ELEMENTS, 0])[types]
+    degrees = bonds.sum(axis=2)
+    pairs = np.zeros_like(bonds)
+    for (cation, neighbours), anions in _PAIRED_BELOW.items():
+        centre = (numbers == cation) & (degrees == neighbours)
+        for anion, limit in anions.items():
+            end = (numbers == anion) & (degrees == 1)
+            pairs |= centre[:, :, None] & end[:, None] & bonds & (apart < limit)
     return pairs
 
 
