@@ -11,7 +11,7 @@ from backends.vendor import is_rehearsal
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.circuit_facts import circuit_facts
 from qhw.analysis.mitigated import read_calibrations
-from qhw.analysis.molecule_scores import molecule_records, validity_rows
+from qhw.analysis.molecule_scores import Reports, molecule_records, reports, validity_rows
 from qhw.analysis.provenance import versions
 from qhw.analysis.result import (
     PLAIN,
@@ -73,16 +73,16 @@ def assemble(
     """
     snapshot = backend.snapshot
     records: tuple[MoleculeRecord, ...] = ()
-    judged: dict[SourceKey, MoleculeBatch] = dict(outcome.molecules)
+    judged: dict[SourceKey, Reports] = dict(outcome.judged)
     if judged:
         records = molecule_records(
             outcome.names,
             outcome.rows.tolist(),
-            outcome.molecules.get("input"),
-            outcome.molecules["exact"],
-            outcome.molecules[outcome.stages[-1].best_source],
+            outcome.molecules,
+            outcome.judged,
+            outcome.stages[-1].best_source,
         )
-        judged |= {} if qm9 is None else {"qm9": qm9}
+        judged |= {} if qm9 is None else {"qm9": reports(qm9)}
     result = ComparisonResult(
         settings=settings,
         verdict=verdict(outcome.sections),

@@ -71,7 +71,6 @@ def measure(
 
     Example:
         >>> from qiskit import QuantumCircuit
-    from qiskit.providers import BackendV2
         >>> bell = QuantumCircuit(2)
         >>> _ = bell.h(0), bell.cx(0, 1)
         >>> found = measure(bell, device="engine:ibm_fez", shots=10_000, mitigation="readout")
