@@ -35,7 +35,7 @@ def depth_report(
     seeds: Annotated[int, typer.Option(help="Seeds of layout and routing, each level.")] = 5,
     shots: Annotated[
         int,
-        typer.Option(metavar="N", parser=shot_count, help="Shots that costs are for."),
+        typer.Option(metavar="N", parser=shot_count, help="Shots that costs and verdicts are for."),
     ] = 10_000,
     fractional: Annotated[
         bool, typer.Option("--fractional", help="Use IBM's fractional rzz and rx where calibrated.")
