@@ -11,7 +11,7 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+
+from backends.last_check import check_last
 
 _CHUNK = 65_536
 
@@ -89,6 +91,8 @@ class BoundedAdapter(HTTPAdapter):
         """
         del timeout, stream
         p = self._patience
+        if request.url and request.url.startswith("http:") and on_this_machine(request.url):
+            proxies = None  # in clear, nothing leaves this machine
         response = super().send(request, True, (p.connect_s, p.silence_s), verify, cert, proxies)
         ends = time.monotonic() + p.request_s
         body = bytearray()
@@ -157,13 +161,28 @@ def _break(sock: socket.socket) -> None:
         return
 
 
+def _request(
+    connection: HTTPConnection, request: Callable[..., None], *args: Any, **kwargs: Any
+) -> None:
+    if connection.is_closed:  # connecting takes time; nothing may come after the last check
+        connection.connect()
+    check_last()
+    request(*args, **kwargs)
+
+
 class _Connection(HTTPConnection):
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _request(self, super().request, *args, **kwargs)
+
     def getresponse(self) -> Any:
         with _watched(self):
             return super().getresponse()
 
 
 class _SecureConnection(HTTPSConnection):
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _request(self, super().request, *args, **kwargs)
+
     def getresponse(self) -> Any:
         with _watched(self):
             return super().getresponse()

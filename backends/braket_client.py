@@ -29,6 +29,7 @@ from botocore.exceptions import (
 )
 
 from backends.bounded_http import Patience, bounded_session, never_sent, on_this_machine
+from backends.braket_endpoints import guard_endpoints
 from backends.vendor import (
     CredentialsError,
     SubmissionRefused,
@@ -196,6 +197,8 @@ class BraketClient:
                 return str(_with(("quantumTaskArn",), answer)["quantumTaskArn"])
             except _NO_CREDENTIALS as error:
                 raise SubmissionRefused(f"Not sent: {self._no_credentials(error)}") from None
+            except CredentialsError as error:  # an endpoint that nothing is sent to
+                raise SubmissionRefused(f"Not sent: {error}") from error
             except ClientError as error:
                 status, code, text = self._said(error)
                 if code in _EXPIRED and not renewed:
@@ -231,7 +234,9 @@ class BraketClient:
 
     def _open(self) -> boto3.Session:
         if self._session is None:
-            self._session = boto3.Session()
+            session = boto3.Session()
+            guard_endpoints(session._session)  # boto3 has no other way to botocore's events
+            self._session = session
         return self._session
 
     def _forget(self) -> None:

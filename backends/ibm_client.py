@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from qiskit_ibm_runtime.accounts import Account
@@ -122,7 +123,7 @@ class IBMClient:
                 self._login.forget()
                 continue
             except RequestsApiError as error:
-                status, text = _status_of(error), self._login.scrub(error)
+                status, text = _status_of(error), self._text_of(error)
                 if status not in _PASSING:
                     raise self._refusal(question, text, status) from None
                 wait = _retry_after(error) or pause
@@ -161,7 +162,7 @@ class IBMClient:
         except VendorError as error:  # the login, before anything was sent
             raise SubmissionRefused(f"Not sent: {error}") from error
         except RequestsApiError as error:
-            text, status = self._login.scrub(error), _status_of(error)
+            text, status = self._text_of(error), _status_of(error)
             if never_sent(error):
                 raise SubmissionRefused(f"IBM could not be reached: {text}") from None
             if 400 <= status < 500 and status != 408:
@@ -179,8 +180,19 @@ class IBMClient:
             check_address(parameters.get_runtime_api_base_url())
             client = RuntimeClient(parameters)
             bound(client._session, self._patience)  # IBM offers no other way to its adapters
+            # followed, a redirect would send an order twice, or login and circuits elsewhere
+            client._session.max_redirects = 0
             self._opened = (crn, client)
         return self._opened
+
+    def _text_of(self, error: RequestsApiError) -> str:
+        response = _response_of(error)
+        if response is None or not response.is_redirect:
+            return self._login.scrub(error)
+        host = urlsplit(urljoin(response.url, response.headers["location"])).hostname
+        return self._login.scrub(
+            f"it answered {response.status_code}, a redirect to {host}, which is not followed"
+        )
 
     def _not_authorised(self, question: str, error: Exception) -> CredentialsError:
         text = self._login.scrub(error)

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from qhw.jobs import clock
 from qhw.jobs.config import ledger_url
 from qhw.jobs.errors import LedgerError
 from qhw.jobs.upgrade import is_current, upgrade
@@ -98,6 +100,11 @@ class Ledger:
                 yield connection
         except DBAPIError as error:
             raise self._error(error) from error
+
+    def now(self) -> datetime:
+        """The present moment on the ledger's clock, UTC; raises as :meth:`read`."""
+        with self.read() as connection:
+            return clock.now(connection)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction that excludes other writers, and commit.
