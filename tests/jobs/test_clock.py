@@ -78,7 +78,7 @@ def test_time_slept_counts(
     ledger: Ledger, vendor: LocalVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The machine sleeps for an hour between the last look at the lease and the post."""
-    (job_id,) = intents(ledger, vendor, small_submission(vendor, rows=1))
+    intents(ledger, vendor, small_submission(vendor, rows=1))
     slept = [0.0]
     monkeypatch.setattr("qhw.jobs.engine.since_boot", lambda: time.monotonic() + slept[0])
     confirm = Desk.confirm_post

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 TOKEN = "/identity/token"
 
 
-class Gone(ValueError):
+class GoneError(ValueError):
     """Looks like a malformed answer to the clients, and is none."""
 
 
@@ -46,9 +46,9 @@ def test_the_check_comes_after_login_and_serialisation(vendor: Vendor, order: Su
     def check() -> None:
         seen.append([r.path for r in vendor.server.received if r.method == "POST"])
         if TOKEN in seen[-1]:
-            raise Gone("too late")
+            raise GoneError("too late")
 
-    with pytest.raises(Gone, match="too late"), checked_last(check):
+    with pytest.raises(GoneError, match="too late"), checked_last(check):
         backend.submit(order, "key")
     assert TOKEN in seen[-1]
     assert not vendor.jobs and not vendor.requests("POST", "/jobs")
@@ -65,9 +65,9 @@ def test_a_repeat_after_a_new_login_is_checked_too(vendor: Vendor, order: Submis
     def check() -> None:
         posts.append(len(vendor.requests("POST", "/jobs")))
         if posts[-1]:
-            raise Gone
+            raise GoneError
 
-    with pytest.raises(Gone), checked_last(check):
+    with pytest.raises(GoneError), checked_last(check):
         backend.submit(order, "key")
     assert len(vendor.requests("POST", "/jobs")) == 1 and not vendor.jobs
 
