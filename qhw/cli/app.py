@@ -28,7 +28,7 @@ from qhw.cli import (
     submit,
     vendors,
 )
-from qhw.cli.console import show_what_is_lacking
+from qhw.cli.console import show_what_is_lacking, warn_plainly
 from qhw.cli.errors import HouseGroup
 from qhw.cli.interrupts import defer_interrupts
 
@@ -94,4 +94,5 @@ def main() -> None:
     """Entry point of ``qhw``."""
     defer_interrupts()
     show_what_is_lacking()
+    warn_plainly()
     app()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
 from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import RUNS, Json, Out
@@ -47,7 +46,7 @@ def list_jobs(
         return
     _print_jobs(jobs, charged)
     said = ", ".join(f"{number} {state}" for state, number in sorted(totals.items()))
-    out.print(f"{len(jobs)} of {sum(totals.values())} jobs; {said or 'none yet'}", markup=False)
+    out.print(f"{len(jobs)} of {sum(totals.values())} jobs; {said or 'none yet'}")
 
 
 @app.command()
@@ -90,24 +89,23 @@ def show(run: RunName, as_json: Json = False) -> None:
         ]
         emit_json({**_run_document(record), "jobs": documents})
         return
-    out.print(f"{record.id} on {record.backend}, project {record.project}", markup=False)
+    out.print(f"{record.id} on {record.backend}, project {record.project}")
     if record.rehearsal:
-        out.print(REHEARSAL, markup=False, soft_wrap=True)
-    out.print(record.command, markup=False, soft_wrap=True)
+        out.print(REHEARSAL, soft_wrap=True)
+    out.print(record.command, soft_wrap=True)
     _print_jobs(jobs, charged)
     for job in jobs:
         for a in attempts[job.id]:
             words = " ".join(filter(None, (a.vendor_id, a.vendor_text)))
-            out.print(f"job {job.id} {a.state}: {words}", markup=False, soft_wrap=True)
+            out.print(f"job {job.id} {a.state}: {words}", soft_wrap=True)
         out.print(
             f"job {job.id} estimate {show_money(job.estimate_micro)}, "
             f"{'would have cost' if job.rehearsal else 'actual'} {show_money(actual[job.id])}",
-            markup=False,
         )
         for text in dict.fromkeys(failed[job.id].values()):
             rows = row_ranges([row for row, why in failed[job.id].items() if why == text])
             said = f"job {job.id} {job.role} rows {rows} failed: {printable(text)}"
-            out.print(said, markup=False, soft_wrap=True)
+            out.print(said, soft_wrap=True)
 
 
 @app.command()
@@ -153,9 +151,9 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
         emit_json({"run": name, "counts": written})
         return
     for item in written:
-        out.print(f"{item['file']}: {item['rows']} rows", markup=False, soft_wrap=True)
+        out.print(f"{item['file']}: {item['rows']} rows", soft_wrap=True)
         for row, text in item["row_errors"].items():
-            out.print(f"  row {row}: {text}", markup=False, soft_wrap=True)
+            out.print(f"  row {row}: {text}", soft_wrap=True)
 
 
 @app.command()
@@ -177,7 +175,7 @@ def cancel(run: RunName, as_json: Json = False) -> None:
     if as_json:
         emit_json({"run": job.id, "jobs": documents})
         return
-    out.print(f"{job.id}: {states_line(jobs)}", markup=False)
+    out.print(f"{job.id}: {states_line(jobs)}")
 
 
 @app.command()
@@ -204,11 +202,11 @@ def reconcile(as_json: Json = False) -> None:
         jobs = [job_document(job, charged[job.id]) for job in done.jobs]
         emit_json({"jobs": jobs, "busy": list(done.busy), "errors": done.errors})
         return
-    out.print(states_line(done.jobs) or "nothing to do", markup=False)
+    out.print(states_line(done.jobs) or "nothing to do")
     if done.busy:
-        out.print(f"{len(done.busy)} jobs are held by another process", markup=False)
+        out.print(f"{len(done.busy)} jobs are held by another process")
     for name, text in done.errors.items():
-        out.print(f"{name}: {text}", markup=False, soft_wrap=True)
+        out.print(f"{name}: {text}", soft_wrap=True)
 
 
 def _take_up(
@@ -235,7 +233,7 @@ def _take_up(
         elif as_json:
             emit_json({"run": job.id, "finished": False, "jobs": job.job_documents()})
         else:
-            out.print(f"{job.id}: not finished, {states_line(job.jobs())}", markup=False)
+            out.print(f"{job.id}: not finished, {states_line(job.jobs())}")
 
 
 def _print_jobs(jobs: tuple[JobRecord, ...], charged: dict[int, int | None]) -> None:
@@ -265,7 +263,7 @@ def _print_jobs(jobs: tuple[JobRecord, ...], charged: dict[int, int | None]) -> 
             str(job.shots),
             str(job.state) if place is None else f"{job.state} (place {place})",
             charge_line(job, charged[job.id]),
-            Text(job.vendor_text[:60]),  # the vendor's words are no markup
+            job.vendor_text[:60],
         )
     out.print(table, crop=False)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from qhw.report.plain import PlainFormatter
+
 LOG_FILE = "log.txt"
 _LOGGER = "qhw"
 
@@ -71,7 +73,7 @@ def run_folder(out: Path, name: str) -> Iterator[RunFolder]:
     except OSError as error:
         _remove(out / f".{name}.partial", made)
         raise _unwritable(out, error) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger(_LOGGER)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
