@@ -30,6 +30,7 @@ from botocore.exceptions import (
 
 from backends.bounded_http import Patience, bounded_session, never_sent, on_this_machine
 from backends.braket_endpoints import guard_endpoints
+from backends.secrets import remember_secret, without_secrets
 from backends.vendor import (
     CredentialsError,
     SubmissionRefused,
@@ -85,7 +86,6 @@ class BraketClient:
         self._http = bounded_session(self._patience)
         self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
-        self._secrets: set[str] = set()
 
     @property
     def local(self) -> bool:
@@ -228,9 +228,7 @@ class BraketClient:
     # -- parts -----------------------------------------------------------------------------------
     def scrub(self, text: str) -> str:
         """A text without this session's credentials."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return without_secrets(text)
 
     def _open(self) -> boto3.Session:
         if self._session is None:
@@ -263,7 +261,8 @@ class BraketClient:
             credentials = session.get_credentials()
             if credentials is None:
                 raise NoCredentialsError
-            self._secrets.update(filter(None, credentials.get_frozen_credentials()))
+            for secret in credentials.get_frozen_credentials():
+                remember_secret(secret)
             client = session.client(service, config=config)
             client.meta.events.register(f"before-send.{service}", self._send)
             self._clients[service] = client
@@ -273,7 +272,7 @@ class BraketClient:
         """Send what botocore has signed, in bounded time."""
         token = request.headers.get("X-Amz-Security-Token")  # credentials renew themselves
         if token:
-            self._secrets.add(token.decode() if isinstance(token, bytes) else str(token))
+            remember_secret(token.decode() if isinstance(token, bytes) else str(token))
         body = request.body
         prepared = requests.PreparedRequest()
         prepared.method, prepared.url = request.method, request.url

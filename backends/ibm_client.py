@@ -21,6 +21,7 @@ from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError
 
 from backends.bounded_http import Patience, bound, never_sent, on_this_machine
 from backends.ibm_account import WHERE, Login, check_address, find_account, resolve_instance
+from backends.secrets import remember_secret
 from backends.vendor import (
     CredentialsError,
     SubmissionRefused,
@@ -176,6 +177,7 @@ class IBMClient:
         if self._opened is None:
             crn = resolve_instance(self._account, self._login, self._patience)
             self._login.crn = crn
+            remember_secret(crn)
             parameters = _Parameters(self._account, crn, self._login)
             check_address(parameters.get_runtime_api_base_url())
             client = RuntimeClient(parameters)

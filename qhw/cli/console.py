@@ -65,8 +65,14 @@ def warn_plainly() -> None:
     logging.lastResort = handler
     written = warnings.formatwarning
 
-    def formatwarning(*told: Any) -> str:
-        return plain(written(*told))
+    def formatwarning(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        return plain(written(message, category, filename, lineno, line))
 
     warnings.formatwarning = formatwarning
 

@@ -13,7 +13,7 @@ import re
 _STEERING = re.compile(
     "["
     r"\x00-\x09\x0b-\x1f\x7f-\x9f"  # C0 without the line break, C1
-    r"\u2028\u2029\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010ffff"  # separators, surrogates, private
+    r"\u2028\u2029\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010ffff"  # breaks, surrogates, private
     # format characters (Cf): bidi controls and what nobody sees
     r"\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2\u180e\u200b-\u200f"
     r"\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd"

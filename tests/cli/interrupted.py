@@ -1,4 +1,4 @@
-"""Ctrl-C while a paid job is out, in a process of its own: nobody else's threads take the signal."""
+"""Ctrl-C while a paid job is out, in a process of its own: no other thread takes the signal."""
 
 from __future__ import annotations
 
