@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,8 +21,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NameResolutionError
 
+from backends.deadline import seconds_left
 from backends.last_check import check_last
 
 _CHUNK = 65_536
@@ -93,8 +94,12 @@ class BoundedAdapter(HTTPAdapter):
         p = self._patience
         if request.url and request.url.startswith("http:") and on_this_machine(request.url):
             proxies = None  # in clear, nothing leaves this machine
-        response = super().send(request, True, (p.connect_s, p.silence_s), verify, cert, proxies)
-        ends = time.monotonic() + p.request_s
+        left = seconds_left()
+        if not left:
+            raise requests.ConnectTimeout("no time left to ask", request=request)
+        limits = min(p.connect_s, left), min(p.silence_s, left)
+        response = super().send(request, True, limits, verify, cert, proxies)
+        ends = time.monotonic() + min(p.request_s, seconds_left())
         body = bytearray()
         try:
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
@@ -170,7 +175,31 @@ def _request(
     request(*args, **kwargs)
 
 
+def _look_up(connection: HTTPConnection) -> None:
+    """Find the host's address in time; the system's own search may take minutes.
+
+    Raises:
+        NameResolutionError: it took too long; what else is wrong, connecting will say.
+    """
+    found = threading.Event()
+
+    def search() -> None:
+        with suppress(OSError, UnicodeError):
+            socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
+        found.set()
+
+    limit = connection.timeout
+    threading.Thread(target=search, daemon=True).start()
+    if not found.wait(limit if isinstance(limit, int | float) else None):
+        late = socket.gaierror("no answer in time")
+        raise NameResolutionError(connection.host, connection, late)
+
+
 class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        _look_up(self)
+        return super()._new_conn()
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         _request(self, super().request, *args, **kwargs)
 
@@ -180,6 +209,10 @@ class _Connection(HTTPConnection):
 
 
 class _SecureConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        _look_up(self)
+        return super()._new_conn()
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         _request(self, super().request, *args, **kwargs)
 

@@ -30,6 +30,7 @@ from botocore.exceptions import (
 
 from backends.bounded_http import Patience, bounded_session, never_sent, on_this_machine
 from backends.braket_endpoints import guard_endpoints
+from backends.deadline import question_seconds
 from backends.secrets import remember_secret, without_secrets
 from backends.vendor import (
     CredentialsError,
@@ -142,7 +143,7 @@ class BraketClient:
 
     def _patiently(self, service: str, question: str, call: Callable[[Any], T]) -> T:
         self._prepare(service)  # takes a second the first time, which is not the vendor's
-        ends = time.monotonic() + self._patience.question_s
+        ends = time.monotonic() + question_seconds(self._patience.question_s)
         pause, renewed = self._patience.pause_s, False
         while True:
             wait = pause
@@ -167,9 +168,7 @@ class BraketClient:
             ) as error:
                 text = self.scrub(repr(error))
             if time.monotonic() + wait > ends:
-                raise VendorUnavailable(
-                    f"Braket did not answer ({question}) in {self._patience.question_s:g} s: {text}"
-                )
+                raise VendorUnavailable(f"Braket did not answer properly ({question}): {text}")
             time.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 

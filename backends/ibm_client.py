@@ -20,6 +20,7 @@ from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError
 
 from backends.bounded_http import Patience, bound, never_sent, on_this_machine
+from backends.deadline import question_seconds
 from backends.ibm_account import WHERE, Login, check_address, find_account, resolve_instance
 from backends.secrets import remember_secret
 from backends.vendor import (
@@ -112,7 +113,7 @@ class IBMClient:
             CredentialsError: the login is not taken.
             VendorUnavailable: no proper answer in bounded time.
         """
-        ends = time.monotonic() + self._patience.question_s
+        ends = time.monotonic() + question_seconds(self._patience.question_s)
         pause, renewed, malformed = self._patience.pause_s, False, 0
         while True:
             try:

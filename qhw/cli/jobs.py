@@ -157,25 +157,41 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
 
 
 @app.command()
-def cancel(run: RunName, as_json: Json = False) -> None:
+def cancel(
+    run: RunName,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", min=1, max=3600, help="Seconds for the vendor to answer in all."),
+    ] = 30.0,
+    as_json: Json = False,
+) -> None:
     """Ask the vendor to cancel what has not run yet; what has run stays paid and is kept."""
-    from qhw.cli.job_lines import states_line
+    from backends.deadline import within
+    from qhw.cli.job_lines import open_lines, states_line
     from qhw.cli.take_up import taken_up
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.work import reconcile, request_cancel
 
     with Ledger.open() as ledger, steps() as tell:
         job = taken_up(ledger, run)
-        if request_cancel(ledger, job.id):
+        errors: dict[str, str] = {}
+        if left := request_cancel(ledger, job.id):
             tell("asking the vendor")
             vendor = job.backend.vendor
-            reconcile(ledger, lambda _: vendor(), run_id=job.id, patience=job.config.patience)
+            # the first job that the vendor does not answer must not take the time of the others
+            with within(timeout, question_s=timeout / (left + 1)):
+                asked = reconcile(
+                    ledger, lambda _: vendor(), run_id=job.id, patience=job.config.patience
+                )
+            errors = asked.errors
         jobs = job.jobs()
         documents = job.job_documents()
     if as_json:
-        emit_json({"run": job.id, "jobs": documents})
+        emit_json({"run": job.id, "jobs": documents, "errors": errors})
         return
     out.print(f"{job.id}: {states_line(jobs)}")
+    for line in (*errors.values(), *open_lines(jobs)):
+        out.print(line, soft_wrap=True)
 
 
 @app.command()
