@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -134,6 +134,8 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
 
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.queries import get_run, jobs_of, row_counts
+    from qhw.models.checkpoint import write_atomically
+    from qhw.report.runfolder import file_name
 
     with Ledger.open() as ledger, ledger.read() as connection:
         name = get_run(connection, run).id
@@ -141,10 +143,20 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
         found = {role: row_counts(connection, jobs_of(connection, name, role)) for role in roles}
     out_folder.mkdir(parents=True, exist_ok=True)
     written: list[dict[str, Any]] = []
+    taken: set[Path] = set()
     for role, rows in found.items():
         # variants of a circuit are named <circuit>/<variant>
-        path = out_folder / f"{name}-{re.sub('[/ ]', '-', role)}-counts.npz"
-        np.savez_compressed(path, counts=rows.counts, angles=rows.angles, shots=rows.shots)
+        path = out_folder / f"{file_name(f'{name}-{role}')}-counts.npz"
+        if path in taken:
+            path = path.with_name(f"{len(taken)}-{path.name}")
+        taken.add(path)
+        if path.is_symlink():
+            raise ValueError(
+                f"Option `--out` must hold no link named {path.name}, but {path} is one"
+            )
+        packed = io.BytesIO()
+        np.savez_compressed(packed, counts=rows.counts, angles=rows.angles, shots=rows.shots)
+        write_atomically(path, packed.getvalue())
         errors = {str(row): text for row, text in rows.row_errors.items()}
         written.append({"file": str(path), "rows": len(rows.counts), "row_errors": errors})
     if as_json:

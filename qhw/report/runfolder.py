@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,10 @@ _LOGGER = "qhw"
 
 class OutputError(ValueError):
     """A folder cannot be written; one line says which and why."""
+
+
+_NOT_IN_A_NAME = re.compile(r"[^\w.,()+=@-]")
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,11 @@ def run_id(task: str, settings_json: str, now: datetime | None = None) -> str:
     return f"{moment:%Y%m%dT%H%M%S}Z-{task}-{digest}"
 
 
+def file_name(text: str) -> str:
+    """A name from a ledger or a file as that of one file: it leads out of no folder."""
+    return _NOT_IN_A_NAME.sub("-", text).lstrip(".")[:_LONGEST_NAME] or "unnamed"
+
+
 @contextmanager
 def run_folder(out: Path, name: str) -> Iterator[RunFolder]:
     """Open a run's folder; on success it appears at once under its name, else it is removed.
@@ -66,7 +76,7 @@ def run_folder(out: Path, name: str) -> Iterator[RunFolder]:
     made: list[Path] = []
     try:
         made = [path for path in (out, *out.parents) if not path.exists()]
-        name = _free_name(out, name)
+        name = _free_name(out, file_name(name))
         folder = RunFolder(name, out / f".{name}.partial", out / name)
         folder.staging.mkdir(parents=True)
         handler = logging.FileHandler(folder.staging / LOG_FILE, encoding="utf-8")

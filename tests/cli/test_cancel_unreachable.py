@@ -1,4 +1,4 @@
-"""``qhw jobs cancel`` with the vendor gone: it ends, and says what is known and what will be done."""
+"""``qhw jobs cancel`` with the vendor gone: it ends, and says what is known."""
 
 from __future__ import annotations
 
