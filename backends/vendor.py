@@ -266,6 +266,9 @@ class VendorBackend(Protocol):
     def submit(self, submission: Submission, key: str) -> JobHandle:
         """Post once; never retried by the vendor's client in a way that could make two jobs.
 
+        Just before the first byte it calls :func:`backends.last_check.check_last`, as every
+        session of :mod:`backends.bounded_http` does, and lets what that raises pass.
+
         Raises:
             SubmissionRefused: certainly not accepted.
             SubmissionUncertain: may have been accepted.
