@@ -85,7 +85,7 @@ def depth_report(
         return
     for part in depth_summary(report):
         out.print(part, soft_wrap=True)
-    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True, markup=False)
+    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
 
 
 def _subjects(files: list[Path], models: list[str], only: str) -> list[Subject]:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from calibration.snapshot import MADE_UP
 from qhw.analysis.depth_report import DepthReport, Row
-from qhw.report.format import number, percent
+from qhw.report.format import number, percent, printable
 from qhw.report.tables import WholeTable
 
 _SHOWN = 10
@@ -35,7 +35,7 @@ def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
                 yield f"and {len(by_device) - _SHOWN} more devices in the report"
         reasons = {r.reason: r for r in own if r.reason is not None}
         for reason, row in reasons.items():
-            yield Text(f"failed on {row.device}: {reason}")
+            yield Text(f"failed on {row.device}: {printable(reason)}")
 
 
 def _table(rows: list[Row]) -> WholeTable:
