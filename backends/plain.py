@@ -2,7 +2,7 @@
 
 A circuit starts in the ground state. So a reset of a qubit that nothing touched does nothing, an
 initialisation there is a state preparation, and a box of instructions is what stands in it. Bits
-that nothing writes have no value to read. All else that is not a fixed sequence of gates is refused.
+that nothing writes have no value to read. All else that is no fixed sequence of gates is refused.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from backends.checks import check_circuit
 _WAITS = ("barrier", "delay")
 _CONTROL = ("break_loop", "continue_loop", "store")
 _MAX_DEPTH = 64
+MAX_IDLE_QUBITS = 24
+"""A circuit of more qubits that measures nothing was written for a device, not for all of these."""
 
 Bits: TypeAlias = Sequence[Qubit] | Sequence[Clbit]
 
@@ -76,6 +78,23 @@ def qubits_in_use(circuit: QuantumCircuit) -> tuple[int, ...]:
     index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
     acting = (item for item in circuit.data if item.operation.name not in _WAITS)
     return tuple(sorted({index[q] for item in acting for q in item.qubits}))
+
+
+def qubits_to_measure(circuit: QuantumCircuit, *, placed: bool) -> tuple[int, ...]:
+    """Qubits that matter: those in use where the circuit measures, else as a rule all of them.
+
+    Args:
+        circuit: from :func:`plain`.
+        placed: it was written for a device's qubits. Of such a circuit without measurements, and
+            of one of more than :data:`MAX_IDLE_QUBITS` qubits, only those in use are measured.
+
+    Returns:
+        Qubits, ascending; all where none is in use.
+    """
+    every = tuple(range(circuit.num_qubits))
+    used = qubits_in_use(circuit) or every
+    measures = any(item.operation.name == "measure" for item in circuit.data)
+    return used if measures or placed or len(every) > MAX_IDLE_QUBITS else every
 
 
 def on_qubits(circuit: QuantumCircuit, kept: Sequence[int]) -> QuantumCircuit:
@@ -191,9 +210,13 @@ def _resets(operation: Any) -> bool:
     """Whether an instruction is no unitary: its definition may reset qubits or measure them."""
     if isinstance(operation, Instruction) and not isinstance(operation, Gate):
         return operation.name not in (*_WAITS, "measure") and operation.definition is not None
-    return type(operation) in (Gate, ControlledGate) and _folded(operation) and any(
-        item.operation.name == "reset" or _resets(item.operation)
-        for item in operation.definition.data
+    return (
+        type(operation) in (Gate, ControlledGate)
+        and _folded(operation)
+        and any(
+            item.operation.name == "reset" or _resets(item.operation)
+            for item in operation.definition.data
+        )
     )
 
 

@@ -96,7 +96,8 @@ def compile_native(
     Raises:
         ValueError: unknown level.
         BackendError: free parameters, reset of a qubit in use, classical control, an angle that is
-            not finite, a measurement that is not last, a circuit that does not fit, or native gates of an unknown kind.
+            not finite, a measurement that is not last, a circuit that does not fit, or native gates
+            of an unknown kind.
     """
     if level not in LEVELS:
         raise ValueError(f"Argument `level` must be one of {LEVELS}, but is {level!r}.")

@@ -12,7 +12,7 @@ from qiskit import QuantumCircuit
 from backends.base import Backend, CompiledTemplate, CostEstimate
 from backends.exact import MAX_QUBITS
 from backends.native.placement import check_fits
-from backends.plain import on_qubits, plain, qubits_in_use, with_written_bits
+from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bits
 from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
 from qhw.analysis.provenance import versions
@@ -65,8 +65,9 @@ def prepare(
     """The circuit that is compiled, on the qubits that matter; refuse what can be known before.
 
     An observable has a letter for every measured bit, highest first; where nothing is measured, for
-    every qubit of the circuit. Idle qubits are dropped: those that nothing acts on and that are not
-    measured, or, where nothing is measured, that every observable has the identity on.
+    every qubit of the circuit. Qubits that nothing acts on are dropped where there is a measurement;
+    where there is none, those of them that every observable has the identity on, if the circuit
+    was written for a device (see :func:`~backends.plain.qubits_to_measure`).
 
     Args:
         settings: what is wanted.
@@ -82,7 +83,7 @@ def prepare(
     """
     Pipeline.parse(settings.mitigation).check("expectation")
     opened = with_written_bits(plain(circuit))
-    used = set(qubits_in_use(opened))
+    used = set(qubits_to_measure(opened, placed=circuit.layout is not None))
     n = opened.num_qubits
     wanted = read_observables(
         [Observable.parse(text) for text in settings.observables], opened.num_clbits or n
@@ -91,7 +92,6 @@ def prepare(
     if not opened.num_clbits:
         seen = {w for o in wanted for string, _ in o.terms for w in range(n) if string[w] != "I"}
         used |= {n - 1 - wire for wire in seen}
-        used = used or {0}
         if len(used) < n:
             wires = tuple(n - 1 - q for q in sorted(used, reverse=True))
     check_width(opened.num_clbits or len(used))

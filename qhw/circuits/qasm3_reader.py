@@ -1,4 +1,4 @@
-"""OpenQASM 3 by its reference parser and Qiskit's importer, with what the importer misreads refused."""
+"""OpenQASM 3 by its reference parser and Qiskit's importer; what that misreads is refused."""
 
 from __future__ import annotations
 
@@ -60,28 +60,28 @@ class _Indices(QASMVisitor[None]):
     def __init__(self) -> None:
         self._sizes: dict[str, int] = {}
 
-    def visit_QubitDeclaration(self, node: ast.QubitDeclaration) -> None:
+    def visit_QubitDeclaration(self, node: ast.QubitDeclaration) -> None:  # noqa: N802
         """Note a register's size."""
         self._declare(node.qubit.name, node.size)
 
-    def visit_ClassicalDeclaration(self, node: ast.ClassicalDeclaration) -> None:
+    def visit_ClassicalDeclaration(self, node: ast.ClassicalDeclaration) -> None:  # noqa: N802
         """Note a register's size."""
         if isinstance(node.type, ast.BitType):
             self._declare(node.identifier.name, node.type.size)
         self.generic_visit(node)
 
-    def visit_AliasStatement(self, node: ast.AliasStatement) -> None:
+    def visit_AliasStatement(self, node: ast.AliasStatement) -> None:  # noqa: N802
         """An alias may have any size: its ranges are only looked at for their signs."""
         self._sizes.pop(node.target.name, None)
         self.generic_visit(node)
 
-    def visit_IndexExpression(self, node: ast.IndexExpression) -> None:
+    def visit_IndexExpression(self, node: ast.IndexExpression) -> None:  # noqa: N802
         """Check ``q[a:b]``."""
         if isinstance(node.collection, ast.Identifier):
             self._check(node.collection.name, node.index)
         self.generic_visit(node)
 
-    def visit_IndexedIdentifier(self, node: ast.IndexedIdentifier) -> None:
+    def visit_IndexedIdentifier(self, node: ast.IndexedIdentifier) -> None:  # noqa: N802
         """Check ``q[a:b]`` where it is written to."""
         for index in node.indices:
             self._check(node.name.name, index)

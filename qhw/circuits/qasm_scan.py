@@ -211,7 +211,7 @@ def _product(words: list[str]) -> int:
     for word in words[words.index("[") + 1 : words.index("]")]:
         if word[0].isdigit():
             size *= max(_number(word), 1)
-    return size * 2 ** ("+" in words)
+    return 2 * size if "+" in words else size
 
 
 def _number(word: str) -> int:
@@ -256,7 +256,7 @@ def _modified(words: list[str]) -> int:
                     f"must name a qubit for every control, but has {controls} controls and "
                     f"{operands} qubits"
                 )
-    return operands**2 if controlled else 1
+    return operands * operands if controlled else 1
 
 
 def _outside(words: list[str]) -> Iterator[str]:

@@ -39,7 +39,7 @@ def check_headers(raw: bytes) -> None:
     try:
         _, version, *_, circuits, _ = _FILE.unpack_from(raw)
         if circuits * _HEADER.size > len(raw):
-            raise TooLargeError(f"must hold the {circuits} circuits of its header, but is too short")
+            raise TooLargeError(f"must hold the {circuits} circuits it says, but is too short")
         start = _FILE.size + 1  # the kind of the programs
         starts = [start]
         if version >= _WITH_TABLE:
