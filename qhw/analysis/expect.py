@@ -65,9 +65,9 @@ def prepare(
     """The circuit that is compiled, on the qubits that matter; refuse what can be known before.
 
     An observable has a letter for every measured bit, highest first; where nothing is measured, for
-    every qubit of the circuit. Qubits that nothing acts on are dropped where there is a measurement;
-    where there is none, those of them that every observable has the identity on, if the circuit
-    was written for a device (see :func:`~backends.plain.qubits_to_measure`).
+    every qubit of the circuit. Qubits that nothing acts on are dropped where the circuit measures.
+    Where it does not, but was written for a device (see :func:`~backends.plain.qubits_to_measure`),
+    those of them are dropped that every observable has the identity on.
 
     Args:
         settings: what is wanted.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import traceback
 from contextlib import redirect_stderr
 
 import openqasm3
@@ -10,7 +11,11 @@ from openqasm3 import ast
 from openqasm3.parser import QASM3ParsingError
 from openqasm3.visitor import QASMVisitor
 from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
 from qiskit_qasm3_import import ConversionError, convert
+
+_FAULTS = (ArithmeticError, AttributeError, LookupError, QiskitError, TypeError, ValueError)
+"""What the importer raises on input that it did not foresee."""
 
 
 class Qasm3Error(ValueError):
@@ -35,7 +40,20 @@ def read_qasm3(text: str) -> QuantumCircuit:
         found: QuantumCircuit = convert(program)
     except ConversionError as error:
         raise Qasm3Error(str(error)) from error
+    except _FAULTS as error:
+        said = str(error).strip("\"'") or type(error).__name__
+        raise Qasm3Error(f"{_place_in(error)}{said}") from error
     return found
+
+
+def _place_in(error: BaseException) -> str:
+    """The statement that the importer was at: its own faults name none."""
+    spans = (
+        getattr(frame.f_locals.get("node"), "span", None)
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
+    inner = [span for span in spans if span is not None]
+    return f"{inner[-1].start_line},{inner[-1].start_column}: " if inner else ""
 
 
 def _place(error: QASM3ParsingError) -> str:

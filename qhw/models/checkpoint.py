@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 
+from calibration.documents import read_bounded
 from qhw.models.base import MoleculeVAE
 from qhw.models.registry import KINDS, build
 
@@ -38,6 +39,10 @@ class CodeVersion(BaseModel):
     version: str
     revision: str | None = None
     modified: bool | None = None
+
+
+MAX_CHECKPOINT_BYTES = 2**30
+"""Of either file of a checkpoint; the shipped ones take some hundred kilobytes."""
 
 
 class ModelCard(BaseModel):
@@ -152,7 +157,7 @@ def load(source: str | Path) -> tuple[MoleculeVAE, ModelCard]:
     stem, where = _locate(source)
     try:
         card = _read_card(stem + ".json", where)
-        blob = where.joinpath(stem + ".safetensors").read_bytes()
+        blob = _read(where.joinpath(stem + ".safetensors"))
         tensors = load_tensors(blob)
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -240,10 +245,18 @@ def _locate(source: str | Path) -> tuple[str, Any]:
     )
 
 
+def _read(file: Any) -> bytes:
+    """Of a person's file, bounded; of a shipped one, wherever the package lies."""
+    if isinstance(file, Path):
+        return read_bounded(file, MAX_CHECKPOINT_BYTES)
+    content: bytes = file.read_bytes()
+    return content
+
+
 def _read_card(name: str, folder: Any) -> ModelCard:
     try:
-        raw = json.loads(folder.joinpath(name).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raw = json.loads(_read(folder.joinpath(name)).decode("utf-8"))
+    except (json.JSONDecodeError, RecursionError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{name} is not valid JSON: {error}.") from error
     found = raw.get("format_version") if isinstance(raw, dict) else None
     if found != FORMAT_VERSION:

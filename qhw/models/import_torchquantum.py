@@ -8,6 +8,7 @@ Layout of the released file: an OrderedDict of float32 ``[1, 1]`` tensors ``rz1_
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from calibration.documents import read_bounded
 from qhw.chem.encoding import RELEASED_DECODE
 from qhw.models.checkpoint import CheckpointError
 from qhw.models.losses import LossConfig
@@ -76,14 +78,11 @@ def import_torchquantum(path: Path, *, n_blocks: int = 10, kappa: float = 20.0) 
 
 def _read(path: Path) -> Mapping[str, object]:
     try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise CheckpointError(f"{path} is no released checkpoint: {size} bytes is too large.")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        raw = read_bounded(path, _MAX_BYTES)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except CheckpointError:
-        raise
+    try:
+        state = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except _DAMAGED as error:
         raise CheckpointError(
             f"{path} is not a state dict of tensors: it is damaged, of another format, or holds "
