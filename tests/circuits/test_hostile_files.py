@@ -146,14 +146,12 @@ def test_qpy_headers_are_bounded(tmp_path: Path) -> None:
 def test_folded_definitions_and_powers_are_written_out_before_they_are_counted(
     tmp_path: Path,
 ) -> None:
-    circuit = QuantumCircuit(1)
-    circuit.x(0)
-    for _ in range(21):
-        outer = QuantumCircuit(1)
-        gate = circuit.to_gate()
-        outer.append(gate, [0])
-        outer.append(gate, [0])
-        circuit = outer
+    inner, circuit = QuantumCircuit(1), QuantumCircuit(1)
+    for _ in range(1001):
+        inner.x(0)
+    gate = inner.to_gate()
+    for _ in range(1001):
+        circuit.append(gate, [0], copy=False)
     with pytest.raises(TooLargeError, match="1000000 operations"):
         check_written_out(circuit)
     powered = QuantumCircuit(1)
