@@ -187,7 +187,8 @@ def _one(circuit: QuantumCircuit, job: Job, seed: int) -> Compiled:
         return describe(native)
     except _FAULTS as error:
         said = " ".join(str(error).split())
-        kind = "" if isinstance(error, BackendError | LayoutError) else f"{type(error).__name__}: "
+        ours = said.startswith("Argument") or isinstance(error, BackendError | LayoutError)
+        kind = "" if ours else f"{type(error).__name__}: "
         return Compiled(seed=seed, reason=f"{kind}{said}".removesuffix(": "))
 
 

@@ -154,14 +154,14 @@ def test_circuits_that_do_not_are_one_line(
     assert capfd.readouterr() == ("", "")
 
 
-def report(folder: Path, *files: Path, devices: str = "ibm_lima") -> Result:
+def report(folder: Path, *files: Path, devices: str = "ibm_lima", level: int = 0) -> Result:
     asked = [
         "depth-report",
         *map(str, files),
         "--devices",
         devices,
         "--levels",
-        "0",
+        str(level),
         "--seeds",
         "1",
     ]
@@ -219,3 +219,20 @@ def test_devices_and_pipes_are_no_input_files(tmp_path: Path, command: str, kind
     answer = CliRunner().invoke(app, asked)
     assert answer.exit_code == 2, answer.output
     assert answer.stderr.count("\n") == 1 and "regular file" in answer.stderr
+
+
+def test_a_wait_in_ticks_on_a_device_without_a_clock_fails_that_row_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ticks.qpy"
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.delay(100, 0, unit="dt")
+    circuit.cx(0, 1)
+    with path.open("wb") as file:
+        qpy.dump(circuit, file)
+    answer = report(tmp_path, path, devices="iqm_garnet,ibm_lima,nowhere", level=3)
+    assert answer.exit_code == 0, answer.output
+    reasons = {row["device"]: row["reason"] for row in json.loads(answer.stdout)["rows"]}
+    assert reasons["ibm_lima"] is None and "nowhere" in reasons["nowhere"]
+    assert reasons["iqm_garnet"].startswith("Argument `circuit`") and "no clock" in str(reasons)
+    alone = report(tmp_path, path, devices="iqm_garnet", level=3)
+    assert alone.exit_code == 2 and alone.stderr.count("\n") == 1
