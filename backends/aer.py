@@ -18,10 +18,11 @@ from qiskit_aer import AerSimulator
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
 from backends.binding import columns_of
-from backends.checks import check_angles, check_circuit, check_shots, measured_qubits, sample
+from backends.checks import check_angles, check_shots, measured_qubits, sample
 from backends.native.placement import place
 from backends.native.schedule import schedule_alap
 from backends.native.simulable import simulable
+from backends.plain import plain_measured
 from backends.readout import ReadoutMatrices, readout_matrices
 from calibration.aer_noise import to_aer_noise_model
 from calibration.noise import NoiseOptions, apply_confusion
@@ -89,7 +90,7 @@ class AerBackend:
             BackendError: the circuit does not fit the device, or is not "gates, then one
                 measurement of every bit".
         """
-        check_circuit(circuit)
+        circuit = plain_measured(circuit)
         placed = place(circuit, self._simulable, seed=seed, fractional=self._fractional)
         schedule = schedule_alap(placed.circuit, self._simulable.restricted(placed.qubits))
         native = placed.circuit

@@ -7,8 +7,9 @@ from qiskit import QuantumCircuit, transpile
 
 from backends.base import CompiledTemplate
 from backends.binding import bind_rows
-from backends.checks import check_circuit, measured_qubits
+from backends.checks import measured_qubits
 from backends.native.template import compile_template, native_rows
+from backends.plain import plain_measured
 from calibration.snapshot import DeviceSnapshot
 
 _PLAIN_GATES = ["rx", "ry", "rz", "cz"]
@@ -24,7 +25,7 @@ def compile_for(
     """
     if snapshot is not None:
         return compile_template(circuit, snapshot, seed=seed)
-    check_circuit(circuit)
+    circuit = plain_measured(circuit)
     plain = transpile(circuit, basis_gates=_PLAIN_GATES, optimization_level=1, seed_transpiler=seed)
     return CompiledTemplate(
         circuit=plain,

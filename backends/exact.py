@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit, transpile
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
-from backends.checks import check_angles, check_circuit, check_shots, sample
+from backends.checks import check_angles, check_shots, sample
+from backends.plain import plain_measured
 from backends.statevector import measured_probabilities
 from calibration.snapshot import DeviceSnapshot
 
@@ -37,7 +38,7 @@ class ExactBackend:
         Raises:
             BackendError: more than 20 qubits, or not "gates, then one measurement of every bit".
         """
-        check_circuit(circuit)
+        circuit = plain_measured(circuit)
         if circuit.num_qubits > MAX_QUBITS:
             raise BackendError(
                 f"Argument `circuit` must have at most {MAX_QUBITS} qubits on `exact`, "

@@ -12,6 +12,7 @@ from qiskit import QuantumCircuit
 from backends.base import Backend, CompiledTemplate, CostEstimate
 from backends.exact import MAX_QUBITS
 from backends.native.placement import check_fits
+from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bits
 from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
 from qhw.analysis.provenance import versions
@@ -20,6 +21,7 @@ from qhw.mitigation.bases import as_measured, with_free_basis
 from qhw.mitigation.expectation import (
     ExpectationProgram,
     Expectations,
+    check_width,
     plan_expectation,
     read_observables,
 )
@@ -57,16 +59,44 @@ class ExpectQuote(Quote):
     program: ExpectationProgram
 
 
-def check_settings(settings: ExpectSettings, circuit: QuantumCircuit) -> None:
-    """Refuse what can be known before anything is compiled.
+def prepare(
+    settings: ExpectSettings, circuit: QuantumCircuit
+) -> tuple[ExpectSettings, QuantumCircuit]:
+    """The circuit that is compiled, on the qubits that matter; refuse what can be known before.
+
+    An observable has a letter for every measured bit, highest first; where nothing is measured, for
+    every qubit of the circuit. Qubits that nothing acts on are dropped where the circuit measures.
+    Where it does not, but was written for a device (see :func:`~backends.plain.qubits_to_measure`),
+    those of them are dropped that every observable has the identity on.
+
+    Args:
+        settings: what is wanted.
+        circuit: as read.
+
+    Returns:
+        The settings with :attr:`ExpectSettings.wires`, and the circuit.
 
     Raises:
-        ValueError: observables that do not fit the circuit.
+        ValueError: observables that do not fit the circuit, or look at too many wires.
         MitigationError: a pipeline that gives no expectation values.
-        BackendError: measurements that are not last.
+        BackendError: see :func:`~qhw.mitigation.bases.as_measured`.
     """
     Pipeline.parse(settings.mitigation).check("expectation")
-    read_observables(_observables(settings), as_measured(circuit).num_clbits)
+    opened = with_written_bits(plain(circuit))
+    used = set(qubits_to_measure(opened, placed=circuit.layout is not None))
+    n = opened.num_qubits
+    wanted = read_observables(
+        [Observable.parse(text) for text in settings.observables], opened.num_clbits or n
+    )
+    wires = None
+    if not opened.num_clbits:
+        seen = {w for o in wanted for string, _ in o.terms for w in range(n) if string[w] != "I"}
+        used |= {n - 1 - wire for wire in seen}
+        if len(used) < n:
+            wires = tuple(n - 1 - q for q in sorted(used, reverse=True))
+    check_width(opened.num_clbits or len(used))
+    small = as_measured(on_qubits(opened, sorted(used)))
+    return settings.model_copy(update={"wires": wires}), small
 
 
 def check_device(
@@ -233,4 +263,7 @@ def _values(
 
 
 def _observables(settings: ExpectSettings) -> list[Observable]:
-    return [Observable.parse(text) for text in settings.observables]
+    """The observables on the wires that are measured."""
+    found = [Observable.parse(text) for text in settings.observables]
+    wires = settings.wires
+    return found if wires is None else [observable.on(wires) for observable in found]

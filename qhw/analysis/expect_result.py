@@ -14,6 +14,10 @@ SCHEMA_VERSION = 1
 """Version written by this code; every version up to it is read."""
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class ExpectSettings(Frozen):
     """What was asked for; equal settings are the same run on a paid device.
 
@@ -26,6 +30,8 @@ class ExpectSettings(Frozen):
         mitigation: pipeline, as this version writes it.
         shots: everything counted.
         seed: of everything random.
+        wires: measured wires of a circuit that measures nothing itself, by their place in the
+            observables; ``None`` for all. Idle wires that no observable looks at are left out.
     """
 
     task: Literal["expect"] = "expect"
@@ -36,6 +42,7 @@ class ExpectSettings(Frozen):
     mitigation: str
     shots: Annotated[int, Field(ge=1)]
     seed: Count = 0
+    wires: Annotated[tuple[Count, ...] | None, Field(exclude_if=_is_none)] = None
 
 
 class ObservableValue(Frozen):
