@@ -30,6 +30,7 @@ from backends.ibm_program import (
     IBMOptions,
     check,
     check_counts,
+    check_delays,
     check_early,
     device_seconds,
     encode,
@@ -128,7 +129,7 @@ class IBMBackend:
         check_early(shots, self.snapshot, whole=whole)
 
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
-        """Compile as ``aer:`` does; waits are left to the device's own scheduler.
+        """Compile as ``aer:`` does; waits, not delays, are left to the device's own scheduler.
 
         Raises:
             BackendError: the circuit does not fit the device.
@@ -147,6 +148,7 @@ class IBMBackend:
             BackendError: the first thing the device would refuse.
         """
         check(submission, self.snapshot, self._options)
+        check_delays(submission, self._options)
         seconds = self._seconds(submission)
         if seconds > LONGEST_JOB_S:
             raise BackendError(
@@ -298,6 +300,7 @@ class IBMBackend:
     # -- parts -----------------------------------------------------------------------------------
     def _request(self, submission: Submission, key: str) -> dict[str, Any]:
         check(submission, self.snapshot, self._options)
+        check_delays(submission, self._options)
         return {
             "program_id": "executor",
             "backend_name": self._device,

@@ -143,6 +143,26 @@ def _check_gates(
             )
 
 
+def check_delays(submission: Submission, options: IBMOptions) -> None:
+    """Check that IBM will wait as long as asked, and do nothing meanwhile.
+
+    Raises:
+        BackendError: delays whose unit the payload would lose, or pulses of IBM's in them.
+    """
+    for part in submission.parts():
+        delays = part.compiled.circuit.get_instructions("delay")
+        if any(item.operation.unit != "dt" for item in delays):
+            raise BackendError(
+                "Argument `submission` must have delays in clock periods (dt), but has one in "
+                "other units: IBM's payload holds the number alone."
+            )
+        if delays and options.decoupling is not None:
+            raise BackendError(
+                f"Argument `options` must have no decoupling for a circuit with delays, but has "
+                f"{options.decoupling}: IBM would put pulses into them."
+            )
+
+
 def randomizations(shots: int) -> int:
     """Random variants over which shots are spread evenly when twirled, 8 to 64.
 

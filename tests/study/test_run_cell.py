@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backends.stored import StoredError
 from calibration.noise import NoiseOptions, apply_confusion
 from qhw.analysis.metrics import total_variation
 from qhw.models.checkpoint import load
 from qhw.study.circuits import (
     CircuitSet,
-    StoredError,
     compile_circuits,
     open_circuits,
     template_of,
