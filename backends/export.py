@@ -13,6 +13,7 @@ from qiskit.circuit import Delay, Instruction
 
 from backends.base import CompiledTemplate
 from backends.delays import with_delays
+from backends.native.gates import for_aer
 from calibration.interaction import delay_seconds
 from calibration.snapshot import DeviceSnapshot
 
@@ -26,7 +27,7 @@ def to_qpy_bytes(*compiled: CompiledTemplate) -> bytes:
 
 
 def qpy_file(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> bytes:
-    """A compiled circuit in QPY.
+    """A compiled circuit in QPY; gates that Aer lacks are matrices with their names as labels.
 
     Waits and delays are in whole clock periods (``dt``), the only unit that Qiskit 2.6 keeps in QPY
     and Aer reads; the period is ``metadata["dt_s"]``, in seconds.
@@ -56,7 +57,7 @@ def _dumped(circuits: list[QuantumCircuit]) -> bytes:
 
 
 def _for_qpy(compiled: QuantumCircuit, snapshot: DeviceSnapshot | None) -> QuantumCircuit:
-    circuit = _in_one_register(compiled)
+    circuit = for_aer(_in_one_register(compiled))
     if not circuit.get_instructions("delay"):
         return circuit
     named = None if snapshot is None else snapshot.dt_s

@@ -17,6 +17,7 @@ from backends.native.compile import check_compilable
 from qhw.analysis.baselines import prior_mean, uniform
 from qhw.analysis.compare import make_prior
 from qhw.analysis.metrics import total_variation
+from qhw.analysis.synthesis import evolves
 from qhw.analysis.tasks import ExactModel
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.files import CircuitFileError, read_circuits
@@ -131,6 +132,8 @@ def circuit_subject(circuit: QuantumCircuit, source: str) -> Subject:
         circuit = circuit.copy()
         circuit.measure_all()
         note = "nothing was measured, so every qubit is; "
+    if evolves(circuit):
+        note += "PauliEvolution is compiled as a product formula, exact output is the evolution's; "
     if circuit.num_qubits > _MAX_EXACT_QUBITS:
         return Subject(
             circuit.name,

@@ -17,6 +17,8 @@ from qiskit import QuantumCircuit, qasm2, qasm3, qpy
 from qiskit.circuit import Gate, Instruction
 from qiskit.exceptions import QiskitError
 
+from backends.delays import lost_units
+
 SUFFIXES = (".qasm", ".qasm2", ".qasm3", ".qpy")
 MAX_BYTES = 32 * 2**20
 """Larger files are refused: a bound circuit of a million gates is smaller."""
@@ -138,6 +140,11 @@ def _from_qpy(raw: bytes, path: Path) -> tuple[QuantumCircuit, ...]:
         raise _damaged(path, error) from error
     if not found or not all(isinstance(circuit, QuantumCircuit) for circuit in found):
         raise CircuitFileError(f"{path} must hold circuits, but holds none.")
+    if any(lost_units(circuit) for circuit in found):
+        raise CircuitFileError(
+            f"{path} must have delays of known length, but Qiskit leaves units of time out of QPY: "
+            "write them in dt, as duration expressions, or in OpenQASM 3."
+        )
     return tuple(found)
 
 
