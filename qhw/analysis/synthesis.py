@@ -63,9 +63,10 @@ def remember(
     compiled: QuantumCircuit, circuit: QuantumCircuit, observables: Sequence[Observable]
 ) -> None:
     """Write :func:`evolution_values` into a compiled circuit, where they stay when it is kept."""
+    own = {key: value for key, value in (compiled.metadata or {}).items() if key != _KEY}
     if evolves(circuit):
-        values = evolution_values(circuit, observables)
-        compiled.metadata = {**(compiled.metadata or {}), _KEY: values}
+        own[_KEY] = evolution_values(circuit, observables)
+    compiled.metadata = own
 
 
 def remembered(compiled: QuantumCircuit) -> tuple[bool, list[float] | None]:
