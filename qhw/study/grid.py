@@ -11,9 +11,10 @@ from typing import Any
 from calibration.catalog import load_snapshot
 from calibration.snapshot import SnapshotError
 from qhw.analysis.compare import held_out
+from qhw.analysis.result import PLAIN
 from qhw.chem.qm9 import sample_molecules
 from qhw.models.checkpoint import CheckpointError, load
-from qhw.study.config import PLAIN, ConfigError, StudyConfig
+from qhw.study.config import ConfigError, StudyConfig
 
 FORMAT_VERSION = 1
 """Part of every key: raised when the same cell would give other numbers or other columns."""
