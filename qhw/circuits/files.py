@@ -131,6 +131,7 @@ def _from_qpy(raw: bytes, path: Path) -> tuple[QuantumCircuit, ...]:
         )
     try:
         found = qpy.load(io.BytesIO(raw))
+        unknown = any(isinstance(one, QuantumCircuit) and lost_units(one) for one in found)
     except _QPY_FAULTS as error:
         raise _damaged(path, error) from error
     except BaseException as error:
@@ -140,7 +141,7 @@ def _from_qpy(raw: bytes, path: Path) -> tuple[QuantumCircuit, ...]:
         raise _damaged(path, error) from error
     if not found or not all(isinstance(circuit, QuantumCircuit) for circuit in found):
         raise CircuitFileError(f"{path} must hold circuits, but holds none.")
-    if any(lost_units(circuit) for circuit in found):
+    if unknown:
         raise CircuitFileError(
             f"{path} must have delays of known length, but Qiskit leaves units of time out of QPY: "
             "write them in dt, as duration expressions, or in OpenQASM 3."
