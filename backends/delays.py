@@ -30,6 +30,8 @@ from calibration.interaction import delay_seconds
 
 MAX_DELAY_S = 3600.0
 """Longest delay of a circuit; every vendor stops a job long before a second shot of it."""
+STATED_CLOCK = "dt_s"
+"""Key of a file's metadata: its clock period, seconds."""
 _WAIT_UNIT = "s"
 _NAMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12}
 _OPERATIONS = {
@@ -119,6 +121,30 @@ def check_delays(circuit: QuantumCircuit) -> QuantumCircuit:
     return circuit if found is circuit else without_delays(found)
 
 
+def with_stated_clock(circuit: QuantumCircuit) -> QuantumCircuit:
+    """A circuit of one of our files, whose metadata state its clock, on no clock any more.
+
+    Delays in periods of ``metadata["dt_s"]`` seconds are written in nanoseconds: any device then
+    waits as long, whatever its own period.
+    """
+    dt_s = (circuit.metadata or {}).get(STATED_CLOCK)
+    if not isinstance(dt_s, float) or not 0.0 < dt_s < 1.0:
+        return circuit
+
+    def in_ns(delay: Instruction) -> Instruction:
+        if delay.unit != "dt" or not isinstance(delay.duration, int):
+            return delay
+        return _nanoseconds(delay.duration * dt_s)
+
+    found = with_delays(circuit, in_ns).copy()
+    found.metadata = {key: v for key, v in circuit.metadata.items() if key != STATED_CLOCK}
+    return found
+
+
+def _nanoseconds(seconds: float) -> Delay:
+    return Delay(round(seconds * 1e9, 6), "ns")
+
+
 def lost_units(circuit: QuantumCircuit) -> bool:
     """Whether a circuit that was read from QPY has a delay whose unit Qiskit left out of the file.
 
@@ -176,7 +202,7 @@ def _own(delay: Instruction, dt_s: float | None, device: str) -> Delay:
         )
     if dt_s is not None:
         return Delay(round(seconds / dt_s), "dt")
-    return Delay(round(seconds * 1e9, 6), "ns")
+    return _nanoseconds(seconds)
 
 
 def _seconds(delay: Instruction, dt_s: float | None, device: str) -> float:

@@ -12,7 +12,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, qasm3, qpy
 from qiskit.circuit import Delay, Instruction
 
 from backends.base import CompiledTemplate
-from backends.delays import with_delays
+from backends.delays import STATED_CLOCK, with_delays
 from backends.native.gates import for_aer
 from calibration.interaction import delay_seconds
 from calibration.snapshot import DeviceSnapshot
@@ -67,7 +67,7 @@ def _for_qpy(compiled: QuantumCircuit, snapshot: DeviceSnapshot | None) -> Quant
         return Delay(round(delay_seconds(delay, named) / dt_s), "dt")
 
     written = with_delays(circuit, in_periods)
-    written.metadata = {**(circuit.metadata or {}), "dt_s": dt_s}
+    written.metadata = {**(circuit.metadata or {}), STATED_CLOCK: dt_s}
     return written
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import Instruction
+from qiskit.circuit import ControlledGate, Gate, Instruction
 from qiskit.circuit.library import PauliEvolutionGate
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
@@ -19,6 +19,8 @@ from qhw.mitigation.observables import Observable
 
 MAX_QUBITS = 14
 _KEY = "exact of the evolution"
+_COMPOSITE = (Instruction, Gate, ControlledGate)
+"""Made by users; Qiskit's own other gates hold no evolution, and some take long to define."""
 
 
 def evolves(circuit: QuantumCircuit) -> bool:
@@ -30,8 +32,9 @@ def _evolves(operation: Instruction) -> bool:
     inner = getattr(operation, "base_gate", None) or getattr(operation, "base_op", None)
     if isinstance(operation, PauliEvolutionGate) or (inner is not None and _evolves(inner)):
         return True
-    definition = getattr(operation, "definition", None)
-    return definition is not None and evolves(definition)
+    if type(operation) not in _COMPOSITE:
+        return False
+    return operation.definition is not None and evolves(operation.definition)
 
 
 def evolution_values(

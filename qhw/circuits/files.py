@@ -17,7 +17,7 @@ from qiskit import QuantumCircuit, qasm2, qasm3, qpy
 from qiskit.circuit import Gate, Instruction
 from qiskit.exceptions import QiskitError
 
-from backends.delays import lost_units
+from backends.delays import lost_units, with_stated_clock
 
 SUFFIXES = (".qasm", ".qasm2", ".qasm3", ".qpy")
 MAX_BYTES = 32 * 2**20
@@ -146,7 +146,7 @@ def _from_qpy(raw: bytes, path: Path) -> tuple[QuantumCircuit, ...]:
             f"{path} must have delays of known length, but Qiskit leaves units of time out of QPY: "
             "write them in dt, as duration expressions, or in OpenQASM 3."
         )
-    return tuple(found)
+    return tuple(with_stated_clock(circuit) for circuit in found)
 
 
 def _damaged(path: Path, error: BaseException) -> CircuitFileError:

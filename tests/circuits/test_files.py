@@ -12,8 +12,11 @@ from qiskit.circuit.classical import expr
 from qiskit.circuit.library import PauliEvolutionGate, QFTGate
 from qiskit.quantum_info import Operator, SparsePauliOp
 
+from backends.aer import AerBackend
 from backends.delays import with_own_delays
+from backends.export import to_qpy_bytes
 from qhw.circuits.files import MAX_BYTES, CircuitFileError, read_circuits
+from tests.calibration.factory import line_device
 
 
 def sample():
@@ -163,3 +166,18 @@ def test_openqasm_3_delays_keep_their_units(tmp_path):
     (circuit,) = read_circuits(path)
     found = with_own_delays(circuit, 1e-9, "d")
     assert [i.operation.duration for i in found.data] == [400_000, 100_000, 1000, 7, 1000]
+
+
+def test_our_own_files_wait_as_long_on_any_clock(tmp_path):
+    """What was compiled for a device without a clock is in picoseconds, and says so."""
+    circuit = QuantumCircuit(1, 1)
+    circuit.x(0)
+    circuit.delay(20, 0, unit="us")
+    circuit.measure(0, 0)
+    for dt_s in (None, 4e-9, 0.5e-9):
+        path = tmp_path / "ours.qpy"
+        path.write_bytes(to_qpy_bytes(AerBackend(line_device(1, dt_s=dt_s)).compile(circuit)))
+        (found,) = read_circuits(path)
+        compiled = AerBackend(line_device(1, dt_s=2e-9)).compile(found)
+        (delay,) = compiled.circuit.get_instructions("delay")
+        assert (delay.operation.duration, delay.operation.unit) == (10_000, "dt")
