@@ -161,8 +161,8 @@ class _Opened:
         elif _resets(operation):
             self._open(operation.definition, qubits, clbits, depth)
         else:
-            self._check_angles(operation, qubits)
-            if name not in _WAITS:
+            if name not in _WAITS:  # lengths of delays are checked where a clock is known
+                self._check_angles(operation, qubits)
                 self._touched.update(qubits)
             self.out.append(operation, qubits, clbits)
 

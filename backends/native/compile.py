@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError
+from backends.delays import with_own_delays
 from backends.native.prediction import Prediction, predict
 from backends.native.routing import LEVELS, Region, Routed, region_of, route
 from backends.native.translate import to_native
@@ -19,7 +20,7 @@ from backends.plain import plain
 from calibration.layout import Interaction, LayoutError, best_layouts
 from calibration.snapshot import DeviceSnapshot
 
-COMPILER_VERSION = 1
+COMPILER_VERSION = 2
 """Part of every cache key: raised when the same input may give another circuit."""
 _SEARCH_LIMIT = 20_000
 
@@ -86,7 +87,7 @@ def compile_native(
     """Compile a circuit for a device.
 
     Args:
-        circuit: bound gates of any size, then final measurements, or none.
+        circuit: bound gates of any size and delays, then final measurements, or none.
         snapshot: the device.
         level: 0 to 3: Qiskit's effort in layout, routing and two-qubit optimisation. One-qubit
             gates are merged and z kept virtual at every level.
@@ -96,13 +97,14 @@ def compile_native(
     Raises:
         ValueError: unknown level.
         BackendError: free parameters, reset of a qubit in use, classical control, an angle that is
-            not finite, a measurement that is not last, a circuit that does not fit, or native gates
-            of an unknown kind.
+            not finite, a measurement that is not last, a circuit that does not fit, a delay without
+            a length there, or native gates of an unknown kind.
     """
     if level not in LEVELS:
         raise ValueError(f"Argument `level` must be one of {LEVELS}, but is {level!r}.")
     circuit = as_compilable(circuit)
     region = region_of(snapshot, fractional=fractional)
+    circuit = with_own_delays(circuit, snapshot.dt_s, snapshot.name)
     routed = route(circuit, region, snapshot.name, level=level, seed=seed)
     return finish(routed, snapshot, region, level=level, seed=seed, fractional=fractional)
 

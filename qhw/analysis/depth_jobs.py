@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import multiprocessing
@@ -15,11 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from qiskit import QuantumCircuit, qpy
+from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
 from backends.base import BackendError
 from backends.native.compile import COMPILER_VERSION, NativeCircuit, compile_native
+from backends.stored import circuits_from_bytes, circuits_to_bytes
 from calibration.interaction import LayoutError
 from calibration.snapshot import DeviceSnapshot
 from qhw.models.checkpoint import write_atomically
@@ -104,15 +104,12 @@ def circuit_bytes(circuit: QuantumCircuit) -> bytes:
     """The circuit alone, its name and metadata left out: equal circuits give equal bytes."""
     plain = circuit.copy(name="circuit")
     plain.metadata = {}
-    buffer = io.BytesIO()
-    qpy.dump(plain, buffer)
-    return buffer.getvalue()
+    return circuits_to_bytes([plain])
 
 
 def circuit_from(raw: bytes) -> QuantumCircuit:
     """Inverse of :func:`circuit_bytes`."""
-    found: QuantumCircuit = qpy.load(io.BytesIO(raw))[0]
-    return found
+    return circuits_from_bytes(raw)[0]
 
 
 def run_jobs(

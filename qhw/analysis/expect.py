@@ -16,6 +16,7 @@ from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bit
 from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
 from qhw.analysis.provenance import versions
+from qhw.analysis.synthesis import remember, remembered
 from qhw.jobs.intent import Quote, plan_batches
 from qhw.mitigation.bases import as_measured, with_free_basis
 from qhw.mitigation.expectation import (
@@ -125,7 +126,9 @@ def compile_circuit(
     """
     turned = with_free_basis(circuit)
     turned.name = LABEL
-    return backend.compile(turned, seed=settings.seed)
+    compiled = backend.compile(turned, seed=settings.seed)
+    remember(compiled.circuit, as_measured(circuit), _observables(settings))
+    return compiled
 
 
 def plan(
@@ -248,13 +251,21 @@ def _values(
     texts: Sequence[str], program: ExpectationProgram, found: Expectations
 ) -> tuple[ObservableValue, ...]:
     small = program.compiled.circuit.num_qubits <= MAX_QUBITS
-    exact, floor = program.exact() if small else (None, None)
+    run, floor = program.exact() if small else (None, None)
+    evolves, ideal = remembered(program.compiled.circuit)
+    exact = None if run is None else [float(value) for value in run[0]]
+    synthesis = None
+    if evolves:
+        if exact is not None and ideal is not None:
+            synthesis = [a - b for a, b in zip(exact, ideal, strict=True)]
+        exact = ideal
     return tuple(
         ObservableValue(
             observable=text,
             value=float(found.values[0, k]),
             standard_error=float(found.standard_error[0, k]),
-            exact=None if exact is None else float(exact[0, k]),
+            exact=None if exact is None else exact[k],
+            synthesis=None if synthesis is None else synthesis[k],
             shot_floor=None if floor is None else float(floor[0, k]),
             uniform=program.observables[k].constant,
         )

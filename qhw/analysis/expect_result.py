@@ -10,7 +10,7 @@ from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
 from qhw.analysis.result import Count, ResultError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version written by this code; every version up to it is read."""
 
 
@@ -52,7 +52,10 @@ class ObservableValue(Frozen):
         observable: as given.
         value: from the device.
         standard_error: of shot noise and fits.
-        exact: of the circuit without noise; ``None`` where it is too wide for a statevector.
+        exact: of the circuit without noise, evolutions (``PauliEvolutionGate``) being what they
+            stand for; ``None`` where it is too wide for a statevector.
+        synthesis: what the product formulas that run in place of evolutions change in ``exact``,
+            noise apart; ``None`` for a circuit without evolutions, or too wide. Of version 2.
         shot_floor: deviation that as many shots have without noise; ``None`` likewise.
         uniform: of the maximally mixed state, where noise leads to and no QPU is needed.
     """
@@ -61,6 +64,7 @@ class ObservableValue(Frozen):
     value: float
     standard_error: float
     exact: float | None
+    synthesis: float | None = None
     shot_floor: float | None
     uniform: float
 

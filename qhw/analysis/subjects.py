@@ -20,6 +20,7 @@ from backends.plain import on_qubits, qubits_to_measure
 from qhw.analysis.baselines import prior_mean, uniform
 from qhw.analysis.compare import make_prior
 from qhw.analysis.metrics import total_variation
+from qhw.analysis.synthesis import evolves
 from qhw.analysis.tasks import ExactModel
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.files import LAYOUT_NOT_KEPT, CircuitFileError, read_circuits
@@ -161,6 +162,8 @@ def _subject(given: QuantumCircuit, source: str) -> Subject:
             if not note
             else ("nothing was measured, so every qubit in use is; ")
         )
+    if evolves(circuit):
+        note += "PauliEvolution is compiled as a product formula, exact output is the evolution's; "
     if circuit.num_qubits > _MAX_EXACT_QUBITS:
         return Subject(
             circuit.name,

@@ -16,6 +16,7 @@ from qiskit import QuantumCircuit, qasm2, qpy
 from qiskit.circuit import Gate, Instruction
 from qiskit.exceptions import QiskitError
 
+from backends.delays import lost_units, with_stated_clock
 from calibration.documents import read_bounded
 from qhw.circuits.qasm3_reader import read_qasm3
 from qhw.circuits.qasm_scan import TooLargeError, check_size, version_of, without_comments
@@ -155,6 +156,7 @@ def _from_qpy(raw: bytes, path: Path) -> tuple[QuantumCircuit, ...]:
         raise CircuitFileError(f"{path}: {error}.") from error
     try:
         found = qpy.load(io.BytesIO(raw))
+        unknown = any(isinstance(one, QuantumCircuit) and lost_units(one) for one in found)
     except _QPY_FAULTS as error:
         raise _damaged(path, error) from error
     except BaseException as error:
@@ -164,7 +166,12 @@ def _from_qpy(raw: bytes, path: Path) -> tuple[QuantumCircuit, ...]:
         raise _damaged(path, error) from error
     if not found or not all(isinstance(circuit, QuantumCircuit) for circuit in found):
         raise CircuitFileError(f"{path} must hold circuits, but holds none.")
-    return tuple(found)
+    if unknown:
+        raise CircuitFileError(
+            f"{path} must have delays of known length, but Qiskit leaves units of time out of QPY: "
+            "write them in dt, as duration expressions, or in OpenQASM 3."
+        )
+    return tuple(with_stated_clock(circuit) for circuit in found)
 
 
 def _damaged(path: Path, error: BaseException) -> CircuitFileError:
