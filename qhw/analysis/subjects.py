@@ -11,16 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
-from qiskit.quantum_info import Statevector
 
 from backends.base import BackendError
-from backends.checks import measured_qubits
 from backends.native.compile import as_compilable
 from backends.plain import on_qubits, qubits_to_measure
 from qhw.analysis.baselines import prior_mean, uniform
 from qhw.analysis.compare import make_prior
 from qhw.analysis.metrics import total_variation
-from qhw.analysis.synthesis import evolves
+from qhw.analysis.synthesis import MAX_QUBITS, evolved_distribution, evolves
 from qhw.analysis.tasks import ExactModel
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.files import LAYOUT_NOT_KEPT, CircuitFileError, read_circuits
@@ -32,7 +30,6 @@ FloatArray = NDArray[np.float64]
 
 BASELINE_ROWS = 32
 """Latents (or molecules) that a model's baseline is measured on."""
-_MAX_EXACT_QUBITS = 14
 
 
 @dataclass(frozen=True)
@@ -164,14 +161,14 @@ def _subject(given: QuantumCircuit, source: str) -> Subject:
         )
     if evolves(circuit):
         note += "PauliEvolution is compiled as a product formula, exact output is the evolution's; "
-    if circuit.num_qubits > _MAX_EXACT_QUBITS:
+    if circuit.num_qubits > MAX_QUBITS:
         return Subject(
             circuit.name,
             source,
             circuit,
             note=f"{note}{circuit.num_qubits} qubits: exact output not computed",
         )
-    exact = _exact(circuit)
+    exact = evolved_distribution(circuit)
     spread = float(total_variation(exact, uniform(exact))[0])
     return Subject(
         circuit.name,
@@ -195,10 +192,3 @@ def _bound(
         {p: float(values[p.name]) for p in template.circuit.parameters}
     )
     return circuit, float(angles.fidelity[0])
-
-
-def _exact(circuit: QuantumCircuit) -> FloatArray:
-    """Exact outcome distribution ``(1, 2**m)`` of the measured qubits."""
-    state = Statevector(circuit.remove_final_measurements(inplace=False))
-    qubits = list(reversed(measured_qubits(circuit)))
-    return np.asarray(state.probabilities(qubits), dtype=np.float64)[None]

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ControlledGate, Gate, Instruction
 from qiskit.circuit.library import PauliEvolutionGate
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
+from backends.base import BackendError
 from backends.checks import measured_qubits
 from backends.delays import check_delays
 from qhw.mitigation.observables import Observable
@@ -60,6 +63,25 @@ def evolution_values(
         operator = SparsePauliOp.from_sparse_list(terms, num_qubits=circuit.num_qubits)
         found.append(float(state.expectation_value(operator).real))
     return found
+
+
+def evolved_distribution(circuit: QuantumCircuit) -> NDArray[np.float64]:
+    """Exact outcome distribution ``(1, 2**m)``, evolutions being what they stand for.
+
+    Args:
+        circuit: bound and measured.
+
+    Raises:
+        BackendError: it is too wide for a statevector.
+    """
+    if circuit.num_qubits > MAX_QUBITS:
+        raise BackendError(
+            f"Argument `circuit` must have at most {MAX_QUBITS} qubits for the exact value of its "
+            f"evolutions, but has {circuit.num_qubits}."
+        )
+    state = Statevector(check_delays(circuit).remove_final_measurements(inplace=False))
+    qubits = list(reversed(measured_qubits(circuit)))
+    return np.asarray(state.probabilities(qubits), dtype=np.float64)[None]
 
 
 def remember(
