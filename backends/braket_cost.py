@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backends.answer_values import whole
 from backends.base import CostEstimate
 from backends.prices import PriceEntry, price_of
 from backends.vendor import JobState, Usage
@@ -89,11 +90,21 @@ class Rate:
         )
 
     def of_shots(self, task: Mapping[str, Any], state: JobState) -> Usage:
-        """Cost of a finished task from Amazon's record of it (GetQuantumTask)."""
-        done, told = state is JobState.DONE, task.get("numSuccessfulShots")
-        shots = int(told if told is not None else task["shots"] if done else 0)
-        usd = shots * self.per_shot + (self.price.usd_per_task if done or shots else 0.0)
+        """Cost of a finished task from Amazon's record of it (GetQuantumTask).
+
+        A count that cannot be is not booked: the usage then says what it contradicts.
+        """
         whose = "the simulated vendor's" if self.rehearsal else "Amazon's"
+        done, told = state is JobState.DONE, task.get("numSuccessfulShots")
+        try:
+            asked = whole(task["shots"], "shots") if done or told is not None else 0
+            shots = asked if told is None else whole(told, "numSuccessfulShots", most=asked)
+        except (ValueError, KeyError) as error:
+            words = f"{whose} count of successful shots"
+            return Usage(None, None, f"{words} is not believed", f"{words}: {error}")
+        if told is None and not done:
+            shots = 0
+        usd = shots * self.per_shot + (self.price.usd_per_task if done or shots else 0.0)
         source = f"{whose} count of successful shots" if told is not None else "shots of the task"
         basis = f"{source}: {shots}, at {self.per_shot:g} USD; {self.price.basis()}"
         return Usage(usd, None, basis)
