@@ -8,10 +8,12 @@ from typing import Any
 
 from backends.answer_values import whole
 from backends.base import CostEstimate
-from backends.prices import PriceEntry, price_of
+from backends.prices import PriceEntry, PriceError, price_of
 from backends.vendor import JobState, Usage
 
 _SIMULATOR_LEAST_S = 3.0
+_DEAREST_SHOT = 100.0
+"""USD; the dearest shot that Amazon sells costs less than a dollar."""
 _AMPLITUDE_S = 25e-9
 _SHOT_S = 35e-6
 """What Amazon's own simulators took here, on two slow cores: of one gate on one amplitude, and of
@@ -54,8 +56,10 @@ class Rate:
             live: Amazon's price of a shot, ``None`` where it names none.
 
         Raises:
-            PriceError: the table has no entry.
+            PriceError: the table has no entry, or Amazon's price cannot be.
         """
+        if live is not None and not 0 < live < _DEAREST_SHOT:
+            raise PriceError(f"Amazon's price of a shot on {backend} cannot be {live:g} USD.")
         price = price_of(backend)
         return cls(price.usd_per_shot if live is None else live, price)
 

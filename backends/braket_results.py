@@ -275,7 +275,7 @@ def _shares(
     for text, share in entry["measurementProbabilities"].items():
         if len(text) != width or set(text) - {"0", "1"}:
             raise VendorError(
-                f"The result's outcomes must be of {width} bits, but one is {shown(text)}."
+                f"The result is malformed: outcomes must be {width} bits, but one is {shown(text)}."
             )
         picked = np.array([int(text[c]) for c in columns])
         shares[picked @ weights] += amount(share, "measurementProbabilities")
