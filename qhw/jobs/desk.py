@@ -22,7 +22,7 @@ from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import to_micro
 from qhw.jobs.records import GIVEN, AttemptRecord, JobRecord
 from qhw.jobs.remarks import add_remark
-from qhw.jobs.schema import attempt, cost, job, result
+from qhw.jobs.schema import ONE_OWNER, attempt, cost, job, result
 from qhw.jobs.states import Attempt, Remark, State, check_change
 
 
@@ -415,8 +415,9 @@ def _owners(connection: Connection, vendor_ids: Sequence[str]) -> dict[str, int]
     """The job of each of the vendor's ids that is known; the first where an old ledger has two."""
     found: dict[str, int] = {}
     for name in vendor_ids:
-        chosen = sa.select(attempt.c.job_id).where(attempt.c.vendor_id == name)
-        owner = connection.scalar(chosen.order_by(attempt.c.id).limit(1))
+        # the words of the index, else databases read the whole table
+        chosen = sa.select(attempt.c.job_id).where(attempt.c.vendor_id == name, ONE_OWNER)
+        owner = connection.scalar(chosen)
         if owner is not None:
             found[name] = int(owner)
     return found

@@ -35,6 +35,8 @@ class Moment(sa.types.TypeDecorator[datetime]):
 
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _SHA = sa.String(64)
+ONE_OWNER = sa.text("NOT repeated")
+"""Attempts whose vendor id is theirs alone."""
 
 metadata = sa.MetaData()
 
@@ -141,8 +143,8 @@ attempt = sa.Table(
         "uq_attempt_vendor_id",
         "vendor_id",
         unique=True,
-        sqlite_where=sa.text("NOT repeated"),
-        postgresql_where=sa.text("NOT repeated"),
+        sqlite_where=ONE_OWNER,
+        postgresql_where=ONE_OWNER,
     ),
     sa.Index("ix_attempt_state", "state", "settled"),
 )
