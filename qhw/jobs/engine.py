@@ -89,6 +89,7 @@ class Engine:
             self.desk.release(job_id)
 
     def _advance(self, record: JobRecord) -> JobRecord:
+        was_final = record.state.final
         try:
             while not record.state.final:
                 before = record.state
@@ -98,7 +99,8 @@ class Engine:
                     break
             if record.state.final:
                 self._settle_extras(record)
-                self._ask_prices(record)
+                if was_final:  # else the vendor was asked just now
+                    self._ask_prices(record)
         except (LeaseLost, LedgerError):
             raise
         except VendorError as error:  # a question without an answer is asked again next time
