@@ -189,15 +189,15 @@ def costs_of(connection: Connection, job_id: int) -> tuple[CostRecord, ...]:
     )
 
 
-def actual_micro(costs: Sequence[CostRecord]) -> int | None:
-    """What a job did cost, all copies together; ``None`` where a part is not known.
+def actual_costs(costs: Sequence[CostRecord]) -> list[CostRecord]:
+    """What the copies of one job did cost; what a person named who gave it up comes before."""
+    given = [cost for cost in costs if cost.kind == GIVEN]
+    return given[-1:] or [cost for cost in costs if cost.kind == "actual"]
 
-    What a person named who gave the job up comes before what the vendor said.
-    """
-    given = [c.micro for c in costs if c.kind == GIVEN]
-    if given:
-        return given[-1]
-    amounts = [c.micro for c in costs if c.kind == "actual"]
+
+def actual_micro(costs: Sequence[CostRecord]) -> int | None:
+    """What one job did cost, all copies together; ``None`` where a part is not known."""
+    amounts = [cost.micro for cost in actual_costs(costs)]
     if not amounts or None in amounts:
         return None
     return sum(micro for micro in amounts if micro is not None)

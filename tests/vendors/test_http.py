@@ -157,9 +157,11 @@ class Body:
     ],
 )
 def test_json_that_no_vendor_writes(body: bytes, words: str) -> None:
-    with LoopbackServer(Body(body)) as server:
-        with pytest.raises(requests.RequestException, match=words) as caught:
-            bounded_session(PATIENCE).get(server.url)
+    with (
+        LoopbackServer(Body(body)) as server,
+        pytest.raises(requests.RequestException, match=words) as caught,
+    ):
+        bounded_session(PATIENCE).get(server.url)
     assert not never_sent(caught.value)
 
 
@@ -179,9 +181,11 @@ def test_packed_answers_are_bounded_as_they_unpack(monkeypatch: pytest.MonkeyPat
                 continue
             with pytest.raises(requests.RequestException, match="more than 1 MiB"):
                 bounded_session(PATIENCE).get(server.url)
-    with LoopbackServer(Body(gzip.compress(b"half of it")[:-9], **bomb)) as server:
-        with pytest.raises(requests.RequestException, match="ends too early"):
-            bounded_session(PATIENCE).get(server.url)
+    with (
+        LoopbackServer(Body(gzip.compress(b"half of it")[:-9], **bomb)) as server,
+        pytest.raises(requests.RequestException, match="ends too early"),
+    ):
+        bounded_session(PATIENCE).get(server.url)
 
 
 @pytest.mark.parametrize(
