@@ -34,7 +34,7 @@ class Task:
     """One accepted task; times are UTC, billed dollars 0 until it has run.
 
     ``measured`` is the truth about it where a QPU ran it: counts ``(2**bits,)`` of each executable,
-    the bit measured first least significant.
+    the bit measured first most significant.
     """
 
     arn: str
@@ -201,12 +201,7 @@ class TaskQueue(WorkQueue[Task]):
         check(executables, device.snapshot)
         seed = self._seed + task.number
         bits = run_native(executables, device.snapshot, shots, seed, self._noise)
-        task.measured = [
-            np.bincount(
-                found @ (1 << np.arange(found.shape[1])), minlength=1 << found.shape[1]
-            ).astype(np.int64)
-            for found in bits
-        ]
+        task.measured = [_outcomes(found) for found in bits]
         return [
             _entry(found, executable.measured, self.behaviour.probabilities)
             for found, executable in zip(bits, executables, strict=True)
@@ -322,6 +317,12 @@ class _Writer:
 
     def _key(self, name: str) -> str:
         return f"{self.task.body['outputS3Bucket']}/{self.task.folder}/{name}"
+
+
+def _outcomes(bits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each outcome came, the bit measured first most significant."""
+    width = bits.shape[1]
+    return np.bincount(bits @ (1 << np.arange(width)[::-1]), minlength=1 << width)
 
 
 def _entry(
