@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import stat
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.vendor import JobState
+from benchmarks.books import MARKED
 from benchmarks.vendor_process import Billed
 from benchmarks.wire_faults.commands import Done
 from qhw.jobs.desk import attempts_of
@@ -24,8 +23,6 @@ MOST_MB = 400.0
 _LONGEST_LINE = 4000
 _RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that change a terminal or the order of a line; tabs and line ends are none."""
-_MARKED = re.compile(r"(?i)contradict|does not fit|not believ|implausib|unknown|not known|reserve")
-"""How a cost says that it is not the vendor's plain word."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +59,6 @@ def of_output(done: Done, secrets: tuple[str, ...], limit_s: float) -> list[str]
         problems.append("secret shown")
     if max(map(len, text.splitlines() or [""])) > _LONGEST_LINE:
         problems.append("line without bound")
-    return problems
-
-
-def of_files(home: Path, secrets: tuple[str, ...]) -> list[str]:
-    """What lies on the disk that may not."""
-    problems = []
-    for path in home.rglob("*"):
-        if not path.is_file():
-            continue
-        data = path.read_bytes()
-        if any(secret.encode() in data for secret in secrets):
-            problems.append(f"secret in {path.name}")
-        if path.name.startswith("ledger.db") and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            problems.append(f"{path.name} is open to others")
     return problems
 
 
@@ -133,6 +116,6 @@ def _job(
     if job.state.final and worked and not lie and len(measured) < job.rows:
         problems.append(f"{job.state}, counts not here")
     charged, billed = job.charge_micro, sum(b.micro for b in accepted)
-    if job.state.final and abs(charged - billed) > 1 and not _MARKED.search(costs):
+    if job.state.final and abs(charged - billed) > 1 and not MARKED.search(costs):
         problems.append(f"charged {charged / 1e6:g}, was {billed / 1e6:g}")
     return problems

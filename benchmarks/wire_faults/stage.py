@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.books import files_problems
 from benchmarks.vendor_process import VendorProcess
 from benchmarks.wire_faults import judge
 from benchmarks.wire_faults.cases import Case
@@ -191,7 +192,7 @@ class Stage:
             if books.open:
                 problems.append(f"stuck: {', '.join(books.open)}")
         problems += books.problems
-        problems += judge.of_files(home, self.process.secrets())
+        problems += files_problems(home, self.process.secrets())
         if strayed:
             problems.append(f"{strayed} requests led elsewhere")
         verdict = "; ".join(problems) or how or "right"
