@@ -22,9 +22,9 @@ from qhw.jobs.config import Patience
 _MEGABYTE = 1 << 20
 _HARD_MB = 2500
 """Where the system itself stops a process; far above what is counted as too much."""
-_WAITS = {"connect_s": 2.0, "silence_s": 1.0, "request_s": 2.0, "question_s": 1.5, "pause_s": 0.05}
-_BULK_S = 30.0
-"""For a whole answer where its size is what is tried: the clock must not be what ends it."""
+_WAITS = {"connect_s": 5.0, "silence_s": 2.0, "request_s": 3.0, "question_s": 2.0, "pause_s": 0.05}
+_PATIENT = {"silence_s": 60.0, "request_s": 60.0, "question_s": 60.0}
+"""Where the clock must not be what ends it: large answers, and what prepares a case."""
 _JOBS = {"visibility_s": 0.3, "backoff_s": 0.05}
 
 
@@ -60,14 +60,14 @@ def load(home: Path) -> None:
             _call([*arguments, "--task", "generate", "--molecules", "2", "--shots", "20"])
         listed.write_text("\n".join(sys.modules))
 
-    _forked(work, {"QHW_DATA": str(home / "data")}, 600.0, bulk=False)
+    _forked(work, {"QHW_DATA": str(home / "data")}, 600.0, patient=False)
     for name in listed.read_text().splitlines():
         with suppress(Exception):
             importlib.import_module(name)
 
 
 def run(
-    arguments: list[str], environment: dict[str, str], limit_s: float, *, bulk: bool = False
+    arguments: list[str], environment: dict[str, str], limit_s: float, *, patient: bool = False
 ) -> Done:
     """Run ``qhw`` in a process of its own.
 
@@ -75,9 +75,9 @@ def run(
         arguments: of the command line.
         environment: added to this process's own.
         limit_s: it is killed after so many seconds.
-        bulk: be patient with large answers.
+        patient: wait for large or late answers.
     """
-    return _forked(lambda: _call(arguments), environment, limit_s, bulk=bulk)
+    return _forked(lambda: _call(arguments), environment, limit_s, patient=patient)
 
 
 def _call(arguments: list[str]) -> None:
@@ -85,7 +85,7 @@ def _call(arguments: list[str]) -> None:
     app()
 
 
-def _forked(work: object, environment: dict[str, str], limit_s: float, *, bulk: bool) -> Done:
+def _forked(work: object, environment: dict[str, str], limit_s: float, *, patient: bool) -> Done:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -94,7 +94,7 @@ def _forked(work: object, environment: dict[str, str], limit_s: float, *, bulk: 
         if child == 0:
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
-            _child(work, environment, bulk=bulk)
+            _child(work, environment, patient=patient)
         code, peak = _wait(child, begin + limit_s)
         seconds = time.monotonic() - begin
         out.seek(0)
@@ -103,13 +103,13 @@ def _forked(work: object, environment: dict[str, str], limit_s: float, *, bulk: 
         return Done(code, out.read(), err.read(), seconds, grew)
 
 
-def _child(work: object, environment: dict[str, str], *, bulk: bool) -> None:
+def _child(work: object, environment: dict[str, str], *, patient: bool) -> None:
     code = 1
     try:
         os.environ.update(environment)
         limit = _virtual() + _HARD_MB * _MEGABYTE
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        _hurry(HttpPatience, _WAITS | ({"request_s": _BULK_S} if bulk else {}))
+        _hurry(HttpPatience, _WAITS | (_PATIENT if patient else {}))
         _hurry(Patience, _JOBS)
         assert callable(work)
         work()

@@ -64,7 +64,7 @@ class Stage:
         behaviour = {"dedupe": False} if vendor == "braket" else None
         self.process = VendorProcess(vendor, DEVICES[vendor], behaviour)
         self._device = f"{vendor}:{self.process.device}"
-        self._bulk = False
+        self._patient = False
         self._bases: dict[str, Path] = {}
         self._numbers = iter(range(10**9))
         self._submit(self._home(), seed=9)
@@ -82,7 +82,7 @@ class Stage:
             "cancel": self._waiting,
         }
         home = scenes.get(case.scene, self._home)()
-        self._bulk = case.bulk
+        self._patient = case.bulk
         hits, strayed = self.process.hits(), self.process.strayed()
         self.process.fault(*case.faults)
         cells = []
@@ -90,7 +90,7 @@ class Stage:
             done = self._run(home, arguments)
             problems = judge.of_output(done, self.process.secrets(), LIMIT_S)
             cells.append(_cell(self.vendor, case, name, problems, done))
-        self._bulk = False
+        self._patient = False
         self.process.calm()
         self.process.release()
         if not case.faults or self.process.hits() > hits:
@@ -204,8 +204,11 @@ class Stage:
 
     def _submit(self, home: Path, seed: int = 0) -> None:
         order = ["--device", self._device, *_SIZE, "--seed", str(seed)]
+        before = len(self.process.account())
+        self._patient = True
         done = self._run(home, ["submit", *order, *_BUDGET])
-        if done.code != 0:
+        self._patient = False
+        if done.code != 0 or len(self.process.account()) != before + 1:
             raise RuntimeError(f"the run that is to be faulted could not be sent: {done.err!r}")
 
     def _run(self, home: Path, arguments: list[str]) -> Done:
@@ -216,7 +219,7 @@ class Stage:
             "XDG_CONFIG_HOME": str(home / "config"),
             "COLUMNS": "200",
         }
-        return run(arguments, environment, LIMIT_S, bulk=self._bulk)
+        return run(arguments, environment, LIMIT_S, patient=self._patient)
 
     def _run_of(self, home: Path) -> str | None:
         """Name of the home's newest run, where it has one."""
