@@ -11,8 +11,8 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,10 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NameResolutionError
+
+from backends.deadline import seconds_left
+from backends.last_check import check_last
 
 _CHUNK = 65_536
 
@@ -89,8 +92,14 @@ class BoundedAdapter(HTTPAdapter):
         """
         del timeout, stream
         p = self._patience
-        response = super().send(request, True, (p.connect_s, p.silence_s), verify, cert, proxies)
-        ends = time.monotonic() + p.request_s
+        if request.url and request.url.startswith("http:") and on_this_machine(request.url):
+            proxies = None  # in clear, nothing leaves this machine
+        left = seconds_left()
+        if not left:
+            raise requests.ConnectTimeout("no time left to ask", request=request)
+        limits = min(p.connect_s, left), min(p.silence_s, left)
+        response = super().send(request, True, limits, verify, cert, proxies)
+        ends = time.monotonic() + min(p.request_s, seconds_left())
         body = bytearray()
         try:
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
@@ -157,13 +166,56 @@ def _break(sock: socket.socket) -> None:
         return
 
 
+def _request(
+    connection: HTTPConnection, request: Callable[..., None], *args: Any, **kwargs: Any
+) -> None:
+    if connection.is_closed:  # connecting takes time; nothing may come after the last check
+        connection.connect()
+    check_last()
+    request(*args, **kwargs)
+
+
+def _look_up(connection: HTTPConnection) -> None:
+    """Find the host's address in time; the system's own search may take minutes.
+
+    Raises:
+        NameResolutionError: it took too long; what else is wrong, connecting will say.
+    """
+    found = threading.Event()
+
+    def search() -> None:
+        with suppress(OSError, UnicodeError):
+            socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
+        found.set()
+
+    limit = connection.timeout
+    threading.Thread(target=search, daemon=True).start()
+    if not found.wait(limit if isinstance(limit, int | float) else None):
+        late = socket.gaierror("no answer in time")
+        raise NameResolutionError(connection.host, connection, late)
+
+
 class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        _look_up(self)
+        return super()._new_conn()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _request(self, super().request, *args, **kwargs)
+
     def getresponse(self) -> Any:
         with _watched(self):
             return super().getresponse()
 
 
 class _SecureConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        _look_up(self)
+        return super()._new_conn()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _request(self, super().request, *args, **kwargs)
+
     def getresponse(self) -> Any:
         with _watched(self):
             return super().getresponse()

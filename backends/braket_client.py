@@ -29,6 +29,9 @@ from botocore.exceptions import (
 )
 
 from backends.bounded_http import Patience, bounded_session, never_sent, on_this_machine
+from backends.braket_endpoints import guard_endpoints
+from backends.deadline import question_seconds
+from backends.secrets import remember_secret, without_secrets
 from backends.vendor import (
     CredentialsError,
     SubmissionRefused,
@@ -84,7 +87,6 @@ class BraketClient:
         self._http = bounded_session(self._patience)
         self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
-        self._secrets: set[str] = set()
 
     @property
     def local(self) -> bool:
@@ -141,7 +143,7 @@ class BraketClient:
 
     def _patiently(self, service: str, question: str, call: Callable[[Any], T]) -> T:
         self._prepare(service)  # takes a second the first time, which is not the vendor's
-        ends = time.monotonic() + self._patience.question_s
+        ends = time.monotonic() + question_seconds(self._patience.question_s)
         pause, renewed = self._patience.pause_s, False
         while True:
             wait = pause
@@ -166,9 +168,7 @@ class BraketClient:
             ) as error:
                 text = self.scrub(repr(error))
             if time.monotonic() + wait > ends:
-                raise VendorUnavailable(
-                    f"Braket did not answer ({question}) in {self._patience.question_s:g} s: {text}"
-                )
+                raise VendorUnavailable(f"Braket did not answer properly ({question}): {text}")
             time.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
@@ -196,6 +196,8 @@ class BraketClient:
                 return str(_with(("quantumTaskArn",), answer)["quantumTaskArn"])
             except _NO_CREDENTIALS as error:
                 raise SubmissionRefused(f"Not sent: {self._no_credentials(error)}") from None
+            except CredentialsError as error:  # an endpoint that nothing is sent to
+                raise SubmissionRefused(f"Not sent: {error}") from error
             except ClientError as error:
                 status, code, text = self._said(error)
                 if code in _EXPIRED and not renewed:
@@ -225,13 +227,13 @@ class BraketClient:
     # -- parts -----------------------------------------------------------------------------------
     def scrub(self, text: str) -> str:
         """A text without this session's credentials."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return without_secrets(text)
 
     def _open(self) -> boto3.Session:
         if self._session is None:
-            self._session = boto3.Session()
+            session = boto3.Session()
+            guard_endpoints(session._session)  # boto3 has no other way to botocore's events
+            self._session = session
         return self._session
 
     def _forget(self) -> None:
@@ -258,7 +260,8 @@ class BraketClient:
             credentials = session.get_credentials()
             if credentials is None:
                 raise NoCredentialsError
-            self._secrets.update(filter(None, credentials.get_frozen_credentials()))
+            for secret in credentials.get_frozen_credentials():
+                remember_secret(secret)
             client = session.client(service, config=config)
             client.meta.events.register(f"before-send.{service}", self._send)
             self._clients[service] = client
@@ -268,7 +271,7 @@ class BraketClient:
         """Send what botocore has signed, in bounded time."""
         token = request.headers.get("X-Amz-Security-Token")  # credentials renew themselves
         if token:
-            self._secrets.add(token.decode() if isinstance(token, bytes) else str(token))
+            remember_secret(token.decode() if isinstance(token, bytes) else str(token))
         body = request.body
         prepared = requests.PreparedRequest()
         prepared.method, prepared.url = request.method, request.url

@@ -68,13 +68,18 @@ def braket_credentials() -> CredentialState:
     from botocore.session import Session
 
     from backends.braket_client import WHERE
+    from backends.braket_endpoints import guard_endpoints
 
     try:
-        found = _aws_place(Session())
+        session = Session()
+        guard_endpoints(session)
+        found = _aws_place(session)
     except ProfileNotFound:
         return CredentialState(False, f"AWS_PROFILE names no profile: needs {WHERE}.")
     except PartialCredentialsError:
         return CredentialState(False, f"AWS credentials are incomplete: needs {WHERE}.")
+    except CredentialsError as error:
+        return CredentialState(False, str(error))
     except (BotoCoreError, UnicodeDecodeError):  # the parser's own message may quote the file
         return CredentialState(False, f"AWS's files cannot be read: needs {WHERE}.")
     if found is None:

@@ -7,7 +7,6 @@ Here the key goes to the login service only, in bounded time, and never into a m
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ from qiskit_ibm_runtime.accounts.management import _DEFAULT_ACCOUNT_CONFIG_JSON_
 from qiskit_ibm_runtime.api.auth import CloudAuth
 
 from backends.bounded_http import Patience, bounded_session, on_this_machine
+from backends.secrets import remember_secret, without_secrets
 from backends.vendor import CredentialsError, VendorUnavailable
 
 ACCOUNT_FILE = Path(_DEFAULT_ACCOUNT_CONFIG_JSON_FILE)
@@ -32,7 +32,6 @@ WHERE = (
 _GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 _EARLY_S = 60.0
 _LOGIN_TRIES = 3
-_SECRET = re.compile(r"(?i)\b(bearer|apikey)([ =:\"']+)[^\s\"',&}]+")
 
 
 def find_account(file: Path | None = None) -> Account:
@@ -98,7 +97,7 @@ class Login(CloudAuth):
         self._guard = threading.Lock()
         self._token = ""
         self._ends = 0.0
-        self._secrets = {account.token}
+        remember_secret(account.token)
 
     def get_headers(self) -> dict[str, str]:
         """Headers of a request to the API.
@@ -114,7 +113,7 @@ class Login(CloudAuth):
         with self._guard:
             if time.time() > self._ends - _EARLY_S:
                 self._token, self._ends = self._log_in()
-                self._secrets.add(self._token)
+                remember_secret(self._token)
             return self._token
 
     def forget(self) -> None:
@@ -124,10 +123,7 @@ class Login(CloudAuth):
 
     def scrub(self, text: object) -> str:
         """The text without this account's key and tokens, or anything that looks like one."""
-        plain = _SECRET.sub(r"\1\2[hidden]", str(text))
-        for secret in self._secrets:
-            plain = plain.replace(secret, "[hidden]")
-        return plain
+        return without_secrets(str(text))
 
     def _log_in(self) -> tuple[str, float]:
         problem = ""

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from qiskit_ibm_runtime.accounts import Account
@@ -19,7 +20,9 @@ from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError
 
 from backends.bounded_http import Patience, bound, never_sent, on_this_machine
+from backends.deadline import question_seconds
 from backends.ibm_account import WHERE, Login, check_address, find_account, resolve_instance
+from backends.secrets import remember_secret
 from backends.vendor import (
     CredentialsError,
     SubmissionRefused,
@@ -110,7 +113,7 @@ class IBMClient:
             CredentialsError: the login is not taken.
             VendorUnavailable: no proper answer in bounded time.
         """
-        ends = time.monotonic() + self._patience.question_s
+        ends = time.monotonic() + question_seconds(self._patience.question_s)
         pause, renewed, malformed = self._patience.pause_s, False, 0
         while True:
             try:
@@ -122,7 +125,7 @@ class IBMClient:
                 self._login.forget()
                 continue
             except RequestsApiError as error:
-                status, text = _status_of(error), self._login.scrub(error)
+                status, text = _status_of(error), self._text_of(error)
                 if status not in _PASSING:
                     raise self._refusal(question, text, status) from None
                 wait = _retry_after(error) or pause
@@ -161,7 +164,7 @@ class IBMClient:
         except VendorError as error:  # the login, before anything was sent
             raise SubmissionRefused(f"Not sent: {error}") from error
         except RequestsApiError as error:
-            text, status = self._login.scrub(error), _status_of(error)
+            text, status = self._text_of(error), _status_of(error)
             if never_sent(error):
                 raise SubmissionRefused(f"IBM could not be reached: {text}") from None
             if 400 <= status < 500 and status != 408:
@@ -175,12 +178,24 @@ class IBMClient:
         if self._opened is None:
             crn = resolve_instance(self._account, self._login, self._patience)
             self._login.crn = crn
+            remember_secret(crn)
             parameters = _Parameters(self._account, crn, self._login)
             check_address(parameters.get_runtime_api_base_url())
             client = RuntimeClient(parameters)
             bound(client._session, self._patience)  # IBM offers no other way to its adapters
+            # followed, a redirect would send an order twice, or login and circuits elsewhere
+            client._session.max_redirects = 0
             self._opened = (crn, client)
         return self._opened
+
+    def _text_of(self, error: RequestsApiError) -> str:
+        response = _response_of(error)
+        if response is None or not response.is_redirect:
+            return self._login.scrub(error)
+        host = urlsplit(urljoin(response.url, response.headers["location"])).hostname
+        return self._login.scrub(
+            f"it answered {response.status_code}, a redirect to {host}, which is not followed"
+        )
 
     def _not_authorised(self, question: str, error: Exception) -> CredentialsError:
         text = self._login.scrub(error)

@@ -6,7 +6,6 @@ A device without an entry has an unknown price (AQT, at present): nothing is gue
 from __future__ import annotations
 
 import json
-import os
 from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from backends.base import BackendError
+from backends.places import PlaceError, named_path
 from calibration.parts import Frozen, Price
 
 OVERLAY = "QHW_PRICES"
@@ -61,8 +61,11 @@ def price_entries() -> tuple[PriceEntry, ...]:
         PriceError: that file cannot be read; one line says why.
     """
     shipped = resources.files("backends").joinpath("prices.json").read_text(encoding="utf-8")
-    own = os.environ.get(OVERLAY)
-    return (*(_read_file(Path(own)) if own else ()), *_parse(shipped, "the shipped price table"))
+    try:
+        own = named_path(OVERLAY)
+    except PlaceError as error:
+        raise PriceError(str(error)) from error
+    return (*(_read_file(own) if own else ()), *_parse(shipped, "the shipped price table"))
 
 
 def price_of(backend: str) -> PriceEntry:

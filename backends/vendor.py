@@ -19,11 +19,15 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate
+from backends.secrets import without_secrets
 from calibration.snapshot import DeviceSnapshot
 
 
 class VendorError(BackendError):
-    """The vendor said no, or could not be reached; holds the vendor's own words."""
+    """The vendor said no, or could not be reached; holds the vendor's own words, no secrets."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_secrets(str(message)))
 
 
 class CredentialsError(VendorError):
@@ -129,13 +133,16 @@ class JobStatus:
 
     Attributes:
         state: normalised.
-        vendor_text: the vendor's own state and reason, verbatim.
+        vendor_text: the vendor's own state and reason, secrets hidden.
         queue_position: where known.
     """
 
     state: JobState
     vendor_text: str
     queue_position: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vendor_text", without_secrets(self.vendor_text))
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,10 @@ class JobCounts:
     row_errors: dict[int, str]
     raw: bytes
     finished: datetime
+
+    def __post_init__(self) -> None:
+        told = {row: without_secrets(text) for row, text in self.row_errors.items()}
+        object.__setattr__(self, "row_errors", told)
 
 
 @dataclass(frozen=True)
@@ -254,6 +265,9 @@ class VendorBackend(Protocol):
 
     def submit(self, submission: Submission, key: str) -> JobHandle:
         """Post once; never retried by the vendor's client in a way that could make two jobs.
+
+        Just before the first byte it calls :func:`backends.last_check.check_last`, as every
+        session of :mod:`backends.bounded_http` does, and lets what that raises pass.
 
         Raises:
             SubmissionRefused: certainly not accepted.

@@ -156,9 +156,17 @@ def pennylane_torch(workload: Workload) -> Rival:
     return Rival(step, time.perf_counter() - started, first, remark)
 
 
+def jax_same_algorithm(workload: Workload) -> Rival:
+    """What we do, in jax; see :mod:`benchmarks.jax_matrix`."""
+    from benchmarks import jax_matrix
+
+    return jax_matrix.jax_same_algorithm(workload)
+
+
 RIVALS: dict[str, tuple[str, Callable[[Workload], Rival]]] = {
     "PennyLane (torch)": ("pennylane", pennylane_torch),
     "PennyLane (jax)": ("pennylane", pennylane_jax),
     "TensorCircuit-NG": ("tensorcircuit", tensorcircuit),
+    "jax, same algorithm": ("jax", jax_same_algorithm),
 }
 """Name -> (module that must be installed, how it is made ready)."""

@@ -154,7 +154,7 @@ def _read_file(path: Path) -> DeviceSnapshot:
         raise SnapshotError(f"{path} cannot be read: {error}") from error
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SnapshotError(f"{path} must be JSON, but: {error}") from error
     if isinstance(data, dict) and "schema_version" in data:
         return DeviceSnapshot.from_json(text, where=str(path))

@@ -32,7 +32,7 @@ def read_document(
     """
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise failure(f"{where} must be JSON, but: {error}") from error
     version = data.get("schema_version") if isinstance(data, dict) else None
     if version not in range(1, newest + 1):

@@ -115,19 +115,19 @@ def _ibm(
             f"{path} holds IBM properties, which must come with a configuration, but none is given."
         )
     conf = _document(payloads[1], configuration)
+    source = f"IBM properties {path.name}"
     try:
         return ibm_snapshot(
             conf,
             document,
             name=name or str(document["backend_name"]),
-            source=f"IBM properties {path.name}",
+            source=source,
             sha256=hashlib.sha256(b"".join(payloads)).hexdigest(),
         )
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    except SnapshotError as error:
         raise SnapshotError(
             f"{path} with {configuration.name} must be IBM properties, but: "
-            f"{type(error).__name__} {reason}"
+            f"{str(error).removeprefix(f'{source}: ')}"
         ) from error
 
 
@@ -136,7 +136,7 @@ def _document(raw: bytes, path: Path) -> dict[str, Any]:
         document = json.loads(raw)
         # Braket's examples hold a JSON string of JSON
         document = json.loads(document) if isinstance(document, str) else document
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SnapshotError(f"{path} must be JSON, but: {error}") from error
     if not isinstance(document, dict):
         raise SnapshotError(f"{path} must be a JSON object, but is a {type(document).__name__}")

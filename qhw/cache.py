@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
+
+from backends.places import named_path, xdg_folder
 
 
 def cache_folder() -> Path:
     """``$QHW_CACHE``, else ``$XDG_CACHE_HOME/qhw``, else ``~/.cache/qhw``; not made here."""
-    named = os.environ.get("QHW_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "qhw"
+    return named_path("QHW_CACHE") or xdg_folder("XDG_CACHE_HOME", ".cache")
 
 
 def made_cache_folder() -> Path:

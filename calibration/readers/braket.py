@@ -87,6 +87,21 @@ def braket_snapshot(
         SnapshotError: as for :func:`read_braket`.
     """
     root = Node.parse(text, file)
+    raw = text.encode() if isinstance(text, str) else text
+    try:
+        return _snapshot(
+            root,
+            name=name,
+            source=source or f"Amazon Braket deviceCapabilities, {Path(file).name}",
+            sha256=hashlib.sha256(raw).hexdigest(),
+        )
+    except SnapshotError:
+        raise
+    except (ValueError, OverflowError) as error:
+        raise SnapshotError(f"{file}: {' '.join(str(error).split())}") from error
+
+
+def _snapshot(root: Node, *, name: str | None, source: str, sha256: str) -> DeviceSnapshot:
     vendor = _vendor(root)
     clean = Cleaner()
     ones, twos = _native_gates(root["paradigm"]["nativeGateSet"])
@@ -96,28 +111,24 @@ def braket_snapshot(
         qubits, gates = _calibrated_each(part)
     else:
         qubits, gates = _calibrated_as_a_whole(part, _MEANS[vendor](root))
-    raw = text.encode() if isinstance(text, str) else text
-    try:
-        return DeviceSnapshot(
-            name=name or f"{vendor}_{len(labels)}q",
-            vendor=vendor,
-            processor=_processor(root, vendor),
-            taken=_updated(root, clean),
-            source=source or f"Amazon Braket deviceCapabilities, {Path(file).name}",
-            payload_sha256=hashlib.sha256(raw).hexdigest(),
-            qubits=qubits,
-            gates=gates,
-            couplings=pairs,
-            one_qubit_gates=tuple(ones),
-            two_qubit_gates=tuple(twos),
-            virtual_gates=("rz",) if "rz" in ones else (),
-            gate_limits=(_RIGETTI_RX,) if vendor == "rigetti" else (),
-            job_limits=_limits(root),
-            price=_price(root),
-            corrections=tuple(clean.corrections),
-        )
-    except ValueError as error:
-        raise SnapshotError(f"{file}: {' '.join(str(error).split())}") from error
+    return DeviceSnapshot(
+        name=name or f"{vendor}_{len(labels)}q",
+        vendor=vendor,
+        processor=_processor(root, vendor),
+        taken=_updated(root, clean),
+        source=source,
+        payload_sha256=sha256,
+        qubits=qubits,
+        gates=gates,
+        couplings=pairs,
+        one_qubit_gates=tuple(ones),
+        two_qubit_gates=tuple(twos),
+        virtual_gates=("rz",) if "rz" in ones else (),
+        gate_limits=(_RIGETTI_RX,) if vendor == "rigetti" else (),
+        job_limits=_limits(root),
+        price=_price(root),
+        corrections=tuple(clean.corrections),
+    )
 
 
 @dataclass(frozen=True)
@@ -149,12 +160,12 @@ class _Means:
 
     t1: float | None
     t2: float | None
-    one_error: float | dict[str, float]
+    one_error: float | dict[str, float | None]
     two_error: float
     readout_error: float
-    one_s: float
-    two_s: float
-    readout_s: float
+    one_s: float | None
+    two_s: float | None
+    readout_s: float | None
 
 
 # -- calibration data ----------------------------------------------------------------------------
@@ -165,42 +176,44 @@ def _calibrated_each(part: _Part) -> tuple[tuple[Qubit, ...], tuple[Gate, ...]]:
     qubits, gates = [], []
     for index, label in enumerate(part.labels):
         entry = one[str(label)]
-        known = {
-            item["fidelityType"]["name"].text(): item["fidelity"].number()
-            for item in entry["oneQubitFidelity"].elements()
-        }
+        known = _by_name(entry["oneQubitFidelity"], "fidelityType", "name")
         t1, t2 = part.clean.lifetimes(index, _time(entry.get("T1")), _time(entry.get("T2")))
-        p10, p01 = _readout(known, index, part.clean)
+        p10, p01 = part.clean.readout(
+            index,
+            known.get("READOUT_ERROR_0_TO_1"),
+            known.get("READOUT_ERROR_1_TO_0"),
+            _error(known.get("READOUT")),
+        )
         qubits.append(Qubit(label=label, t1_s=t1, t2_s=t2, p10=p10, p01=p01))
-        fidelity = next((known[k] for k in _ONE_QUBIT_FIDELITIES if k in known), None)
-        error = None if fidelity is None else 1 - fidelity
-        gates += part.one_qubit_gates(index, error, None)
+        fidelities = (known.get(name) for name in _ONE_QUBIT_FIDELITIES)
+        fidelity = next((f for f in fidelities if f is not None), None)
+        gates += part.one_qubit_gates(index, _error(fidelity), None)
     for a, b in part.pairs:
         ends = part.labels[a], part.labels[b]
-        entry_or_none = two.get(f"{ends[0]}-{ends[1]}") or two.get(f"{ends[1]}-{ends[0]}")
-        fidelities = {}
-        if entry_or_none is not None:
-            for item in entry_or_none["twoQubitGateFidelity"].elements():
-                fidelities[item["gateName"].text().lower()] = item["fidelity"].number()
+        pair = two.get(f"{ends[0]}-{ends[1]}") or two.get(f"{ends[1]}-{ends[0]}")
+        known = {} if pair is None else _by_name(pair["twoQubitGateFidelity"], "gateName")
+        reported = {name.lower(): fidelity for name, fidelity in known.items()}
         for vendor_name, house_name in _TWO_QUBIT.items():
             if house_name in part.twos:
-                value = fidelities.get(vendor_name)
-                error = None if value is None else 1 - value
+                error = _error(reported.get(vendor_name))
                 gates.append(part.clean.gate(house_name, [a, b], error, None))
     return part.clean.filled_readout(qubits), part.clean.filled_gates(gates)
 
 
-def _readout(
-    known: dict[str, float], qubit: int, clean: Cleaner
-) -> tuple[float | None, float | None]:
-    if "READOUT_ERROR_0_TO_1" in known and "READOUT_ERROR_1_TO_0" in known:
-        p10, p01 = known["READOUT_ERROR_0_TO_1"], known["READOUT_ERROR_1_TO_0"]
-    elif "READOUT" in known:
-        p10 = p01 = 1 - known["READOUT"]
-        clean.note("readout directions not reported", [qubit], reported=p10, used=p10)
-    else:
-        return clean.readout(qubit, None, None)
-    return clean.readout(qubit, p10, p01)
+def _by_name(listed: Node, *name: str) -> dict[str, float | None]:
+    """Fidelities by the text at a path of keys, ``None`` for what was not measured."""
+    found = {}
+    for item in listed.elements():
+        node = item
+        for key in name:
+            node = node[key]
+        place = f"{listed.path}.{node.text()}"
+        found[node.text()] = Node(item.value, item.file, place).figure("fidelity")
+    return found
+
+
+def _error(fidelity: float | None) -> float | None:
+    return None if fidelity is None else 1 - fidelity
 
 
 def _calibrated_as_a_whole(
@@ -213,9 +226,8 @@ def _calibrated_as_a_whole(
     for index, label in enumerate(part.labels):
         t1, t2 = clean.lifetimes(index, means.t1, means.t2)
         p10, p01 = clean.readout(index, means.readout_error, means.readout_error)
-        qubits.append(
-            Qubit(label=label, t1_s=t1, t2_s=t2, p10=p10, p01=p01, readout_s=means.readout_s)
-        )
+        readout_s = clean.readout_duration(index, means.readout_s)
+        qubits.append(Qubit(label=label, t1_s=t1, t2_s=t2, p10=p10, p01=p01, readout_s=readout_s))
         each = means.one_error
         error = each.get(str(label)) if isinstance(each, dict) else each
         gates += part.one_qubit_gates(index, error, means.one_s)
@@ -224,21 +236,21 @@ def _calibrated_as_a_whole(
         for pair in part.pairs
         for name in part.twos
     ]
-    return tuple(qubits), tuple(gates)
+    return tuple(qubits), clean.filled_gates(gates)
 
 
 def _ionq_means(root: Node) -> _Means:
     fidelity, timing = root["provider"]["fidelity"], root["provider"]["timing"]
-    t1, t2 = timing.get("T1"), timing.get("T2")
+    t1, t2 = (timing.figure(key) if timing.get(key) else None for key in ("T1", "T2"))
     return _Means(
-        t1=t1.number() if t1 else None,
-        t2=t2.number() if t2 else None,
+        t1=t1,
+        t2=t2,
         one_error=1 - fidelity["1Q"]["mean"].number(),
         two_error=1 - fidelity["2Q"]["mean"].number(),
         readout_error=1 - fidelity["spam"]["mean"].number(),
-        one_s=timing["1Q"].number(),
-        two_s=timing["2Q"].number(),
-        readout_s=timing["readout"].number(),
+        one_s=timing.figure("1Q"),
+        two_s=timing.figure("2Q"),
+        readout_s=timing.figure("readout"),
     )
 
 
@@ -246,27 +258,37 @@ def _aqt_means(root: Node) -> _Means:
     p = root["provider"]["properties"]
     each = p["single_qubit_gate_fidelity"].items()
     return _Means(
-        t1=p["t1_s"]["value"].number(),
-        t2=p["t2_coherence_time_s"]["value"].number(),
-        one_error={key: 1 - value["value"].number() / 100 for key, value in each},
+        t1=p["t1_s"].figure("value"),
+        t2=p["t2_coherence_time_s"].figure("value"),
+        one_error={key: _error(_of_hundred(value.figure("value"))) for key, value in each},
         two_error=1 - p["mean_two_qubit_gate_fidelity"]["value"].number() / 100,
         readout_error=1 - p["spam_fidelity_lower_bound"].number() / 100,
-        one_s=p["single_qubit_gate_duration_micros"].number() * 1e-6,
-        two_s=p["two_qubit_gate_duration_micros"].number() * 1e-6,
-        readout_s=p["readout_time_micros"].number() * 1e-6,
+        one_s=_micros(p, "single_qubit_gate_duration_micros"),
+        two_s=_micros(p, "two_qubit_gate_duration_micros"),
+        readout_s=_micros(p, "readout_time_micros"),
     )
+
+
+def _of_hundred(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
+
+
+def _micros(node: Node, key: str) -> float | None:
+    value = node.figure(key)
+    return None if value is None else value * 1e-6
 
 
 _MEANS = {"ionq": _ionq_means, "aqt": _aqt_means}
 
 
 def _time(node: Node | None) -> float | None:
-    if node is None:
+    value = None if node is None else node.figure("value")
+    if node is None or value is None:
         return None
     unit = node["unit"]
     if unit.text().lower() not in SECONDS:
         raise unit.wrong(f"a unit of time ({', '.join(SECONDS)})")
-    return node["value"].number() * SECONDS[unit.text().lower()]
+    return value * SECONDS[unit.text().lower()]
 
 
 # -- the rest of the document --------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """Vendor numbers to physical ones: what is impossible is clamped or masked, and written down.
 
 An error that is missing where others of its kind are reported is taken as their median: as no error
-it would draw every layout to the one place of which nothing is known.
+it would draw every layout to the one place of which nothing is known. A readout error of which only
+the average, or one direction, is reported is still a readout error.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import median
@@ -21,6 +23,9 @@ _ABOVE_MODEL = "gate error above what is simulated"
 """d/(d + 1), the infidelity of the strongest depolarising channel: 2/3 and 0.8."""
 _NO_ERROR = "gate error missing"
 _NO_READOUT = "readout error missing"
+_NO_DIRECTIONS = "readout directions not reported"
+_ROUNDING = 1e-4
+"""Vendors round what they report: an average this far from its directions does not contradict."""
 
 
 class Cleaner:
@@ -59,29 +64,74 @@ class Cleaner:
         return t1, t2
 
     def _positive(self, name: str, qubit: int, value: float | None) -> float | None:
+        value = _finite(value)
         if value is None:
             self.note(f"{name} missing", [qubit])
-        elif not (math.isfinite(value) and value > 0):
+        elif value < sys.float_info.min:  # its inverse would not be finite
             self.note(f"{name} not positive", [qubit], reported=value)
             return None
         return value
 
     def readout(
-        self, qubit: int, p10: float | None, p01: float | None
+        self, qubit: int, p10: float | None, p01: float | None, mean: float | None = None
     ) -> tuple[float | None, float | None]:
-        """Readout errors p(1|0) and p(0|1), clamped to 0..1; both masked when one is missing."""
-        if p10 is None or p01 is None or not (math.isfinite(p10) and math.isfinite(p01)):
+        """Readout errors p(1|0) and p(0|1), clamped to 0..1; masked when nothing is known.
+
+        Args:
+            qubit: whose.
+            p10: reported, ``None`` (or not finite) when missing.
+            p01: likewise.
+            mean: of both, likewise: for both where no direction is reported, and to find the
+                other where one is.
+        """
+        up, down = self._directions(qubit, _finite(p10), _finite(p01), _finite(mean))
+        if up is None or down is None:
             self.note(_NO_READOUT, [qubit])
             return None, None
         clamped = []
-        for value in (p10, p01):
+        for value in (up, down):
             clamped.append(min(max(value, 0.0), 1.0))
             if clamped[-1] != value:
                 self.note(_CLAMPED_READOUT, [qubit], reported=value, used=clamped[-1])
         if sum(clamped) >= 1:
-            mean = sum(clamped) / 2
-            self.note("readout no better than chance", [qubit], reported=mean, used=mean)
+            average = sum(clamped) / 2
+            self.note("readout no better than chance", [qubit], reported=average, used=average)
         return clamped[0], clamped[1]
+
+    def _directions(
+        self, qubit: int, p10: float | None, p01: float | None, mean: float | None
+    ) -> tuple[float | None, float | None]:
+        """Both directions from what is reported of both and their average."""
+        if p10 is not None and p01 is not None:
+            found = (p10 + p01) / 2
+            if mean is not None and abs(found - mean) > _ROUNDING:
+                kind = "readout average contradicts its directions"
+                self.note(kind, [qubit], reported=mean, used=found)
+            return p10, p01
+        known = p01 if p10 is None else p10
+        if known is None:
+            if mean is not None:
+                self.note(_NO_DIRECTIONS, [qubit], reported=mean, used=mean)
+            return mean, mean
+        if mean is None:
+            self.note("one readout direction missing", [qubit], reported=known, used=known)
+            return known, known
+        other = 2 * mean - known
+        if -2 * _ROUNDING <= other <= 1 + 2 * _ROUNDING:
+            other = min(max(other, 0.0), 1.0)
+            self.note("readout direction from the average", [qubit], reported=mean, used=other)
+        else:  # no other direction gives this average
+            other = mean
+            kind = "readout average contradicts its directions"
+            self.note(kind, [qubit], reported=mean, used=mean)
+        return (other, known) if p10 is None else (known, other)
+
+    def readout_duration(self, qubit: int, seconds: float | None) -> float | None:
+        """Duration of a measurement, masked when missing or below 0."""
+        if seconds is None or not math.isfinite(seconds) or seconds < 0:
+            self.note("readout duration missing", [qubit], reported=seconds)
+            return None
+        return seconds
 
     def gate(
         self, name: str, qubits: Sequence[int], error: float | None, duration_s: float | None
@@ -142,3 +192,7 @@ class Cleaner:
         for place, note in enumerate(self.corrections):
             if (note.kind, note.qubits, note.gate) == (kind, qubits, gate):
                 self.corrections[place] = note.model_copy(update={"used": used})
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from calibration.readers.cleaning import SECONDS, Cleaner
+from calibration.readers.payload import Node
 from calibration.snapshot import (
     MADE_UP,
     DeviceSnapshot,
@@ -30,6 +31,8 @@ _FRACTIONAL = ("rx", "rzz")
 # Heron's native rzz takes angles in this range only (Qiskit folds the rest into it).
 _RZZ_LIMIT = GateLimit(gate="rzz", minimum=0.0, maximum=math.pi / 2)
 _TIMES = ("T1", "T2", "gate_length", "readout_length")
+_OF_QUBITS = ("T1", "T2", "prob_meas1_prep0", "prob_meas0_prep1", "readout_error", "readout_length")
+_OF_GATES = ("gate_error", "gate_length")
 _FAKE = "fake_"
 """What payloads of made-up devices call themselves; a machine's has its name (``ibm_``, ``ibmq_``,
 ``ibmqx2``, ``alt_``). IBM's docstrings agree: ``fake_fractional`` is modelled on another device (it
@@ -122,8 +125,8 @@ def ibm_snapshot(conf: Json, props: Json, *, name: str, source: str, sha256: str
     clean = Cleaner()
     try:
         basis = tuple(str(g) for g in conf["basis_gates"])
-        qubits = _qubits(conf, props, clean)
-        gates = _gates(props, basis, clean)
+        qubits = _qubits(conf, props, source, clean)
+        gates = _gates(props, basis, source, clean)
         pairs = {(min(p), max(p)) for p in conf.get("coupling_map") or ()}
         taken = props["last_update_date"]
         joined = {(min(g.qubits), max(g.qubits)) for g in gates if len(g.qubits) == 2}
@@ -150,12 +153,14 @@ def ibm_snapshot(conf: Json, props: Json, *, name: str, source: str, sha256: str
             job_limits=JobLimits(
                 max_shots=conf.get("max_shots"), max_circuits=conf.get("max_experiments")
             ),
-            dt_s=_clock(conf.get("dt")),
+            dt_s=_clock(Node(dict(conf), f"{source}, configuration")),
             corrections=tuple(clean.corrections),
         )
+    except SnapshotError:
+        raise
     except KeyError as error:
         raise SnapshotError(f"{source}: {error} is missing") from error
-    except (TypeError, AttributeError, ValueError) as error:
+    except (TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
         raise SnapshotError(f"{source}: {' '.join(str(error).split())}") from error
 
 
@@ -167,19 +172,17 @@ def _made_up(conf: Json) -> str:
     return f"{MADE_UP}IBM's own payload calls it {name}, where machines have their name"
 
 
-def _qubits(conf: Json, props: Json, clean: Cleaner) -> tuple[Qubit, ...]:
+def _qubits(conf: Json, props: Json, source: str, clean: Cleaner) -> tuple[Qubit, ...]:
     places = conf.get("coords") or ()
     if len(places) != len(props["qubits"]):  # only a drawing hangs on them
         places = [None] * len(props["qubits"])
     qubits = []
     for index, (entries, place) in enumerate(zip(props["qubits"], places, strict=True)):
-        value = {entry["name"]: _si(entry) for entry in entries}
+        value = _figures(Node(entries, source, f"qubits.{index}"), _OF_QUBITS)
         t1, t2 = clean.lifetimes(index, value.get("T1"), value.get("T2"))
         p10, p01 = value.get("prob_meas1_prep0"), value.get("prob_meas0_prep1")
-        p10, p01 = clean.readout(index, p10, p01)
-        duration = value.get("readout_length")
-        if duration is None:
-            clean.note("readout duration missing", [index])
+        p10, p01 = clean.readout(index, p10, p01, value.get("readout_error"))
+        duration = clean.readout_duration(index, value.get("readout_length"))
         xy = (float(place[0]), float(place[1])) if place else None
         qubits.append(
             Qubit(label=index, t1_s=t1, t2_s=t2, p10=p10, p01=p01, readout_s=duration, xy=xy)
@@ -187,30 +190,46 @@ def _qubits(conf: Json, props: Json, clean: Cleaner) -> tuple[Qubit, ...]:
     return clean.filled_readout(qubits)
 
 
-def _gates(props: Json, basis: tuple[str, ...], clean: Cleaner) -> tuple[Gate, ...]:
+def _gates(props: Json, basis: tuple[str, ...], source: str, clean: Cleaner) -> tuple[Gate, ...]:
     gates = []
-    for entry in props["gates"]:
+    for index, entry in enumerate(props["gates"]):
         name = entry["gate"]
         if name == "reset" or (name not in basis and name not in _FRACTIONAL):
             continue
-        value = {p["name"]: _si(p) for p in entry["parameters"]}
+        on = ", ".join(map(str, entry["qubits"]))
+        place = f"gates.{index} ({name} on {on})"
+        value = _figures(Node(entry["parameters"], source, place), _OF_GATES)
         error, duration = value.get("gate_error"), value.get("gate_length")
         gates.append(clean.gate(name, entry["qubits"], error, duration))
     return clean.filled_gates(gates)
 
 
-def _si(entry: Json) -> float:
-    unit, value = entry.get("unit", ""), float(entry["value"])
-    if entry["name"] in _TIMES and unit not in SECONDS:
-        raise ValueError(
-            f"{entry['name']} must be in a unit of time ({', '.join(SECONDS)}), but is in {unit!r}"
+def _figures(listed: Node, wanted: tuple[str, ...]) -> dict[str, float | None]:
+    """Values by name in SI units, ``None`` for what was not measured."""
+    found = {}
+    for entry in listed.elements():
+        name = entry["name"].text()
+        if name in wanted:
+            found[name] = _si(name, Node(entry.value, listed.file, f"{listed.path}.{name}"))
+    return found
+
+
+def _si(name: str, entry: Node) -> float | None:
+    value = entry.figure("value")
+    unit = entry.value.get("unit", "")
+    if value is None or name not in _TIMES:
+        return value
+    if not isinstance(unit, str) or unit not in SECONDS:
+        raise Node(unit, entry.file, f"{entry.path}.unit").wrong(
+            f"a unit of time ({', '.join(SECONDS)})"
         )
-    return value * SECONDS.get(unit, 1.0)
+    return value * SECONDS[unit]
 
 
-def _clock(dt: float | None) -> float | None:
+def _clock(conf: Node) -> float | None:
     # IBM writes nanoseconds; one old snapshot and live configurations hold seconds. No control
     # system ticks slower than a millisecond or faster than a picosecond.
+    dt = conf.figure("dt") if "dt" in conf.value else None
     if not dt:
         return None
     return dt if dt < 1e-6 else dt * 1e-9

@@ -35,7 +35,7 @@ class Node:
         try:
             value = json.loads(text)
             value = json.loads(value) if isinstance(value, str) else value
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SnapshotError(f"{file} must be JSON, but: {error}") from error
         if not isinstance(value, dict):
             raise SnapshotError(f"{file} must be a JSON object, but is a {type(value).__name__}")
@@ -79,10 +79,28 @@ class Node:
 
     def number(self) -> float:
         """The value as a finite float."""
-        plain = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        if not plain or not math.isfinite(self.value):
+        value = self._float()
+        if not math.isfinite(value):
             raise self.wrong("a number")
-        return float(self.value)
+        return value
+
+    def figure(self, key: str) -> float | None:
+        """A measured number below; ``None`` for null, NaN and infinity: it was not measured.
+
+        A missing key and anything that is no number raise :class:`SnapshotError`.
+        """
+        if isinstance(self.value, dict) and key in self.value and self.value[key] is None:
+            return None
+        value = self[key]._float()
+        return value if math.isfinite(value) else None
+
+    def _float(self) -> float:
+        if not isinstance(self.value, int | float) or isinstance(self.value, bool):
+            raise self.wrong("a number")
+        try:
+            return float(self.value)
+        except OverflowError:  # an integer of hundreds of digits
+            return math.inf if self.value > 0 else -math.inf
 
     def text(self) -> str:
         """The value as a string."""

@@ -30,7 +30,6 @@ from qhw.analysis.bench_subject import (
     on_device,
 )
 from qhw.analysis.crossed import Measured, crossed_mean
-from qhw.analysis.depth_report import MAX_TWO_QUBIT_ERRORS
 from qhw.analysis.metrics import total_variation
 from qhw.analysis.mitigation_bench import noise_options
 from qhw.mitigation.base import MitigationError
@@ -46,6 +45,8 @@ KEEP = 0.7
 As large as exact simulation bears: regression (``cdr``) fares worse on circuits that are nearly
 Clifford themselves than on the one they stand for.
 """
+MAX_TWO_QUBIT_ERRORS = 0.8
+"""Sum of two-qubit errors above which none of our models' circuits beat a constant."""
 TRAINING = 5
 """Training circuits."""
 _LARGEST_FACTOR = 64

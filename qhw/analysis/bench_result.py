@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    computed_field,
+    model_validator,
+)
 
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
@@ -13,8 +20,14 @@ from qhw.analysis.bench_subject import BenchTask
 from qhw.analysis.crossed import Measured
 from qhw.analysis.result import Preparation
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version written by this code; every version up to it is read."""
+
+BEST_RULE = (
+    "best is the least distance among the pipelines told better than raw counts "
+    "(paired row by row, at 5 %, Holm)"
+)
+"""How :attr:`Budget.best` is chosen, in the words of tables, pages and JSON."""
 
 Comparison = Literal["better", "not told apart", "worse"]
 
@@ -127,6 +140,8 @@ class Budget(Frozen):
         floor: distance of a perfect device with all these shots on the circuit itself.
         floor_angle_deg: likewise; encoder only.
         cells: one a pipeline.
+        best_pipeline: as asked for; derived, in JSON for its readers.
+        best_rule: how it is chosen; derived likewise.
     """
 
     shots: int
@@ -145,8 +160,27 @@ class Budget(Frozen):
 
     @property
     def best(self) -> Cell | None:
-        """The one with the smallest distance of those that are told better than raw counts."""
+        """By :data:`BEST_RULE`; ``None`` where no pipeline is told better than raw counts."""
         return _least([cell for cell in self.cells if cell.against_raw == "better"])
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def best_pipeline(self) -> str | None:
+        """As asked for."""
+        return None if self.best is None else self.best.asked
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def best_rule(self) -> str:
+        """How it is chosen."""
+        return BEST_RULE
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_derived(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {k: v for k, v in data.items() if k not in cls.model_computed_fields}
 
 
 def _least(cells: Sequence[Cell]) -> Cell | None:

@@ -20,7 +20,7 @@ from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.circuit_facts import circuit_facts
 from qhw.analysis.early import check_device, check_used
 from qhw.analysis.mitigated import read_calibrations
-from qhw.analysis.molecule_scores import molecule_records, validity_rows
+from qhw.analysis.molecule_scores import Reports, molecule_records, reports, validity_rows
 from qhw.analysis.provenance import versions
 from qhw.analysis.result import (
     PLAIN,
@@ -34,7 +34,6 @@ from qhw.analysis.result import (
 from qhw.analysis.stage import Notify, StageRunner
 from qhw.analysis.tasks import ExactModel, Outcome, encode, generate, reconstruct
 from qhw.analysis.verdict import verdict
-from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import QM9, sample_molecules
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.latent.priors import PositiveOrthant, Prior, UniformSphere, VMFMixture
@@ -103,7 +102,7 @@ def compare(
     runner = stage_runner(settings, exact.model, backend, notify, moment)
     outcome = _run(settings, exact, runner, sample)
     notify("judging molecules")
-    judged: dict[SourceKey, MoleculeBatch] = {**outcome.molecules, "qm9": sample.molecules}
+    judged: dict[SourceKey, Reports] = {**outcome.judged, "qm9": reports(sample.molecules)}
     snapshot = backend.snapshot
     result = ComparisonResult(
         settings=settings,
@@ -116,9 +115,9 @@ def compare(
         molecules=molecule_records(
             outcome.names,
             outcome.rows.tolist(),
-            outcome.molecules.get("input"),
-            outcome.molecules["exact"],
-            outcome.molecules[outcome.stages[-1].best_source],
+            outcome.molecules,
+            outcome.judged,
+            outcome.stages[-1].best_source,
         ),
         draw=outcome.draw,
         missing=outcome.missing,

@@ -17,11 +17,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth_jobs import Compiled
+from qhw.analysis.depth_verdict import beats_constant
 from qhw.analysis.provenance import versions
 from qhw.analysis.subjects import Subject
-
-MAX_TWO_QUBIT_ERRORS = 0.8
-"""Sum of two-qubit errors above which no constant baseline was beaten, where none is measured."""
 
 FIGURES: dict[str, tuple[str, Callable[[Compiled], float]]] = {
     "two_qubit_gates": ("two-qubit gates", lambda c: c.two_qubit_gates),
@@ -69,8 +67,9 @@ class Row(_Frozen):
         figures: by key of :data:`FIGURES`, over the seeds.
         best: the seed of highest predicted success; the fields below are about it.
         tvd: predicted total variation distance to exact.
-        beats_baseline: whether that beats the constant that needs no QPU.
-        rule: what decided.
+        beats_baseline: whether the device is predicted to beat the constant that needs no QPU at
+            the report's shots; ``None`` where it cannot be told (or nothing was compiled).
+        rule: why.
         shots_per_second: upper bound, from circuit and readout time alone.
         cost: of the report's shots.
     """
@@ -90,6 +89,11 @@ class Row(_Frozen):
     rule: str = ""
     shots_per_second: float | None = None
     cost: Cost | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``beats_baseline`` in words."""
+        return {True: "yes", False: "no", None: "cannot tell"}[self.beats_baseline]
 
 
 class CircuitFacts(_Frozen):
@@ -112,7 +116,7 @@ class DepthReport(_Frozen):
         schema_version: of this format.
         created: when.
         command: how it was asked for.
-        shots: that costs are for.
+        shots: that costs and verdicts are for.
         levels: swept.
         seeds: swept.
         fractional: whether gates that must be asked for were allowed.
@@ -214,7 +218,7 @@ def make_row(
         device: with a snapshot.
         level: optimisation level.
         compiled: one a seed, failures among them.
-        shots: that the cost is for.
+        shots: that cost and verdict are for.
 
     Raises:
         ValueError: the device has no snapshot, or nothing was compiled.
@@ -237,15 +241,15 @@ def make_row(
         return Row(**facts, reason=compiled[0].reason)
     best = max(good, key=lambda c: c.success)
     tvd = None if subject.spread is None else (1 - best.success) * subject.spread
-    beats, rule = _verdict(subject, best, tvd)
+    beats = beats_constant(subject, best.success, shots)
     return Row(
         **facts,
         seeds=len(good),
         figures={key: _spread([read(c) for c in good]) for key, (_, read) in FIGURES.items()},
         best=best,
         tvd=tvd,
-        beats_baseline=beats,
-        rule=rule,
+        beats_baseline=beats.yes,
+        rule=beats.reason,
         shots_per_second=_rate(best, snapshot),
         cost=_cost(best, snapshot, shots),
     )
@@ -253,17 +257,6 @@ def make_row(
 
 def _spread(values: Sequence[float]) -> Spread:
     return Spread(median=median(values), low=min(values), high=max(values))
-
-
-def _verdict(subject: Subject, best: Compiled, tvd: float | None) -> tuple[bool, str]:
-    if subject.baseline is not None and tvd is not None:
-        return tvd < subject.baseline, (
-            f"predicted distance {tvd:.3f} against {subject.baseline:.3f} of the best constant"
-        )
-    return best.two_qubit_errors <= MAX_TWO_QUBIT_ERRORS, (
-        f"sum of two-qubit errors {best.two_qubit_errors:.3g} against {MAX_TWO_QUBIT_ERRORS}, "
-        "above which no constant was beaten in our simulations"
-    )
 
 
 def _circuit_time(best: Compiled, snapshot: DeviceSnapshot) -> float | None:

@@ -21,10 +21,12 @@ from qhw.analysis.scores import make_row
 from qhw.chem.bonds import Protocol, same_graph
 from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
-from qhw.chem.validity import judge
+from qhw.chem.validity import ValidityReport, judge
 
 FloatArray = NDArray[np.float64]
 PROTOCOLS: tuple[Protocol, ...] = ("strict", "released")
+Reports = Mapping[Protocol, ValidityReport]
+"""Judgement of one batch, by protocol."""
 
 
 def molecule_section(
@@ -115,12 +117,17 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Estimate:
     return Estimate(value=share, low=max(0.0, low), high=min(1.0, high), level=level)
 
 
-def validity_rows(batches: Mapping[SourceKey, MoleculeBatch]) -> tuple[Validity, ...]:
+def reports(batch: MoleculeBatch) -> Reports:
+    """A batch under both protocols."""
+    return {protocol: judge(batch, protocol) for protocol in PROTOCOLS}
+
+
+def validity_rows(judged: Mapping[SourceKey, Reports]) -> tuple[Validity, ...]:
     """Every source under both protocols."""
     rows = []
     for protocol in PROTOCOLS:
-        for source, batch in batches.items():
-            report = judge(batch, protocol)
+        for source, by_protocol in judged.items():
+            report = by_protocol[protocol]
             rows.append(
                 Validity(
                     source=source,
@@ -138,22 +145,23 @@ def validity_rows(batches: Mapping[SourceKey, MoleculeBatch]) -> tuple[Validity,
 def molecule_records(
     names: Sequence[str],
     rows: Sequence[int],
-    given: MoleculeBatch | None,
-    exact: MoleculeBatch,
-    device: MoleculeBatch,
+    molecules: Mapping[SourceKey, MoleculeBatch],
+    judged: Mapping[SourceKey, Reports],
+    device: SourceKey,
 ) -> tuple[MoleculeRecord, ...]:
     """What each row's molecules are, under the strict protocol.
 
     Args:
         names: of the B rows.
         rows: their numbers in the run.
-        given: B molecules that went in, if any did.
-        exact: B molecules.
-        device: B molecules.
+        molecules: B by source: ``exact``, ``device``, and ``input`` if molecules went in.
+        judged: the same sources.
+        device: source that stands for the device.
     """
-    exact_report, device_report = judge(exact), judge(device)
-    given_smiles = judge(given).smiles if given is not None else (None,) * len(names)
-    rmsd = kabsch_rmsd(padded(device), padded(exact))
+    exact_report, device_report = judged["exact"]["strict"], judged[device]["strict"]
+    nothing = (None,) * len(names)
+    given_smiles = judged["input"]["strict"].smiles if "input" in judged else nothing
+    rmsd = kabsch_rmsd(padded(molecules[device]), padded(molecules["exact"]))
     return tuple(
         MoleculeRecord(
             index=row,
@@ -179,9 +187,4 @@ def _share_row(source: SourceKey, values: FloatArray) -> Row:
 
 def padded(batch: MoleculeBatch) -> MoleculeBatch:
     """The batch with exactly :data:`MAX_ATOMS` places (decoders may return other paddings)."""
-    missing = MAX_ATOMS - batch.types.shape[1]
-    if missing <= 0:
-        return batch
-    types = np.pad(batch.types, ((0, 0), (0, missing)), constant_values=-1)
-    positions = np.pad(batch.positions, ((0, 0), (0, missing), (0, 0)))
-    return MoleculeBatch(types, positions)
+    return batch.padded(MAX_ATOMS)

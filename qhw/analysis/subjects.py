@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,7 @@ class Subject:
         baseline: distance of the best constant that needs no QPU, ``None`` where there is no
             ensemble to take a mean of.
         note: one line on how these were found.
+        exact: distributions ``(K, D)`` that these are means over; ``None`` where not known.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Subject:
     spread: float | None = None
     baseline: float | None = None
     note: str = ""
+    exact: FloatArray | None = field(default=None, repr=False, compare=False)
 
 
 def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
@@ -94,6 +96,7 @@ def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
                     circuit=circuit,
                     spread=spread,
                     baseline=min(mean, spread),
+                    exact=exact,
                     note=(
                         f"baselines measured over {len(exact)} {of}: mean of the others "
                         f"{mean:.3f}, uniform {spread:.3f}; the loaded state has squared overlap "
@@ -145,7 +148,8 @@ def circuit_subject(circuit: QuantumCircuit, source: str) -> Subject:
         source,
         circuit,
         spread=spread,
-        note=f"{note}one circuit: no ensemble to take a mean of",
+        note=f"{note}one circuit: the constant that needs no QPU is the uniform distribution",
+        exact=exact,
     )
 
 

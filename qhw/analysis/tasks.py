@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from qhw.analysis.baselines import prior_mean
 from qhw.analysis.draw import draw_latents, latents_from_shots
-from qhw.analysis.molecule_scores import molecule_section
+from qhw.analysis.molecule_scores import Reports, molecule_section, reports
 from qhw.analysis.result import Draw, MissingRow, Section, SourceKey
 from qhw.analysis.scores import direction_section, distribution_section
 from qhw.analysis.stage import Stage, StageRunner
@@ -50,6 +51,11 @@ class Outcome:
     missing: tuple[MissingRow, ...] = ()
     draw: Draw | None = None
     arrays: dict[str, FloatArray] = field(default_factory=dict)
+
+    @cached_property
+    def judged(self) -> dict[SourceKey, Reports]:
+        """Validity of all molecules under both protocols, found once for everyone who asks."""
+        return {source: reports(batch) for source, batch in self.molecules.items()}
 
 
 @dataclass(frozen=True)

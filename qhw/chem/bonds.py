@@ -12,15 +12,16 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.elements import covalent_radius, largest_valence
+from qhw.chem.molecule import ELEMENTS, MoleculeBatch
 
 Protocol = Literal["released", "strict"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
-VALENCES = np.array([4, 3, 2, 1])
-"""Largest number of bonds of C, N, O, F (neutral)."""
-COVALENT_RADII = np.array([0.76, 0.71, 0.66, 0.57])
-"""Å, C N O F; Cordero et al., Dalton Trans. 2008, 2832 (C: sp3)."""
+VALENCES = np.array([largest_valence(number) for number in ELEMENTS])
+"""Largest number of bonds of neutral atoms, by index into :data:`ELEMENTS`."""
+COVALENT_RADII = np.array([covalent_radius(number) for number in ELEMENTS])
+"""Å, by index into :data:`ELEMENTS`."""
 STRICT_FACTOR = 1.3
 CLASH_FACTOR = 0.75
 RELEASED_FACTOR = 2.2
@@ -94,9 +95,35 @@ def is_connected(bonds: NDArray[np.bool_], counts: NDArray[np.int64]) -> NDArray
     return result
 
 
-def exceeds_valence(bonds: NDArray[np.bool_], types: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Whether an atom has more neighbours than its valence, ``(B,)``."""
-    result: NDArray[np.bool_] = np.any(bonds.sum(axis=2) > VALENCES[np.maximum(types, 0)], axis=1)
+def valence_limits(
+    types: NDArray[np.int8], charges: NDArray[np.int8] | None = None
+) -> NDArray[np.int64]:
+    """Largest number of bonds of every atom under its formal charge, in the shape of ``types``.
+
+    Args:
+        types: index into :data:`ELEMENTS`; any number for padding, -1.
+        charges: formal charges in the same shape; ``None`` where all are neutral.
+    """
+    limits: NDArray[np.int64] = VALENCES[np.maximum(types, 0)]
+    if charges is not None:
+        for at in zip(*np.nonzero(charges), strict=True):
+            limits[at] = largest_valence(ELEMENTS[types[at]], int(charges[at]))
+    return limits
+
+
+def exceeds_valence(
+    bonds: NDArray[np.bool_],
+    types: NDArray[np.int8],
+    charges: NDArray[np.int8] | None = None,
+) -> NDArray[np.bool_]:
+    """Whether an atom has more neighbours than its valence, ``(B,)``.
+
+    Args:
+        bonds: ``(B, A, A)``.
+        types: ``(B, A)``.
+        charges: ``(B, A)``, formal; ``None`` where all are neutral.
+    """
+    result: NDArray[np.bool_] = np.any(bonds.sum(axis=2) > valence_limits(types, charges), axis=1)
     return result
 
 

@@ -40,7 +40,7 @@ def to_frame(molecules: MoleculeBatch, frame: FrameName) -> MoleculeBatch:
     """
     rotations = frame_rotations(molecules, frame)
     turned = np.einsum("bij,baj->bai", rotations, _centred(molecules))
-    return MoleculeBatch(molecules.types, turned)
+    return molecules.moved_to(turned)
 
 
 def frame_rotations(molecules: MoleculeBatch, frame: FrameName) -> NDArray[np.float64]:

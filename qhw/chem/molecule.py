@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,23 @@ class MoleculeBatch:
         types: ``(B, A)`` int8, index into :data:`ELEMENTS`, -1 where there is no atom; atoms first,
             padding last.
         positions: ``(B, A, 3)`` float64, Å; zero where there is no atom.
+        charges: ``(B, A)`` int8, formal charges where the source states them; a molecule of zeros
+            only states none. ``None``: of no molecule.
     """
 
     types: NDArray[np.int8]
     positions: NDArray[np.float64]
+    charges: NDArray[np.int8] | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[MoleculeBatch]) -> MoleculeBatch:
+        """Batches of one padding one after another; at least one."""
+        charges = [np.zeros_like(p.types) if p.charges is None else p.charges for p in parts]
+        return cls(
+            np.concatenate([p.types for p in parts]),
+            np.concatenate([p.positions for p in parts]),
+            np.concatenate(charges),
+        )
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -37,7 +50,22 @@ class MoleculeBatch:
         return len(self.types)
 
     def __getitem__(self, index: slice | NDArray[np.int64] | NDArray[np.bool_]) -> MoleculeBatch:
-        return MoleculeBatch(self.types[index], self.positions[index])
+        charges = None if self.charges is None else self.charges[index]
+        return MoleculeBatch(self.types[index], self.positions[index], charges)
+
+    def moved_to(self, positions: NDArray[np.float64]) -> MoleculeBatch:
+        """The same atoms elsewhere, ``(B, A, 3)`` Å."""
+        return replace(self, positions=positions)
+
+    def padded(self, atoms: int) -> MoleculeBatch:
+        """With places for at least ``atoms`` atoms; as it is if it has as many."""
+        missing = ((0, 0), (0, max(0, atoms - self.types.shape[1])))
+        charges = None if self.charges is None else np.pad(self.charges, missing)
+        return MoleculeBatch(
+            np.pad(self.types, missing, constant_values=-1),
+            np.pad(self.positions, (*missing, (0, 0))),
+            charges,
+        )
 
     def molecule(self, i: int) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
         """Types ``(n,)`` and positions ``(n, 3)`` of molecule ``i`` without padding."""

@@ -8,7 +8,7 @@ import numpy as np
 import rustworkx as rx
 from numpy.typing import NDArray
 
-from qhw.chem.bonds import VALENCES
+from qhw.chem.bonds import VALENCES, valence_limits
 
 Edges = list[tuple[int, int]]
 IntArray = NDArray[np.int64]
@@ -17,7 +17,7 @@ DOUBLE_BELOW = np.array(
     [
         [1.435, 1.375, 1.290, 0.0],
         [1.375, 1.360, 1.290, 0.0],
-        [1.290, 1.290, 0.0, 0.0],
+        [1.290, 1.290, 1.300, 0.0],
         [0.0, 0.0, 0.0, 0.0],
     ]
 )
@@ -33,13 +33,15 @@ SURELY_DOUBLE_BELOW = np.array(
 """Å: a shorter bond is double even beside another double bond (cumulated systems)."""
 TRIPLE_BELOW = np.array(
     [
-        [1.250, 1.180, 0.0, 0.0],
+        [1.250, 1.180, 1.160, 0.0],
         [1.180, 1.150, 0.0, 0.0],
-        [0.0, 0.0, 0.0, 0.0],
+        [1.160, 0.0, 0.0, 0.0],
         [0.0, 0.0, 0.0, 0.0],
     ]
 )
 """Å: a shorter bond is triple."""
+_CATION_SLACK = 0.03
+"""Å by which a double bond of a cation may be longer: pyridine N-oxide has C-N of 1.384."""
 
 
 def released_orders(bonds: NDArray[np.bool_], types: NDArray[np.int8]) -> IntArray:
@@ -65,25 +67,31 @@ def released_orders(bonds: NDArray[np.bool_], types: NDArray[np.int8]) -> IntArr
 
 
 def distance_orders(
-    bonds: NDArray[np.bool_], types: NDArray[np.int8], apart: NDArray[np.float64]
+    bonds: NDArray[np.bool_],
+    types: NDArray[np.int8],
+    apart: NDArray[np.float64],
+    charges: NDArray[np.int8] | None = None,
 ) -> IntArray:
-    """Orders from bond lengths, within the valences.
+    """Orders from bond lengths, within the valences of the charges.
 
     Triple bonds first (by length), then double bonds as the matching of short bonds with the
     greatest total shortening (so rings alternate), then the second double bonds of cumulated
-    systems.
+    systems. A cation may take both its double bonds up to the longer limit.
 
     Args:
-        bonds: ``(n, n)``, no atom above its valence.
+        bonds: ``(n, n)``; an atom above its valence gets single bonds.
         types: ``(n,)``, index into C N O F.
         apart: distances ``(n, n)``, Å.
+        charges: formal, ``(n,)``; ``None`` where all are neutral.
 
     Returns:
         ``(n, n)`` symmetric, 0 to 3.
     """
     orders = bonds.astype(np.int64)
     edges = sorted(_edges(bonds), key=lambda edge: (apart[edge], edge))
-    left = VALENCES[types] - orders.sum(axis=1)
+    limit_of = valence_limits(types, charges)
+    cation = np.zeros(len(types), dtype=np.bool_) if charges is None else charges > 0
+    left = limit_of - orders.sum(axis=1)
     for i, j in edges:
         if apart[i, j] < TRIPLE_BELOW[types[i], types[j]] and min(left[i], left[j]) >= 2:
             _raise_bonds(orders, [(i, j)], 2)
@@ -92,13 +100,15 @@ def distance_orders(
         candidates: Edges = []
         gains: list[int] = []
         for i, j in edges:
-            shortening = limits[types[i], types[j]] - apart[i, j]
+            pair = types[i], types[j]
+            longest = DOUBLE_BELOW[pair] + _CATION_SLACK if cation[[i, j]].any() else limits[pair]
+            shortening = longest - apart[i, j]
             if shortening > 0 and orders[i, j] == 1 and min(left[i], left[j]) >= 1:
                 candidates.append((i, j))
                 gains.append(1 + round(1e4 * shortening))
         chosen = _matching(candidates, gains)
         _raise_bonds(orders, chosen, 1)
-        left = VALENCES[types] - orders.sum(axis=1)
+        left = limit_of - orders.sum(axis=1)
     return orders
 
 

@@ -11,16 +11,24 @@ from qhw.chem.molecule import ELEMENTS
 _ORDERS = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
 
 
-def build(types: NDArray[np.int8], orders: NDArray[np.int64]) -> Chem.RWMol:
+def build(
+    types: NDArray[np.int8],
+    orders: NDArray[np.int64],
+    charges: NDArray[np.int8] | None = None,
+) -> Chem.RWMol:
     """Unsanitised molecule; hydrogens stay implicit.
 
     Args:
         types: ``(n,)``, index into C N O F.
         orders: ``(n, n)``; an order above 3 is written as single, as the released code does.
+        charges: formal, ``(n,)``; ``None`` where all are neutral.
     """
     molecule = Chem.RWMol()
-    for kind in types:
-        molecule.AddAtom(Chem.Atom(ELEMENTS[kind]))
+    for place, kind in enumerate(types):
+        atom = Chem.Atom(ELEMENTS[kind])
+        if charges is not None:
+            atom.SetFormalCharge(int(charges[place]))
+        molecule.AddAtom(atom)
     for i, j in zip(*np.nonzero(np.triu(orders)), strict=True):
         bond = _ORDERS.get(int(orders[i, j]), Chem.BondType.SINGLE)
         molecule.AddBond(int(i), int(j), bond)

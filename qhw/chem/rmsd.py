@@ -59,7 +59,7 @@ def superposed(moving: MoleculeBatch, fixed: MoleculeBatch) -> MoleculeBatch:
     goal = (fixed.positions * weights).sum(axis=1, keepdims=True)
     a, b = moving.positions - centre, fixed.positions - goal
     places = a @ _best_rotations((a * weights).transpose(0, 2, 1) @ b) + goal
-    return MoleculeBatch(moving.types, np.where((moving.types >= 0)[..., None], places, 0.0))
+    return moving.moved_to(np.where((moving.types >= 0)[..., None], places, 0.0))
 
 
 def _best_rotations(covariances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,20 +11,24 @@ from rdkit import Chem
 from rdkit.Geometry import Point3D
 
 from qhw.chem.bonds import bond_graph, distances, exceeds_valence
+from qhw.chem.charges import Charges, formal_charges
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.orders import distance_orders
 from qhw.chem.rdkit_build import build
 
 
-def to_rdkit(types: NDArray[np.int8], positions: NDArray[np.float64]) -> Chem.Mol:
+def to_rdkit(
+    types: NDArray[np.int8], positions: NDArray[np.float64], charges: Charges | None = None
+) -> Chem.Mol:
     """One molecule with its geometry, unsanitised, so that broken geometries pass as well.
 
-    Bonds are those of the strict protocol; their orders follow the bond lengths unless an atom
-    has too many neighbours: then all are single.
+    Bonds and formal charges are those of the strict protocol; orders follow the bond lengths
+    unless an atom has too many neighbours: then all are single.
 
     Args:
         types: ``(n,)``, index into C N O F; n may be 0.
         positions: ``(n, 3)`` Å.
+        charges: ``(n,)``, where the molecule comes with them.
 
     Raises:
         ValueError: lengths differ, or a position is not finite.
@@ -34,13 +38,14 @@ def to_rdkit(types: NDArray[np.int8], positions: NDArray[np.float64]) -> Chem.Mo
             f"Argument `positions` must be finite and ({len(types)}, 3), "
             f"but has shape {positions.shape} or holds other values."
         )
-    one = MoleculeBatch(types[None], positions[None])
+    one = MoleculeBatch(types[None], positions[None], None if charges is None else charges[None])
     bonds = bond_graph(one, "strict")
-    if exceeds_valence(bonds, one.types)[0]:
+    formal = formal_charges(one, bonds)
+    if exceeds_valence(bonds, one.types, formal)[0]:
         orders = bonds[0].astype(np.int64)
     else:
-        orders = distance_orders(bonds[0], types, distances(one)[0])
-    molecule = build(types, orders)
+        orders = distance_orders(bonds[0], types, distances(one)[0], formal[0])
+    molecule = build(types, orders, formal[0])
     conformer = Chem.Conformer(len(types))
     conformer.Set3D(True)
     for atom, (x, y, z) in enumerate(positions):
@@ -74,7 +79,8 @@ def to_sdf(
     writer = Chem.SDWriter(stream)
     writer.SetKekulize(False)
     for row, (types, positions) in enumerate(molecules):
-        molecule = to_rdkit(types, positions)
+        given = None if molecules.charges is None else molecules.charges[row, : len(types)]
+        molecule = to_rdkit(types, positions, given)
         molecule.SetProp("_Name", titles[row])
         for key, values in fields.items():
             if values[row] is not None:

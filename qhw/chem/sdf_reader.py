@@ -1,4 +1,4 @@
-"""Heavy atoms of the molecules in an SDF file."""
+"""Heavy atoms of the molecules in an SDF file, and whether they have a geometry at all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
 from qhw.chem.molecule import ELEMENTS, MAX_ATOMS, SYMBOLS, MoleculeBatch
+from qhw.chem.sdf import to_rdkit
+from qhw.chem.sdf_records import Record, read_records
+
+_NAMED = 5
+"""Records without a geometry that a message names."""
+_NO_THICKNESS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -30,50 +36,56 @@ class NamedMolecules:
 
 
 def read_sdf(path: Path) -> NamedMolecules:
-    """Read an SDF file; hydrogens are dropped, bonds are not used.
+    """Read an SDF file; hydrogens are dropped, charges kept, bonds used for no judgement.
 
     Args:
-        path: file with at least one molecule, every one with coordinates.
+        path: file with at least one molecule, every one with a geometry; it may be gzipped.
 
     Raises:
-        ValueError: no file, a record that is no molecule, an element other than C, N, O, F (and
-            H), no or more than nine heavy atoms, or coordinates that are not finite. The line
-            names the record, counted from 1.
+        ValueError: no file or one beyond the bounds (:mod:`qhw.chem.sdf_records`), a record that
+            is no molecule, an element other than C, N, O, F (and H), no or more than nine heavy
+            atoms, coordinates that are missing or not finite, or 2-D: the header says so, or all
+            atoms lie in a plane of constant z that the molecule cannot lie in. The line names the
+            records, counted from 1.
     """
-    if not path.is_file():
-        raise ValueError(f"Argument `input` must be an SDF file, but {path} is not a file.")
-    if not _first_byte(path):  # RDKit's own words name no option
-        raise ValueError(f"Argument `input` must hold at least one molecule, but {path} is empty.")
-    types, positions, names = [], [], []
+    batches: list[MoleculeBatch] = []
+    names: list[str] = []
+    flat: list[str] = []
     with rdBase.BlockLogs():
-        supplier = Chem.SDMolSupplier(str(path), sanitize=False, removeHs=False)
-        for number, molecule in enumerate(supplier, 1):
-            kinds, places = _heavy_atoms(molecule, f"{path}, record {number}")
-            types.append(kinds)
-            positions.append(places)
-            title = molecule.GetProp("_Name") if molecule.HasProp("_Name") else ""
-            names.append(title or str(number - 1))
-    if not types:
-        raise ValueError(f"Argument `input` must hold at least one molecule, but {path} has none.")
-    batch = MoleculeBatch(np.stack(types), np.stack(positions))
-    return NamedMolecules(batch, tuple(names))
-
-
-def _first_byte(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(1)
-    except OSError as error:
+        for number, record in enumerate(read_records(path), 1):
+            molecule = _parsed(record)
+            batches.append(_heavy_atoms(molecule, record.where))
+            names.append(record.title or str(number - 1))
+            reason = _no_geometry(molecule, batches[-1], record.dimension)
+            if reason:
+                flat.append(f"record {number} {reason}")
+    if not batches:
         raise ValueError(
-            f"Argument `input` must be an SDF file that can be read, but {path}: {error.strerror}"
-        ) from error
+            f"Argument `input` must hold at least one molecule, but {path} "
+            f"{'has none' if path.stat().st_size else 'is empty'}."
+        )
+    if flat:
+        more = f"; {len(flat) - _NAMED} more of {len(names)}" if len(flat) > _NAMED else ""
+        raise ValueError(
+            f"Argument `input` must have 3-D coordinates, but {path}: "
+            f"{'; '.join(flat[:_NAMED])}{more}."
+        )
+    return NamedMolecules(MoleculeBatch.joined(batches), tuple(names))
 
 
-def _heavy_atoms(
-    molecule: Chem.Mol | None, where: str
-) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+def _parsed(record: Record) -> Chem.Mol:
+    try:
+        molecule = Chem.MolFromMolBlock("\n".join(record.lines), sanitize=False, removeHs=False)
+    except RuntimeError:  # a check inside RDKit
+        molecule = None
     if molecule is None or molecule.GetNumConformers() == 0:
-        raise ValueError(f"Argument `input` must hold molecules, but {where} cannot be read.")
+        raise ValueError(
+            f"Argument `input` must hold molecules, but {record.where} cannot be read."
+        )
+    return molecule
+
+
+def _heavy_atoms(molecule: Chem.Mol, where: str) -> MoleculeBatch:
     numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()], dtype=np.int64)
     heavy = np.flatnonzero(numbers != 1)
     for atom in heavy:
@@ -81,16 +93,44 @@ def _heavy_atoms(
             symbol = molecule.GetAtomWithIdx(int(atom)).GetSymbol()
             raise ValueError(
                 f"Argument `input` must have elements {', '.join(SYMBOLS)} (and H) only, "
-                f"but {where} has {symbol}."
+                f"but {where} has {symbol} (atom {atom + 1})."
             )
     if not 1 <= len(heavy) <= MAX_ATOMS:
         raise ValueError(
             f"Argument `input` must have 1 to {MAX_ATOMS} heavy atoms a molecule, "
             f"but {where} has {len(heavy)}."
         )
+    kinds = np.array([[ELEMENTS.index(n) for n in numbers[heavy]]], dtype=np.int8)
+    charges = [molecule.GetAtomWithIdx(int(atom)).GetFormalCharge() for atom in heavy]
     places = np.asarray(molecule.GetConformer().GetPositions(), dtype=np.float64)[heavy]
-    if not np.isfinite(places).all():
-        raise ValueError(f"Argument `input` must have finite coordinates, but {where} has not.")
-    padding = MAX_ATOMS - len(heavy)
-    kinds = np.array([ELEMENTS.index(n) for n in numbers[heavy]] + [-1] * padding, dtype=np.int8)
-    return kinds, np.pad(places, ((0, padding), (0, 0)))
+    batch = MoleculeBatch(kinds, places[None], np.array([charges], dtype=np.int8))
+    return batch.padded(MAX_ATOMS)
+
+
+def _no_geometry(molecule: Chem.Mol, heavy: MoleculeBatch, dimension: str) -> str | None:
+    """Why the coordinates are no geometry; ``None`` if they are one."""
+    places = np.asarray(molecule.GetConformer().GetPositions())
+    if dimension == "2D":
+        return "is 2-D by its header"
+    thickness = np.ptp(places, axis=0)
+    if len(places) > 1 and thickness.max() <= _NO_THICKNESS:
+        return "has all atoms in one point"
+    if thickness[2] > _NO_THICKNESS:
+        return None
+    # hydrogens left out may leave the plane, but only a header that says 3D can be believed; two
+    # heavy atoms are as good in a plane as anywhere
+    trusted = dimension == "3D" or heavy.counts[0] < 3
+    bonded = molecule if molecule.GetNumBonds() else to_rdkit(*heavy.molecule(0))
+    if any(_is_tetrahedral(atom, 3 if trusted else 1) for atom in bonded.GetAtoms()):
+        said = "which its molecule cannot be" if trusted else "and its header does not say 3D"
+        return f"is flat (all z equal), {said}"
+    return None
+
+
+def _is_tetrahedral(atom: Chem.Atom, neighbours: int) -> bool:
+    """Whether bonds leave the plane: four, or a saturated carbon with enough of its bonds shown."""
+    if atom.GetDegree() >= 4:
+        return True
+    saturated = all(bond.GetBondType() == Chem.BondType.SINGLE for bond in atom.GetBonds())
+    plain = atom.GetFormalCharge() == 0 and atom.GetNumRadicalElectrons() == 0
+    return atom.GetAtomicNum() == 6 and saturated and plain and atom.GetDegree() >= neighbours

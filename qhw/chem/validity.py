@@ -2,8 +2,10 @@
 
 strict: two atoms or more, no clash (below 0.75 times the sum of covalent radii), one piece, no
 atom with more neighbours than its valence (bonds up to 1.3 times that sum), and RDKit sanitises
-the molecule whose bond orders follow from the bond lengths. A lone heavy atom does not count: it
-has no geometry to be right or wrong.
+the molecule whose bond orders follow from the bond lengths. Valences are those of the formal
+charges: the ones given with the molecule, else pairs of neighbours that sum to zero
+(:mod:`qhw.chem.charges`). A lone heavy atom does not count: it has no geometry to be right or
+wrong.
 
 released: the evaluation code of QVAE-Mole, faithfully. Samples of fewer than two atoms are left
 out of its denominator (``kept``), bonds reach 2.2 times a bond length, bond orders rise by
@@ -38,6 +40,7 @@ from qhw.chem.bonds import (
     has_clash,
     is_connected,
 )
+from qhw.chem.charges import Charges, formal_charges
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.orders import distance_orders, released_orders
 from qhw.chem.qm9 import load_qm9, sample_molecules
@@ -144,8 +147,10 @@ def judge(
             f"Argument `molecules` must have finite positions, but molecule {row} has not."
         )
     bonds = bond_graph(molecules, protocol)
-    before_rdkit = _geometry_status(molecules, bonds, protocol)
-    write = _writer(molecules, bonds, protocol)
+    # the released code knows no charges
+    charges = formal_charges(molecules, bonds) if protocol == "strict" else None
+    before_rdkit = _geometry_status(molecules, bonds, charges, protocol)
+    write = _writer(molecules, bonds, charges)
     smiles: list[str | None] = []
     statuses: list[Status] = []
     for row, status in enumerate(before_rdkit):
@@ -174,10 +179,13 @@ def _ratio(part: int, whole: int) -> float | None:
 
 
 def _geometry_status(
-    molecules: MoleculeBatch, bonds: NDArray[np.bool_], protocol: Protocol
+    molecules: MoleculeBatch,
+    bonds: NDArray[np.bool_],
+    charges: Charges | None,
+    protocol: Protocol,
 ) -> list[Status]:
     checks: list[tuple[Status, NDArray[np.bool_]]] = [
-        ("valence", exceeds_valence(bonds, molecules.types)),
+        ("valence", exceeds_valence(bonds, molecules.types, charges)),
         ("disconnected", ~is_connected(bonds, molecules.counts)),
     ]
     if protocol == "strict":
@@ -191,18 +199,18 @@ def _geometry_status(
 
 
 def _writer(
-    molecules: MoleculeBatch, bonds: NDArray[np.bool_], protocol: Protocol
+    molecules: MoleculeBatch, bonds: NDArray[np.bool_], charges: Charges | None
 ) -> Callable[[int], str | None]:
-    """SMILES of one row under a protocol; each different graph of ``released`` is done once."""
+    """SMILES of one row: strict with ``charges``, else released, each different graph once."""
     counts = molecules.counts
     apart = distances(molecules)
     seen: dict[bytes, str | None] = {}
 
-    def strict(row: int) -> str | None:
+    def strict(row: int, formal: Charges) -> str | None:
         n = counts[row]
         types = molecules.types[row, :n]
-        orders = distance_orders(bonds[row, :n, :n], types, apart[row, :n, :n])
-        return sanitised_smiles(build(types, orders))
+        orders = distance_orders(bonds[row, :n, :n], types, apart[row, :n, :n], formal[:n])
+        return sanitised_smiles(build(types, orders, formal[:n]))
 
     def released(row: int) -> str | None:
         n = counts[row]
@@ -212,7 +220,9 @@ def _writer(
             seen[key] = round_trip_smiles(build(types, released_orders(bonds[row, :n, :n], types)))
         return seen[key]
 
-    return strict if protocol == "strict" else released
+    if charges is None:
+        return released
+    return lambda row: strict(row, charges[row])
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ to load, and ``qhw --help`` should not.
 
 from __future__ import annotations
 
+import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -28,9 +30,10 @@ from qhw.cli import (
     submit,
     vendors,
 )
-from qhw.cli.console import show_what_is_lacking
+from qhw.cli.console import show_what_is_lacking, warn_plainly
 from qhw.cli.errors import HouseGroup
 from qhw.cli.interrupts import defer_interrupts
+from qhw.report.plain import plain
 
 MAIN_JOB = "The main job"
 PAID = "On devices that cost money"
@@ -94,4 +97,8 @@ def main() -> None:
     """Entry point of ``qhw``."""
     defer_interrupts()
     show_what_is_lacking()
-    app()
+    warn_plainly()
+    try:
+        app()
+    except Exception:  # of --debug, or a fault of ours: its words may be a file's or a vendor's
+        sys.exit(plain(traceback.format_exc()))

@@ -168,4 +168,4 @@ def _print(run: RunFolder, comparison: Comparison, *, as_json: bool) -> None:
         emit_json({"run": str(run.final), **document})
         return
     out.print(summary(comparison.result), crop=False)
-    out.print(f"report: {run.final / 'report.html'}", soft_wrap=True, markup=False)
+    out.print(f"report: {run.final / 'report.html'}", soft_wrap=True)

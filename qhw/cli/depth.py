@@ -35,7 +35,7 @@ def depth_report(
     seeds: Annotated[int, typer.Option(help="Seeds of layout and routing, each level.")] = 5,
     shots: Annotated[
         int,
-        typer.Option(metavar="N", parser=shot_count, help="Shots that costs are for."),
+        typer.Option(metavar="N", parser=shot_count, help="Shots that costs and verdicts are for."),
     ] = 10_000,
     fractional: Annotated[
         bool, typer.Option("--fractional", help="Use IBM's fractional rzz and rx where calibrated.")
@@ -85,7 +85,7 @@ def depth_report(
         return
     for part in depth_summary(report):
         out.print(part, soft_wrap=True)
-    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True, markup=False)
+    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
 
 
 def _subjects(files: list[Path], models: list[str], only: str) -> list[Subject]:

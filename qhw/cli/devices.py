@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
@@ -77,8 +76,8 @@ def _list_models(word: str, *, as_json: bool) -> None:
     for row in rows:
         if row.made_up is not None:
             said = f"{row.reference} is made up: {row.made_up}"
-            out.print(said, markup=False, soft_wrap=True)
-    out.print("also: exact (ideal, finite shots)", markup=False)
+            out.print(said, soft_wrap=True)
+    out.print("also: exact (ideal, finite shots)")
 
 
 def _document(row: CatalogRow) -> dict[str, object]:
@@ -124,11 +123,11 @@ def _list_live(word: str, names: list[str], *, as_json: bool) -> None:
             _price(row.price) if row.price else "–" if row.error else "unknown",
             row.error,
         )
-        table.add_row(*map(Text, cells))  # the vendors' words are no markup
+        table.add_row(*cells)
     out.print(table, crop=False)
     for row in rows:
         if row.price_error:
-            out.print(row.price_error, markup=False, soft_wrap=True)
+            out.print(row.price_error, soft_wrap=True)
 
 
 def _window(row: Standing) -> str:

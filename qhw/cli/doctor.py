@@ -43,7 +43,7 @@ def doctor(as_json: Json = False) -> None:
             shown = ", ".join(f"{k} {v}" for k, v in value.items())
         elif isinstance(value, list):
             shown = ", ".join(value)
-        out.print(f"{name}: {shown}", markup=False, soft_wrap=True)
+        out.print(f"{name}: {shown}", soft_wrap=True)
     for vendor, state in credentials.items():
         word = "configured" if state["configured"] else "not configured"
-        out.print(f"credentials {vendor}: {word} ({state['where']})", markup=False, soft_wrap=True)
+        out.print(f"credentials {vendor}: {word} ({state['where']})", soft_wrap=True)

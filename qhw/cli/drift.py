@@ -67,4 +67,4 @@ def drift_command(
     for pair in pairs:
         for part in drift_summary(pair):
             out.print(part, soft_wrap=True)
-    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True, markup=False)
+    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)

@@ -41,14 +41,14 @@ class HouseGroup(TyperGroup):
                 raise
             said = one_line(error.format_message())
             if said:  # nothing to say where a group without a command has just shown its help
-                err.print(f"error: {said} (see qhw --help)", markup=False, soft_wrap=True)
+                err.print(f"error: {said} (see qhw --help)", soft_wrap=True)
         except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
             raise
         except expected_errors() as error:
             if ctx.meta[_DEBUG]:
                 raise
             said = with_option(_words(error), _options(self, ctx.meta[_ARGS]))
-            err.print(f"error: {said}", markup=False, soft_wrap=True)
+            err.print(f"error: {said}", soft_wrap=True)
         raise typer.Exit(2)
 
 

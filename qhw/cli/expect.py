@@ -141,8 +141,8 @@ def _price(settings: ExpectSettings, circuit: QuantumCircuit, *, as_json: bool) 
         emit_json(quote_document(quote, rehearsal=rehearsal))
         return
     if rehearsal:
-        out.print(REHEARSED_PRICE, markup=False, soft_wrap=True)
-    out.print(quote_line(quote), markup=False, soft_wrap=True)
+        out.print(REHEARSED_PRICE, soft_wrap=True)
+    out.print(quote_line(quote), soft_wrap=True)
 
 
 def _measure(
@@ -167,13 +167,12 @@ def _measure(
         err.print(
             f"taking up {run.id}, sent {run.moment:%Y-%m-%d %H:%M} UTC; nothing is sent twice "
             "(--again sends all of it anew)",
-            markup=False,
             soft_wrap=True,
         )
     with steps() as tell:
         if fresh:
             quote = run.prepare(circuit, tell)
-            err.print(quote_line(quote), markup=False, soft_wrap=True)
+            err.print(quote_line(quote), soft_wrap=True)
         try:
             if fresh:
                 run.start(tell)

@@ -29,9 +29,9 @@ def tell_expectation(found: Measured, folder: Path | None, name: str, *, as_json
         return
     out.print(expectation_table(found.result), crop=False)
     for line in expectation_lines(found.result):
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line, soft_wrap=True)
     if written is not None:
-        out.print(f"written: {written}", markup=False, soft_wrap=True)
+        out.print(f"written: {written}", soft_wrap=True)
 
 
 def quote_line(quote: ExpectQuote) -> str:

@@ -49,6 +49,20 @@ def charge_line(job: JobRecord, charged: int | None) -> str:
     return f"{'rehearsal: ' if job.rehearsal else ''}{known}{show_money(job.charge_micro)}"
 
 
+def open_lines(jobs: tuple[JobRecord, ...]) -> list[str]:
+    """What is known of jobs whose cancellation is asked for and not done."""
+    lines = []
+    for job in jobs:
+        if job.cancel_requested and not job.state.final:
+            said = f" ({job.vendor_text})" if job.vendor_text else ""
+            lines.append(
+                f"job {job.id} is {job.state}{said}, {charge_line(job, None)}; its cancellation is "
+                "written down and carried out at the next contact with the vendor: "
+                "`qhw jobs reconcile`"
+            )
+    return lines
+
+
 def states_line(jobs: tuple[JobRecord, ...]) -> str:
     """``3 complete, 1 queued (place 12)`` for people."""
     counts = {state: sum(job.state is state for job in jobs) for state in {j.state for j in jobs}}

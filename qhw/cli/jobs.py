@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
 from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import RUNS, Json, Out
@@ -47,7 +46,7 @@ def list_jobs(
         return
     _print_jobs(jobs, charged)
     said = ", ".join(f"{number} {state}" for state, number in sorted(totals.items()))
-    out.print(f"{len(jobs)} of {sum(totals.values())} jobs; {said or 'none yet'}", markup=False)
+    out.print(f"{len(jobs)} of {sum(totals.values())} jobs; {said or 'none yet'}")
 
 
 @app.command()
@@ -90,24 +89,23 @@ def show(run: RunName, as_json: Json = False) -> None:
         ]
         emit_json({**_run_document(record), "jobs": documents})
         return
-    out.print(f"{record.id} on {record.backend}, project {record.project}", markup=False)
+    out.print(f"{record.id} on {record.backend}, project {record.project}")
     if record.rehearsal:
-        out.print(REHEARSAL, markup=False, soft_wrap=True)
-    out.print(record.command, markup=False, soft_wrap=True)
+        out.print(REHEARSAL, soft_wrap=True)
+    out.print(record.command, soft_wrap=True)
     _print_jobs(jobs, charged)
     for job in jobs:
         for a in attempts[job.id]:
             words = " ".join(filter(None, (a.vendor_id, a.vendor_text)))
-            out.print(f"job {job.id} {a.state}: {words}", markup=False, soft_wrap=True)
+            out.print(f"job {job.id} {a.state}: {words}", soft_wrap=True)
         out.print(
             f"job {job.id} estimate {show_money(job.estimate_micro)}, "
             f"{'would have cost' if job.rehearsal else 'actual'} {show_money(actual[job.id])}",
-            markup=False,
         )
         for text in dict.fromkeys(failed[job.id].values()):
             rows = row_ranges([row for row, why in failed[job.id].items() if why == text])
             said = f"job {job.id} {job.role} rows {rows} failed: {printable(text)}"
-            out.print(said, markup=False, soft_wrap=True)
+            out.print(said, soft_wrap=True)
 
 
 @app.command()
@@ -136,6 +134,8 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
 
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.queries import get_run, jobs_of, row_counts
+    from qhw.models.checkpoint import write_atomically
+    from qhw.report.runfolder import file_name
 
     with Ledger.open() as ledger, ledger.read() as connection:
         name = get_run(connection, run).id
@@ -143,41 +143,67 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
         found = {role: row_counts(connection, jobs_of(connection, name, role)) for role in roles}
     out_folder.mkdir(parents=True, exist_ok=True)
     written: list[dict[str, Any]] = []
+    taken: set[Path] = set()
     for role, rows in found.items():
         # variants of a circuit are named <circuit>/<variant>
-        path = out_folder / f"{name}-{re.sub('[/ ]', '-', role)}-counts.npz"
-        np.savez_compressed(path, counts=rows.counts, angles=rows.angles, shots=rows.shots)
+        path = out_folder / f"{file_name(f'{name}-{role}')}-counts.npz"
+        if path in taken:
+            path = path.with_name(f"{len(taken)}-{path.name}")
+        taken.add(path)
+        if path.is_symlink():
+            raise ValueError(
+                f"Option `--out` must hold no link named {path.name}, but {path} is one"
+            )
+        packed = io.BytesIO()
+        np.savez_compressed(packed, counts=rows.counts, angles=rows.angles, shots=rows.shots)
+        write_atomically(path, packed.getvalue())
         errors = {str(row): text for row, text in rows.row_errors.items()}
         written.append({"file": str(path), "rows": len(rows.counts), "row_errors": errors})
     if as_json:
         emit_json({"run": name, "counts": written})
         return
     for item in written:
-        out.print(f"{item['file']}: {item['rows']} rows", markup=False, soft_wrap=True)
+        out.print(f"{item['file']}: {item['rows']} rows", soft_wrap=True)
         for row, text in item["row_errors"].items():
-            out.print(f"  row {row}: {text}", markup=False, soft_wrap=True)
+            out.print(f"  row {row}: {text}", soft_wrap=True)
 
 
 @app.command()
-def cancel(run: RunName, as_json: Json = False) -> None:
+def cancel(
+    run: RunName,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", min=1, max=3600, help="Seconds for the vendor to answer in all."),
+    ] = 30.0,
+    as_json: Json = False,
+) -> None:
     """Ask the vendor to cancel what has not run yet; what has run stays paid and is kept."""
-    from qhw.cli.job_lines import states_line
+    from backends.deadline import within
+    from qhw.cli.job_lines import open_lines, states_line
     from qhw.cli.take_up import taken_up
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.work import reconcile, request_cancel
 
     with Ledger.open() as ledger, steps() as tell:
         job = taken_up(ledger, run)
-        if request_cancel(ledger, job.id):
+        errors: dict[str, str] = {}
+        if left := request_cancel(ledger, job.id):
             tell("asking the vendor")
             vendor = job.backend.vendor
-            reconcile(ledger, lambda _: vendor(), run_id=job.id, patience=job.config.patience)
+            # the first job that the vendor does not answer must not take the time of the others
+            with within(timeout, question_s=timeout / (left + 1)):
+                asked = reconcile(
+                    ledger, lambda _: vendor(), run_id=job.id, patience=job.config.patience
+                )
+            errors = asked.errors
         jobs = job.jobs()
         documents = job.job_documents()
     if as_json:
-        emit_json({"run": job.id, "jobs": documents})
+        emit_json({"run": job.id, "jobs": documents, "errors": errors})
         return
-    out.print(f"{job.id}: {states_line(jobs)}", markup=False)
+    out.print(f"{job.id}: {states_line(jobs)}")
+    for line in (*errors.values(), *open_lines(jobs)):
+        out.print(line, soft_wrap=True)
 
 
 @app.command()
@@ -204,11 +230,11 @@ def reconcile(as_json: Json = False) -> None:
         jobs = [job_document(job, charged[job.id]) for job in done.jobs]
         emit_json({"jobs": jobs, "busy": list(done.busy), "errors": done.errors})
         return
-    out.print(states_line(done.jobs) or "nothing to do", markup=False)
+    out.print(states_line(done.jobs) or "nothing to do")
     if done.busy:
-        out.print(f"{len(done.busy)} jobs are held by another process", markup=False)
+        out.print(f"{len(done.busy)} jobs are held by another process")
     for name, text in done.errors.items():
-        out.print(f"{name}: {text}", markup=False, soft_wrap=True)
+        out.print(f"{name}: {text}", soft_wrap=True)
 
 
 def _take_up(
@@ -235,7 +261,7 @@ def _take_up(
         elif as_json:
             emit_json({"run": job.id, "finished": False, "jobs": job.job_documents()})
         else:
-            out.print(f"{job.id}: not finished, {states_line(job.jobs())}", markup=False)
+            out.print(f"{job.id}: not finished, {states_line(job.jobs())}")
 
 
 def _print_jobs(jobs: tuple[JobRecord, ...], charged: dict[int, int | None]) -> None:
@@ -265,7 +291,7 @@ def _print_jobs(jobs: tuple[JobRecord, ...], charged: dict[int, int | None]) -> 
             str(job.shots),
             str(job.state) if place is None else f"{job.state} (place {place})",
             charge_line(job, charged[job.id]),
-            Text(job.vendor_text[:60]),  # the vendor's words are no markup
+            job.vendor_text[:60],
         )
     out.print(table, crop=False)
 

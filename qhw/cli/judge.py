@@ -19,7 +19,9 @@ _SAMPLES = 1000
 
 
 def judge_command(
-    input_file: Annotated[Path | None, typer.Option("--input", help="SDF file to judge.")] = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", help="3-D SDF file to judge, plain or gzipped.")
+    ] = None,
     model: Model = None,
     samples: Annotated[
         int | None,

@@ -91,7 +91,7 @@ def bench_command(
         emit_json({"run": str(folder.final), **json.loads(result.to_json())})
         return
     out.print(bench_lines(result), soft_wrap=True)
-    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True, markup=False)
+    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
 
 
 @app.command("advise")

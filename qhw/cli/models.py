@@ -53,8 +53,8 @@ def train_command(
         emit_json({"checkpoint": str(path), "card": card.model_dump(mode="json"), "units": UNITS})
         return
     for key, value in card.metrics.items():
-        out.print(f"{key}: {number(value)}{_unit(key)}", markup=False)
-    out.print(f"checkpoint: {path}", markup=False, soft_wrap=True)
+        out.print(f"{key}: {number(value)}{_unit(key)}")
+    out.print(f"checkpoint: {path}", soft_wrap=True)
 
 
 def _unit(metric: str) -> str:
@@ -79,4 +79,4 @@ def import_checkpoint(
     if as_json:
         emit_json({"checkpoint": str(path), "card": card.model_dump(mode="json")})
         return
-    out.print(f"checkpoint: {path}", markup=False, soft_wrap=True)
+    out.print(f"checkpoint: {path}", soft_wrap=True)

@@ -65,6 +65,6 @@ def noise_study(
     else:
         out.print(study_lines(summary), crop=False)
         out.print(f"{run.cells} cells, {run.kept} of them kept from before")
-        out.print(f"report: {folder / 'report.html'}", soft_wrap=True, markup=False)
+        out.print(f"report: {folder / 'report.html'}", soft_wrap=True)
     if run.failed_rows == summary.rows:
         raise ValueError(f"Every cell failed; the first: {cut(summary.failures[0].reason)}")

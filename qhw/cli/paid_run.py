@@ -176,6 +176,5 @@ class PaidRun(ABC, Generic[S, R]):
             err.print(
                 f"interrupted, but {self.id} goes on at the vendor{paid}: `qhw jobs watch "
                 f"{self.id}` waits for it, `qhw jobs cancel {self.id}` stops it",
-                markup=False,
                 soft_wrap=True,
             )

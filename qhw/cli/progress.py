@@ -28,12 +28,12 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
             tenth = _LINES * finished // max(total, 1)
             if tenth > told:
                 told = tenth
-                err.print(f"{what}: {finished} of {total}", markup=False, soft_wrap=True)
+                err.print(f"{what}: {finished} of {total}", soft_wrap=True)
 
         yield tell
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

@@ -78,12 +78,12 @@ def import_command(
         files = {"file": str(found.file), "raw": [str(path) for path in found.raw]}
         emit_json({**files, **summary(found.snapshot)})
         return
-    out.print(f"snapshot: {found.file}", soft_wrap=True, markup=False)
+    out.print(f"snapshot: {found.file}", soft_wrap=True)
     for path in found.raw:
-        out.print(f"raw payload: {path}", soft_wrap=True, markup=False)
+        out.print(f"raw payload: {path}", soft_wrap=True)
     counts = found.snapshot.correction_counts()
     said = ", ".join(f"{kind}: {count}" for kind, count in counts.items()) or "none"
-    out.print(f"corrections: {said}", soft_wrap=True, markup=False)
+    out.print(f"corrections: {said}", soft_wrap=True)
 
 
 def summary(snapshot: DeviceSnapshot) -> dict[str, object]:

@@ -129,9 +129,9 @@ def submit(
         emit_json({"run": job.id, "rehearsal": job.rehearsal, "jobs": jobs})
         return
     if job.rehearsal:
-        out.print(REHEARSAL, markup=False)
-    out.print(f"run: {job.id}", markup=False)
-    out.print(f"`qhw jobs watch {job.id}` waits for it", markup=False)
+        out.print(REHEARSAL)
+    out.print(f"run: {job.id}")
+    out.print(f"`qhw jobs watch {job.id}` waits for it")
 
 
 @takes_settings
@@ -227,7 +227,7 @@ def _print_quote(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> None:
     from qhw.jobs.money import show_money
 
     if rehearsal:
-        out.print(REHEARSED_PRICE, markup=False, soft_wrap=True)
+        out.print(REHEARSED_PRICE, soft_wrap=True)
     for stage in stages:
         shots = stage.jobs[0].submission.shots
         each = f"{shots} shots each" if stage.plan is None else f"{stage.total_shots} shots in all"
@@ -235,16 +235,15 @@ def _print_quote(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> None:
             f"{stage.role}: {show_money(stage.micro)}, {len(stage.jobs)} jobs, "
             f"{stage.executions} circuits of {stage.compiled.two_qubit_gates} two-qubit gates"
             f"{'' if stage.plan is None else ' and more'}, {each}; {stage.jobs[0].cost.basis}",
-            markup=False,
             soft_wrap=True,
         )
         if stage.plan is not None:
-            out.print(_mitigation_line(stage), markup=False, soft_wrap=True)
+            out.print(_mitigation_line(stage), soft_wrap=True)
     total, most = (
         show_money(sum(getattr(stage, which) for stage in stages))
         for which in ("micro", "reserve_micro")
     )
-    out.print(f"total: {total}; budgets must hold {most}, the most it may cost", markup=False)
+    out.print(f"total: {total}; budgets must hold {most}, the most it may cost")
 
 
 def _mitigation_line(stage: StageQuote) -> str:

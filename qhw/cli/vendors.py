@@ -81,7 +81,7 @@ def serve(
             emit_json({"url": server.url, "environment": environment})
         else:
             for name, value in environment.items():
-                out.print(f"export {name}={shlex.quote(value)}", markup=False, soft_wrap=True)
+                out.print(f"export {name}={shlex.quote(value)}", soft_wrap=True)
         out.file.flush()
         devices = ", ".join(f"{vendor}:{name}" for name in service.devices)
         err.print(f"serving {devices} at {server.url}, until interrupted", soft_wrap=True)

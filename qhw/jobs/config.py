@@ -18,6 +18,9 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from backends.places import named_path, xdg_folder
 from qhw.jobs.money import parse_money
 
 CONFIG = "QHW_CONFIG"
@@ -75,26 +78,31 @@ class Config:
 
 
 def config_path() -> Path:
-    """Where the file is looked for; it need not exist."""
-    named = os.environ.get(CONFIG)
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "qhw" / "config.toml"
+    """Where the file is looked for; it need not exist.
+
+    Raises:
+        ValueError: the path would be relative.
+    """
+    return named_path(CONFIG) or xdg_folder("XDG_CONFIG_HOME", ".config") / "config.toml"
 
 
 def data_folder() -> Path:
-    """``$QHW_DATA``, else ``$XDG_DATA_HOME/qhw``, else ``~/.local/share/qhw``; not made here."""
-    named = os.environ.get(DATA)
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "qhw"
+    """``$QHW_DATA``, else ``$XDG_DATA_HOME/qhw``, else ``~/.local/share/qhw``; not made here.
+
+    Raises:
+        ValueError: the path would be relative.
+    """
+    return named_path(DATA) or xdg_folder("XDG_DATA_HOME", ".local/share")
 
 
 def ledger_url() -> str:
-    """``$QHW_LEDGER_URL``, else SQLite in :func:`data_folder`."""
-    return os.environ.get(LEDGER_URL) or f"sqlite:///{data_folder() / 'ledger.db'}"
+    """``$QHW_LEDGER_URL``, else SQLite in :func:`data_folder`; raises as that does."""
+    named = os.environ.get(LEDGER_URL)
+    if named:
+        return named
+    # a path may hold what means something in a URL
+    url = sa.URL.create("sqlite", database=str(data_folder() / "ledger.db"))
+    return url.render_as_string(hide_password=False)
 
 
 def load_config(path: Path | None = None) -> Config:

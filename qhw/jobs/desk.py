@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from backends.vendor import JobCounts, JobHandle, JobState, Submission, Usage
-from qhw.jobs import blobs
+from qhw.jobs import blobs, clock
 from qhw.jobs.budget import release_later
 from qhw.jobs.content import get_submission
 from qhw.jobs.lease import is_held, new_owner
@@ -49,7 +49,8 @@ class Desk:
         """
 
         def work(connection: Connection) -> JobRecord | None:
-            now = datetime.now(UTC)
+            clock.set_clock(connection)
+            now = clock.now(connection)
             found = _job(connection, job_id)
             if found.lease_owner != self.owner and is_held(
                 found.lease_owner, found.lease_until, now
@@ -89,6 +90,23 @@ class Desk:
             return record, _add_attempt(connection, old.id, Attempt.SENDING)
 
         return self.ledger.write(work)
+
+    def confirm_post(self, old: JobRecord, number: int) -> None:
+        """Make sure that an attempt begun here may still post, for the length of a lease from now.
+
+        Raises:
+            LeaseLost: another worker has the job; nothing may be sent.
+        """
+
+        def work(connection: Connection) -> None:
+            begun = sa.select(attempt.c.id).where(
+                attempt.c.id == number, attempt.c.state == Attempt.SENDING
+            )
+            if connection.scalar(begun) is None:
+                raise LeaseLost
+            self._change(connection, old, State.SENDING)
+
+        self.ledger.write(work)
 
     def end_post(
         self, old: JobRecord, number: int, found: Attempt, text: str, state: State, **values: object
@@ -245,9 +263,8 @@ class Desk:
         self, connection: Connection, old: JobRecord, state: State, **values: object
     ) -> JobRecord:
         check_change(old.state, state)
-        now = datetime.now(UTC)
-        until = now + timedelta(seconds=self.lease_s)
-        values |= {"state": state, "updated": now, "lease_until": until}
+        until = clock.now(connection) + timedelta(seconds=self.lease_s)
+        values |= {"state": state, "updated": datetime.now(UTC), "lease_until": until}
         if state.final and not state.has_counts and not _others_may_count(connection, old):
             release_later(connection, old.run_id)  # its run's later stages will never be sent
         mine = sa.update(job).where(

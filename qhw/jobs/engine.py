@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 
 import numpy as np
 
 from backends.base import BackendError
+from backends.last_check import check_last, checked_last
 from backends.vendor import (
     JobCounts,
     JobHandle,
@@ -23,6 +24,7 @@ from backends.vendor import (
     VendorError,
     VendorUnavailable,
 )
+from qhw.jobs.clock import since_boot
 from qhw.jobs.config import Patience
 from qhw.jobs.desk import Desk, LeaseLost
 from qhw.jobs.records import AttemptRecord, JobRecord
@@ -31,7 +33,7 @@ from qhw.jobs.states import Attempt, State
 _LOG = logging.getLogger(__name__)
 Observe = Callable[[str, JobRecord], None]
 
-_CLOCK_SKEW = timedelta(minutes=10)
+_CLOCK_SKEW = timedelta(days=1)
 """A vendor's clock may be this far behind ours when it says when a job was created."""
 _WAITING = {State.QUEUED, State.RUNNING}
 _PREFERENCE = (
@@ -42,6 +44,10 @@ _PREFERENCE = (
     JobState.CANCELLED,
 )
 """Of several copies the one to keep: the first of these, then the oldest."""
+
+
+class _Suspended(Exception):  # noqa: N818 - not an error: it is tried again
+    """The process slept between confirming its lease and posting."""
 
 
 def _silent(step: str, record: JobRecord) -> None:
@@ -107,18 +113,18 @@ class Engine:
     def _send(self, record: JobRecord) -> JobRecord:
         if record.cancel_requested:
             return self.desk.change(record, State.CANCELLED)
-        if record.not_before is not None and record.not_before > datetime.now(UTC):
+        if record.not_before is not None and record.not_before > self.desk.ledger.now():
             return record
         submission = self.desk.submission(record)
-        started = time.monotonic()
         record, number = self.desk.begin_post(record)
         self.observe("about to post", record)
-        if time.monotonic() - started > self.patience.lease_s / 2:
-            # this process slept; by the end of the post its lease may belong to another
+        try:
+            with checked_last(partial(self._confirm, record, number)):
+                check_last()
+                handle = self.backend.submit(submission, record.key)
+        except _Suspended:
             text = "not posted: the process was suspended"
             return self.desk.end_post(record, number, Attempt.UNSENT, text, State.INTENDED)
-        try:
-            handle = self.backend.submit(submission, record.key)
         except SubmissionRefused as error:
             self.observe("post refused", record)
             return self._refused(record, number, str(error))
@@ -130,7 +136,7 @@ class Engine:
                 Attempt.UNCERTAIN,
                 str(error),
                 State.UNCERTAIN,
-                uncertain_since=datetime.now(UTC),
+                uncertain_since=self.desk.ledger.now(),
             )
         self.observe("post accepted", record)
         try:
@@ -138,6 +144,18 @@ class Engine:
         except LeaseLost:
             self._settle_extras(record)
             raise
+
+    def _confirm(self, record: JobRecord, number: int) -> None:
+        """The last thing before a post, and before each repeat of it.
+
+        Raises:
+            LeaseLost: another worker has the job.
+            _Suspended: the lease confirmed here may be over by the end of the post.
+        """
+        started = since_boot()
+        self.desk.confirm_post(record, number)
+        if since_boot() - started > self.patience.lease_s / 2:
+            raise _Suspended
 
     def _refused(self, record: JobRecord, number: int, text: str) -> JobRecord:
         posts = self._posts(record)
@@ -150,13 +168,13 @@ class Engine:
             Attempt.REFUSED,
             text,
             State.INTENDED,
-            not_before=datetime.now(UTC) + wait,
+            not_before=self.desk.ledger.now() + wait,
         )
 
     def _resolve(self, record: JobRecord) -> JobRecord:
         """Ask the vendor for the key; only a late enough question may conclude absence."""
         assert record.uncertain_since is not None  # set by whoever made the state uncertain
-        asked = datetime.now(UTC)
+        asked = self.desk.ledger.now()
         found = self.backend.find(record.key, record.created - _CLOCK_SKEW)
         self.observe("looked up", record)
         too_many = self._ids(record, Attempt.EXTRA)

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +20,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from qhw.jobs import clock
 from qhw.jobs.config import ledger_url
 from qhw.jobs.errors import LedgerError
+from qhw.jobs.interrupts import interrupts_held
+from qhw.jobs.ledger_url import parse_url, shown, without_secrets
+from qhw.jobs.private import keep_private
 from qhw.jobs.upgrade import is_current, upgrade
 
 T = TypeVar("T")
@@ -73,8 +78,8 @@ class Ledger:
 
     @property
     def where(self) -> str:
-        """The URL without its password."""
-        return self._engine.url.render_as_string(hide_password=True)
+        """The URL without its secrets."""
+        return shown(self._engine.url)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -94,10 +99,15 @@ class Ledger:
             LedgerError: the database cannot be read.
         """
         try:
-            with self._engine.connect() as connection, connection.begin():
+            with interrupts_held(), self._engine.connect() as connection, connection.begin():
                 yield connection
         except DBAPIError as error:
             raise self._error(error) from error
+
+    def now(self) -> datetime:
+        """The present moment on the ledger's clock, UTC; raises as :meth:`read`."""
+        with self.read() as connection:
+            return clock.now(connection)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction that excludes other writers, and commit.
@@ -110,8 +120,11 @@ class Ledger:
         """
         options: dict[str, Any] = {_WRITE: True}
         try:
-            connected = self._engine.connect().execution_options(**options)
-            with connected as connection, connection.begin():
+            with (
+                interrupts_held(),
+                self._engine.connect().execution_options(**options) as connection,
+                connection.begin(),
+            ):
                 if connection.dialect.name == "postgresql":
                     connection.execute(_ONE_WRITER)
                 return work(connection)
@@ -119,20 +132,15 @@ class Ledger:
             raise self._error(error) from error
 
     def _error(self, error: DBAPIError) -> LedgerError:
-        said = " ".join(str(error.orig).split())
+        said = without_secrets(" ".join(str(error.orig).split()), self._engine.url)
         reason = next((plain for words, plain in _REASONS.items() if words in said), None)
         return LedgerError(f"Ledger {self.where}: {f'{reason}: {said}' if reason else said}")
 
 
 def _engine(text: str) -> Engine:
+    url = parse_url(text)
     try:
-        url = sa.make_url(text)
-        if url.drivername in ("postgresql", "postgres"):
-            url = url.set(drivername="postgresql+psycopg")
-        kind = url.get_backend_name()
-        if kind not in ("sqlite", "postgresql"):
-            raise ValueError(f"its kind is {kind!r}")
-        if kind == "sqlite":
+        if url.get_backend_name() == "sqlite":
             return _sqlite(url)
         arguments = {"connect_timeout": 10, "options": _TIMEOUTS}
         return sa.create_engine(url, pool_pre_ping=True, connect_args=arguments)
@@ -141,17 +149,13 @@ def _engine(text: str) -> Engine:
             "PostgreSQL ledgers need psycopg: install qhw with the extra `postgres`"
         ) from error
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise LedgerError(
-            "The ledger's URL must be such as sqlite:////path/ledger.db or "
-            f"postgresql://user@host/name, but: {error}"
-        ) from error
+        raise LedgerError(f"Ledger {shown(url)}: {without_secrets(str(error), url)}") from None
 
 
 def _sqlite(url: sa.URL) -> Engine:
-    if not url.database or url.database == ":memory:":
-        raise ValueError("a ledger must be a file")
+    assert url.database is not None  # of parse_url
     with contextlib.suppress(OSError):  # opening it will say why, in the same words as ever
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        keep_private(Path(url.database))
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY_S})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)

@@ -162,3 +162,10 @@ result = sa.Table(
     sa.Column("finished", Moment, nullable=False),
     sa.Column("fetched", Moment, nullable=False),
 )
+
+clock = sa.Table(
+    "clock",
+    metadata,
+    sa.Column("boot", sa.String(64), primary_key=True),
+    sa.Column("zero", Moment, nullable=False),
+)

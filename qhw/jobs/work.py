@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -100,7 +99,7 @@ def submit_plan(
     done = {job_id: engine.advance(job_id) for job_id in ids}
     until = time.monotonic() + _SHORT_WAIT_S
     while waits := [
-        (record.not_before - datetime.now(UTC)).total_seconds()
+        (record.not_before - ledger.now()).total_seconds()
         for record in done.values()
         if record is not None and record.state is State.INTENDED and record.not_before is not None
     ]:

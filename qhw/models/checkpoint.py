@@ -24,6 +24,10 @@ from qhw.models.base import MoleculeVAE
 from qhw.models.registry import KINDS, build
 
 FORMAT_VERSION = 1
+MAX_TENSOR_BYTES, _MAX_CARD_BYTES = 2**30, 2**20
+_CARD_DIGEST = "card_sha256"
+"""Entry of the tensor file's metadata. The card holds the digest of the tensor file, which holds
+that of the rest of the card: neither can be altered alone. Files of version 0.1.0 have none."""
 
 
 class CheckpointError(ValueError):
@@ -113,7 +117,6 @@ def save(
     """
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     _check_finite(tensors, str(path))
-    blob = dump_tensors(tensors, metadata={"format": "pt"})
     config: Any = model.config
     card = ModelCard(
         name=name,
@@ -124,10 +127,13 @@ def save(
         data=dict(data or {}),
         metrics=dict(metrics or {}),
         tensors={k: list(v.shape) for k, v in tensors.items()},
-        sha256=hashlib.sha256(blob).hexdigest(),
+        sha256="",
         code=code_version(),
         created=datetime.now(UTC).replace(microsecond=0),
     )
+    digest = _card_digest(card.model_dump(mode="json"))
+    blob = dump_tensors(tensors, metadata={"format": "pt", _CARD_DIGEST: digest})
+    card = card.model_copy(update={"sha256": hashlib.sha256(blob).hexdigest()})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path.with_suffix(".safetensors"), blob)
     text = json.dumps(card.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
@@ -146,13 +152,14 @@ def load(source: str | Path) -> tuple[MoleculeVAE, ModelCard]:
 
     Raises:
         CheckpointError: one line that says what is wrong: an unknown name (lists the shipped),
-            a missing file, bad JSON, another format version, an unknown kind, missing or extra
-            tensors, a wrong shape, a value that is not finite, or tensors of another card.
+            a missing or far too large file, bad JSON, another format version, an unknown kind,
+            missing or extra tensors, a wrong shape or type, a value that is not finite, tensors
+            of another card, or a card that was altered.
     """
     stem, where = _locate(source)
     try:
-        card = _read_card(stem + ".json", where)
-        blob = where.joinpath(stem + ".safetensors").read_bytes()
+        raw, card = _read_card(stem + ".json", where)
+        blob = read_bounded(where.joinpath(stem + ".safetensors"), MAX_TENSOR_BYTES)
         tensors = load_tensors(blob)
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -168,15 +175,32 @@ def load(source: str | Path) -> tuple[MoleculeVAE, ModelCard]:
         raise CheckpointError(f"{stem}.json does not describe a model: {error}") from error
     wanted = {k: tuple(v.shape) for k, v in model.state_dict().items()}
     _check_tensors(tensors, wanted, f"kind {card.kind}", stem)
+    dtype = _common_dtype(tensors, stem)
     _check_finite(tensors, stem)
     if hashlib.sha256(blob).hexdigest() != card.sha256:
         raise CheckpointError(f"{stem}.safetensors is not the file {stem}.json was written for.")
-    for name, parameter in model.state_dict().items():
-        if tensors[name].dtype != parameter.dtype:
-            model = model.to(tensors[name].dtype)
-            break
+    if _metadata(blob).get(_CARD_DIGEST, _card_digest(raw)) != _card_digest(raw):
+        raise CheckpointError(f"{stem}.json was altered since {stem}.safetensors was written.")
+    model = model.to(dtype)
     model.load_state_dict(tensors, strict=True)
     return model.eval(), card
+
+
+def read_bounded(path: Any, limit: int) -> bytes:
+    """The bytes of a regular file (a path, or a resource of the package).
+
+    Raises:
+        CheckpointError: it is a folder, a device or a pipe, or has more than ``limit`` bytes.
+        FileNotFoundError: there is none.
+        OSError: it cannot be read.
+    """
+    if isinstance(path, Path) and path.exists() and not path.is_file():
+        raise CheckpointError(f"{path} cannot be read: it is not a file.")
+    with path.open("rb") as stream:
+        content: bytes = stream.read(limit + 1)
+    if len(content) > limit:
+        raise CheckpointError(f"{path} cannot be read: it has more than {limit} bytes.")
+    return content
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -240,10 +264,14 @@ def _locate(source: str | Path) -> tuple[str, Any]:
     )
 
 
-def _read_card(name: str, folder: Any) -> ModelCard:
+def _read_card(name: str, folder: Any) -> tuple[dict[str, Any], ModelCard]:
     try:
-        raw = json.loads(folder.joinpath(name).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raw = json.loads(
+            read_bounded(folder.joinpath(name), _MAX_CARD_BYTES), parse_constant=_refused_constant
+        )
+    except CheckpointError:
+        raise
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, digits or depth unbounded
         raise CheckpointError(f"{name} is not valid JSON: {error}.") from error
     found = raw.get("format_version") if isinstance(raw, dict) else None
     if found != FORMAT_VERSION:
@@ -260,7 +288,34 @@ def _read_card(name: str, folder: Any) -> ModelCard:
         raise CheckpointError(
             f"{name} has kind {card.kind!r}, but the kinds are {', '.join(KINDS)}."
         )
-    return card
+    return raw, card
+
+
+def _refused_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON number")
+
+
+def _card_digest(raw: Mapping[str, Any]) -> str:
+    """Of all a card says but the digest of its tensors."""
+    rest = {key: value for key, value in raw.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _metadata(blob: bytes) -> dict[str, str]:
+    """Of a safetensors file that has been read without error: its header begins with a length."""
+    length = int.from_bytes(blob[:8], "little")
+    found: dict[str, str] = json.loads(blob[8 : 8 + length]).get("__metadata__", {})
+    return found
+
+
+def _common_dtype(tensors: Mapping[str, torch.Tensor], stem: str) -> torch.dtype:
+    dtypes = {value.dtype for value in tensors.values()}
+    if dtypes not in ({torch.float32}, {torch.float64}):
+        names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
+        raise CheckpointError(
+            f"{stem}: tensors must all be float32 or all be float64, but are {names}."
+        )
+    return dtypes.pop()
 
 
 def _check_tensors(

@@ -66,7 +66,7 @@ def reconstruction_metrics(
     found: dict[str, float | None] = {}
     for latent in ("mean", "sampled"):
         outputs = decoder_outputs(model, molecules, latent, generator)
-        rebuilt = _pad(model.decode(outputs), molecules.types.shape[1])
+        rebuilt = model.decode(outputs).padded(molecules.types.shape[1])
         rmsd = kabsch_rmsd(molecules, rebuilt)
         matched = np.isfinite(rmsd)
         values: dict[str, float | None] = {
@@ -83,11 +83,3 @@ def reconstruction_metrics(
             values["fidelity"] = float(model.fidelity(molecules, outputs).mean())
         found |= {f"{latent}/{name}": value for name, value in values.items()}
     return found
-
-
-def _pad(molecules: MoleculeBatch, atoms: int) -> MoleculeBatch:
-    extra = max(0, atoms - molecules.types.shape[1])
-    return MoleculeBatch(
-        np.pad(molecules.types, ((0, 0), (0, extra)), constant_values=-1),
-        np.pad(molecules.positions, ((0, 0), (0, extra), (0, 0))),
-    )

@@ -8,16 +8,20 @@ Layout of the released file: an OrderedDict of float32 ``[1, 1]`` tensors ``rz1_
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
+import warnings
+import zipfile
+import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import torch
 from torch import Tensor
 
 from qhw.chem.encoding import RELEASED_DECODE
-from qhw.models.checkpoint import CheckpointError
+from qhw.models.checkpoint import CheckpointError, read_bounded
 from qhw.models.losses import LossConfig
 from qhw.models.qvae import N_WIRES, QVAE, QVAEConfig
 
@@ -27,6 +31,7 @@ _DAMAGED = (
     pickle.UnpicklingError,
     RuntimeError,  # torch: not a zip archive, or a damaged one
     EOFError,
+    MemoryError,  # a size that the file claims
     AttributeError,
     ImportError,
     LookupError,
@@ -55,7 +60,8 @@ def import_torchquantum(path: Path, *, n_blocks: int = 10, kappa: float = 20.0) 
 
     Raises:
         CheckpointError: one line: no such file, not a state dict, missing or unexpected keys, a
-            wrong shape or type, or a value that is not finite, each by its key.
+            wrong shape or type, or a value that is not finite, each by its key; or an archive
+            whose members are not what their checksums say, by the member.
     """
     state = _read(path)
     config = QVAEConfig(
@@ -76,15 +82,16 @@ def import_torchquantum(path: Path, *, n_blocks: int = 10, kappa: float = 20.0) 
 
 def _read(path: Path) -> Mapping[str, object]:
     try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise CheckpointError(f"{path} is no released checkpoint: {size} bytes is too large.")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        content = read_bounded(path, _MAX_BYTES)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except CheckpointError:
-        raise
-    except _DAMAGED as error:
+    if content.startswith(b"PK"):
+        _check_archive(path, content)
+    try:
+        with warnings.catch_warnings():  # of pickle protocols: what fails is said below
+            warnings.simplefilter("ignore")
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (OSError, *_DAMAGED) as error:
         raise CheckpointError(
             f"{path} is not a state dict of tensors: it is damaged, of another format, or holds "
             f"objects that are not loaded for safety ({type(error).__name__})."
@@ -92,6 +99,42 @@ def _read(path: Path) -> Mapping[str, object]:
     if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
         raise CheckpointError(f"{path} must hold a state dict, but holds {type(state).__name__}.")
     return state
+
+
+def _check_archive(path: Path, content: bytes) -> None:
+    """Refuse an archive whose members are damaged; torch itself looks at no checksum."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            seen: set[str] = set()
+            for member in archive.infolist():
+                _check_member(path, member, seen)
+            total = sum(member.file_size for member in archive.infolist())
+            if total > _MAX_BYTES:
+                raise CheckpointError(
+                    f"{path}: its members must have at most {_MAX_BYTES} bytes together, but say "
+                    f"{total}."
+                )
+            bad = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, OSError, *_DAMAGED) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"{path} is not a state dict of tensors: its archive is damaged ({_shown(str(error))})."
+        ) from error
+    if bad is not None:
+        raise CheckpointError(
+            f"{path} is damaged: its member {_shown(bad)} does not match its checksum."
+        )
+
+
+def _check_member(path: Path, member: zipfile.ZipInfo, seen: set[str]) -> None:
+    name = member.orig_filename
+    place = PurePosixPath(name.replace("\\", "/"))
+    if place.is_absolute() or ".." in place.parts or "\0" in name:
+        raise CheckpointError(f"{path}: its member {_shown(name)} must stay within the archive.")
+    if name in seen:
+        raise CheckpointError(f"{path}: it has two members {_shown(name)}.")
+    seen.add(name)
 
 
 def _keys(n_blocks: int, suffix: str) -> list[str]:
@@ -114,7 +157,12 @@ def _check_keys(path: Path, state: Mapping[str, object], wanted: list[str]) -> N
 
 
 def _few(keys: list[str]) -> str:
-    return ", ".join(keys[:5]) + (", ..." if len(keys) > 5 else "")
+    return ", ".join(map(_shown, keys[:5])) + (", ..." if len(keys) > 5 else "")
+
+
+def _shown(text: str) -> str:
+    """A file's own text: bounded, without control characters."""
+    return text[:80] if text[:80].isprintable() else repr(text[:80])
 
 
 def _angles(path: Path, state: Mapping[str, object], keys: list[str]) -> Tensor:
@@ -127,6 +175,10 @@ def _angles(path: Path, state: Mapping[str, object], keys: list[str]) -> Tensor:
             raise CheckpointError(
                 f"{path}: {key} must be float32 of shape (1, 1), but is {value.dtype} of shape "
                 f"{tuple(value.shape)}."
+            )
+        if value.layout != torch.strided or value.device.type != "cpu":
+            raise CheckpointError(
+                f"{path}: {key} must hold its values, but is {value.layout} on {value.device}."
             )
         if not bool(torch.isfinite(value).all()):
             raise CheckpointError(f"{path}: {key} is {float(value)}, which is not finite.")

@@ -14,7 +14,6 @@ from qhw.analysis.result import DEVICE_SOURCES, SOURCE_LABELS, DeviceSource, Sou
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.sdf import to_sdf
-from qhw.chem.validity import judge
 from qhw.report.pipeline import write_mitigation
 
 SIDE_BY_SIDE: tuple[SourceKey, ...] = ("input", "exact", *DEVICE_SOURCES)
@@ -60,7 +59,7 @@ def side_by_side_sdf(comparison: Comparison) -> str:
     for source in sources:
         batch = padded(batches[source])
         parts.append(batch)
-        strict, released = judge(batch), judge(batch, "released")
+        strict, released = (comparison.outcome.judged[source][p] for p in ("strict", "released"))
         columns.append(
             {
                 "source": [SOURCE_LABELS[source]] * len(batch),
@@ -75,10 +74,7 @@ def side_by_side_sdf(comparison: Comparison) -> str:
         )
     # sources interleaved: all of row 0, then all of row 1, ...
     order = np.arange(len(exact) * len(sources)).reshape(len(sources), -1).T.ravel()
-    merged = MoleculeBatch(
-        np.concatenate([p.types for p in parts])[order],
-        np.concatenate([p.positions for p in parts])[order],
-    )
+    merged = MoleculeBatch.joined(parts)[order]
     flat = {key: [v for column in columns for v in column[key]] for key in columns[0]}
     properties = {key: [values[i] for i in order] for key, values in flat.items()}
     names = [f"{comparison.outcome.names[i % len(exact)]}, {flat['source'][i]}" for i in order]

@@ -102,7 +102,7 @@ def render_depth(
 
 
 def needed_success(facts: CircuitFacts) -> float | None:
-    """Predicted success from which the measured baseline is beaten; ``None`` without one."""
+    """Success from which the predicted distance is below the measured baseline's, if any."""
     if facts.baseline is None or not facts.spread:
         return None
     return max(0.0, 1 - facts.baseline / facts.spread)
@@ -140,7 +140,8 @@ def to_csv(report: DepthReport) -> str:
         values: list[object] = [row.circuit, row.device, row.vendor]
         values += [row.taken.isoformat() if row.taken else "", row.level, row.seeds, *figures]
         values += [best.seed, " ".join(map(str, best.qubits))] if best else ["", ""]
-        values += [best.two_qubit_errors if best else "", row.tvd, row.beats_baseline, row.rule]
+        values += [best.two_qubit_errors if best else "", row.tvd, row.verdict if best else None]
+        values += [row.rule]
         values += [row.shots_per_second]
         values += [row.cost.usd, row.cost.as_of.isoformat()] if row.cost else ["", ""]
         writer.writerow(["" if v is None else v for v in (*values, row.reason)])

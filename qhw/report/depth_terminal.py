@@ -9,7 +9,7 @@ from rich.text import Text
 
 from calibration.snapshot import MADE_UP
 from qhw.analysis.depth_report import DepthReport, Row
-from qhw.report.format import number, percent
+from qhw.report.format import number, percent, printable
 from qhw.report.tables import WholeTable
 
 _SHOWN = 10
@@ -27,11 +27,15 @@ def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
         yield Text(facts.name, style="bold")
         if good:
             yield _table(list(by_device.values())[:_SHOWN])
+            best = good[0]
+            yield Text(
+                f"beats a constant that needs no QPU on {best.device}: {best.verdict}; {best.rule}"
+            )
             if len(by_device) > _SHOWN:
                 yield f"and {len(by_device) - _SHOWN} more devices in the report"
         reasons = {r.reason: r for r in own if r.reason is not None}
         for reason, row in reasons.items():
-            yield Text(f"failed on {row.device}: {reason}")
+            yield Text(f"failed on {row.device}: {printable(reason)}")
 
 
 def _table(rows: list[Row]) -> WholeTable:
@@ -52,7 +56,7 @@ def _table(rows: list[Row]) -> WholeTable:
             str(best.pulses),
             percent(best.success),
             number(row.tvd),
-            "yes" if row.beats_baseline else "no",
+            row.verdict,
             f"${row.cost.usd:,.2f} ({row.cost.as_of})" if row.cost else "–",
         )
     return table

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from qhw.report.drift import Pair, quantities
-from qhw.report.format import duration, number, percent
+from qhw.report.format import duration, number, percent, printable
 from qhw.report.tables import WholeTable
 
 
@@ -57,7 +57,7 @@ def drift_summary(pair: Pair) -> Iterator[RenderableType]:
     yield table
     for e in pair.effects:
         if e.before is None:
-            yield Text(f"{e.circuit}: {e.reason}")
+            yield Text(f"{e.circuit}: {printable(str(e.reason))}")
             continue
         kept = percent(e.kept) if e.kept is not None else f"none, {e.reason}"
         yield Text(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from rich.markup import escape
 
 from backends.export import to_openqasm3, to_qpy_bytes
 from qhw.analysis.expect import Measured
@@ -28,7 +27,7 @@ def expectation_table(result: ExpectResult) -> WholeTable:
         table.add_column(heading, justify="left" if heading == "observable" else "right")
     for row in result.observables:
         table.add_row(
-            escape(row.observable),
+            row.observable,
             f"{row.value:z.4f} ± {row.standard_error:.4f}",
             _TOO_WIDE if row.exact is None else f"{row.exact:z.4f}",
             _TOO_WIDE if row.shot_floor is None else f"{row.shot_floor:.4f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qhw.analysis.result import Estimate
+from qhw.report.plain import plain
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -42,4 +43,4 @@ def duration(seconds: float) -> str:
 
 def printable(text: str) -> str:
     """Text from outside for a terminal: on one line, nothing that would steer the terminal."""
-    return "".join(c for c in " ".join(text.split()) if c.isprintable())
+    return plain(" ".join(text.split()))

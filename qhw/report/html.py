@@ -23,7 +23,6 @@ from qhw.analysis.result import (
 from qhw.chem.bonds import same_graph
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import superposed
-from qhw.chem.validity import judge
 from qhw.report.chip import chip_figure
 from qhw.report.drawing import structure_svg, view_json
 from qhw.report.figures import key_figure
@@ -149,7 +148,7 @@ def pairs(comparison: Comparison) -> list[Pair]:
         for key in ("input", "exact", source)
         if key in batches
     }
-    reports = {key: judge(batch) for key, batch in laid.items()}
+    reports = {key: comparison.outcome.judged[key]["strict"] for key in laid}
     graph = same_graph(laid[source], laid["exact"])
     out = []
     for row, record in enumerate(comparison.result.molecules[:MAX_PAIRS]):

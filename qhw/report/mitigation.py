@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from markupsafe import Markup
 
-from qhw.analysis.bench_result import BenchResult, Budget, Cell, DeviceBench
+from qhw.analysis.bench_result import BEST_RULE, BenchResult, Budget, Cell, DeviceBench
 from qhw.analysis.crossed import Measured
 from qhw.report.mitigation_figures import distance_figure
 from qhw.report.page import asset, environment
@@ -29,7 +31,8 @@ def render_bench(result: BenchResult, run_id: str) -> str:
             verdicts=[(verdict_level(d), verdict_words(d)) for d in result.devices],
             angles=result.settings.task == "encode",
             measured=measured,
-            against_words=against_words,
+            against=AGAINST,
+            best_rule=BEST_RULE,
         )
     )
 
@@ -39,11 +42,11 @@ def measured(value: Measured | None, digits: int = 4) -> str:
     return "" if value is None else f"{value.value:.{digits}f} ± {value.error:.{digits}f}"
 
 
-def against_words(cell: Cell) -> str:
-    """How a pipeline does beside readout correction alone."""
-    if cell.refused is not None:
-        return "refused"
-    return cell.against_readout or ""
+AGAINST: dict[str, Callable[[Cell], str]] = {
+    "than raw": lambda cell: cell.against_raw or "",
+    "than readout": lambda cell: cell.against_readout or "",
+}
+"""Columns that say how a pipeline does beside raw counts and readout correction alone."""
 
 
 def verdict_level(device: DeviceBench) -> str:
@@ -61,12 +64,24 @@ def verdict_level(device: DeviceBench) -> str:
 def verdict_words(device: DeviceBench) -> str:
     """One sentence a device: which pipeline is best where, and whether that is worth anything."""
     parts = "; ".join(_best_words(budget) for budget in device.budgets)
+    nearer = "".join(f" {_nearer_words(budget)}" for budget in device.budgets)
     word = {
         "better": "Closer to exact than the best constant",
         "same": "Not to be told from the best constant",
         "worse": "Further from exact than the best constant",
     }[verdict_level(device)]
-    return f"{device.device}: {parts}. {word} ({device.constant:.3f})."
+    return f"{device.device}: {parts}.{nearer.rstrip()} {word} ({device.constant:.3f})."
+
+
+def _nearer_words(budget: Budget) -> str:
+    """What is less far than the best but not named."""
+    best, least = budget.best, budget.least
+    if best is None or least is None or least is best or least.tvd is None:
+        return ""
+    return (
+        f"At {budget.shots:,} shots {least.asked} is nearer ({least.tvd.value:.3f}), but "
+        f"{least.against_raw or 'not told apart'} from raw."
+    )
 
 
 def _best_words(budget: Budget) -> str:

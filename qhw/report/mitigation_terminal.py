@@ -6,9 +6,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from qhw.analysis.advise import Advice
-from qhw.analysis.bench_result import BenchResult, Budget, DeviceBench
+from qhw.analysis.bench_result import BEST_RULE, BenchResult, Budget, DeviceBench
 from qhw.report.format import printable
-from qhw.report.mitigation import against_words, measured, verdict_level, verdict_words
+from qhw.report.mitigation import AGAINST, measured, verdict_level, verdict_words
 from qhw.report.tables import WholeTable
 from qhw.report.terminal import STYLES
 
@@ -21,7 +21,7 @@ def bench_lines(result: BenchResult) -> RenderableType:
         f"{s.task}: {s.model}, {s.rows} {rows}, {s.repeats} repeats, total shots equal; "
         "± is a standard error"
     )
-    parts: list[RenderableType] = [Text(title, style="bold")]
+    parts: list[RenderableType] = [Text(title, style="bold"), Text(f"bold: {BEST_RULE}")]
     for device in result.devices:
         parts.append(Text(device_words(device)))
         parts += [_table(device, budget) for budget in device.budgets]
@@ -51,7 +51,7 @@ def _table(device: DeviceBench, budget: Budget) -> WholeTable:
         box=None, pad_edge=False, header_style="dim", title=title, title_justify="left"
     )
     table.add_column("pipeline")
-    headings = ("TVD to exact", "raw / this", "readout − this", "than readout", "covered")
+    headings = ("TVD to exact", "raw / this", "readout − this", *AGAINST, "covered")
     for heading in (*headings, *(("angle",) if angle else ())):
         table.add_column(heading, justify="right")
     best = budget.best
@@ -65,7 +65,7 @@ def _table(device: DeviceBench, budget: Budget) -> WholeTable:
             measured(cell.tvd),
             measured(cell.ratio, 2),
             measured(cell.over_readout),
-            against_words(cell),
+            *(words(cell) for words in AGAINST.values()),
             coverage,
             *((measured(cell.angle_deg, 2),) if angle else ()),
             style="bold" if cell is best else None,

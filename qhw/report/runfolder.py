@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,12 +13,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from qhw.report.plain import PlainFormatter
+
 LOG_FILE = "log.txt"
 _LOGGER = "qhw"
 
 
 class OutputError(ValueError):
     """A folder cannot be written; one line says which and why."""
+
+
+_NOT_IN_A_NAME = re.compile(r"[^\w.,()+=@-]")
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,11 @@ def run_id(task: str, settings_json: str, now: datetime | None = None) -> str:
     return f"{moment:%Y%m%dT%H%M%S}Z-{task}-{digest}"
 
 
+def file_name(text: str) -> str:
+    """A name from a ledger or a file as that of one file: it leads out of no folder."""
+    return _NOT_IN_A_NAME.sub("-", text).lstrip(".")[:_LONGEST_NAME] or "unnamed"
+
+
 @contextmanager
 def run_folder(out: Path, name: str) -> Iterator[RunFolder]:
     """Open a run's folder; on success it appears at once under its name, else it is removed.
@@ -64,14 +76,14 @@ def run_folder(out: Path, name: str) -> Iterator[RunFolder]:
     made: list[Path] = []
     try:
         made = [path for path in (out, *out.parents) if not path.exists()]
-        name = _free_name(out, name)
+        name = _free_name(out, file_name(name))
         folder = RunFolder(name, out / f".{name}.partial", out / name)
         folder.staging.mkdir(parents=True)
         handler = logging.FileHandler(folder.staging / LOG_FILE, encoding="utf-8")
     except OSError as error:
         _remove(out / f".{name}.partial", made)
         raise _unwritable(out, error) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger(_LOGGER)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

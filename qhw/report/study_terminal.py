@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from qhw.report.format import interval, number, percent
+from qhw.report.format import interval, number, percent, printable
 from qhw.report.study import crossing_words, cut, headline_curves, verdicts
 from qhw.report.tables import WholeTable
 from qhw.study.summary import StudySummary
@@ -32,7 +32,7 @@ def study_lines(summary: StudySummary) -> RenderableType:
         )
     words = [Text(verdict.text) for verdict in verdicts(summary)]
     failures = [
-        Text(f"{f.rows} rows of {f.model} on {f.device} failed: {cut(f.reason)}")
+        Text(f"{f.rows} rows of {f.model} on {f.device} failed: {cut(printable(f.reason))}")
         for f in summary.failures
     ]
     return Group(table, *words, *failures)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement, measure_renderables
+from rich.style import StyleType
 from rich.table import Table
+from rich.text import Text
+
+from qhw.report.plain import plain_line
 
 
 class WholeTable(Table):
@@ -13,6 +17,16 @@ class WholeTable(Table):
     Columns with ``no_wrap`` keep their longest line. Print it with ``crop=False``: what does not
     fit is then folded by the terminal, not lost.
     """
+
+    def add_row(
+        self,
+        *cells: RenderableType | None,
+        style: StyleType | None = None,
+        end_section: bool = False,
+    ) -> None:
+        """Add a row; strings are text from anywhere, not markup."""
+        plain = [Text(plain_line(cell)) if isinstance(cell, str) else cell for cell in cells]
+        super().add_row(*plain, style=style, end_section=end_section)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Give every column its least width, then render."""

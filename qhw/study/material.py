@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from qhw.analysis.draw import draw_latents
 from qhw.analysis.tasks import ExactModel
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import sample_molecules
+from qhw.chem.validity import ValidityReport, judge
 from qhw.circuits.templates import CircuitTemplate, Preparation, data_angles
 from qhw.models.checkpoint import load
 from qhw.study.circuits import Role, template_of
@@ -47,6 +48,16 @@ class Material:
     molecules: MoleculeBatch
     prior_mean: FloatArray
     uniform: FloatArray
+
+    @cached_property
+    def exact_valid(self) -> int:
+        """How many of ``molecules`` are strictly valid."""
+        return judge(self.molecules).valid
+
+    @cached_property
+    def constant(self) -> ValidityReport:
+        """Judgement of the molecules that ``prior_mean`` decodes to."""
+        return judge(self.exact.molecules(self.prior_mean))
 
 
 def material(model: str, digest: str, seed: int, config: StudyConfig) -> Material:

@@ -239,7 +239,6 @@ def _scores(rows: Material, found: FloatArray, floor: FloatArray) -> Row:
     rmsd = kabsch_rmsd(padded(molecules), wanted)
     known = rmsd[np.isfinite(rmsd)]
     report = judge(molecules)
-    constant = judge(rows.exact.molecules(rows.prior_mean))
     return {
         "tvd": float(tvd.mean()),
         "hellinger_fidelity": float(hellinger_fidelity(rows.target, found).mean()),
@@ -249,9 +248,9 @@ def _scores(rows: Material, found: FloatArray, floor: FloatArray) -> Row:
         "prior_mean_tvd": float(baselines[1].mean()),
         "valid": report.valid,
         "unique": report.unique,
-        "exact_valid": judge(rows.molecules).valid,
-        "prior_mean_valid": constant.valid,
-        "prior_mean_unique": constant.unique,
+        "exact_valid": rows.exact_valid,
+        "prior_mean_valid": rows.constant.valid,
+        "prior_mean_unique": rows.constant.unique,
         "type_accuracy": float(type_accuracy(padded(molecules), wanted).mean()),
         "rmsd": float(known.mean()) if len(known) else None,
         "rmsd_defined": len(known),

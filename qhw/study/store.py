@@ -87,6 +87,8 @@ class Store:
         try:
             for part in (self._cells, self._circuits):
                 part.mkdir(parents=True, exist_ok=True)
+                if part.is_symlink():
+                    raise NotADirectoryError(0, f"{part.name} in it is a link")
         except OSError as error:
             raise StoreError(
                 f"Argument `out` must be a folder that can be written, but {folder}: "

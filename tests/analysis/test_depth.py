@@ -140,10 +140,11 @@ def test_row_summarises_seeds_and_judges_the_best():
     assert row.beats_baseline
     assert row.cost.usd == pytest.approx(25 + 3 * 0.3)
     worse = Subject("x", "test", bell(), spread=0.5, baseline=0.09)
-    assert not make_row(worse, Device("d", snapshot), 2, tries, shots=1).beats_baseline
-    unknown = Subject("x", "test", bell(), spread=0.5)
-    assert make_row(unknown, Device("d", snapshot), 2, tries[1:], shots=1).beats_baseline
-    assert not make_row(unknown, Device("d", snapshot), 2, tries[:1], shots=1).beats_baseline
+    row = make_row(worse, Device("d", snapshot), 2, tries, shots=1)
+    assert (row.beats_baseline, row.verdict) == (None, "cannot tell")
+    assert row.rule.startswith("predicted distance 0.100, 0.020 to 0.200 ")
+    unknown = Subject("x", "test", bell())
+    assert make_row(unknown, Device("d", snapshot), 2, tries, shots=1).verdict == "cannot tell"
 
 
 def test_sweep_goes_on_over_failures_and_names_each(tmp_path):

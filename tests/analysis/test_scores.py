@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qhw.analysis.baselines import prior_mean
-from qhw.analysis.molecule_scores import type_accuracy, validity_rows, wilson
+from qhw.analysis.molecule_scores import reports, type_accuracy, validity_rows, wilson
 from qhw.analysis.result import Estimate, Metric, Section, Skill
 from qhw.analysis.scores import direction_section, distribution_section, make_row
 from qhw.analysis.verdict import verdict
@@ -128,7 +128,7 @@ def test_wilson_interval_against_published_values() -> None:
 
 
 def test_validity_names_every_denominator() -> None:
-    rows = validity_rows({"exact": batch("CCO", "C", "FF")})
+    rows = validity_rows({"exact": reports(batch("CCO", "C", "FF"))})
     strict = next(row for row in rows if row.protocol == "strict")
     assert (strict.samples, strict.kept) == (3, 2)
     assert sum(strict.reasons.values()) == 3

@@ -173,10 +173,16 @@ def test_missing_errors_are_the_medians_of_those_known():
         (lambda c, p: c.pop("basis_gates"), "props.json: 'basis_gates' is missing"),
         (lambda c, p: p.pop("last_update_date"), "props.json: 'last_update_date' is missing"),
         (lambda c, p: p.update(last_update_date="2026-01-01T00:00:00"), "props.json: .*timezone"),
-        (lambda c, p: p.update(qubits=[[{"name": "T1"}]]), "props.json: 'value' is missing"),
+        (
+            lambda c, p: p.update(qubits=[[{"name": "T1"}]]),
+            "json: `qubits.0.T1.value` is missing",
+        ),
         (lambda c, p: p.update(gates=None), "props.json: "),
-        (lambda c, p: p["qubits"][0][0].update(unit="min"), "T1 must be in a unit .* 'min'"),
-        (lambda c, p: p["qubits"][0][4].pop("unit"), "readout_length must be in a unit of time"),
+        (
+            lambda c, p: p["qubits"][0][0].update(unit="min"),
+            "T1.unit` must be a unit of .* 'min'",
+        ),
+        (lambda c, p: p["qubits"][0][4].pop("unit"), "readout_length.unit` must be a unit of time"),
         (lambda c, p: c.update(coupling_map=[[0, 5]]), "props.json: .*coupling"),
     ],
 )

@@ -1,54 +1,55 @@
-"""Ctrl-C while a paid job is out."""
+"""Ctrl-C while a paid job is out, in a process of its own: no other thread takes the signal."""
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
-
-from typer.testing import Result
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 from backends.loopback.ibm import IBMPlatform
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import count_by_state
 from qhw.jobs.states import State
-from tests.cli.test_jobs_cli import qhw
 
-_AGAIN_S = 30.0
+_MAIN = "from qhw.cli.app import main; main()"
+_ROOT = Path(__file__).parents[2]
+_HANGS_S = 240.0
+"""Far more than the slowest machine needs."""
 
 
-def interrupted(platform: IBMPlatform, *command: object) -> Result:
-    """What a command says that is stopped once it has written down that its job was accepted.
+def interrupted(platform: IBMPlatform, *command: object) -> str:
+    """What a command says on stderr that is stopped once it wrote down that its job was accepted.
 
-    The vendor's queue is held before, and stays so.
+    One interrupt must do, wherever it falls. The vendor's queue is held before, and stays so.
     """
     platform.queue.hold()
-    ended = threading.Event()
-
-    def accepted() -> bool:
-        if not platform.queue.jobs:
-            return False
-        with Ledger.open() as ledger, ledger.read() as connection:
-            return State.QUEUED in count_by_state(connection)
-
-    def interrupt_once_accepted() -> None:
-        while not accepted():
-            if ended.wait(0.05):
-                return
-        # an interrupt in the middle of a write to the ledger is lost now and then: let the command
-        # come to its wait, and press again if need be, as a person would
-        ended.wait(1.0)
-        while not ended.is_set():
-            os.kill(os.getpid(), signal.SIGINT)
-            ended.wait(_AGAIN_S)
-
-    watcher = threading.Thread(target=interrupt_once_accepted, daemon=True)
-    watcher.start()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _MAIN, *map(str, command)],
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
-        stopped = qhw(*command)
+        until = time.monotonic() + _HANGS_S
+        while not _accepted(platform):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=_HANGS_S)
     finally:
-        ended.set()
-        watcher.join()
-    assert stopped.exit_code == 130
-    assert stopped.stdout == ""
-    return stopped
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, stderr
+    assert stdout == ""
+    return stderr
+
+
+def _accepted(platform: IBMPlatform) -> bool:
+    if not platform.queue.jobs:
+        return False
+    with Ledger.open() as ledger, ledger.read() as connection:
+        return State.QUEUED in count_by_state(connection)

@@ -245,6 +245,9 @@ def test_judge_gives_every_denominator(tmp_path: Path) -> None:
     refused(qhw("judge", "--input", tmp_path / "none.sdf"), "none.sdf is not a file")
     (tmp_path / "none.sdf").touch()
     refused(qhw("judge", "--input", tmp_path / "none.sdf"), "none.sdf is empty")
+    three_d = write_sdf(tmp_path / "flat.sdf", "C", "C").read_text()
+    (tmp_path / "flat.sdf").write_text(three_d + three_d.replace("  3D", "  2D"))
+    refused(qhw("judge", "--input", tmp_path / "flat.sdf"), "record 2 is 2-D by its header")
 
 
 def test_rows_that_are_all_the_same_have_no_skill(small_model: Path, tmp_path: Path) -> None:

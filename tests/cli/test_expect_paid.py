@@ -99,14 +99,13 @@ def test_ibm_is_paid_once_however_often_it_is_asked(
     assert REHEARSAL in shown and "would have cost $" in shown and "days old when measured" in shown
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_is_taken_up_by_the_same_line(ibm: Ibm, circuit: Path) -> None:
     platform, _ = ibm
     command = asked(circuit, "ibm:ibm_boston", "--mitigation", "none", "--budget", "30usd")
     stopped = interrupted(platform, *command)
     run = document("jobs", "list")["jobs"][0]["run"]
-    assert stopped.stderr.index("estimate: ") < stopped.stderr.index("interrupted, but")
-    assert f"`qhw jobs watch {run}` waits for it" in stopped.stderr
+    assert stopped.index("estimate: ") < stopped.index("interrupted, but")
+    assert f"`qhw jobs watch {run}` waits for it" in stopped
     assert document("jobs", "fetch", run)["finished"] is False
     platform.queue.release()
     assert platform.queue.wait_idle(60.0)
@@ -115,7 +114,6 @@ def test_an_interrupted_run_is_taken_up_by_the_same_line(ibm: Ibm, circuit: Path
     check_values(done)
 
 
-@pytest.mark.slow
 def test_a_cancelled_run_is_over(ibm: Ibm, circuit: Path) -> None:
     platform, _ = ibm
     command = asked(circuit, "ibm:ibm_boston", "--mitigation", "none", "--budget", "60usd")

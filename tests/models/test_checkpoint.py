@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -162,3 +163,65 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     shutil.rmtree(target)
     checkpoint.write_atomically(target, b"new")
     assert target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"config": QVAEConfig(n_blocks=1, kappa=30).model_dump(mode="json")},
+        {"metrics": {"mean/fidelity": 0.9}},
+        {"seed": 12},
+    ],
+)
+def test_an_altered_card_is_refused(saved: Path, changes: dict) -> None:
+    edit_card(saved, **changes)
+    with pytest.raises(CheckpointError, match=r"m\.json was altered since m\.safetensors"):
+        load(saved)
+
+
+def test_a_card_written_anew_with_the_same_words_is_the_same(saved: Path) -> None:
+    card = json.loads(saved.with_suffix(".json").read_text())
+    saved.with_suffix(".json").write_text(json.dumps(dict(reversed(card.items())), indent=7))
+    load(saved)
+
+
+def test_files_without_a_digest_of_their_card_still_load(saved: Path) -> None:
+    """Those of version 0.1.0."""
+    save_file(load_file(saved), saved)
+    edit_card(saved, sha256=hashlib.sha256(saved.read_bytes()).hexdigest(), seed=5)
+    assert load(saved)[1].seed == 5
+
+
+def test_an_altered_weight_is_refused(saved: Path) -> None:
+    content = bytearray(saved.read_bytes())
+    content[-3] ^= 1
+    saved.write_bytes(bytes(content))
+    with pytest.raises(CheckpointError, match=r"is not the file m\.json was written for"):
+        load(saved)
+
+
+def test_types_that_are_no_weights_are_named(saved: Path) -> None:
+    for changed, found in (
+        ({"decoder_angles": torch.zeros(49, dtype=torch.int8)}, "float32, int8"),
+        ({"decoder_angles": torch.zeros(49, dtype=torch.float64)}, "float32, float64"),
+    ):
+        damage(saved, **changed)
+        with pytest.raises(CheckpointError, match=f"all be float32 .* but are {found}"):
+            load(saved)
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"seed": NaN}', "9" * 10_000, '"' + "x" * 2**20]
+)
+def test_cards_that_are_no_json_or_too_much_of_it(saved: Path, content: str) -> None:
+    saved.with_suffix(".json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"m\.json (is not valid JSON|cannot be read)"):
+        load(saved)
+
+
+def test_files_that_never_end_are_not_read(saved: Path) -> None:
+    for suffix in (".safetensors", ".json"):
+        saved.with_suffix(suffix).unlink()
+        saved.with_suffix(suffix).symlink_to("/dev/zero")
+        with pytest.raises(CheckpointError, match="it is not a file"):
+            load(saved)

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
 import pickle
+import warnings
+import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +166,101 @@ def test_random_damage_is_always_one_clear_error(seed: int, state: State, tmp_pa
     path.write_bytes(bytes(content))
     with pytest.raises(CheckpointError):
         import_torchquantum(path)
+
+
+def altered_archive(path: Path, change: Callable[[str, bytes], tuple[str, bytes]]) -> None:
+    """Write an archive again with other members and right checksums."""
+    with zipfile.ZipFile(path) as archive:
+        members = [(info.filename, archive.read(info)) for info in archive.infolist()]
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as archive:
+        warnings.simplefilter("ignore")  # of members given twice
+        for name, content in members:
+            archive.writestr(*change(name, content))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        import_torchquantum(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_altered_member_is_refused_by_name(seed: int, state: State, tmp_path: Path) -> None:
+    path = write(state, tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        infos = [info for info in archive.infolist() if info.file_size]
+        member = infos[np.random.default_rng(seed).integers(len(infos))]
+        value = archive.read(member)
+    content = path.read_bytes()
+    place = content.index(value, member.header_offset)
+    altered = bytearray(content)
+    altered[place] ^= 1
+    path.write_bytes(bytes(altered))
+    assert f"its member {member.filename} does not match its checksum" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda n, c: (n.replace("model/", "/model/"), c), "must stay within the archive"),
+        (lambda n, c: (n.replace("model/data/", "model/../../"), c), "must stay within"),
+        (lambda n, c: (n.replace("model/data/", "model\\..\\"), c), "must stay within"),
+        (
+            lambda n, c: ("model/data/0" if n == "model/data/1" else n, c),
+            "two members model/data/0",
+        ),
+        (lambda n, c: (n, b"" if n.endswith("data.pkl") else c), "is not a state dict"),
+        (lambda n, c: (n, bytes(65 * 2**20) if n.endswith("version") else c), "cannot be read"),
+    ],
+)
+def test_archives_that_are_not_what_torch_writes(
+    change: Callable[[str, bytes], tuple[str, bytes]], words: str, state: State, tmp_path: Path
+) -> None:
+    path = write(state, tmp_path)
+    altered_archive(path, change)
+    assert words in refusal(path)
+
+
+def test_an_archive_that_grows_when_unpacked_is_refused(state: State, tmp_path: Path) -> None:
+    path = write(state, tmp_path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model/more", bytes(2**27))
+    assert path.stat().st_size < 2**20
+    assert "its members must have at most" in refusal(path)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_pickle_of_any_protocol_says_nothing_but_the_error(
+    protocol: int, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path, trap = tmp_path / "bad.pth", tmp_path / "trap"
+    path.write_bytes(pickle.dumps(Malicious(trap), protocol=protocol))
+    assert "not loaded for safety" in refusal(path)
+    assert not trap.exists()
+    assert not recwarn.list
+
+
+def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path / "pipe", tmp_path):
+        assert "it is not a file" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [torch.zeros(1, 1).to_sparse(), torch.zeros(1, 1, device="meta"), torch.zeros(1, 1).half()],
+    ids=["sparse", "meta", "half"],
+)
+def test_tensors_of_other_kinds_are_named(
+    value: torch.Tensor, state: State, tmp_path: Path
+) -> None:
+    state["ry_layer.3.params"] = value
+    assert "ry_layer.3.params" in refusal(write(state, tmp_path))
+
+
+def test_text_from_the_file_is_bounded(state: State, tmp_path: Path) -> None:
+    state["\x1b[31m" + "x" * 10_000] = torch.zeros(1)
+    text = refusal(write(state, tmp_path))
+    assert text.isprintable()
+    assert len(text) < 400

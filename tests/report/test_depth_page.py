@@ -1,7 +1,9 @@
 """Pages of depth and drift reports: offline, complete, nothing injected."""
 
 import csv
+import html
 import io
+import json
 import re
 
 import pytest
@@ -128,8 +130,31 @@ def test_gates_are_whole_numbers_where_all_rows_have_as_many(swept):
     assert len(ticks) == 1  # at the number itself, none between
 
 
-def test_the_verdict_without_a_baseline_says_what_it_is_held_against(swept):
-    report, _ = swept
-    rules = [r.rule for r in report.rows if r.best is not None and "two-qubit errors" in r.rule]
-    for row, rule in zip((r for r in report.rows if r.rule in rules), rules, strict=True):
-        assert f"{row.best.two_qubit_errors:.3g} against 0.8, above which no constant" in rule
+def superposition(n, name):
+    circuit = QuantumCircuit(n, name=name)
+    circuit.h(range(n))
+    circuit.measure_all()
+    return circuit_subject(circuit, f"{name}.qasm")
+
+
+def test_verdict_and_reason_are_in_terminal_page_csv_and_json():
+    """Where all outcomes are as likely a constant is exact; a large circuit's are not known."""
+    subjects = [ghz("ghz"), superposition(3, "uniform"), superposition(15, "large")]
+    report = sweep(subjects, "iqm_garnet", levels=(1,), seeds=1)
+    verdicts = {"ghz": True, "uniform": False, "large": None}
+    assert {r.circuit: r.beats_baseline for r in report.rows} == verdicts
+    document = json.loads(report.to_json())
+    assert [r["beats_baseline"] for r in document["rows"]] == [True, False, None]
+    lines = list(csv.DictReader(io.StringIO(to_csv(report))))
+    assert [line["beats_baseline"] for line in lines] == ["yes", "no", "cannot tell"]
+    page = render_depth(report, subjects, best_natives(report, subjects), "run-1")
+    assert re.findall(r'<span class="tag [\w-]+">([\w ]+)<', page) == ["yes", "no", "cannot tell"]
+    assert re.findall(r'<p class="verdict (\w+)"', page) == ["better", "worse", "same"]
+    console = Console(file=io.StringIO(), width=300)
+    console.print(*depth_summary(report))
+    for row in report.rows:
+        words = f"beats a constant that needs no QPU on iqm_garnet: {row.verdict}; {row.rule}"
+        assert words in console.file.getvalue()
+        assert row.rule in html.unescape(page)
+    assert report.rows[1].rule.endswith("is the exact outcome: nothing is closer")
+    assert "not known" in report.rows[2].rule

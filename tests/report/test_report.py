@@ -4,10 +4,12 @@ import html
 import io
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit, qpy
 from rdkit import Chem
 from rich.console import Console
@@ -15,6 +17,10 @@ from rich.console import Console
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.compare import Comparison, compare
 from qhw.analysis.result import ComparisonResult, Settings
+from qhw.chem import validity
+from qhw.chem.bonds import Protocol
+from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.qm9 import sample_molecules
 from qhw.chem.rmsd import kabsch_rmsd, superposed
 from qhw.report.artefacts import write_artefacts
 from qhw.report.format import number
@@ -170,3 +176,24 @@ def test_superposed_molecules_are_as_close_as_their_rmsd(comparison: Comparison)
     best = kabsch_rmsd(given, exact)
     there = kabsch_rmsd(laid, exact, align=False)
     assert np.allclose(best[~np.isnan(best)], there[~np.isnan(there)])
+
+
+def test_every_molecule_is_judged_once_a_protocol(
+    small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: Counter[str] = Counter()
+    bond_graph = validity.bond_graph
+
+    def counting(molecules: MoleculeBatch, protocol: Protocol) -> NDArray[np.bool_]:
+        judged[protocol] += len(molecules)
+        return bond_graph(molecules, protocol)
+
+    monkeypatch.setattr(validity, "bond_graph", counting)
+    settings = Settings.parse(
+        model=str(small_model), device="exact", shots=SHOTS, molecules=MOLECULES, task="reconstruct"
+    )
+    comparison = compare(settings, notify=lambda _: None)
+    write_artefacts(comparison, tmp_path)
+    render(comparison, "the-run")
+    sources = MOLECULES * len(comparison.outcome.molecules)
+    assert judged == {p: sources + len(sample_molecules()) for p in ("strict", "released")}
