@@ -107,6 +107,8 @@ def _child(work: object, environment: dict[str, str], *, patient: bool) -> None:
     code = 1
     try:
         os.environ.update(environment)
+        # whoever started us may have put something else in their place, as pytest does
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         limit = _virtual() + _HARD_MB * _MEGABYTE
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         _hurry(HttpPatience, _WAITS | (_PATIENT if patient else {}))
