@@ -55,11 +55,11 @@ def shots(found: Bits, value: str) -> Bits:
 
 
 def one_bit(found: Bits, value: str) -> Bits:
-    """The first bit of the first shot becomes a number."""
+    """The first bit that is 0 becomes a number."""
     number = float(value)
     kind = np.int64 if number.is_integer() else np.float64
     found = found.astype(kind)
-    found.reshape(-1)[0] = number
+    found.reshape(-1)[np.argmin(found)] = number
     return found
 
 
