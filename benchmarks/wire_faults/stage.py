@@ -24,6 +24,8 @@ _VISIBLE_S = 0.35
 _ROUNDS = 5
 _SIZE = ("--task", "generate", "--molecules", "2", "--shots", "40")
 _BUDGET = ("--budget", "90usd")
+_MAY_REFUSE = ("submit", "run", "devices --live", "estimate")
+"""Commands whose proper answer may be one line of error; the others serve every job there is."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Stage:
         cells = []
         for name, arguments in self._commands(case.scene, home):
             done = self._run(home, arguments)
-            problems = judge.of_output(done, self.process.secrets(), LIMIT_S)
+            problems = self._judged(name, done)
             cells.append(_cell(self.vendor, case, name, problems, done))
         self._patient = False
         self.process.calm()
@@ -174,10 +176,16 @@ class Stage:
             ]
         for command, arguments in wanted:
             done = self._run(home, arguments)
-            problems = judge.of_output(done, self.process.secrets(), LIMIT_S)
+            problems = self._judged(command, done)
             if command.endswith("--json") and not _is_json(done.out):
                 problems.append("no JSON")
             yield _cell(self.vendor, case, command, problems, done)
+
+    def _judged(self, command: str, done: Done) -> list[str]:
+        problems = judge.of_output(done, self.process.secrets(), LIMIT_S)
+        if done.code == 2 and command not in _MAY_REFUSE:
+            problems.append(f"ended by one job: {done.err.decode(errors='replace')[-70:].strip()}")
+        return problems
 
     def _after(self, case: Case, home: Path, strayed: int) -> Cell:
         """Everything is well again: does the run come to its end, and to the right one?"""
