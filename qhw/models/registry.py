@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from pydantic import ValidationError
+from calibration.closest import quoted
+from calibration.plugins import Table
 
-from qhw.models.base import MoleculeVAE
+if TYPE_CHECKING:
+    import torch
 
-KINDS: dict[str, str] = {
-    "qvae": "qhw.models.qvae.QVAE",
-    "nisq": "qhw.models.nisq.NISQVAE",
-}
-"""Kind -> class. A class takes ``(config, generator)``, has a pydantic ``Config`` and keeps the
-config it was made from as ``config``."""
+    from qhw.models.base import Model
+
+KINDS = Table(
+    "models",
+    "model kind",
+    {
+        "qvae": "qhw.models.qvae:QVAE",
+        "nisq": "qhw.models.nisq:NISQVAE",
+    },
+)
+"""Class of every kind: a :class:`qhw.models.base.Model`. A class takes ``(config, generator)``, has
+a pydantic ``Config`` and keeps the config it was made from as ``config``."""
 
 
-def model_class(kind: str) -> Any:
+def model_class(kind: str) -> type[Model]:
     """The class of a kind.
 
     Raises:
-        ValueError: unknown kind; the message lists those that exist.
+        ValueError: unknown kind; the line has the closest.
+        PluginError: a package's kind that cannot be used.
     """
+    from qhw.models.base import Model
+
     if kind not in KINDS:
-        raise ValueError(f"Argument `kind` must be one of {', '.join(KINDS)}, but is {kind!r}.")
-    module, name = KINDS[kind].rsplit(".", 1)
-    return getattr(import_module(module), name)
+        raise ValueError(
+            f"Argument `kind` must be that of a model, but is {quoted(kind)} ({KINDS.near(kind)})."
+        )
+    found = KINDS.get(kind)
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        KINDS.refuse(kind, "it must be a class of qhw.models.base.Model, but is not")
+    for name in ("kind", "Config"):
+        if not hasattr(found, name):
+            KINDS.refuse(kind, f"its class must have `{name}`, but has none")
+    if found.kind != kind:
+        KINDS.refuse(kind, f"its class must have kind {kind!r}, but has {found.kind!r}")
+    checked: type[Model] = found
+    return checked
 
 
-def build(kind: str, config: Mapping[str, Any], generator: torch.Generator) -> MoleculeVAE:
+def build(kind: str, config: Mapping[str, Any], generator: torch.Generator) -> Model:
     """A fresh model.
 
     Args:
@@ -41,7 +60,10 @@ def build(kind: str, config: Mapping[str, Any], generator: torch.Generator) -> M
 
     Raises:
         ValueError: unknown kind, or unknown, missing or out-of-range fields, by name.
+        PluginError: a package's kind that cannot be used.
     """
+    from pydantic import ValidationError
+
     cls = model_class(kind)
     try:
         parsed = cls.Config.model_validate(dict(config))
@@ -53,5 +75,5 @@ def build(kind: str, config: Mapping[str, Any], generator: torch.Generator) -> M
         raise ValueError(
             f"Argument `config` must fit model kind {kind!r}, but {faults}."
         ) from error
-    model: MoleculeVAE = cls(parsed, generator)
+    model: Model = KINDS.call(kind, cls, parsed, generator)
     return model

@@ -1,4 +1,4 @@
-"""One training loop for every molecular VAE: Adam, a log of JSON lines, exact resume."""
+"""One training loop for every kind of model: Adam, a log of JSON lines, exact resume."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ from torch import Tensor
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import load_qm9, split
 from qhw.models import checkpoint
-from qhw.models.base import MoleculeVAE
-from qhw.models.evaluate import reconstruction_metrics
+from qhw.models.base import Model
 from qhw.models.registry import build
 from qhw.models.training_state import TrainingState
 
@@ -110,7 +109,7 @@ class Precomputes(Protocol):
         """Tensors of a training set, with ``len`` and ``[rows]``."""
 
     def loss_of(self, data: Any, generator: torch.Generator) -> dict[str, Tensor]:
-        """As :meth:`qhw.models.base.MoleculeVAE.loss`, of picked rows."""
+        """As :meth:`qhw.models.base.Model.loss`, of picked rows."""
 
 
 @dataclass(frozen=True)
@@ -188,8 +187,8 @@ def train(
                 stream.write(json.dumps(run.epoch(epoch)) + "\n")
             if (epoch + 1) % config.checkpoint_every == 0 or epoch + 1 == config.epochs:
                 state.write(model, run.optimizer, generator, epoch + 1)
-    metrics = reconstruction_metrics(
-        model.eval(), data.validation[: config.evaluate], torch.Generator().manual_seed(config.seed)
+    metrics = model.eval().metrics(
+        data.validation[: config.evaluate], torch.Generator().manual_seed(config.seed)
     )
     checkpoint.save(
         model,
@@ -213,7 +212,7 @@ class _Run:
     def __init__(
         self,
         config: TrainConfig,
-        model: MoleculeVAE,
+        model: Model,
         molecules: MoleculeBatch,
         generator: torch.Generator,
     ) -> None:

@@ -1,0 +1,37 @@
+"""What to say of a name that is not there: the few that look like it, and where all are listed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
+_SHOWN, _CUTOFF = 3, 0.5
+_LONGEST = 100
+"""Characters of a wrong name that are compared and repeated: it may come out of a file."""
+
+
+def closest(name: str, known: Collection[str], command: str) -> str:
+    """At most three names like a wrong one, how many others there are, and what lists them.
+
+    Args:
+        name: that is not there.
+        known: those that are.
+        command: that lists them, such as ``qhw devices``.
+
+    Example:
+        >>> closest("ibm_bostn", ["ibm_boston", "iqm_garnet", "ibm_fez"], "qhw devices")
+        'closest: ibm_boston; 2 others: `qhw devices` lists them'
+    """
+    close = difflib.get_close_matches(name[:_LONGEST], known, n=_SHOWN, cutoff=_CUTOFF)
+    others = len(known) - len(close)
+    if not close:
+        return f"none of {others} is close: `{command}` lists them"
+    said = f"closest: {', '.join(close)}"
+    if not others:
+        return said
+    return f"{said}; {others} other{'s' * (others != 1)}: `{command}` lists them"
+
+
+def quoted(name: str) -> str:
+    """A wrong name in quotes, cut where it is far too long, nothing in it that moves a cursor."""
+    return repr(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}...")
