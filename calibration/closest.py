@@ -19,17 +19,17 @@ def closest(name: str, known: Collection[str], command: str) -> str:
         command: that lists them, such as ``qhw devices``.
 
     Example:
-        >>> closest("ibm_bostn", ["ibm_boston", "iqm_garnet", "ibm_fez"], "qhw devices")
-        'closest: ibm_boston; 2 others: `qhw devices` lists them'
+        >>> closest("bostn", ["boston", "garnet", "fez", "manila"], "qhw devices")
+        'closest: boston; 3 others: `qhw devices` lists them'
     """
     close = difflib.get_close_matches(name[:_LONGEST], known, n=_SHOWN, cutoff=_CUTOFF)
+    if 0 < len(known) <= _SHOWN:
+        return f"all: {', '.join([*close, *(n for n in known if n not in close)])}"
     others = len(known) - len(close)
     if not close:
         return f"none of {others} is close: `{command}` lists them"
-    said = f"closest: {', '.join(close)}"
-    if not others:
-        return said
-    return f"{said}; {others} other{'s' * (others != 1)}: `{command}` lists them"
+    plural = "s" * (others != 1)
+    return f"closest: {', '.join(close)}; {others} other{plural}: `{command}` lists them"
 
 
 def quoted(name: str) -> str:

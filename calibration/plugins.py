@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions
@@ -107,6 +107,9 @@ class Table:
         """Every name that may be used, the house's first; nothing is imported."""
         others = {offer.name for offer in self.offers() if self._fault(offer.name) is None}
         return (*self._own, *sorted(others - self._own.keys()))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
 
     def __contains__(self, name: object) -> bool:
         return name in self._own or any(offer.name == name for offer in self.offers())

@@ -134,7 +134,8 @@ def check_prior(name: str | None) -> str:
     """
     if name is not None and name not in PRIORS:
         raise ValueError(
-            f"Argument `prior` must be that of a prior, but is {quoted(name)} ({PRIORS.near(name)})"
+            f"Argument `prior` must be one of those there are, but is {quoted(name)} "
+            f"({PRIORS.near(name)})"
         )
     return name or PRIORS.names()[0]
 

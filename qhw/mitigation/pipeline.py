@@ -119,8 +119,8 @@ def _technique(part: str) -> Technique:
     name, inside = found.groups()
     if name not in TECHNIQUES:
         raise MitigationError(
-            f"Argument `mitigation` must have techniques there are, but has {quoted(name)} "
-            f"({TECHNIQUES.near(name)})"
+            f"Argument `mitigation` must have techniques among those there are, but has "
+            f"{quoted(name)} ({TECHNIQUES.near(name)})"
         )
     return _made(name, inside or "")
 

@@ -287,7 +287,7 @@ def _read_card(name: str, folder: Any) -> tuple[dict[str, Any], ModelCard]:
         raise CheckpointError(f"{name} is not a model card: {field}: {first['msg']}.") from error
     if card.kind not in KINDS:
         raise CheckpointError(
-            f"{name} must have the kind of a model, but has {quoted(card.kind)} "
+            f"{name} has kind {quoted(card.kind)}, but the kinds are others "
             f"({KINDS.near(card.kind)})."
         )
     return raw, card

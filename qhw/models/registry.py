@@ -36,7 +36,8 @@ def model_class(kind: str) -> type[Model]:
 
     if kind not in KINDS:
         raise ValueError(
-            f"Argument `kind` must be that of a model, but is {quoted(kind)} ({KINDS.near(kind)})."
+            f"Argument `kind` must be one of those there are, but is {quoted(kind)} "
+            f"({KINDS.near(kind)})."
         )
     found = KINDS.get(kind)
     if not (isinstance(found, type) and issubclass(found, Model)):

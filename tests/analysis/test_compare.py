@@ -142,8 +142,10 @@ def test_priors_by_name(small_model: Path) -> None:
     nearest = (around @ mu.T).max(axis=1)
     assert nearest.mean() > vmf.mean_resultant_length(32, exact.model.kappa) - 0.01
     assert fitted.log_density(mu).mean() > uniform.log_density(mu).mean() + 10
-    with pytest.raises(ValueError, match="one of vmf-mixture, posterior, positive-orthant"):
-        make_prior("gauss", exact, sample, 0)
+    with pytest.raises(
+        ValueError, match=r"`prior` .* 'uniform-spere' \(closest: uniform-sphere; 3 others"
+    ):
+        make_prior("uniform-spere", exact, sample, 0)
 
 
 @pytest.mark.parametrize(
