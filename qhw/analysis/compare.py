@@ -131,12 +131,15 @@ def check_prior(name: str | None) -> str:
 
     Raises:
         ValueError: no such prior; the line has the closest.
+        PluginError: a package's prior that cannot be loaded.
     """
     if name is not None and name not in PRIORS:
         raise ValueError(
             f"Argument `prior` must be one of those there are, but is {quoted(name)} "
             f"({PRIORS.near(name)})"
         )
+    if name is not None:
+        PRIORS.get(name)  # a package's that cannot be loaded is told of before work begins
     return name or PRIORS.names()[0]
 
 

@@ -162,8 +162,13 @@ def _lost(name: str, technique: Technique, maker: Maker) -> str | None:
     found = _PART.fullmatch(text)
     if found is None or found[1] != name:
         return f"its text must be {name} with arguments in brackets, but is {quoted(text)}"
-    again = str(TECHNIQUES.call(name, maker, *_arguments(found[2] or "")))
-    return None if again == text else f"its text {quoted(text)} is read as {quoted(again)}"
+    again = TECHNIQUES.call(name, maker, *_arguments(found[2] or ""))
+    if str(again) != text:
+        return f"its text {quoted(text)} is read as {quoted(str(again))}"
+    comparable = type(technique).__eq__ is not object.__eq__
+    if comparable and again != technique:
+        return f"its text {quoted(text)} is read as another technique"
+    return None
 
 
 _PARTS = ("name", "rank", "valid_for", "circuits", "needs", "build")

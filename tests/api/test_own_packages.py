@@ -29,6 +29,48 @@ found = {}
 for name, arguments in json.loads(sys.stdin.read()).items():
     result = CliRunner().invoke(app, arguments)
     found[name] = [result.exit_code, result.stdout, result.stderr]
+"""
+PYTHON = """
+import numpy as np, qhw
+from toyqhw.technique import Mine
+from backends.exact import ExactBackend
+
+mine = {}
+model, card = qhw.load_model("trained/model.json")
+mine["kind"] = [type(model).__name__, card.kind]
+result = qhw.compare(model, qhw.device("mine:thing"), prior="mine", molecules=2, shots=500).result
+mine["device"] = result.device.backend
+mine["text"] = str(qhw.Pipeline.parse(str(qhw.Pipeline.parse("mine(7)+readout"))))
+
+class Here(ExactBackend):
+    name = "here:now"
+
+qhw.register("backends", "here", lambda device: Here())
+mine["here"] = qhw.device("here:now").name
+
+class Pole:
+    @classmethod
+    def fitted(cls, model, molecules, seed):
+        return cls()
+    def sample(self, n, rng):
+        return np.tile([0.0, 0.0, 0.0, 1.0], (n, 1))
+
+for _ in range(2):  # a cell of a notebook runs again
+    qhw.register("priors", "pole", Pole)
+latents = qhw.compare(model, "exact", prior="pole", molecules=2, shots=500, mitigation="none")
+mine["pole"] = latents.comparison.outcome.arrays["latents"].tolist()
+
+mine["refused"] = {}
+for noun, name, thing in [
+    ("priors", "posterior", Pole), ("techniques", "mine", Pole), ("models", "toy", Pole),
+    ("priors", "Pole", Pole), ("techniques", "default", Pole), ("techniques", "a+b", Pole),
+    ("priors", "number", 3), ("gates", "x", Pole), ("backends", "here", Pole),
+]:
+    try:
+        qhw.register(noun, name, thing)
+    except ValueError as error:
+        mine["refused"][f"{noun} {name}"] = str(error)
+found["python"] = mine
 print(json.dumps(found))
 """
 TRAINED, RUN = ("--model", "trained/model.json"), ("--molecules", "3", "--shots", "2k", "--json")
@@ -82,8 +124,7 @@ SAID: dict[str, str] = {
     r"cannot be used: samples must have shape \(3, 4\), but have \(3, 3\)",
     "no device": r"mine has the device thing, but not 'other'",
     "astray": r"'astray' of package toyqhw .* must be named astray:<device>, but one is 'mine:thi",
-    "forgetful": r"'forgetful' of package toyqhw .* its text 'forgetful' is read as 'forgetful'|"
-    r"'forgetful' of package toyqhw",
+    "forgetful": r"'forgetful' of package toyqhw .* its text 'forgetful' is read as another tech",
     "argument": r"'mine' of package toyqhw .*technique:mine.* ValueError: invalid literal",
     "reserved": r"'none' of package toyqhw .* cannot be used: 'none' means something else here",
     "gone": r"'gone' of package brokenqhw \(entry point gone = brokenqhw.nowhere:Gone of "
@@ -151,13 +192,14 @@ def python(place: Path, code: str, given: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def told(place: Path) -> dict[str, tuple[int, str, str]]:
-    """Exit code, stdout and stderr of every command."""
-    found: dict[str, Any] = json.loads(python(place, COMMANDS, json.dumps(ASKED)).splitlines()[-1])
-    return {name: (code, out, err) for name, (code, out, err) in found.items()}
+def told(place: Path) -> dict[str, Any]:
+    """Exit code, stdout and stderr of every command, then what Python found."""
+    said = python(place, COMMANDS + PYTHON, json.dumps(ASKED))
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return found
 
 
-def document(told: dict[str, tuple[int, str, str]], name: str) -> Any:
+def document(told: dict[str, Any], name: str) -> Any:
     code, out, err = told[name]
     assert code == 0, err
     return json.loads(out)
@@ -211,60 +253,18 @@ def test_doctor_lists_what_packages_offer_and_what_is_wrong_with_it(told: Any) -
 def test_refused_in_one_line(told: Any, name: str) -> None:
     code, out, err = told[name]
     assert (code, out) == (2, ""), (out, err)
-    assert err.startswith("error: ") and err.count("\n") == 1 and len(err) < 900, err
-    assert err.strip().isprintable()
-    assert re.search(SAID[name], err), err
+    *before, last = err.splitlines()
+    assert before in ([], ["drawing latents from the prior"])  # which alone shows some faults
+    assert last.startswith("error: ") and len(last) < 900 and last.isprintable(), err
+    assert re.search(SAID[name], last), err
 
 
 def test_what_is_broken_breaks_nothing_else(told: Any) -> None:
     assert document(told, "other commands")["reports"]
 
 
-def test_from_python_and_at_run_time(place: Path, told: Any) -> None:
-    code = """
-import json, sys
-import numpy as np, qhw
-from toyqhw.technique import Mine
-from backends.exact import ExactBackend
-
-found = {}
-model, card = qhw.load_model("trained/model.json")
-found["kind"] = [type(model).__name__, card.kind]
-result = qhw.compare(model, qhw.device("mine:thing"), prior="mine", molecules=2, shots=500).result
-found["device"] = result.device.backend
-found["text"] = str(qhw.Pipeline.parse(str(qhw.Pipeline.parse("mine(7)+readout"))))
-
-class Here(ExactBackend):
-    name = "here:now"
-
-qhw.register("backends", "here", lambda device: Here())
-found["here"] = qhw.device("here:now").name
-
-class Pole:
-    @classmethod
-    def fitted(cls, model, molecules, seed):
-        return cls()
-    def sample(self, n, rng):
-        return np.tile([0.0, 0.0, 0.0, 1.0], (n, 1))
-
-for _ in range(2):  # a cell of a notebook runs again
-    qhw.register("priors", "pole", Pole)
-latents = qhw.compare(model, "exact", prior="pole", molecules=2, shots=500, mitigation="none")
-found["pole"] = latents.comparison.outcome.arrays["latents"].tolist()
-
-found["refused"] = {}
-for noun, name, thing in [
-    ("priors", "posterior", Pole), ("techniques", "mine", Pole), ("models", "toy", Pole),
-    ("priors", "Pole", Pole), ("techniques", "default", Pole), ("techniques", "a+b", Pole),
-    ("priors", "number", 3), ("gates", "x", Pole), ("backends", "here", Pole),
-]:
-    try:
-        qhw.register(noun, name, thing)
-    except ValueError as error:
-        found["refused"][f"{noun} {name}"] = str(error)
-print(json.dumps(found))
-"""
-    found = json.loads(python(place, code))
+def test_from_python_and_at_run_time(told: Any) -> None:
+    found = told["python"]
     assert found["kind"] == ["Toy", "toy"] and found["device"] == "mine:thing"
     assert (found["text"], found["here"]) == ("mine(7)+readout", "here:now")
     assert found["pole"] == [[0.0, 0.0, 0.0, 1.0]] * 2
