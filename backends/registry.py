@@ -72,9 +72,12 @@ def get_backend(name: str) -> Backend:
             f"prices them, `qhw run` and `qhw submit` send them."
         )
     if prefix not in BACKENDS or not _may_be(prefix, device, bool(colon)):
+        known = backend_names()
+        if prefix not in BACKENDS and device:
+            known += tuple(f"{vendor}:{device}" for vendor in _VENDORS)
         raise UnknownBackendError(
             f"Argument `name` must be a backend, but is {quoted(name)} "
-            f"({closest(name, backend_names(), BACKENDS.command)})."
+            f"({closest(name, known, BACKENDS.command)})."
         )
     try:
         maker = BACKENDS.get(prefix)

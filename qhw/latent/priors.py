@@ -313,8 +313,8 @@ def prior_from_dict(data: Mapping[str, Any]) -> StoredPrior:
     kind = data.get("kind")
     if not isinstance(kind, str) or kind not in PRIORS:
         raise ValueError(
-            f"Argument `data` must have a `kind` among those there are, but it is {quoted(str(kind))} "
-            f"({PRIORS.near(str(kind))})"
+            f"Argument `data` must have a `kind` among those there are, but it is "
+            f"{quoted(str(kind))} ({PRIORS.near(str(kind))})"
         )
     cls = PRIORS.get(kind)
     if not hasattr(cls, "from_dict"):

@@ -32,6 +32,8 @@ def model_class(kind: str) -> type[Model]:
         ValueError: unknown kind; the line has the closest.
         PluginError: a package's kind that cannot be used.
     """
+    from pydantic import BaseModel
+
     from qhw.models.base import Model
 
     if kind not in KINDS:
@@ -42,11 +44,11 @@ def model_class(kind: str) -> type[Model]:
     found = KINDS.get(kind)
     if not (isinstance(found, type) and issubclass(found, Model)):
         KINDS.refuse(kind, "it must be a class of qhw.models.base.Model, but is not")
-    for name in ("kind", "Config"):
-        if not hasattr(found, name):
-            KINDS.refuse(kind, f"its class must have `{name}`, but has none")
-    if found.kind != kind:
-        KINDS.refuse(kind, f"its class must have kind {kind!r}, but has {found.kind!r}")
+    config, own = getattr(found, "Config", None), getattr(found, "kind", None)
+    if not (isinstance(config, type) and issubclass(config, BaseModel)):
+        KINDS.refuse(kind, "its class must have a pydantic `Config`, but has none")
+    if own != kind:
+        KINDS.refuse(kind, f"its class must have `kind` {kind!r}, but has {own!r}")
     checked: type[Model] = found
     return checked
 
@@ -77,4 +79,6 @@ def build(kind: str, config: Mapping[str, Any], generator: torch.Generator) -> M
             f"Argument `config` must fit model kind {kind!r}, but {faults}."
         ) from error
     model: Model = KINDS.call(kind, cls, parsed, generator)
+    if getattr(model, "config", None) is not parsed:  # else it could not be stored once trained
+        KINDS.refuse(kind, "it must keep the config it is made from as `config`, but does not")
     return model

@@ -187,9 +187,11 @@ def train(
                 stream.write(json.dumps(run.epoch(epoch)) + "\n")
             if (epoch + 1) % config.checkpoint_every == 0 or epoch + 1 == config.epochs:
                 state.write(model, run.optimizer, generator, epoch + 1)
-    metrics = model.eval().metrics(
+    measured = model.eval().metrics(
         data.validation[: config.evaluate], torch.Generator().manual_seed(config.seed)
     )
+    # a card holds no NaN; what was not measured is none, and the weights are kept
+    metrics = {k: v if v is not None and math.isfinite(v) else None for k, v in measured.items()}
     checkpoint.save(
         model,
         out / "model.safetensors",
@@ -255,6 +257,11 @@ class _Run:
             losses = self.model.loss_of(picked, self.generator)
         else:
             losses = self.model.loss(self.molecules[rows], self.generator)
+        if "total" not in losses:
+            raise TrainingError(
+                f"Model kind {self.config.model.kind} must give a loss `total`, but gives "
+                f"{', '.join(losses) or 'none'}."
+            )
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()  # type: ignore[no-untyped-call]
         if self.config.clip_norm is not None:

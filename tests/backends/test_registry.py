@@ -54,6 +54,8 @@ def test_a_paid_device_is_no_simulator() -> None:
 
 
 def test_close_matches_come_first() -> None:
+    with pytest.raises(UnknownBackendError, match="closest: emulator:ibm_fez"):
+        get_backend("emulater:ibm_fez")
     with pytest.raises(UnknownBackendError, match=r"closest: aer:ibm_boston.*; 1\d\d others"):
         get_backend("aer:ibm_bostn")
 
