@@ -256,9 +256,10 @@ def _scan(path: tuple[str, ...]) -> Scan:
             continue
         for point in points:
             name, version = _title(package, point)
-            offer = Offer(point.group, point.name, _line(point.value), name, version, point)
+            group, key, place = map(_line, (point.group, point.name, point.value))
+            offer = Offer(group, key, place, name, version, point)
             # of two copies of a package the first on the path is the one that is imported
-            offers.setdefault((point.group, point.name, name), offer)
+            offers.setdefault((offer.group, offer.name, name), offer)
     return Scan(tuple(offers.values()), tuple(unread))
 
 

@@ -101,6 +101,8 @@ class Pipeline:
         return cls(tuple(_technique(part) for part in _split(text)))
 
 
+_PARTS = ("name", "rank", "valid_for", "circuits", "needs", "build")
+"""Of a technique."""
 _PART = re.compile(rf"\s*({GRAMMAR})\s*(?:\(([^()]*)\))?\s*")
 
 
@@ -169,6 +171,3 @@ def _lost(name: str, technique: Technique, maker: Maker) -> str | None:
     if comparable and again != technique:
         return f"its text {quoted(text)} is read as another technique"
     return None
-
-
-_PARTS = ("name", "rank", "valid_for", "circuits", "needs", "build")

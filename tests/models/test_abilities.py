@@ -91,7 +91,7 @@ def test_energies_are_trained_by_the_same_loop_and_measure_themselves(tmp_path: 
     path = train(config, tmp_path, data=DATA, progress=False)
     model, card = load(path)
     assert isinstance(model, Energy) and not isinstance(model, Encodes)
-    assert card.metrics["slope"] == pytest.approx(-3.0, abs=0.02)
+    assert card.metrics["slope"] == pytest.approx(-3.0, abs=0.1)
     assert card.metrics["never"] is None and card.metrics["none"] is None
     json.loads(path.with_suffix(".json").read_text())
     with pytest.raises(
