@@ -23,7 +23,9 @@ def closest(name: str, known: Collection[str], command: str) -> str:
         'closest: boston; 3 others: `qhw devices` lists them'
     """
     close = difflib.get_close_matches(name[:_LONGEST], known, n=_SHOWN, cutoff=_CUTOFF)
-    if 0 < len(known) <= _SHOWN:
+    if not known:
+        return "there is none"
+    if len(known) <= _SHOWN:
         return f"all: {', '.join([*close, *(n for n in known if n not in close)])}"
     others = len(known) - len(close)
     if not close:

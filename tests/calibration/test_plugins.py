@@ -103,4 +103,5 @@ def test_wrong_names_are_bounded_and_plain() -> None:
     assert quoted("x" * 10_000) == "'" + "x" * 100 + "...'"
     assert quoted("a\x1b[2J\n").isprintable()
     assert closest.closest("z", ["a", "b"], "qhw doctor") == "all: a, b"
+    assert closest.closest("z", [], "qhw doctor") == "there is none"
     assert doctest.testmod(closest).failed == 0
