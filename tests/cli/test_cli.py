@@ -222,7 +222,7 @@ def test_pricing_and_submitting_have_no_default_device() -> None:
 def test_too_much_is_one_line_as_well(tmp_path: Path) -> None:
     deep = tmp_path / "deep.json"
     deep.write_text("[" * 100_000)
-    refused(qhw("snapshot", "show", deep), "nested too deeply.*recursion")
+    refused(qhw("snapshot", "show", deep), "deep.json must be JSON.*recursion")
     refused(qhw("jobs", "list", "--limit", 10**20), "'--limit'")
     circuit = tmp_path / "a.qasm"
     circuit.write_text("OPENQASM 2.0; qreg q[1]; U(0,0,0) q[0];")
