@@ -102,7 +102,7 @@ def test_what_is_refused_is_refused_before_anything(small_model: Path, tmp_path:
         ("--budget", "20"): "no currency",
         ("--budget", "20gbp"): "'gbp'",
         ("--device", "aer:ibm_boston"): "must be a backend that takes jobs",
-        ("--device", "emulator:nowhere"): "nowhere' \\((?!.*ibm_nighthawk).*ibm_boston",
+        ("--device", "emulator:ibm_nighthaw"): "ibm_nighthaw' \\((?!.*ibm_nighthawk)",
         ("--device", "emulator:ibm_nighthawk"): "ibm_nighthawk is made up: ",
         ("--shots", "0"): "shots",
     }.items():
