@@ -78,8 +78,29 @@ class Workload:
             >>> Workload.of(circuit, np.zeros((3, 4))).angles.shape
             (3, 4)
         """
-        live = _one_circuit(circuit)
-        measured = _measured(live)
+        live = one_circuit(circuit)
+        return cls.measuring(_measured(live), live, angles, name=name)
+
+    @classmethod
+    def measuring(
+        cls,
+        measured: QuantumCircuit,
+        live: QuantumCircuit,
+        angles: object = None,
+        *,
+        name: str | None = None,
+    ) -> Workload:
+        """:meth:`of` a circuit whose measured qubits are chosen already.
+
+        Args:
+            measured: what runs, in plain gates, measured.
+            live: the circuit that it was made of, whose parameters angles are read for.
+            angles: as for :meth:`of`.
+            name: as for :meth:`of`.
+
+        Raises:
+            AnglesError: the angles do not fit.
+        """
         measured.name = ROLE
         parameters = tuple(p.name for p in live.parameters)
         rows: Rows = read_rows(angles, parameters)
@@ -158,6 +179,12 @@ class Workload:
         except (EOFError, KeyError, OSError, QiskitError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"Argument `data` must be a stored workload, but: {error}") from error
 
+    def rows_sha256(self) -> str:
+        """Hash of the rows: angles, their parameters' names and the rows' own."""
+        words = "\0".join((*self.parameter_names, "", *self.row_names))
+        data = np.ascontiguousarray(self.angles, dtype="<f8").tobytes()
+        return hashlib.sha256(words.encode() + b"\0" + data).hexdigest()
+
     def fingerprint(self) -> str:
         """Hash of the circuit, the same in every process: equal text, equal instructions."""
         return hashlib.sha256("\n".join(_lines(self.circuit)).encode()).hexdigest()
@@ -173,7 +200,13 @@ def _measured(circuit: QuantumCircuit) -> QuantumCircuit:
     return kept.copy()
 
 
-def _one_circuit(circuit: QuantumCircuit | str | Path) -> QuantumCircuit:
+def one_circuit(circuit: QuantumCircuit | str | Path) -> QuantumCircuit:
+    """A live circuit, or that of a file which holds one.
+
+    Raises:
+        TypeError: neither.
+        CircuitFileError: the file cannot be used, or holds several.
+    """
     if isinstance(circuit, QuantumCircuit):
         return circuit
     if not isinstance(circuit, str | Path):

@@ -1,0 +1,30 @@
+"""Settings made of what people give."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import ValidationError
+
+from calibration.parts import Frozen
+
+
+class Parsed(Frozen):
+    """Settings whose faults are one line."""
+
+    @classmethod
+    def parse(cls, **values: object) -> Self:
+        """Settings from loose values.
+
+        Raises:
+            ValueError: a value out of range; one line names the first.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            if first["type"] == "value_error":  # a whole sentence of our own
+                raise ValueError(str(first["ctx"]["error"])) from error
+            name = ".".join(str(part) for part in first["loc"])
+            rule = first["msg"].replace("Input should be", "must be")
+            raise ValueError(f"Argument `{name}` {rule}, but is {first['input']!r}") from error
