@@ -6,20 +6,12 @@ from backends.base import Backend
 from backends.native.placement import check_fits
 from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.result import PLAIN, Settings
-from qhw.analysis.stage import Role
-from qhw.circuits.templates import build_template
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.structure import Structure
 from qhw.models.base import MoleculeVAE
-
-ROLES: dict[str, tuple[Role, ...]] = {
-    "generate": ("decoder",),
-    "encode": ("encoder",),
-    "reconstruct": ("encoder", "decoder"),
-}
-"""Circuits of each task, in the order they run."""
+from qhw.models.exact import ROLES, template_of
 
 
 def check_used(settings: Settings) -> None:
@@ -63,9 +55,8 @@ def check_device(settings: Settings, model: MoleculeVAE, backend: Backend | Vend
     snapshot = backend.snapshot
     if snapshot is None:
         return
-    plans = {"encoder": model.encoder_plan, "decoder": model.decoder_plan}
     for role in ROLES[settings.task]:
-        check_fits(build_template(plans[role](), settings.preparation).circuit, snapshot)
+        check_fits(template_of(model, role, settings.preparation).circuit, snapshot)
 
 
 def _check_pipeline(

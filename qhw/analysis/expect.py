@@ -216,9 +216,8 @@ def plan(
     """
     angles: FloatArray = np.empty((1, 0))
     if workload is not None:
-        names = (n for n in compiled.parameter_names if n in workload.parameter_names)
-        order = [workload.parameter_names.index(name) for name in names]
-        angles = workload.angles[:, order]
+        own = [name for name in compiled.parameter_names if name in workload.parameter_names]
+        angles = workload.columns(own)  # all but the measurement bases
     return plan_expectation(
         backend,
         compiled,

@@ -18,7 +18,7 @@ from qhw.analysis.metrics import total_variation
 from qhw.analysis.quote import StageQuote, quote_stage
 from qhw.analysis.result import MeasureSettings, MissingRow
 from qhw.analysis.scores import distribution_section
-from qhw.analysis.stage import GivenRows, Notify, Stage, StageRunner
+from qhw.analysis.stage import Notify, Stage, StageRunner
 from qhw.analysis.synthesis import evolved_distribution, evolves
 from qhw.analysis.tasks import INTERVAL_STREAM, Outcome
 from qhw.circuits.workload import ROLE, Workload
@@ -80,11 +80,7 @@ def measure(
     runner = runner_of(settings, backend, notify, moment)
     notify("computing the exact distributions")
     exact = exact_distributions(workload)
-    given = GivenRows(
-        workload.circuit, workload.parameter_names, workload.angles, exact.distributions
-    )
-    compiled = runner.compile(ROLE, workload.circuit)
-    stage = runner.run_compiled(ROLE, compiled, given)
+    stage = runner.run(workload, exact.distributions)
     notify("comparing with the exact statevector")
     outcome = _outcome(workload, stage, runner, exact.synthesis)
     return assemble(settings, outcome, backend, model=None, command=command, start=start)
@@ -104,9 +100,9 @@ def quote_workload(
     """
     # circuits are built for a device's name; nothing runs on it here
     runner = runner_of(settings, cast(Backend, vendor), notify, moment)
-    compiled = runner.compile(ROLE, workload.circuit)
+    placed = runner.place(workload)
     notify("checking and pricing")
-    return quote_stage(runner, vendor, ROLE, compiled, len(workload))
+    return quote_stage(runner, vendor, placed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +127,7 @@ def exact_distributions(workload: Workload) -> Exact:
     """
     ideal = ExactBackend()
     compiled = ideal.compile(workload.circuit)
-    order = [workload.parameter_names.index(name) for name in compiled.parameter_names]
-    gates = ideal.probabilities(compiled, workload.angles[:, order])
+    gates = ideal.probabilities(compiled, workload.columns(compiled.parameter_names))
     if not evolves(workload.circuit):
         return Exact(gates)
     evolved = np.concatenate([evolved_distribution(bound) for bound in workload.bound()])

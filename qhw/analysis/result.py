@@ -7,7 +7,7 @@ seconds, ages days, money US dollars.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, JsonValue
 
@@ -15,6 +15,7 @@ from backends.registry import is_vendor
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
 from qhw.analysis.parsed import Parsed
+from qhw.circuits.workload import Role
 from qhw.mitigation.default import canonical
 
 SCHEMA_VERSION = 3
@@ -41,7 +42,7 @@ DeviceSource = Literal["device_raw", "device_readout", "device_mitigated"]
 DEVICE_SOURCES: tuple[DeviceSource, ...] = ("device_raw", "device_readout", "device_mitigated")
 """What a device gave, from the counts outwards; the last there is stands for the device."""
 Count = Annotated[int, Field(ge=0)]
-CircuitRole = Literal["encoder", "decoder", "circuit"]
+CircuitRole: TypeAlias = Role
 """Circuit of a model, or a person's own."""
 
 SOURCE_LABELS: dict[SourceKey, str] = {

@@ -19,12 +19,12 @@ from qhw.analysis.baselines import prior_mean, uniform
 from qhw.analysis.compare import make_prior
 from qhw.analysis.metrics import total_variation
 from qhw.analysis.synthesis import MAX_QUBITS, evolved_distribution, evolves
-from qhw.analysis.tasks import ExactModel
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.files import LAYOUT_NOT_KEPT, CircuitFileError, read_circuits
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import PREPARATIONS, build_template, data_angles
 from qhw.models.checkpoint import load
+from qhw.models.exact import ExactModel
 
 FloatArray = NDArray[np.float64]
 

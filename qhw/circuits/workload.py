@@ -11,7 +11,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,8 @@ from qhw.circuits.files import CircuitFileError, read_circuits
 
 FloatArray = NDArray[np.float64]
 
+Role = Literal["encoder", "decoder", "circuit"]
+"""A circuit of a model, or a person's own."""
 ROLE: Literal["circuit"] = "circuit"
 """Name of a person's own circuit among a run's circuits."""
 _VERSION = 1
@@ -46,6 +48,13 @@ class Workload:
         parameter_names: columns of ``angles``.
         angles: ``(B, P)`` radians.
         row_names: of the B rows.
+        role: which circuit of a run it is.
+        known: ``(B, 2**m)`` exact distributions where a model gives them; ``None``: they are
+            computed from the circuit. This and what follows is not stored: a model makes it again.
+        loading: how data are loaded, in a word.
+        fidelity: ``(B,)`` squared overlap of the loaded states with the wanted ones; ``None`` where
+            angles are taken as they are.
+        direction: what distributions ``(B, 2**m)`` mean as unit vectors ``(B, d)``, of an encoder.
     """
 
     name: str
@@ -53,6 +62,11 @@ class Workload:
     parameter_names: tuple[str, ...]
     angles: FloatArray
     row_names: tuple[str, ...]
+    role: Role = ROLE
+    known: FloatArray | None = None
+    loading: str = "angles"
+    fidelity: FloatArray | None = None
+    direction: Callable[[FloatArray], FloatArray] | None = None
 
     @classmethod
     def of(
@@ -178,6 +192,10 @@ class Workload:
                 )
         except (EOFError, KeyError, OSError, QiskitError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"Argument `data` must be a stored workload, but: {error}") from error
+
+    def columns(self, names: Sequence[str]) -> FloatArray:
+        """``(B, P)`` angles of parameters in another order, such as a compiled circuit's."""
+        return self.angles[:, [self.parameter_names.index(name) for name in names]]
 
     def rows_sha256(self) -> str:
         """Hash of the rows: angles, their parameters' names and the rows' own."""
