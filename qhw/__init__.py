@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from qhw.api.expectation_values import ExpectationValues as ExpectationValues
     from qhw.api.expecting import expect as expect
     from qhw.api.measuring import measure as measure
+    from qhw.api.mitigating import advise as advise
+    from qhw.api.mitigating import bench as bench
     from qhw.api.modelling import compare as compare
     from qhw.api.modelling import judge as judge
     from qhw.api.planning import depth_report as depth_report
@@ -55,6 +57,8 @@ _PLACES = {
     "Run": "qhw.api.running",
     "Technique": "qhw.mitigation.base",
     "Workload": "qhw.circuits.workload",
+    "advise": "qhw.api.mitigating",
+    "bench": "qhw.api.mitigating",
     "compare": "qhw.api.modelling",
     "depth_report": "qhw.api.planning",
     "device": "qhw.api.devices",

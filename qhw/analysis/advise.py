@@ -27,6 +27,7 @@ from qhw.analysis.bench_subject import noisy_backend
 from qhw.analysis.crossed import Measured, crossed_mean
 from qhw.analysis.metrics import total_variation
 from qhw.analysis.mitigation_bench import LABEL, noise_options, workload_of
+from qhw.circuits.workload import Workload
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.placed import Placed
@@ -135,6 +136,7 @@ class Advice(Frozen):
 
 def advise(
     settings: BenchSettings,
+    workload: Workload | None = None,
     *,
     target: float | None = None,
     training: int = TRAINING,
@@ -145,6 +147,7 @@ def advise(
 
     Args:
         settings: one device, one budget; repeats are of the shots on each training circuit.
+        workload: what would run; the model's rows that the settings name, by default.
         target: distance whose shots are wanted.
         training: near-Clifford circuits.
         keep: see :data:`KEEP`.
@@ -160,7 +163,7 @@ def advise(
         raise ValueError(f"Argument `target` must be between 0 and 1, but is {target}")
     name = simulator_of(settings.devices[0])
     backend = noisy_backend(name, noise_options(settings.noise))
-    work = workload_of(settings)
+    work = workload or workload_of(settings)
     subject = Placed.on(backend, work, seed=settings.seed)
     predictor = Predictor(subject, settings, training=training, keep=keep, done=done)
     found = predictor.ranked(settings.shots[0])

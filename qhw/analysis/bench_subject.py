@@ -16,7 +16,8 @@ from qhw.circuits.workload import Workload
 from qhw.models.checkpoint import load
 from qhw.models.exact import ExactModel
 
-BenchTask = Literal["generate", "encode"]
+BenchTask = Literal["generate", "encode", "circuit"]
+"""Which circuit of a model, or a person's own."""
 
 
 def model_workload(
@@ -36,8 +37,10 @@ def model_workload(
 
     Raises:
         CheckpointError: no such model, or a damaged one.
-        ValueError: more molecules than there are.
+        ValueError: more molecules than there are, or no task of a model.
     """
+    if task == "circuit":
+        raise ValueError("Argument `task` must be generate or encode for a model, but is circuit")
     loaded, card = load(model)
     exact = ExactModel(loaded.double())
     sample = sample_molecules()

@@ -59,6 +59,7 @@ class _Ran:
 
 def run_bench(
     settings: BenchSettings,
+    workload: Workload | None = None,
     *,
     command: str = "",
     done: Progress = lambda _finished, _total: None,
@@ -67,6 +68,7 @@ def run_bench(
 
     Args:
         settings: what to do.
+        workload: what runs; the model's rows that the settings name, by default.
         command: written into the result.
         done: told how many of how many are finished.
 
@@ -79,7 +81,7 @@ def run_bench(
     start = time.monotonic()
     noise = noise_options(settings.noise)
     backends = [noisy_backend(name, noise) for name in settings.devices]
-    work = workload_of(settings)
+    work = workload or workload_of(settings)
     asked = with_references(settings.pipelines)
     total = len(backends) * len(settings.shots) * len(asked)
     finished = 0

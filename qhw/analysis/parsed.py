@@ -23,8 +23,10 @@ class Parsed(Frozen):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            if first["type"] == "value_error":  # a whole sentence of our own
-                raise ValueError(str(first["ctx"]["error"])) from error
             name = ".".join(str(part) for part in first["loc"])
+            if first["type"] == "value_error":  # words of our own, the whole sentence or its end
+                said = str(first["ctx"]["error"])
+                whole = said if said[:1].isupper() else f"Argument `{name}` {said}"
+                raise ValueError(whole) from error
             rule = first["msg"].replace("Input should be", "must be")
             raise ValueError(f"Argument `{name}` {rule}, but is {first['input']!r}") from error
