@@ -21,8 +21,9 @@ from rich.table import Table
 
 from qhw.analysis.advise import Predictor
 from qhw.analysis.bench_result import BenchSettings
-from qhw.analysis.bench_subject import model_rows, noisy_backend, on_device
-from qhw.analysis.mitigation_bench import bench_device, noise_options
+from qhw.analysis.bench_subject import noisy_backend
+from qhw.analysis.mitigation_bench import bench_device, noise_options, workload_of
+from qhw.mitigation.placed import Placed
 from qhw.models.checkpoint import save
 from qhw.models.registry import build
 
@@ -90,9 +91,8 @@ def cases(device: str, model: str, task: str, noise: str, folder: Path) -> list[
         noise=options,
         seed=101,
     )
-    rows = model_rows(settings.model, settings.task, settings.rows, seed=settings.seed)
     backend = noisy_backend(device, noise_options(options))
-    subject = on_device(rows, backend, settings.preparation, seed=settings.seed)
+    subject = Placed.on(backend, workload_of(settings), seed=settings.seed)
     predictor = Predictor(subject, settings)
     measured = bench_device(subject, PIPELINES, settings)
     found = []

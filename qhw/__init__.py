@@ -7,6 +7,8 @@
     print(found)
     found.save("runs/mine")
 
+    values = qhw.expect(circuit, angles, ["0.5*XXI - 1.2*IYY", "Z0 Z1"], device, shots=20_000)
+
 Names are loaded when they are first used, so that importing the package takes no time.
 """
 
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
     from qhw.api.devices import Device as Device
     from qhw.api.devices import device as device
     from qhw.api.devices import devices as devices
-    from qhw.api.measuring import estimate as estimate
+    from qhw.api.expectation_values import ExpectationValues as ExpectationValues
+    from qhw.api.expecting import expect as expect
     from qhw.api.measuring import measure as measure
+    from qhw.api.mitigating import advise as advise
+    from qhw.api.mitigating import bench as bench
     from qhw.api.modelling import compare as compare
     from qhw.api.modelling import judge as judge
     from qhw.api.planning import depth_report as depth_report
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from qhw.api.results import Measurement as Measurement
     from qhw.api.results import ModelComparison as ModelComparison
     from qhw.api.running import Run as Run
+    from qhw.api.running import estimate as estimate
     from qhw.api.running import run as run
     from qhw.api.running import runs as runs
     from qhw.api.running import submit as submit
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "Device": "qhw.api.devices",
+    "ExpectationValues": "qhw.api.expectation_values",
     "Measurement": "qhw.api.results",
     "ModelComparison": "qhw.api.results",
     "Molecules": "qhw.chem.molecule:MoleculeBatch",
@@ -51,11 +58,14 @@ _PLACES = {
     "Run": "qhw.api.running",
     "Technique": "qhw.mitigation.base",
     "Workload": "qhw.circuits.workload",
+    "advise": "qhw.api.mitigating",
+    "bench": "qhw.api.mitigating",
     "compare": "qhw.api.modelling",
     "depth_report": "qhw.api.planning",
     "device": "qhw.api.devices",
     "devices": "qhw.api.devices",
-    "estimate": "qhw.api.measuring",
+    "estimate": "qhw.api.running",
+    "expect": "qhw.api.expecting",
     "judge": "qhw.api.modelling",
     "load_model": "qhw.models.checkpoint:load",
     "measure": "qhw.api.measuring",

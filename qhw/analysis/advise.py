@@ -20,22 +20,17 @@ from calibration.catalog import load_snapshot
 from calibration.parts import Frozen, Utc
 from calibration.snapshot import SnapshotError
 from qhw.analysis.advise_training import training_subjects
-from qhw.analysis.baselines import prior_mean, shot_floor_total_variation, uniform
+from qhw.analysis.baselines import constant_distances, shot_floor_total_variation
 from qhw.analysis.bench_counts import CountSource
 from qhw.analysis.bench_result import BenchSettings
-from qhw.analysis.bench_subject import (
-    BenchSubject,
-    model_rows,
-    noisy_backend,
-    on_device,
-)
+from qhw.analysis.bench_subject import noisy_backend
 from qhw.analysis.crossed import Measured, crossed_mean
 from qhw.analysis.metrics import total_variation
-from qhw.analysis.mitigation_bench import noise_options
+from qhw.analysis.mitigation_bench import LABEL, noise_options, workload_of
+from qhw.circuits.workload import Workload
 from qhw.mitigation.base import MitigationError
-from qhw.mitigation.default import resolve
 from qhw.mitigation.pipeline import Pipeline
-from qhw.mitigation.program import build_program
+from qhw.mitigation.placed import Placed
 
 FloatArray = NDArray[np.float64]
 
@@ -141,6 +136,7 @@ class Advice(Frozen):
 
 def advise(
     settings: BenchSettings,
+    workload: Workload | None = None,
     *,
     target: float | None = None,
     training: int = TRAINING,
@@ -151,6 +147,7 @@ def advise(
 
     Args:
         settings: one device, one budget; repeats are of the shots on each training circuit.
+        workload: what would run; the model's rows that the settings name, by default.
         target: distance whose shots are wanted.
         training: near-Clifford circuits.
         keep: see :data:`KEEP`.
@@ -166,13 +163,14 @@ def advise(
         raise ValueError(f"Argument `target` must be between 0 and 1, but is {target}")
     name = simulator_of(settings.devices[0])
     backend = noisy_backend(name, noise_options(settings.noise))
-    rows = model_rows(settings.model, settings.task, settings.rows, seed=settings.seed)
-    subject = on_device(rows, backend, settings.preparation, seed=settings.seed)
+    work = workload or workload_of(settings)
+    subject = Placed.on(backend, work, seed=settings.seed)
     predictor = Predictor(subject, settings, training=training, keep=keep, done=done)
     found = predictor.ranked(settings.shots[0])
     exact, snapshot = subject.exact, backend.snapshot
+    constants = constant_distances(exact).mean(axis=1)
     advice = Advice(
-        model=rows.model,
+        model=work.name,
         device=settings.devices[0],
         predicted_on=backend.name,
         taken=None if snapshot is None else snapshot.taken,
@@ -180,8 +178,8 @@ def advise(
         rows=len(exact),
         two_qubit_gates=subject.compiled.two_qubit_gates,
         expected_errors=expected_errors(subject.compiled),
-        uniform=float(total_variation(exact, uniform(exact)).mean()),
-        prior_mean=float(total_variation(exact, prior_mean(exact)).mean()),
+        uniform=float(constants[0]),
+        prior_mean=float(constants[1]),
         floor=float(shot_floor_total_variation(exact, settings.shots[0]).mean()),
         predictions=found,
         hopeless=None,
@@ -242,7 +240,7 @@ class Predictor:
 
     def __init__(
         self,
-        subject: BenchSubject,
+        subject: Placed,
         settings: BenchSettings,
         *,
         training: int = TRAINING,
@@ -253,7 +251,7 @@ class Predictor:
         self._settings = settings
         self._circuits = training_subjects(subject, training, keep, rng)
         self._sources = [CountSource(subject.backend) for _ in self._circuits]
-        self._compiled = subject.compiled
+        self._subject = subject
         self._done = done
 
     def ranked(self, shots: int) -> tuple[Prediction, ...]:
@@ -270,34 +268,24 @@ class Predictor:
         Raises:
             MitigationError: the text is no pipeline.
         """
-        pipeline = self._pipeline(text, shots)
+        pipeline = self._subject.pipeline(text, shots, share=self._settings.share)
         try:
-            values = [self._distances(i, text, shots) for i in range(len(self._circuits))]
+            values = [self._distances(i, pipeline, shots) for i in range(len(self._circuits))]
         except (MitigationError, BackendError) as error:
             return Prediction(asked=text, pipeline=str(pipeline), refused=str(error))
         return Prediction(asked=text, pipeline=str(pipeline), tvd=crossed_mean(np.array(values)))
 
-    def _pipeline(self, text: str, shots: int) -> Pipeline:
-        total = shots * len(self._circuits[0].angles)
-        return resolve(text, self._compiled, share=self._settings.share, total_shots=total)
-
-    def _distances(self, place: int, text: str, shots: int) -> FloatArray:
+    def _distances(self, place: int, pipeline: Pipeline, shots: int) -> FloatArray:
         """``(repeats,)`` mean distances on one training circuit."""
         circuit, settings = self._circuits[place], self._settings
-        program = build_program(
-            self._pipeline(text, shots),
-            circuit.backend,
-            circuit.compiled,
-            circuit.angles,
-            shots=shots,
-            seed=settings.seed,
+        program = circuit.program(pipeline, shots=shots, seed=settings.seed, label=LABEL)
+        seeds = (
+            stream_seed(settings.seed, f"advise {place} {repeat}")
+            for repeat in range(settings.repeats)
         )
         out = []
-        for repeat in range(settings.repeats):
-            seed = stream_seed(settings.seed, f"advise {place} {repeat}")
-            found = program.combine(self._sources[place].counts(program, seed))
-            if found.probabilities is None:
-                raise MitigationError(f"Advice must have distributions, but {text} gives none")
+        for found in self._sources[place].repeated(program, seeds):
+            assert found.probabilities is not None
             out.append(float(total_variation(circuit.exact, found.probabilities).mean()))
         return np.array(out)
 

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.base import CompiledTemplate
-from backends.statevector import measured_probabilities
-from qhw.analysis.bench_subject import BenchSubject
 from qhw.mitigation.clifford import near_clifford
+from qhw.mitigation.placed import Placed
 
 FloatArray = NDArray[np.float64]
 
@@ -19,8 +18,8 @@ _CANDIDATES = 12
 
 
 def training_subjects(
-    subject: BenchSubject, count: int, keep: float, rng: np.random.Generator
-) -> tuple[BenchSubject, ...]:
+    subject: Placed, count: int, keep: float, rng: np.random.Generator
+) -> tuple[Placed, ...]:
     """Circuits with the noise of the subject's, known exactly, their outputs spread like its own.
 
     A depolarised circuit is the further from exact the further its output is from uniform, and
@@ -42,14 +41,11 @@ def training_subjects(
     found = []
     for i in range(count * _CANDIDATES):
         compiled = _snapped(subject.compiled, subject.angles[0], keep, rng)
-        exact = measured_probabilities(compiled, subject.angles)
-        exact /= exact.sum(axis=1, keepdims=True)
-        off = float(np.linalg.norm((spread(exact).mean(axis=0) - wanted) / scale))
-        found.append((off, i, compiled, exact))
+        circuit = replace(subject, compiled=compiled)
+        off = float(np.linalg.norm((spread(circuit.exact).mean(axis=0) - wanted) / scale))
+        found.append((off, i, circuit))
     found.sort(key=lambda item: item[:2])
-    return tuple(
-        replace(subject, compiled=compiled, exact=exact) for _, _, compiled, exact in found[:count]
-    )
+    return tuple(circuit for _, _, circuit in found[:count])
 
 
 def _snapped(

@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 
-from qhw.analysis.metrics import hellinger_distance, hellinger_fidelity, kl_divergence
+from qhw.analysis.metrics import (
+    hellinger_distance,
+    hellinger_fidelity,
+    kl_divergence,
+    total_variation,
+)
 from qhw.distributions import as_distributions, check_shots
 
 FloatArray = NDArray[np.float64]
@@ -118,3 +123,12 @@ def shot_floor(
         ]
     fidelity, distance, divergence = sums / repeats
     return ShotFloor(shot_floor_total_variation(exact, n), fidelity, distance, divergence)
+
+
+def constant_distances(exact: FloatArray) -> FloatArray:
+    """``(2, K)`` total variation distances of the uniform distribution and the mean of the others.
+
+    Args:
+        exact: ``(K, D)``, K >= 2.
+    """
+    return np.stack([total_variation(exact, b) for b in (uniform(exact), prior_mean(exact))])

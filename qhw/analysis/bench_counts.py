@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from backends.aer import MAX_EXACT_QUBITS
 from backends.base import Backend, CircuitBatch, DistributionBackend, run_batches
 from backends.checks import sample
-from qhw.mitigation.program import Program
+from qhw.mitigation.base import MitigationError
+from qhw.mitigation.program import Mitigated, Program
 
 FloatArray = NDArray[np.float64]
 
@@ -41,6 +43,21 @@ class CountSource:
             return {batch.label: result.counts for batch, result in found}
         rng = np.random.default_rng(seed)
         return {b.label: sample(self.distribution(b), b.shots, rng) for b in program.batches}
+
+    def repeated(self, program: Program, seeds: Iterable[int]) -> Iterator[Mitigated]:
+        """What comes of a program of distributions, once for every seed.
+
+        Raises:
+            BackendError: the backend refuses.
+            MitigationError: the pipeline gives no distributions.
+        """
+        for seed in seeds:
+            found = program.combine(self.counts(program, seed))
+            if found.probabilities is None:
+                raise MitigationError(
+                    f"Pipelines must give distributions here, but {program.pipeline} gives none"
+                )
+            yield found
 
     def distribution(self, batch: CircuitBatch) -> FloatArray:
         """Exact noisy distributions ``(B, 2**m)`` of a batch, simulated at the first call.

@@ -9,7 +9,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    ValidationError,
     computed_field,
     model_validator,
 )
@@ -18,6 +17,7 @@ from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
 from qhw.analysis.bench_subject import BenchTask
 from qhw.analysis.crossed import Measured
+from qhw.analysis.parsed import Parsed
 from qhw.analysis.result import Preparation
 
 SCHEMA_VERSION = 3
@@ -46,7 +46,7 @@ def _different(values: tuple[object, ...]) -> tuple[object, ...]:
     return values
 
 
-class BenchSettings(Frozen):
+class BenchSettings(Parsed):
     """What was asked for.
 
     Attributes:
@@ -56,7 +56,8 @@ class BenchSettings(Frozen):
         rows: latents, or molecules.
         repeats: of everything random but rows and circuits.
         pipelines: as text; ``default`` is resolved for every device.
-        task: ``generate`` (decoder) or ``encode`` (encoder).
+        task: ``generate`` (decoder) or ``encode`` (encoder) of a model; ``circuit``: a person's
+            own, whose name stands in place of the model's.
         preparation: how amplitudes are loaded.
         share: of all shots for readout calibration, in pipelines that do not say how much.
         noise: changed strengths by name, see :class:`calibration.noise.NoiseOptions`.
@@ -75,22 +76,10 @@ class BenchSettings(Frozen):
     noise: Annotated[dict[str, float], Field(default_factory=dict)]
     seed: Annotated[int, Field(ge=0)] = 0
 
-    @classmethod
-    def parse(cls, **values: object) -> BenchSettings:
-        """Settings from loose values.
-
-        Raises:
-            ValueError: a value out of range; one line names the first.
-        """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            rule = first["msg"].replace("Input should be", "must be")
-            rule = rule.removeprefix("Value error, ")
-            tail = "" if " but is " in rule else f", but is {first['input']!r}"
-            raise ValueError(f"Argument `{name}` {rule}{tail}") from error
+    @property
+    def row_word(self) -> str:
+        """What the rows are, in a word."""
+        return {"generate": "latents", "encode": "molecules"}.get(self.task, "rows")
 
 
 class Cell(Frozen):

@@ -20,13 +20,14 @@ from qhw.analysis.result import (
     Settings,
 )
 from qhw.analysis.stage import Notify, StageRunner
-from qhw.analysis.tasks import ExactModel, Outcome, encode, generate, reconstruct
+from qhw.analysis.tasks import Outcome, encode, generate, reconstruct
 from qhw.chem.qm9 import QM9, sample_molecules
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.latent.priors import Prior, fitted_prior
 from qhw.latent.registry import PRIORS
 from qhw.models.base import Model
 from qhw.models.checkpoint import CheckpointError, load, shipped
+from qhw.models.exact import ExactModel
 
 FloatArray = NDArray[np.float64]
 

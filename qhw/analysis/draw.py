@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from qhw.analysis.result import Draw
 from qhw.latent import vmf
 from qhw.latent.from_shots import corrected_kappa, expected_squared_angle
+from qhw.models.exact import ExactModel
 
 FloatArray = NDArray[np.float64]
 
@@ -75,3 +79,55 @@ def latents_from_shots(
         expected_angle=angle,
     )
     return draw_latents(mu_hat, plan.kappa, seed, rows), draw
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """How latents are drawn around measured directions.
+
+    Attributes:
+        kappa: intended concentration; ``None`` for no draw.
+        shots: behind every row; ``None`` for infinitely many.
+        seed: of the draw.
+        rows: see :func:`draw_latents`.
+    """
+
+    kappa: float | None
+    shots: int | None
+    seed: int
+    rows: NDArray[np.int64] | None = None
+
+    def latents(self, mu_hat: FloatArray, frequencies: FloatArray) -> FloatArray:
+        """:func:`latents_from_shots`, or the draw itself of infinitely many."""
+        if self.shots is None:
+            return draw_latents(mu_hat, self.kappa, self.seed, self.rows)
+        drawn = latents_from_shots(
+            mu_hat, frequencies, self.shots, self.kappa, self.seed, self.rows
+        )
+        return drawn[0]
+
+
+def noiseless_way(
+    model: ExactModel,
+    encoder: FloatArray,
+    counted: Callable[[FloatArray], FloatArray],
+    drawing: Drawing,
+    whole: NDArray[np.int64] | slice = slice(None),
+) -> tuple[FloatArray, FloatArray]:
+    """One whole way through a model with shots but without noise: its shot floor.
+
+    Args:
+        model: exact.
+        encoder: ``(B, 2**m)`` exact distributions of the encoder.
+        counted: frequencies of as many shots as a device gets, first of the encoder's
+            distributions, then of the decoder's.
+        drawing: of the latents.
+        whole: rows that reach the decoder.
+
+    Returns:
+        Directions ``(B, d)`` and decoder frequencies ``(K, 2**n)``.
+    """
+    frequencies = counted(encoder)
+    mu_hat = model.direction(frequencies)
+    latents = drawing.latents(mu_hat, frequencies)
+    return mu_hat, counted(model.decoder(latents[whole]))

@@ -6,19 +6,12 @@ from backends.base import Backend
 from backends.native.placement import check_fits
 from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.result import PLAIN, Settings
-from qhw.circuits.templates import build_template
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.structure import Structure
-from qhw.models.base import Model, Role, decoding, encoding, plan_of
-
-ROLES: dict[str, tuple[Role, ...]] = {
-    "generate": ("decoder",),
-    "encode": ("encoder",),
-    "reconstruct": ("encoder", "decoder"),
-}
-"""Circuits of each task, in the order they run."""
+from qhw.models.base import Model, decoding, encoding
+from qhw.models.exact import ROLES, template_of
 
 
 def check_used(settings: Settings) -> None:
@@ -68,8 +61,8 @@ def check_device(settings: Settings, model: Model, backend: Backend | VendorBack
     if snapshot is None:
         return
     for role in ROLES[settings.task]:
-        plan = plan_of(model, role, settings.model, need)
-        check_fits(build_template(plan, settings.preparation).circuit, snapshot)
+        template = template_of(model, role, settings.preparation, settings.model, need)
+        check_fits(template.circuit, snapshot)
 
 
 def _check_pipeline(settings: Settings, model: Model, backend: Backend | VendorBackend) -> None:

@@ -1,13 +1,16 @@
-"""Expectation values of one circuit file on any device: plan, price, result."""
+"""Expectation values of a circuit and rows of angles on any device: plan, price, result."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
 
 from backends.base import Backend, CompiledTemplate, CostEstimate
 from backends.exact import MAX_QUBITS
@@ -16,7 +19,10 @@ from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bit
 from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
 from qhw.analysis.provenance import versions
-from qhw.analysis.synthesis import remember, remembered
+from qhw.analysis.result import MissingRow
+from qhw.analysis.stage import Notify
+from qhw.analysis.synthesis import evolution_values, evolves, remembered
+from qhw.circuits.workload import ROLE, Workload
 from qhw.jobs.intent import Quote, plan_batches
 from qhw.mitigation.bases import as_measured, with_free_basis
 from qhw.mitigation.expectation import (
@@ -25,13 +31,24 @@ from qhw.mitigation.expectation import (
     check_width,
     plan_expectation,
     read_observables,
+    run_expectation,
 )
-from qhw.mitigation.observables import Observable
+from qhw.mitigation.observables import Observable, ObservableLike, names_bits
 from qhw.mitigation.pipeline import Pipeline
 
 LABEL = "expectation"
 """First part of every circuit's label, and the circuit's name in the ledger."""
 _DAY_S = 86_400.0
+_ONE_ROW = ("0",)
+_LOG = logging.getLogger(__name__)
+FloatArray = NDArray[np.float64]
+
+
+class Source(NamedTuple):
+    """A file that a circuit came from: its name, and the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +59,13 @@ class Measured:
         result: for people and files.
         program: what ran.
         found: its counts, fits and values.
+        workload: its circuit and rows; ``None`` of a paid run of an earlier version.
     """
 
     result: ExpectResult
     program: ExpectationProgram
     found: Expectations
+    workload: Workload | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +80,14 @@ class ExpectQuote(Quote):
 
 
 def prepare(
-    settings: ExpectSettings, circuit: QuantumCircuit
-) -> tuple[ExpectSettings, QuantumCircuit]:
-    """The circuit that is compiled, on the qubits that matter; refuse what can be known before.
+    given: QuantumCircuit | Workload,
+    angles: object,
+    observables: ObservableLike | Sequence[ObservableLike],
+    *,
+    source: Source | None = None,
+    **options: object,
+) -> tuple[ExpectSettings, Workload]:
+    """What is asked and what is compiled for it, on the qubits that matter.
 
     An observable has a letter for every measured bit, highest first; where nothing is measured, for
     every qubit of the circuit. Qubits that nothing acts on are dropped where the circuit measures.
@@ -71,37 +95,78 @@ def prepare(
     those of them are dropped that every observable has the identity on.
 
     Args:
-        settings: what is wanted.
-        circuit: as read.
-
-    Returns:
-        The settings with :attr:`ExpectSettings.wires`, and the circuit.
+        given: a circuit as read, or a workload, whose bits the observables act on.
+        angles: of a circuit's free parameters, see :func:`~qhw.circuits.angles.read_rows`.
+        observables: one or several, in any form :meth:`Observable.of` takes.
+        source: the file that it came from.
+        options: device, mitigation, shots and seed.
 
     Raises:
-        ValueError: observables that do not fit the circuit, or look at too many wires.
+        ValueError: observables that do not fit the circuit, or look at too many wires; a value out
+            of range.
+        AnglesError: the angles do not fit.
         MitigationError: a pipeline that gives no expectation values.
         BackendError: see :func:`~qhw.mitigation.bases.as_measured`.
     """
-    Pipeline.parse(settings.mitigation).check("expectation")
-    opened = with_written_bits(plain(circuit))
-    used = set(qubits_to_measure(opened, placed=circuit.layout is not None))
-    n = opened.num_qubits
-    wanted = read_observables(
-        [Observable.parse(text) for text in settings.observables], opened.num_clbits or n
+    mitigation = Pipeline.parse(str(options.pop("mitigation")))
+    mitigation.check("expectation")
+    if isinstance(given, Workload):
+        work, wires, width = given, None, given.n_bits
+        wanted = read_observables(observables, width)
+    else:
+        opened = with_written_bits(plain(given))
+        width = opened.num_clbits or opened.num_qubits
+        wanted = read_observables(observables, width)
+        small, wires = _narrowed(opened, wanted, placed=given.layout is not None)
+        name = None if source is None else source.name
+        work = Workload.measuring(small, given, angles, name=name)
+    check_width(work.n_bits)
+    alone = not work.parameter_names and work.row_names == ("0",)
+    texts = observable_texts(observables, wanted)
+    settings = ExpectSettings.parse(
+        circuit=work.name,
+        circuit_sha256=work.fingerprint() if source is None else source.sha256,
+        observables=texts,
+        mitigation=str(mitigation),
+        wires=wires,
+        n_wires=width if any(map(names_bits, texts)) else None,
+        rows=None if alone else len(work),
+        angles_sha256=None if alone else work.rows_sha256(),
+        **options,
     )
+    return settings, work
+
+
+def observable_texts(
+    given: ObservableLike | Sequence[ObservableLike], wanted: Sequence[Observable]
+) -> tuple[str, ...]:
+    """Observables as people gave them, where that was text; else as they are written here."""
+    one = isinstance(given, str | Mapping | Observable | SparsePauliOp)
+    forms = [given] if one else list(given)  # type: ignore[arg-type]
+    return tuple(
+        form if isinstance(form, str) else str(found)
+        for form, found in zip(forms, wanted, strict=True)
+    )
+
+
+def _narrowed(
+    opened: QuantumCircuit, wanted: Sequence[Observable], *, placed: bool
+) -> tuple[QuantumCircuit, tuple[int, ...] | None]:
+    """The circuit on the qubits that matter, measured, and their wires if these are not all."""
+    used = set(qubits_to_measure(opened, placed=placed))
     wires = None
     if not opened.num_clbits:
+        n = opened.num_qubits
         seen = {w for o in wanted for string, _ in o.terms for w in range(n) if string[w] != "I"}
         used |= {n - 1 - wire for wire in seen}
         if len(used) < n:
             wires = tuple(n - 1 - q for q in sorted(used, reverse=True))
     check_width(opened.num_clbits or len(used))
-    small = as_measured(on_qubits(opened, sorted(used)))
-    return settings.model_copy(update={"wires": wires}), small
+    return as_measured(on_qubits(opened, sorted(used))), wires
 
 
 def check_device(
-    settings: ExpectSettings, circuit: QuantumCircuit, backend: Backend | VendorBackend
+    settings: ExpectSettings, workload: Workload, backend: Backend | VendorBackend
 ) -> None:
     """Refuse what the device cannot do, as far as that shows without compiling.
 
@@ -113,28 +178,27 @@ def check_device(
     if isinstance(backend, ChecksEarly):
         backend.check_early(settings.shots, whole=False)
     if backend.snapshot is not None:
-        check_fits(circuit, backend.snapshot)
+        check_fits(workload.circuit, backend.snapshot)
 
 
 def compile_circuit(
-    settings: ExpectSettings, backend: Backend | VendorBackend, circuit: QuantumCircuit
+    settings: ExpectSettings, backend: Backend | VendorBackend, workload: Workload
 ) -> CompiledTemplate:
     """Compile with the measurement bases free.
 
     Raises:
         BackendError: the circuit does not fit the device.
     """
-    turned = with_free_basis(circuit)
+    turned = with_free_basis(workload.circuit)
     turned.name = LABEL
-    compiled = backend.compile(turned, seed=settings.seed)
-    remember(compiled.circuit, as_measured(circuit), _observables(settings))
-    return compiled
+    return backend.compile(turned, seed=settings.seed)
 
 
 def plan(
     settings: ExpectSettings,
     backend: Backend,
     compiled: CompiledTemplate,
+    workload: Workload | None = None,
     *,
     in_jobs: bool = False,
 ) -> ExpectationProgram:
@@ -144,15 +208,20 @@ def plan(
         settings: what is wanted.
         backend: where it will run.
         compiled: from :func:`compile_circuit`.
+        workload: rows of angles; ``None`` for one circuit without parameters.
         in_jobs: the backend takes jobs: send as few as possible.
 
     Raises:
         MitigationError: pipeline, shots, circuit and device do not go together.
     """
+    angles: FloatArray = np.empty((1, 0))
+    if workload is not None:
+        own = [name for name in compiled.parameter_names if name in workload.parameter_names]
+        angles = workload.columns(own)  # all but the measurement bases
     return plan_expectation(
         backend,
         compiled,
-        np.empty((1, 0)),
+        angles,
         _observables(settings),
         pipeline=Pipeline.parse(settings.mitigation),
         shots=settings.shots,
@@ -162,18 +231,52 @@ def plan(
     )
 
 
+def simulate(
+    settings: ExpectSettings,
+    workload: Workload,
+    backend: Backend,
+    *,
+    command: str = "",
+    notify: Notify = _LOG.info,
+) -> Measured:
+    """Expectation values from a simulator.
+
+    Args:
+        settings: from :func:`prepare`.
+        workload: from :func:`prepare`.
+        backend: where.
+        command: written into the result.
+        notify: told what is being done.
+
+    Raises:
+        MitigationError: pipeline, shots, circuit and device do not go together.
+        BackendError: the circuit does not fit the device, or it refuses the run.
+    """
+    check_device(settings, workload, backend)
+    notify("compiling")
+    program = plan(settings, backend, compile_circuit(settings, backend, workload), workload)
+    notify(f"running {sum(len(batch.angles) for batch in program.batches)} circuits")
+    found = run_expectation(program, seed=settings.seed)
+    cost = simulator_cost(backend, program)
+    return result_of(settings, program, found, workload, cost=cost, command=command)
+
+
 def quote_expectation(
-    settings: ExpectSettings, vendor: VendorBackend, compiled: CompiledTemplate
+    settings: ExpectSettings, workload: Workload, vendor: VendorBackend, notify: Notify
 ) -> ExpectQuote:
-    """Check and price what would be sent; nothing is sent.
+    """Check, compile and price what would be sent; nothing is sent.
 
     Raises:
         ValueError: nothing to measure.
-        MitigationError: as :func:`plan`.
+        MitigationError: as :func:`check_device` and :func:`plan`.
         BackendError: the device would refuse it, or its price is unknown.
     """
+    check_device(settings, workload, vendor)
+    notify(f"compiling for {vendor.name}")
+    compiled = compile_circuit(settings, vendor, workload)
+    notify("checking and pricing")
     # circuits are built for a device's name; nothing runs on it here
-    program = plan(settings, cast(Backend, vendor), compiled, in_jobs=True)
+    program = plan(settings, cast(Backend, vendor), compiled, workload, in_jobs=True)
     if not program.batches:
         raise ValueError(
             "Argument `observables` must have something to measure on a device that takes jobs, "
@@ -201,6 +304,7 @@ def result_of(
     settings: ExpectSettings,
     program: ExpectationProgram,
     found: Expectations,
+    workload: Workload | None = None,
     *,
     cost: ExpectCost,
     command: str,
@@ -212,7 +316,8 @@ def result_of(
     Args:
         settings: what was asked for.
         program: what ran.
-        found: what came of it; one row.
+        found: what came of it.
+        workload: what ran; ``None`` of a run of an earlier version, one circuit without parameters.
         cost: of everything.
         command: that gives this result.
         run: in the ledger.
@@ -224,6 +329,7 @@ def result_of(
     if taken is not None and found.finished is not None:
         age = round((found.finished - taken).total_seconds() / _DAY_S, 2)
     circuits = [p.compiled.two_qubit_gates for p in program.programs]
+    names = _ONE_ROW if workload is None else workload.row_names
     result = ExpectResult(
         run=run,
         settings=settings,
@@ -240,41 +346,70 @@ def result_of(
         total_shots=found.total_shots,
         cost=cost,
         rehearsal=rehearsal,
-        observables=_values(settings.observables, program, found),
+        observables=_values(settings.observables, program, found, workload),
+        missing=tuple(
+            MissingRow(index=row, name=names[row], role=ROLE, text=text)
+            for row, text in sorted(found.missing.items())
+        ),
         command=command,
         versions=versions(),
     )
-    return Measured(result, program, found)
+    return Measured(result, program, found, workload)
 
 
 def _values(
-    texts: Sequence[str], program: ExpectationProgram, found: Expectations
+    texts: Sequence[str],
+    program: ExpectationProgram,
+    found: Expectations,
+    workload: Workload | None,
 ) -> tuple[ObservableValue, ...]:
-    small = program.compiled.circuit.num_qubits <= MAX_QUBITS
-    run, floor = program.exact() if small else (None, None)
-    evolves, ideal = remembered(program.compiled.circuit)
-    exact = None if run is None else [float(value) for value in run[0]]
-    synthesis = None
-    if evolves:
-        if exact is not None and ideal is not None:
-            synthesis = [a - b for a, b in zip(exact, ideal, strict=True)]
-        exact = ideal
+    exact = _exact(program, workload)
+    names = _ONE_ROW if workload is None else workload.row_names
+    kept = range(program.rows) if found.kept is None else found.kept.tolist()
     return tuple(
         ObservableValue(
+            row=row,
+            row_name=names[row],
             observable=text,
-            value=float(found.values[0, k]),
-            standard_error=float(found.standard_error[0, k]),
-            exact=None if exact is None else exact[k],
-            synthesis=None if synthesis is None else synthesis[k],
-            shot_floor=None if floor is None else float(floor[0, k]),
+            value=float(found.values[place, k]),
+            standard_error=float(found.standard_error[place, k]),
+            exact=None if exact.values is None else float(exact.values[row, k]),
+            synthesis=None if exact.synthesis is None else float(exact.synthesis[row, k]),
+            shot_floor=None if exact.floor is None else float(exact.floor[row, k]),
             uniform=program.observables[k].constant,
         )
+        for place, row in enumerate(kept)
         for k, text in enumerate(texts)
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Exact:
+    """Exact values, what product formulas change in them, and the shot floor, ``(B, K)`` each."""
+
+    values: FloatArray | None
+    synthesis: FloatArray | None
+    floor: FloatArray | None
+
+
+def _exact(program: ExpectationProgram, workload: Workload | None) -> _Exact:
+    small = program.compiled.circuit.num_qubits <= MAX_QUBITS
+    gates, floor = program.exact() if small else (None, None)
+    if workload is None:
+        evolving, told = remembered(program.compiled.circuit)
+        evolved = None if told is None else np.array([told])
+    else:
+        evolving, evolved = evolves(workload.circuit), None
+        if evolving:
+            rows = [evolution_values(bound, program.observables) for bound in workload.bound()]
+            evolved = None if None in rows else np.array(rows, dtype=np.float64)
+    if not evolving:
+        return _Exact(gates, None, floor)
+    return _Exact(evolved, None if gates is None or evolved is None else gates - evolved, floor)
+
+
 def _observables(settings: ExpectSettings) -> list[Observable]:
     """The observables on the wires that are measured."""
-    found = [Observable.parse(text) for text in settings.observables]
+    found = [Observable.parse(text, settings.n_wires) for text in settings.observables]
     wires = settings.wires
     return found if wires is None else [observable.on(wires) for observable in found]

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
-from qhw.analysis.result import Count, ResultError
+from qhw.analysis.parsed import Parsed
+from qhw.analysis.result import Count, MissingRow, ResultError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version written by this code; every version up to it is read."""
 
 
@@ -18,13 +19,13 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
-class ExpectSettings(Frozen):
+class ExpectSettings(Parsed):
     """What was asked for; equal settings are the same run on a paid device.
 
     Attributes:
         task: that this is an expectation value, beside the tasks of a comparison.
-        circuit: name of the file.
-        circuit_sha256: of the file's bytes.
+        circuit: name of the file, or of a live circuit.
+        circuit_sha256: of the file's bytes; of a live circuit, of its gates.
         observables: Pauli sums as given.
         device: backend name.
         mitigation: pipeline, as this version writes it.
@@ -32,6 +33,11 @@ class ExpectSettings(Frozen):
         seed: of everything random.
         wires: measured wires of a circuit that measures nothing itself, by their place in the
             observables; ``None`` for all. Idle wires that no observable looks at are left out.
+        n_wires: that observables have which name bits by number; ``None`` where none does.
+        rows: of angles; ``None`` for a circuit without parameters, run once.
+        angles_sha256: of their values and names; ``None`` likewise.
+        workload_sha256: of the circuit and its rows in the ledger; ``None`` outside it, and of runs
+            of version 2. No part of what is asked.
     """
 
     task: Literal["expect"] = "expect"
@@ -43,12 +49,18 @@ class ExpectSettings(Frozen):
     shots: Annotated[int, Field(ge=1)]
     seed: Count = 0
     wires: Annotated[tuple[Count, ...] | None, Field(exclude_if=_is_none)] = None
+    n_wires: Annotated[Count | None, Field(exclude_if=_is_none)] = None
+    rows: Annotated[Count | None, Field(exclude_if=_is_none)] = None
+    angles_sha256: Annotated[str | None, Field(exclude_if=_is_none)] = None
+    workload_sha256: Annotated[str | None, Field(exclude_if=_is_none)] = None
 
 
 class ObservableValue(Frozen):
-    """One observable.
+    """One observable in one row of angles.
 
     Attributes:
+        row: number of the row; 0 of a circuit without parameters. Of version 3, as its name.
+        row_name: of the row.
         observable: as given.
         value: from the device.
         standard_error: of shot noise and fits.
@@ -60,6 +72,8 @@ class ObservableValue(Frozen):
         uniform: of the maximally mixed state, where noise leads to and no QPU is needed.
     """
 
+    row: Count = 0
+    row_name: str = "0"
     observable: str
     value: float
     standard_error: float
@@ -102,7 +116,8 @@ class ExpectResult(Frozen):
         total_shots: of everything.
         cost: of everything.
         rehearsal: the vendor was a server on this machine: counts are simulated.
-        observables: values beside the exact ones.
+        observables: values beside the exact ones, all of one row after another.
+        missing: rows without counts, and the vendor's words. Of version 3.
         command: that gives this result.
         versions: of what decides the numbers.
     """
@@ -124,6 +139,7 @@ class ExpectResult(Frozen):
     cost: ExpectCost
     rehearsal: bool
     observables: tuple[ObservableValue, ...]
+    missing: tuple[MissingRow, ...] = ()
     command: str
     versions: dict[str, str]
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.base import Backend
 from backends.exact import ExactBackend
+from backends.vendor import VendorBackend
 from qhw.analysis.comparison import Comparison, assemble, runner_of
 from qhw.analysis.metrics import total_variation
+from qhw.analysis.quote import StageQuote, quote_stage
 from qhw.analysis.result import MeasureSettings, MissingRow
 from qhw.analysis.scores import distribution_section
-from qhw.analysis.stage import GivenRows, Notify, Stage, StageRunner
+from qhw.analysis.stage import Notify, Stage, StageRunner
 from qhw.analysis.synthesis import evolved_distribution, evolves
 from qhw.analysis.tasks import INTERVAL_STREAM, Outcome
 from qhw.circuits.workload import ROLE, Workload
@@ -44,7 +46,7 @@ def settings_of(workload: Workload, **options: object) -> MeasureSettings:
     return MeasureSettings.parse(
         circuit=workload.name,
         fingerprint=workload.fingerprint(),
-        angles_sha256=_sha256_of_rows(workload),
+        angles_sha256=workload.rows_sha256(),
         rows=len(workload),
         **options,
     )
@@ -78,14 +80,29 @@ def measure(
     runner = runner_of(settings, backend, notify, moment)
     notify("computing the exact distributions")
     exact = exact_distributions(workload)
-    given = GivenRows(
-        workload.circuit, workload.parameter_names, workload.angles, exact.distributions
-    )
-    compiled = runner.compile(ROLE, workload.circuit)
-    stage = runner.run_compiled(ROLE, compiled, given)
+    stage = runner.run(workload, exact.distributions)
     notify("comparing with the exact statevector")
     outcome = _outcome(workload, stage, runner, exact.synthesis)
     return assemble(settings, outcome, backend, model=None, command=command, start=start)
+
+
+def quote_workload(
+    settings: MeasureSettings,
+    workload: Workload,
+    vendor: VendorBackend,
+    notify: Notify,
+    moment: datetime | None = None,
+) -> StageQuote:
+    """Compile, check and price what would be sent; nothing is sent.
+
+    Raises:
+        BackendError: the device would refuse it, or its price is unknown.
+    """
+    # circuits are built for a device's name; nothing runs on it here
+    runner = runner_of(settings, cast(Backend, vendor), notify, moment)
+    placed = runner.place(workload)
+    notify("checking and pricing")
+    return quote_stage(runner, vendor, placed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +127,7 @@ def exact_distributions(workload: Workload) -> Exact:
     """
     ideal = ExactBackend()
     compiled = ideal.compile(workload.circuit)
-    order = [workload.parameter_names.index(name) for name in compiled.parameter_names]
-    gates = ideal.probabilities(compiled, workload.angles[:, order])
+    gates = ideal.probabilities(compiled, workload.columns(compiled.parameter_names))
     if not evolves(workload.circuit):
         return Exact(gates)
     evolved = np.concatenate([evolved_distribution(bound) for bound in workload.bound()])
@@ -143,9 +159,3 @@ def _outcome(
             for row, text in sorted(stage.missing.items())
         ),
     )
-
-
-def _sha256_of_rows(workload: Workload) -> str:
-    words = "\0".join((*workload.parameter_names, "", *workload.row_names))
-    data = np.ascontiguousarray(workload.angles, dtype="<f8").tobytes()
-    return hashlib.sha256(words.encode() + b"\0" + data).hexdigest()

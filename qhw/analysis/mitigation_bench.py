@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backends.base import BackendError, stream_seed
 from backends.figures import expected_errors
 from calibration.noise import NoiseOptions
-from qhw.analysis.baselines import prior_mean, shot_floor_total_variation, uniform
+from qhw.analysis.baselines import constant_distances, prior_mean, shot_floor_total_variation
 from qhw.analysis.bench_counts import CountSource
 from qhw.analysis.bench_result import (
     BenchResult,
@@ -23,18 +23,15 @@ from qhw.analysis.bench_result import (
     Comparison,
     DeviceBench,
 )
-from qhw.analysis.bench_subject import (
-    BenchSubject,
-    model_rows,
-    noisy_backend,
-    on_device,
-)
+from qhw.analysis.bench_subject import model_workload, noisy_backend
 from qhw.analysis.crossed import Measured, crossed_mean, paired_difference, paired_ratio
 from qhw.analysis.metrics import mean_direction_angle, total_variation
 from qhw.analysis.provenance import versions
+from qhw.circuits.workload import Workload
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.default import default_pipeline, resolve
-from qhw.mitigation.program import Program, build_program
+from qhw.mitigation.placed import Placed
+from qhw.mitigation.program import Program
 from qhw.models.checkpoint import code_version
 
 FloatArray = NDArray[np.float64]
@@ -42,6 +39,8 @@ Progress = Callable[[int, int], None]
 
 RAW, READOUT = "none", "readout"
 """Pipelines that every bench has: all others are judged against them."""
+LABEL = "circuit"
+"""First part of every circuit's label, whichever circuit of a model it is."""
 _LEVEL = 0.05
 _NORMAL_95 = 1.96
 
@@ -60,6 +59,7 @@ class _Ran:
 
 def run_bench(
     settings: BenchSettings,
+    workload: Workload | None = None,
     *,
     command: str = "",
     done: Progress = lambda _finished, _total: None,
@@ -68,6 +68,7 @@ def run_bench(
 
     Args:
         settings: what to do.
+        workload: what runs; the model's rows that the settings name, by default.
         command: written into the result.
         done: told how many of how many are finished.
 
@@ -80,7 +81,7 @@ def run_bench(
     start = time.monotonic()
     noise = noise_options(settings.noise)
     backends = [noisy_backend(name, noise) for name in settings.devices]
-    rows = model_rows(settings.model, settings.task, settings.rows, seed=settings.seed)
+    work = workload or workload_of(settings)
     asked = with_references(settings.pipelines)
     total = len(backends) * len(settings.shots) * len(asked)
     finished = 0
@@ -92,7 +93,7 @@ def run_bench(
 
     devices = []
     for backend in backends:
-        subject = on_device(rows, backend, settings.preparation, seed=settings.seed)
+        subject = Placed.on(backend, work, seed=settings.seed)
         devices.append(bench_device(subject, asked, settings, step=step))
     return BenchResult(
         settings=settings,
@@ -102,6 +103,18 @@ def run_bench(
         git_revision=code_version().revision,
         versions=versions(),
         wall_s=round(time.monotonic() - start, 1),
+    )
+
+
+def workload_of(settings: BenchSettings) -> Workload:
+    """The rows of a model that settings ask for.
+
+    Raises:
+        CheckpointError: no such model.
+        ValueError: more molecules than there are.
+    """
+    return model_workload(
+        settings.model, settings.task, settings.rows, settings.preparation, seed=settings.seed
     )
 
 
@@ -126,7 +139,7 @@ def with_references(pipelines: Sequence[str]) -> tuple[str, ...]:
 
 
 def bench_device(
-    subject: BenchSubject,
+    subject: Placed,
     asked: Sequence[str],
     settings: BenchSettings,
     *,
@@ -151,7 +164,8 @@ def bench_device(
     budgets = tuple(
         _budget(subject, source, asked, settings, shots, step) for shots in sorted(settings.shots)
     )
-    mean = prior_mean(exact)
+    constants = constant_distances(exact).mean(axis=1)
+    known = subject.workload.known
     snapshot = subject.backend.snapshot
     return DeviceBench(
         device=subject.backend.name,
@@ -160,17 +174,17 @@ def bench_device(
         two_qubit_depth=compiled.two_qubit_depth,
         duration_s=compiled.duration_s,
         expected_errors=expected_errors(compiled),
-        uniform=float(total_variation(exact, uniform(exact)).mean()),
-        prior_mean=float(total_variation(exact, mean).mean()),
-        prior_mean_angle_deg=_angle(subject, mean),
-        loading=subject.loading,
+        uniform=float(constants[0]),
+        prior_mean=float(constants[1]),
+        prior_mean_angle_deg=_angle(subject, prior_mean(exact)),
+        loading=0.0 if known is None else float(total_variation(exact, known).mean()),
         default=str(default_pipeline(compiled)),
         budgets=budgets,
     )
 
 
 def _budget(
-    subject: BenchSubject,
+    subject: Placed,
     source: CountSource,
     asked: Sequence[str],
     settings: BenchSettings,
@@ -192,20 +206,12 @@ def _budget(
 
 
 def _measure(
-    subject: BenchSubject, source: CountSource, text: str, settings: BenchSettings, shots: int
+    subject: Placed, source: CountSource, text: str, settings: BenchSettings, shots: int
 ) -> _Ran | Cell:
     """A pipeline's numbers, or a cell that says why it cannot run."""
-    total = shots * len(subject.angles)
-    pipeline = resolve(text, subject.compiled, share=settings.share, total_shots=total)
+    pipeline = subject.pipeline(text, shots, share=settings.share)
     try:
-        program = build_program(
-            pipeline,
-            subject.backend,
-            subject.compiled,
-            subject.angles,
-            shots=shots,
-            seed=settings.seed,
-        )
+        program = subject.program(pipeline, shots=shots, seed=settings.seed, label=LABEL)
         return _repeated(subject, source, text, program, settings)
     except (MitigationError, BackendError) as error:
         if text == RAW:
@@ -214,23 +220,24 @@ def _measure(
 
 
 def _repeated(
-    subject: BenchSubject,
+    subject: Placed,
     source: CountSource,
     text: str,
     program: Program,
     settings: BenchSettings,
 ) -> _Ran:
     tvd, angles, covered, negative = [], [], [], []
-    for repeat in range(settings.repeats):
-        seed = stream_seed(settings.seed, f"bench {program.total_shots} {repeat}")
-        found = program.combine(source.counts(program, seed))
-        if found.probabilities is None or found.negative_mass is None:
-            raise MitigationError(f"A bench must have distributions, but {text} gives none")
-        tvd.append(total_variation(subject.exact, found.probabilities))
-        if subject.direction is not None:
-            exact = subject.direction(subject.exact)
-            angles.append(mean_direction_angle(exact, subject.direction(found.probabilities)))
-        off = np.abs(found.values - subject.exact)
+    direction, exact = subject.workload.direction, subject.exact
+    seeds = (
+        stream_seed(settings.seed, f"bench {program.total_shots} {repeat}")
+        for repeat in range(settings.repeats)
+    )
+    for found in source.repeated(program, seeds):
+        assert found.probabilities is not None and found.negative_mass is not None
+        tvd.append(total_variation(exact, found.probabilities))
+        if direction is not None:
+            angles.append(mean_direction_angle(direction(exact), direction(found.probabilities)))
+        off = np.abs(found.values - exact)
         covered.append(float((off <= _NORMAL_95 * found.standard_error).mean()))
         negative.append(float(found.negative_mass.mean()))
     return _Ran(
@@ -313,8 +320,9 @@ def holm(p_values: dict[str, float], level: float = _LEVEL) -> set[str]:
     return fallen
 
 
-def _angle(subject: BenchSubject, distributions: FloatArray) -> float | None:
-    if subject.direction is None:
+def _angle(subject: Placed, distributions: FloatArray) -> float | None:
+    direction = subject.workload.direction
+    if direction is None:
         return None
-    exact = subject.direction(subject.exact)
-    return float(mean_direction_angle(exact, subject.direction(distributions)).mean())
+    exact = direction(subject.exact)
+    return float(mean_direction_angle(exact, direction(distributions)).mean())

@@ -11,16 +11,17 @@ import numpy as np
 from backends.base import Backend, BackendError, CompiledTemplate
 from backends.vendor import Submission, VendorBackend
 from qhw.analysis.compare import check_request, given_molecules, model_runner
-from qhw.analysis.early import ROLES, check_device
+from qhw.analysis.early import check_device
 from qhw.analysis.mitigated import MitigationPlan
 from qhw.analysis.result import Settings
-from qhw.analysis.stage import Notify, Role, StageRunner
+from qhw.analysis.stage import Notify, StageRunner
 from qhw.chem.qm9 import sample_molecules
-from qhw.circuits.templates import build_template
+from qhw.circuits.workload import Role, Workload
 from qhw.jobs.intent import PlannedJob, Quote, plan_batches
 from qhw.jobs.money import to_micro
-from qhw.models.base import plan_of
+from qhw.mitigation.placed import Placed
 from qhw.models.checkpoint import load
+from qhw.models.exact import ROLES, template_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class StageQuote(Quote):
     Attributes:
         role: which circuit of the model.
         compiled: for the device.
-        jobs: their angles are zeros, which no price depends on.
+        jobs: of a model's circuits their angles are zeros, which no price depends on.
         plan: what mitigation runs, ``None`` where that is the circuit itself and no more.
         plain_micro: price of the circuit itself with as many shots, millionths of a dollar;
             ``None`` where the device would not take that.
@@ -73,36 +74,35 @@ def quote(
     runner = model_runner(settings, model, cast(Backend, vendor), notify, moment)
     stages = []
     for role in ROLES[settings.task]:
-        notify(f"{role}: compiling for {vendor.name}")
-        plan = plan_of(model, role, settings.model, f"task {settings.task}")
-        template = build_template(plan, settings.preparation, name=role)
-        compiled = vendor.compile(template.circuit, seed=settings.seed)
+        need = f"task {settings.task}"
+        template = template_of(model, role, settings.preparation, settings.model, need)
+        # no price depends on angles
+        zeros = np.zeros((settings.molecules, len(template.parameter_names)))
+        names = tuple(map(str, range(len(zeros))))
+        work = Workload(role, template.circuit, template.parameter_names, zeros, names, role)
+        placed = runner.place(work)
         notify(f"{role}: checking and pricing")
-        stages.append(quote_stage(runner, vendor, role, compiled, settings.molecules))
+        stages.append(quote_stage(runner, vendor, placed))
     return tuple(stages)
 
 
-def quote_stage(
-    runner: StageRunner, vendor: VendorBackend, role: Role, compiled: CompiledTemplate, rows: int
-) -> StageQuote:
+def quote_stage(runner: StageRunner, vendor: VendorBackend, placed: Placed) -> StageQuote:
     """Check and price one circuit of a run.
 
     Args:
         runner: of the run.
         vendor: the device.
-        role: which circuit.
-        compiled: for the device.
-        rows: of angles.
+        placed: the circuit and as many rows as will run.
 
     Raises:
         MitigationError: pipeline, shots, circuit, device and calibration do not go together.
         BackendError: the device would refuse it, or its price is unknown.
     """
-    angles = np.zeros((rows, len(compiled.parameter_names)))
-    plain = Submission(compiled, angles, runner.shots)
-    plan = runner.plan(role, compiled, angles)
+    plain = Submission(placed.compiled, placed.angles, runner.shots)
+    plan = runner.plan(placed)
     more = None if plan.alone else plan
-    return StageQuote(_jobs_of(vendor, plan), role, compiled, more, _price(vendor, plain))
+    jobs, price = _jobs_of(vendor, plan), _price(vendor, plain)
+    return StageQuote(jobs, placed.workload.role, placed.compiled, more, price)
 
 
 def _jobs_of(vendor: VendorBackend, plan: MitigationPlan) -> tuple[PlannedJob, ...]:

@@ -7,13 +7,15 @@ seconds, ages days, money US dollars.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, Field, JsonValue
 
 from backends.registry import is_vendor
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
+from qhw.analysis.parsed import Parsed
+from qhw.circuits.workload import Role
 from qhw.mitigation.default import canonical
 
 SCHEMA_VERSION = 3
@@ -40,7 +42,7 @@ DeviceSource = Literal["device_raw", "device_readout", "device_mitigated"]
 DEVICE_SOURCES: tuple[DeviceSource, ...] = ("device_raw", "device_readout", "device_mitigated")
 """What a device gave, from the counts outwards; the last there is stands for the device."""
 Count = Annotated[int, Field(ge=0)]
-CircuitRole = Literal["encoder", "decoder", "circuit"]
+CircuitRole: TypeAlias = Role
 """Circuit of a model, or a person's own."""
 
 SOURCE_LABELS: dict[SourceKey, str] = {
@@ -65,7 +67,7 @@ class ResultError(ValueError):
     """A result file cannot be used; one line says where and why."""
 
 
-class Asked(Frozen):
+class Asked(Parsed):
     """What every comparison is asked.
 
     Attributes:
@@ -90,23 +92,6 @@ class Asked(Frozen):
     def own_raw(self) -> bool:
         """Whether the circuit itself is run beside a pipeline that does not."""
         return self.with_raw or not is_vendor(self.device)
-
-    @classmethod
-    def parse(cls, **values: object) -> Self:
-        """Settings from loose values.
-
-        Raises:
-            ValueError: a value out of range; one line names the first.
-        """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            if first["type"] == "value_error":  # a whole sentence of our own
-                raise ValueError(str(first["ctx"]["error"])) from error
-            name = ".".join(str(part) for part in first["loc"])
-            rule = first["msg"].replace("Input should be", "must be")
-            raise ValueError(f"Argument `{name}` {rule}, but is {first['input']!r}") from error
 
 
 class MeasureSettings(Asked):

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,18 +24,14 @@ from qhw.analysis.mitigated import (
 )
 from qhw.analysis.result import PLAIN, DeviceSource, Preparation, SourceKey
 from qhw.chem.structure import MoleculeStructure
-from qhw.circuits.plan import CircuitPlan
-from qhw.circuits.templates import build_template, data_angles
+from qhw.circuits.workload import Role, Workload
 from qhw.distributions import relative_frequencies
-from qhw.mitigation.default import resolve
 from qhw.mitigation.pipeline import Pipeline
-from qhw.mitigation.program import build_program
+from qhw.mitigation.placed import Placed
 from qhw.mitigation.structure import Structure, checked_structure
 
 FloatArray = NDArray[np.float64]
 Notify = Callable[[str], None]
-Role = Literal["encoder", "decoder", "circuit"]
-"""Circuit of a model, or a person's own."""
 
 _STREAMS = {"encoder": 1, "decoder": 2, "circuit": 3}
 """Random stream of each circuit's shots: the encoder's do not repeat in the decoder."""
@@ -109,23 +104,6 @@ class Stage:
         return {"device_raw": self.raw, self.best_source: self.best}
 
 
-@dataclass(frozen=True, eq=False)
-class GivenRows:
-    """A measured circuit with free angles, and B rows of them.
-
-    Attributes:
-        circuit: before compilation.
-        parameter_names: columns of ``angles``.
-        angles: ``(B, P)`` radians.
-        exact: ``(B, 2**m)`` exact distributions; amplitude index of the measured wires.
-    """
-
-    circuit: QuantumCircuit
-    parameter_names: tuple[str, ...]
-    angles: FloatArray
-    exact: FloatArray
-
-
 @dataclass(frozen=True)
 class StageRunner:
     """Runs circuits on a backend.
@@ -156,108 +134,73 @@ class StageRunner:
     moment: datetime | None = None
     structure: MoleculeStructure | None = None
 
-    def run(self, role: Role, plan: CircuitPlan, inputs: FloatArray, exact: FloatArray) -> Stage:
-        """Build the plan's circuit, load the inputs, and run it: :meth:`run_circuit`.
+    def run(self, workload: Workload, exact: FloatArray | None = None) -> Stage:
+        """Compile, bind every row, run, drop the rows that failed, mitigate.
 
         Args:
-            role: which circuit of the model.
-            plan: its description.
-            inputs: ``(B, ...)`` data of the preparation.
-            exact: ``(B, 2**m)`` exact distributions of the same inputs.
+            workload: what runs.
+            exact: ``(B, 2**m)`` of its rows, by default those that it knows.
 
         Raises:
-            ValueError: inputs that cannot be loaded.
             BackendError: the circuit does not fit the device, or too many shots.
+            MitigationError: pipeline, shots, circuit, device and calibration do not go together.
             TooFewRowsError: fewer than two rows have counts.
         """
-        template = build_template(plan, self.preparation, name=role)
-        compiled = self.compile(role, template.circuit)
-        self.notify(f"{role}: preparing {len(inputs)} inputs")
-        data = data_angles(template, inputs, seed=self.seed)
-        given = GivenRows(template.circuit, template.parameter_names, data.angles, exact)
-        return self.run_compiled(role, compiled, given, template.loading, data.fidelity)
+        role, placed = workload.role, self.place(workload)
+        exact = workload.known if exact is None else exact
+        assert exact is not None  # models know theirs, and those of other circuits are given
+        structured = any(isinstance(t, Structure) for t in self._pipeline(placed).techniques)
+        if role == "decoder" and structured:
+            checked_structure(self.structure, exact)
+        seed = int(np.random.SeedSequence([self.seed, _STREAMS[role]]).generate_state(1)[0])
+        run, kept, missing = self._measure(placed, seed)
+        rows, fidelity = len(workload), workload.fidelity
+        return Stage(
+            role=role,
+            circuit=workload.circuit,
+            loading=workload.loading,
+            compiled=placed.compiled,
+            angles=placed.angles[kept],
+            loading_fidelity=(np.ones(rows) if fidelity is None else fidelity)[kept],
+            exact=exact[kept],
+            shots=self.shots,
+            cost=self.backend.estimate(placed.compiled, circuits=rows, shots=self.shots),
+            kept=kept,
+            missing=missing,
+            pipeline=run,
+            best_source=self._best_source(placed.compiled),
+        )
 
-    def compile(self, role: Role, circuit: QuantumCircuit) -> CompiledTemplate:
-        """Compile a circuit for the device.
+    def place(self, workload: Workload) -> Placed:
+        """Compile a workload for the device.
 
         Raises:
             BackendError: it does not fit.
         """
-        self.notify(f"{role}: compiling for {self.backend.name}")
-        compiled = self.backend.compile(circuit, seed=self.seed)
+        self.notify(f"{workload.role}: compiling for {self.backend.name}")
+        placed = Placed.on(self.backend, workload, seed=self.seed)
         _LOG.info(
             "%s: %d two-qubit gates on qubits %s",
-            role,
-            compiled.two_qubit_gates,
-            list(compiled.physical_qubits),
+            workload.role,
+            placed.compiled.two_qubit_gates,
+            list(placed.compiled.physical_qubits),
         )
-        return compiled
+        return placed
 
-    def run_compiled(
-        self,
-        role: Role,
-        compiled: CompiledTemplate,
-        given: GivenRows,
-        loading: str = "angles",
-        fidelity: FloatArray | None = None,
-    ) -> Stage:
-        """Bind every row, run, drop the rows that failed, correct.
-
-        Args:
-            role: which circuit.
-            compiled: from :meth:`compile`.
-            given: rows of angles and what is exact of them.
-            loading: how data are loaded, in a word.
-            fidelity: ``(B,)`` squared overlap of the loaded states with the wanted ones; 1 by
-                default.
-
-        Raises:
-            BackendError: too many shots.
-            TooFewRowsError: fewer than two rows have counts.
-        """
-        rows = len(given.angles)
-        if role == "decoder" and any(
-            isinstance(t, Structure) for t in self._pipeline(role, compiled, rows).techniques
-        ):
-            checked_structure(self.structure, given.exact)
-        order = [given.parameter_names.index(name) for name in compiled.parameter_names]
-        seed = int(np.random.SeedSequence([self.seed, _STREAMS[role]]).generate_state(1)[0])
-        angles = given.angles[:, order]
-        run, kept, missing = self._measure(role, compiled, angles, seed)
-        return Stage(
-            role=role,
-            circuit=given.circuit,
-            loading=loading,
-            compiled=compiled,
-            angles=angles[kept],
-            loading_fidelity=(np.ones(rows) if fidelity is None else fidelity)[kept],
-            exact=given.exact[kept],
-            shots=self.shots,
-            cost=self.backend.estimate(compiled, circuits=rows, shots=self.shots),
-            kept=kept,
-            missing=missing,
-            pipeline=run,
-            best_source=self._best_source(compiled),
-        )
-
-    def plan(self, role: Role, compiled: CompiledTemplate, angles: FloatArray) -> MitigationPlan:
+    def plan(self, placed: Placed) -> MitigationPlan:
         """Everything the pipeline runs, raw counts included.
 
         Raises:
             MitigationError: pipeline, shots, circuit, device and calibration do not go together.
             ValueError: no calibration covers the circuit.
         """
-        program = build_program(
-            self._pipeline(role, compiled, len(angles)),
-            self.backend,
-            compiled,
-            angles,
+        program = placed.program(
+            self._pipeline(placed),
             shots=self.shots,
             seed=self.seed,
-            label=role,
-            calibration=choose_calibration(self.calibrations, compiled),
+            calibration=choose_calibration(self.calibrations, placed.compiled),
             moment=self.moment,
-            structure=self.structure if role == "decoder" else None,
+            structure=self.structure if placed.workload.role == "decoder" else None,
         )
         return plan_mitigation(program, shots=self.shots, own_raw=self.own_raw)
 
@@ -272,27 +215,27 @@ class StageRunner:
         ideal = compiled.snapshot is None
         return "device_raw" if ideal or self.mitigation == "none" else "device_readout"
 
-    def _pipeline(self, role: Role, compiled: CompiledTemplate, rows: int) -> Pipeline:
-        found = resolve(self.mitigation, compiled, total_shots=rows * self.shots)
-        if role == "decoder":
+    def _pipeline(self, placed: Placed) -> Pipeline:
+        found = placed.pipeline(self.mitigation, self.shots)
+        if placed.workload.role == "decoder":
             return found
         # an encoder's outcomes are no molecules
         return Pipeline(tuple(t for t in found.techniques if not isinstance(t, Structure)))
 
     def _measure(
-        self, role: Role, compiled: CompiledTemplate, angles: FloatArray, seed: int
+        self, placed: Placed, seed: int
     ) -> tuple[MitigatedRun, NDArray[np.int64], Mapping[int, str]]:
         """What ran, the rows that have counts, and why the others have none."""
-        plan = self.plan(role, compiled, angles)
+        plan, role, rows = self.plan(placed), placed.workload.role, len(placed.workload)
         circuits = len(plan.batches)
         self.notify(
-            f"{role}: running {len(angles)} circuits"
+            f"{role}: running {rows} circuits"
             + (f" in {circuits} variants" if circuits > 1 else "")
             + f", {self.shots} shots each"
         )
         results = run_plan(plan, seed=seed)
         missing = row_errors(plan, results)
-        kept = self._rows_with_counts(role, len(angles), missing)
+        kept = self._rows_with_counts(role, rows, missing)
         return combine_plan(plan, results, kept), kept, missing
 
     def _rows_with_counts(

@@ -15,16 +15,16 @@ from qiskit.exceptions import QiskitError
 from backends.base import BackendError
 from backends.native.compile import as_compilable
 from backends.plain import on_qubits, qubits_to_measure
-from qhw.analysis.baselines import prior_mean, uniform
+from qhw.analysis.baselines import constant_distances, uniform
 from qhw.analysis.compare import make_prior
 from qhw.analysis.metrics import total_variation
 from qhw.analysis.synthesis import MAX_QUBITS, evolved_distribution, evolves
-from qhw.analysis.tasks import ExactModel
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.files import LAYOUT_NOT_KEPT, CircuitFileError, read_circuits
-from qhw.circuits.plan import CircuitPlan
-from qhw.circuits.templates import PREPARATIONS, build_template, data_angles
+from qhw.circuits.templates import PREPARATIONS
+from qhw.circuits.workload import Role
 from qhw.models.checkpoint import load
+from qhw.models.exact import ExactModel
 
 FloatArray = NDArray[np.float64]
 
@@ -79,17 +79,19 @@ def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
         BASELINE_ROWS, np.random.default_rng(seed)
     )
     inputs = model.inputs(sample.molecules[:BASELINE_ROWS])
-    parts = (
-        ("decoder", model.plan("decoder"), latents, model.decoder(latents), "latents"),
-        ("encoder", model.plan("encoder"), inputs, model.encoder(inputs), "molecules"),
+    parts: tuple[tuple[Role, FloatArray, FloatArray, str], ...] = (
+        ("decoder", latents, model.decoder(latents), "latents"),
+        ("encoder", inputs, model.encoder(inputs), "molecules"),
     )
     found = []
-    for role, plan, data, exact, of in parts:
-        spread = float(total_variation(exact, uniform(exact)).mean())
-        mean = float(total_variation(exact, prior_mean(exact)).mean())
-        for preparation in PREPARATIONS if plan.loader is None else PREPARATIONS[:1]:
-            circuit, fidelity = _bound(plan, preparation, data[:1], seed)
-            loading = f", {preparation} preparation" if plan.loader is None else ""
+    for role, data, exact, of in parts:
+        spread, mean = constant_distances(exact).mean(axis=1).tolist()
+        for preparation in PREPARATIONS:
+            one = model.workload(role, data[:1], preparation, seed=seed)
+            (circuit,), fidelity = one.bound(), one.fidelity
+            assert fidelity is not None  # a model's
+            angles = one.loading == "angles"
+            loading = "" if angles else f", {preparation} preparation"
             found.append(
                 Subject(
                     name=f"{card.name} {role}{loading}",
@@ -101,10 +103,12 @@ def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
                     note=(
                         f"baselines measured over {len(exact)} {of}: mean of the others "
                         f"{mean:.3f}, uniform {spread:.3f}; the loaded state has squared overlap "
-                        f"{fidelity:.6f} with the wanted one"
+                        f"{fidelity[0]:.6f} with the wanted one"
                     ),
                 )
             )
+            if angles:  # however amplitudes would be loaded
+                break
     return tuple(found)
 
 
@@ -178,17 +182,3 @@ def _subject(given: QuantumCircuit, source: str) -> Subject:
         note=f"{note}one circuit: the constant that needs no QPU is the uniform distribution",
         exact=exact,
     )
-
-
-def _bound(
-    plan: CircuitPlan, preparation: str, data: FloatArray, seed: int
-) -> tuple[QuantumCircuit, float]:
-    chosen = next(p for p in PREPARATIONS if p == preparation)
-    template = build_template(plan, chosen)
-    angles = data_angles(template, data, seed=seed)
-    # columns and Qiskit's own parameter order agree: ParameterVector sorts by index
-    values = dict(zip(template.parameter_names, angles.angles[0], strict=True))
-    circuit = template.circuit.assign_parameters(
-        {p: float(values[p.name]) for p in template.circuit.parameters}
-    )
-    return circuit, float(angles.fidelity[0])

@@ -84,17 +84,10 @@ def evolved_distribution(circuit: QuantumCircuit) -> NDArray[np.float64]:
     return np.asarray(state.probabilities(qubits), dtype=np.float64)[None]
 
 
-def remember(
-    compiled: QuantumCircuit, circuit: QuantumCircuit, observables: Sequence[Observable]
-) -> None:
-    """Write :func:`evolution_values` into a compiled circuit, where they stay when it is kept."""
-    own = {key: value for key, value in (compiled.metadata or {}).items() if key != _KEY}
-    if evolves(circuit):
-        own[_KEY] = evolution_values(circuit, observables)
-    compiled.metadata = own
-
-
 def remembered(compiled: QuantumCircuit) -> tuple[bool, list[float] | None]:
-    """Whether a compiled circuit holds evolutions, and their exact values where these are known."""
+    """Whether a compiled circuit of a run of version 2 holds evolutions, and their exact values.
+
+    These were written into it, where now the workload is kept.
+    """
     metadata = compiled.metadata or {}
     return _KEY in metadata, metadata.get(_KEY)

@@ -7,19 +7,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from qhw.analysis.baselines import prior_mean
-from qhw.analysis.draw import draw_latents, latents_from_shots
+from qhw.analysis.draw import Drawing, draw_latents, latents_from_shots, noiseless_way
 from qhw.analysis.molecule_scores import Reports, molecule_section, reports
 from qhw.analysis.result import Draw, MissingRow, Section, SourceKey
 from qhw.analysis.scores import direction_section, distribution_section
 from qhw.analysis.stage import Stage, StageRunner
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.sdf_reader import NamedMolecules
-from qhw.circuits.plan import CircuitPlan
-from qhw.models.base import Decodes, Encodes, Model, Role, decoding, encoding, plan_of
+from qhw.circuits.workload import Role
+from qhw.models.exact import ExactModel
 
 FloatArray = NDArray[np.float64]
 
@@ -60,75 +59,6 @@ class Outcome:
         return {source: reports(batch) for source, batch in self.molecules.items()}
 
 
-@dataclass(frozen=True)
-class ExactModel:
-    """A model as plain double-precision functions of arrays.
-
-    What the model cannot do raises :class:`qhw.models.base.AbilityError` when it is asked for.
-
-    Attributes:
-        model: in double precision.
-        name: in errors.
-        need: who asks, in errors: ``task generate``.
-    """
-
-    model: Model
-    name: str = "given"
-    need: str = "what is asked"
-
-    @property
-    def encodes(self) -> Encodes:
-        """The model as one that encodes."""
-        return encoding(self.model, self.name, self.need)
-
-    @property
-    def decodes(self) -> Decodes:
-        """The model as one that decodes."""
-        return decoding(self.model, self.name, self.need)
-
-    @property
-    def latent_dim(self) -> int:
-        """Dimension d of the latents."""
-        return self.decodes.latent_dim
-
-    @property
-    def kappa(self) -> float:
-        """Concentration of the vMF latent used in training."""
-        return self.encodes.kappa
-
-    def plan(self, role: Role) -> CircuitPlan:
-        """The circuit of a role."""
-        return plan_of(self.model, role, self.name, self.need)
-
-    def inputs(self, molecules: MoleculeBatch) -> FloatArray:
-        """Data of the encoder's preparation."""
-        with torch.no_grad():
-            return _array(self.encodes.encoder_inputs(molecules))
-
-    def encoder(self, inputs: FloatArray) -> FloatArray:
-        """Exact distributions of the encoder ``(B, 2**m)``."""
-        with torch.no_grad():
-            return _array(self.encodes.encoder_probabilities(torch.from_numpy(inputs)))
-
-    def direction(self, distributions: FloatArray) -> FloatArray:
-        """mu ``(B, latent_dim)`` of encoder distributions."""
-        with torch.no_grad():
-            return _array(self.encodes.latent_mean(torch.from_numpy(distributions)))
-
-    def directions(self, molecules: MoleculeBatch) -> FloatArray:
-        """mu ``(B, latent_dim)`` of molecules."""
-        return self.direction(self.encoder(self.inputs(molecules)))
-
-    def decoder(self, latents: FloatArray) -> FloatArray:
-        """Exact distributions of the decoder ``(B, 2**n)``."""
-        with torch.no_grad():
-            return _array(self.decodes.decoder_probabilities(torch.from_numpy(latents)))
-
-    def molecules(self, distributions: FloatArray) -> MoleculeBatch:
-        """Molecules of decoder distributions."""
-        return self.decodes.decode(torch.from_numpy(distributions))
-
-
 def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Outcome:
     """Latents -> decoder on the device -> molecules.
 
@@ -138,7 +68,7 @@ def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Out
         latents: unit vectors ``(K, d)``.
     """
     names = tuple(f"latent {row}" for row in range(len(latents)))
-    stage = runner.run("decoder", model.plan("decoder"), latents, model.decoder(latents))
+    stage = _run(model, runner, "decoder", latents)
     exact = stage.exact
     runner.notify("comparing with the exact statevector")
     rng = runner.stream(INTERVAL_STREAM)
@@ -170,7 +100,7 @@ def encode(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Out
         runner: device.
         given: K molecules.
     """
-    stage = _run_encoder(model, runner, given)
+    stage = _run(model, runner, "encoder", model.inputs(given.molecules))
     missing, given = _missing(stage, given.names), given.take(stage.kept)
     rng = runner.stream(INTERVAL_STREAM)
     floor = _multinomial(stage.exact, runner.shots, runner.stream(_FLOOR_STREAM))
@@ -215,7 +145,7 @@ def reconstruct(
         given: K molecules.
         kappa: of the draw; ``None`` for no draw.
     """
-    encoder = _run_encoder(model, runner, given)
+    encoder = _run(model, runner, "encoder", model.inputs(given.molecules))
     missing, given = _missing(encoder, given.names), given.take(encoder.kept)
     mu = model.direction(encoder.exact)
     mu_hat = {source: model.direction(p) for source, p in encoder.distributions().items()}
@@ -223,14 +153,21 @@ def reconstruct(
     latents, draw = latents_from_shots(
         best, encoder.best, encoder.best_shots, kappa, runner.seed, encoder.kept
     )
-    decoder = runner.run("decoder", model.plan("decoder"), latents, model.decoder(latents))
+    decoder = _run(model, runner, "decoder", latents)
     runner.notify("comparing with the exact statevector")
     whole = decoder.kept  # of the encoder's rows, those that came all the way
     missing += _missing(decoder, given.names, encoder.kept)
     given = given.take(whole)
     exact_latents = draw_latents(mu, kappa, runner.seed, encoder.kept)[whole]
     exact = model.decoder(exact_latents)
-    mu_hat["shots_only"], floor = _noiseless_way(model, runner, encoder, kappa, whole)
+    noiseless = runner.stream(_FLOOR_STREAM)
+    mu_hat["shots_only"], floor = noiseless_way(
+        model,
+        encoder.exact,
+        lambda p: _multinomial(p, runner.shots, noiseless),
+        Drawing(kappa, runner.shots, runner.seed, encoder.kept),
+        whole,
+    )
     measured: dict[SourceKey, FloatArray] = {**decoder.distributions(), "shots_only": floor}
     decoded = _decode_all(model, {**measured, "prior_mean": prior_mean(exact)})
     reference = model.molecules(exact)
@@ -260,26 +197,9 @@ def reconstruct(
     )
 
 
-def _noiseless_way(
-    model: ExactModel,
-    runner: StageRunner,
-    encoder: Stage,
-    kappa: float | None,
-    whole: NDArray[np.int64],
-) -> tuple[FloatArray, FloatArray]:
-    """Directions and decoder frequencies of one whole way with shots but without noise."""
-    rng = runner.stream(_FLOOR_STREAM)
-    frequencies = _multinomial(encoder.exact, runner.shots, rng)
-    mu_hat = model.direction(frequencies)
-    latents, _ = latents_from_shots(
-        mu_hat, frequencies, runner.shots, kappa, runner.seed, encoder.kept
-    )
-    return mu_hat, _multinomial(model.decoder(latents[whole]), runner.shots, rng)
-
-
-def _run_encoder(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Stage:
-    inputs = model.inputs(given.molecules)
-    return runner.run("encoder", model.plan("encoder"), inputs, model.encoder(inputs))
+def _run(model: ExactModel, runner: StageRunner, role: Role, inputs: FloatArray) -> Stage:
+    runner.notify(f"{role}: preparing {len(inputs)} inputs")
+    return runner.run(model.workload(role, inputs, runner.preparation, seed=runner.seed))
 
 
 def _missing(
@@ -358,7 +278,3 @@ def _decode_all(
 def _multinomial(p: FloatArray, shots: int, rng: np.random.Generator) -> FloatArray:
     exact = p / p.sum(axis=1, keepdims=True)
     return np.asarray(rng.multinomial(shots, exact) / shots, dtype=np.float64)
-
-
-def _array(values: torch.Tensor) -> FloatArray:
-    return np.asarray(values.detach().double().cpu().numpy(), dtype=np.float64)

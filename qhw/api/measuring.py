@@ -13,12 +13,12 @@ from qiskit import QuantumCircuit
 from qhw.analysis.comparison import Comparison
 from qhw.analysis.measure import measure as compute
 from qhw.analysis.measure import settings_of
-from qhw.analysis.quote import StageQuote
 from qhw.analysis.result import MeasureSettings
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.results import Measurement
 from qhw.circuits.workload import Workload
+from qhw.paid.kept import Paying, R, S, WorkloadRun
 from qhw.paid.measure import MeasureRun
 
 CircuitLike: TypeAlias = QuantumCircuit | str | Path | Workload
@@ -81,48 +81,10 @@ def measure(
     place, work, settings = asked(circuit, angles, device, options)
     if place.backend is not None:
         return Measurement(compute(settings, work, place.backend, notify=tell), work)
-    run = begun(place, work, settings, again=again, tell=tell)
+    run = begun(MeasureRun, place, work, settings, again=again, tell=tell)
     found: Comparison | None = run.wait(tell)
     assert found is not None  # waited for without a limit
     return Measurement(found, work, run.id)
-
-
-def estimate(
-    circuit: CircuitLike,
-    angles: object = None,
-    device: DeviceLike = "emulator:ibm_boston",
-    *,
-    shots: int,
-    mitigation: str = "default",
-    seed: int = 0,
-    with_raw: bool = False,
-) -> StageQuote:
-    """What :func:`measure` would cost on a device that takes jobs; nothing is sent.
-
-    Args:
-        circuit: as for :func:`measure`.
-        angles: as for :func:`measure`.
-        device: one that takes jobs.
-        shots: as for :func:`measure`.
-        mitigation: as for :func:`measure`.
-        seed: as for :func:`measure`.
-        with_raw: as for :func:`measure`.
-
-    Raises:
-        ValueError: a device that takes no jobs.
-        BackendError: the device would refuse it, or its price is unknown.
-    """
-    place, work, settings = asked(
-        circuit, angles, device, Options(shots, mitigation, seed, with_raw)
-    )
-    check_takes_jobs(place)
-    run = MeasureRun.new(settings, place.budget, place.project, _CALL)
-    run.given = work
-    return run.prepare(_LOG.info)
-
-
-_CALL = "qhw.measure(...)"
-"""Told as the command of a run that was begun from Python."""
 
 
 @dataclass(frozen=True)
@@ -161,24 +123,25 @@ def asked(
 
 
 def begun(
+    kind: type[WorkloadRun[S, R]],
     place: Device,
     work: Workload,
-    settings: MeasureSettings,
+    settings: S,
     *,
     again: bool,
     tell: Callable[[str], None],
-) -> MeasureRun:
+) -> WorkloadRun[S, R]:
     """The run of the same settings that is in the ledger, else a new one, sent.
 
     Raises:
         BackendError: the device would refuse it.
         BudgetError: a cap would be passed; nothing was sent.
     """
-    run = None if again else MeasureRun.before(settings)
-    if run is not None:
+    paying = Paying(place.budget, place.project, f"qhw.{settings.task}(...)")
+    run, fresh = kind.asked(settings, work, paying, again=again)
+    if not fresh:
         tell(f"taking up {run.id}, sent {run.moment:%Y-%m-%d %H:%M} UTC; nothing is sent twice")
         return run
-    run = MeasureRun.begin(settings, work, place.budget, place.project, _CALL)
     run.prepare(tell)
     run.start(tell)
     tell(f"submitted as {run.id}")

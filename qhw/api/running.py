@@ -7,20 +7,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from backends.registry import get_vendor
 from qhw.analysis.comparison import Comparison
-from qhw.api.devices import DeviceLike
+from qhw.analysis.expect import ExpectQuote, Measured, quote_expectation
+from qhw.analysis.expect_result import ExpectSettings
+from qhw.analysis.measure import quote_workload
+from qhw.analysis.quote import StageQuote
+from qhw.api.devices import Device, DeviceLike
+from qhw.api.devices import device as as_device
+from qhw.api.expectation_values import ExpectationValues
+from qhw.api.expecting import DEFAULT_MITIGATION, Observables, asked_values
 from qhw.api.measuring import CircuitLike, Options, asked, begun, check_takes_jobs
 from qhw.api.results import Measurement, ModelComparison
+from qhw.circuits.workload import Workload
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import latest_runs
 from qhw.jobs.records import JobRecord
 from qhw.jobs.words import states_line
 from qhw.jobs.work import reconcile, request_cancel
+from qhw.paid.expect import ExpectRun
 from qhw.paid.measure import MeasureRun
 from qhw.paid.run import PaidRun
 from qhw.paid.take_up import taken_up
 
 _LOG = logging.getLogger(__name__)
+_COUNTS = "default"
+"""Mitigation of counts where none is named."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,6 +84,8 @@ class Run:
             reconcile(self.paid.ledger, lambda _: vendor(), run_id=self.id, patience=patience)
 
     def _shown(self, found: Any | None) -> Any | None:
+        if isinstance(found, Measured):
+            return ExpectationValues(found)
         if isinstance(found, Comparison) and isinstance(self.paid, MeasureRun):
             return Measurement(found, self.paid.workload(), self.id)
         return ModelComparison(found, self.id) if isinstance(found, Comparison) else found
@@ -90,32 +104,89 @@ def submit(
     angles: object = None,
     device: DeviceLike = "emulator:ibm_boston",
     *,
+    observables: Observables | None = None,
     shots: int,
-    mitigation: str = "default",
+    mitigation: str | None = None,
     seed: int = 0,
     with_raw: bool = False,
     again: bool = False,
 ) -> Run:
-    """Send what :func:`qhw.measure` would, and return at once.
+    """Send what :func:`qhw.measure` or :func:`qhw.expect` would, and return at once.
 
     Args:
-        circuit: as for :func:`qhw.measure`.
-        angles: as for :func:`qhw.measure`.
+        circuit: as for these.
+        angles: as for these.
         device: one that takes jobs.
-        shots: as for :func:`qhw.measure`.
-        mitigation: as for :func:`qhw.measure`.
-        seed: as for :func:`qhw.measure`.
+        observables: as for :func:`qhw.expect`; ``None`` for counts.
+        shots: as for these.
+        mitigation: as for these, and by default as there.
+        seed: as for these.
         with_raw: as for :func:`qhw.measure`.
-        again: as for :func:`qhw.measure`.
+        again: as for these.
 
     Raises:
         ValueError: a device that takes no jobs.
         BudgetError: the device's budget or a cap would be passed; nothing was sent.
     """
-    options = Options(shots, mitigation, seed, with_raw)
-    place, work, settings = asked(circuit, angles, device, options)
+    place = as_device(device)
     check_takes_jobs(place)
-    return Run(begun(place, work, settings, again=again, tell=_LOG.info))
+    if observables is None:
+        options = Options(shots, mitigation or _COUNTS, seed, with_raw)
+        _, work, settings = asked(circuit, angles, place, options)
+        return Run(begun(MeasureRun, place, work, settings, again=again, tell=_LOG.info))
+    values = _values(circuit, angles, observables, place, (shots, mitigation, seed, with_raw))
+    return Run(begun(ExpectRun, place, values[1], values[0], again=again, tell=_LOG.info))
+
+
+def estimate(
+    circuit: CircuitLike,
+    angles: object = None,
+    device: DeviceLike = "emulator:ibm_boston",
+    *,
+    observables: Observables | None = None,
+    shots: int,
+    mitigation: str | None = None,
+    seed: int = 0,
+    with_raw: bool = False,
+) -> StageQuote | ExpectQuote:
+    """What :func:`qhw.measure` or :func:`qhw.expect` would cost; nothing is sent.
+
+    Args:
+        circuit: as for these.
+        angles: as for these.
+        device: one that takes jobs.
+        observables: as for :func:`qhw.expect`; ``None`` for counts.
+        shots: as for these.
+        mitigation: as for these, and by default as there.
+        seed: as for these.
+        with_raw: as for :func:`qhw.measure`.
+
+    Raises:
+        ValueError: a device that takes no jobs.
+        BackendError: the device would refuse it, or its price is unknown.
+    """
+    place = as_device(device)
+    check_takes_jobs(place)
+    if observables is None:
+        options = Options(shots, mitigation or _COUNTS, seed, with_raw)
+        _, work, settings = asked(circuit, angles, place, options)
+        return quote_workload(settings, work, get_vendor(place.name), _LOG.info)
+    values = _values(circuit, angles, observables, place, (shots, mitigation, seed, with_raw))
+    return quote_expectation(*values, get_vendor(place.name), _LOG.info)
+
+
+def _values(
+    circuit: CircuitLike,
+    angles: object,
+    observables: Observables,
+    place: Device,
+    options: tuple[int, str | None, int, bool],
+) -> tuple[ExpectSettings, Workload]:
+    shots, mitigation, seed, with_raw = options
+    if with_raw:
+        raise ValueError("Argument `with_raw` must be left out beside observables")
+    asked_for = mitigation or DEFAULT_MITIGATION
+    return asked_values(circuit, angles, observables, place, shots, asked_for, seed)
 
 
 def run(name: str) -> Run:

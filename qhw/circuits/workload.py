@@ -11,7 +11,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,8 @@ from qhw.circuits.files import CircuitFileError, read_circuits
 
 FloatArray = NDArray[np.float64]
 
+Role = Literal["encoder", "decoder", "circuit"]
+"""A circuit of a model, or a person's own."""
 ROLE: Literal["circuit"] = "circuit"
 """Name of a person's own circuit among a run's circuits."""
 _VERSION = 1
@@ -46,6 +48,13 @@ class Workload:
         parameter_names: columns of ``angles``.
         angles: ``(B, P)`` radians.
         row_names: of the B rows.
+        role: which circuit of a run it is.
+        known: ``(B, 2**m)`` exact distributions where a model gives them; ``None``: they are
+            computed from the circuit. This and what follows is not stored: a model makes it again.
+        loading: how data are loaded, in a word.
+        fidelity: ``(B,)`` squared overlap of the loaded states with the wanted ones; ``None`` where
+            angles are taken as they are.
+        direction: what distributions ``(B, 2**m)`` mean as unit vectors ``(B, d)``, of an encoder.
     """
 
     name: str
@@ -53,6 +62,11 @@ class Workload:
     parameter_names: tuple[str, ...]
     angles: FloatArray
     row_names: tuple[str, ...]
+    role: Role = ROLE
+    known: FloatArray | None = None
+    loading: str = "angles"
+    fidelity: FloatArray | None = None
+    direction: Callable[[FloatArray], FloatArray] | None = None
 
     @classmethod
     def of(
@@ -78,8 +92,29 @@ class Workload:
             >>> Workload.of(circuit, np.zeros((3, 4))).angles.shape
             (3, 4)
         """
-        live = _one_circuit(circuit)
-        measured = _measured(live)
+        live = one_circuit(circuit)
+        return cls.measuring(_measured(live), live, angles, name=name)
+
+    @classmethod
+    def measuring(
+        cls,
+        measured: QuantumCircuit,
+        live: QuantumCircuit,
+        angles: object = None,
+        *,
+        name: str | None = None,
+    ) -> Workload:
+        """:meth:`of` a circuit whose measured qubits are chosen already.
+
+        Args:
+            measured: what runs, in plain gates, measured.
+            live: the circuit that it was made of, whose parameters angles are read for.
+            angles: as for :meth:`of`.
+            name: as for :meth:`of`.
+
+        Raises:
+            AnglesError: the angles do not fit.
+        """
         measured.name = ROLE
         parameters = tuple(p.name for p in live.parameters)
         rows: Rows = read_rows(angles, parameters)
@@ -158,6 +193,16 @@ class Workload:
         except (EOFError, KeyError, OSError, QiskitError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"Argument `data` must be a stored workload, but: {error}") from error
 
+    def columns(self, names: Sequence[str]) -> FloatArray:
+        """``(B, P)`` angles of parameters in another order, such as a compiled circuit's."""
+        return self.angles[:, [self.parameter_names.index(name) for name in names]]
+
+    def rows_sha256(self) -> str:
+        """Hash of the rows: angles, their parameters' names and the rows' own."""
+        words = "\0".join((*self.parameter_names, "", *self.row_names))
+        data = np.ascontiguousarray(self.angles, dtype="<f8").tobytes()
+        return hashlib.sha256(words.encode() + b"\0" + data).hexdigest()
+
     def fingerprint(self) -> str:
         """Hash of the circuit, the same in every process: equal text, equal instructions."""
         return hashlib.sha256("\n".join(_lines(self.circuit)).encode()).hexdigest()
@@ -173,7 +218,13 @@ def _measured(circuit: QuantumCircuit) -> QuantumCircuit:
     return kept.copy()
 
 
-def _one_circuit(circuit: QuantumCircuit | str | Path) -> QuantumCircuit:
+def one_circuit(circuit: QuantumCircuit | str | Path) -> QuantumCircuit:
+    """A live circuit, or that of a file which holds one.
+
+    Raises:
+        TypeError: neither.
+        CircuitFileError: the file cannot be used, or holds several.
+    """
     if isinstance(circuit, QuantumCircuit):
         return circuit
     if not isinstance(circuit, str | Path):

@@ -11,7 +11,7 @@ from qhw.cli.options import DEFAULT_DEVICE, Device, Json, Model, OutFile, Seed
 from qhw.cli.shot_counts import shot_count
 
 if TYPE_CHECKING:
-    from qhw.circuits.plan import CircuitPlan
+    from qhw.circuits.templates import CircuitTemplate
 
 
 def calibrate_command(
@@ -37,7 +37,6 @@ def calibrate_command(
     import json
 
     from backends.registry import get_backend
-    from qhw.circuits.templates import build_template
     from qhw.mitigation.calibrate import (
         calibrate_readout,
         calibration_template,
@@ -49,14 +48,14 @@ def calibrate_command(
     backend = get_backend(device)
     if circuit not in ("decoder", "encoder"):
         raise ValueError(f"Argument `circuit` must be decoder or encoder, but is {circuit!r}")
-    plan = _plan(model, circuit) if qubits is None else None
+    template = _template(model, circuit) if qubits is None else None
     chosen = () if qubits is None else _numbers(qubits)
     if chosen:
         calibration_template(backend.snapshot, chosen)
     with steps() as tell:
-        if plan is not None:
+        if template is not None:
             tell(f"compiling the {circuit}, to calibrate the qubits it reads")
-            compiled = backend.compile(build_template(plan, "brickwork").circuit)
+            compiled = backend.compile(template.circuit)
             chosen = measured_device_qubits(compiled)
         tell(f"calibrating {len(chosen)} qubits, {shots} shots a state")
         found = calibrate_readout(backend, chosen, shots=shots, seed=seed)
@@ -80,14 +79,15 @@ def calibrate_command(
     out.print(f"stored in {out_file}", soft_wrap=True)
 
 
-def _plan(model: str | None, circuit: str) -> CircuitPlan:
+def _template(model: str | None, circuit: str) -> CircuitTemplate:
     from qhw.analysis.compare import default_model
-    from qhw.models.base import Role, plan_of
+    from qhw.circuits.workload import Role
     from qhw.models.checkpoint import load
+    from qhw.models.exact import template_of
 
     loaded, card = load(model or default_model())
     role: Role = "decoder" if circuit == "decoder" else "encoder"
-    return plan_of(loaded, role, card.name, f"calibration for its {role}")
+    return template_of(loaded, role, "brickwork", card.name, f"calibration for its {role}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

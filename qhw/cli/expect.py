@@ -13,9 +13,9 @@ from qhw.cli.options import Json, Seed, Shots
 from qhw.cli.submit import REHEARSED_PRICE, Budget, Project
 
 if TYPE_CHECKING:
-    from qiskit import QuantumCircuit
-
     from qhw.analysis.expect_result import ExpectSettings
+    from qhw.circuits.workload import Workload
+    from qhw.paid.kept import Paying
 
 _PROJECT = "default"
 
@@ -25,8 +25,8 @@ def expect_command(
     observable: Annotated[
         list[str],
         typer.Option(
-            help='Pauli sum such as "0.5*XXI - 1.2*IYY", wire 0 (last qubit) leftmost; may be '
-            "repeated."
+            help='Pauli sum such as "0.5*XXI - 1.2*IYY", wire 0 (last qubit) leftmost, or '
+            '"Z0 Z2"; may be repeated.'
         ),
     ],
     device: Annotated[
@@ -66,10 +66,13 @@ def expect_command(
     """
     from backends.registry import is_vendor
     from qhw.jobs.money import parse_money
+    from qhw.paid.kept import Paying
     from qhw.report.runfolder import check_folder
 
     # all of it before the first step is told: bad input is one line
-    settings, circuit = _asked(file, observable, device, mitigation, shots, seed)
+    settings, work = _asked(
+        file, observable, device=device, mitigation=mitigation, shots=shots, seed=seed
+    )
     if budget is not None:
         parse_money(budget)
     if out_folder is not None:
@@ -82,61 +85,39 @@ def expect_command(
                     f"Argument `{name}` must be given for a device that takes jobs, but {device} "
                     "is a simulator here"
                 )
-        _simulate(settings, circuit, command, out_folder, as_json=as_json)
+        _simulate(settings, work, command, out_folder, as_json=as_json)
     elif estimate:
-        _price(settings, circuit, as_json=as_json)
+        _price(settings, work, as_json=as_json)
     else:
-        paying = (budget, project, command)
-        _measure(settings, circuit, paying, again, out_folder, as_json=as_json)
+        paying = Paying(budget, project, command)
+        _measure(settings, work, paying, again, out_folder, as_json=as_json)
 
 
 def _simulate(
-    settings: ExpectSettings,
-    circuit: QuantumCircuit,
-    command: str,
-    folder: Path | None,
-    *,
-    as_json: bool,
+    settings: ExpectSettings, work: Workload, command: str, folder: Path | None, *, as_json: bool
 ) -> None:
     from backends.registry import get_backend
-    from qhw.analysis.expect import (
-        check_device,
-        compile_circuit,
-        plan,
-        result_of,
-        simulator_cost,
-    )
+    from qhw.analysis.expect import simulate
     from qhw.cli.expect_output import tell_expectation
-    from qhw.mitigation.expectation import run_expectation
     from qhw.report.runfolder import run_id
 
     backend = get_backend(settings.device)
-    check_device(settings, circuit, backend)
     with steps() as tell:
-        tell("compiling")
-        program = plan(settings, backend, compile_circuit(settings, backend, circuit))
-        tell(f"running {len(program.batches)} circuits")
-        found = run_expectation(program, seed=settings.seed)
-    cost = simulator_cost(backend, program)
-    measured = result_of(settings, program, found, cost=cost, command=command)
+        measured = simulate(settings, work, backend, command=command, notify=tell)
     name = run_id(settings.task, settings.model_dump_json())
     tell_expectation(measured, folder, name, as_json=as_json)
 
 
-def _price(settings: ExpectSettings, circuit: QuantumCircuit, *, as_json: bool) -> None:
+def _price(settings: ExpectSettings, work: Workload, *, as_json: bool) -> None:
     from backends.registry import get_vendor
     from backends.vendor import is_rehearsal
-    from qhw.analysis.expect import check_device, compile_circuit, quote_expectation
+    from qhw.analysis.expect import quote_expectation
     from qhw.cli.expect_output import quote_document, quote_line
 
     vendor = get_vendor(settings.device)
     rehearsal = is_rehearsal(vendor)
-    check_device(settings, circuit, vendor)
     with steps() as tell:
-        tell(f"compiling for {vendor.name}")
-        compiled = compile_circuit(settings, vendor, circuit)
-        tell("checking and pricing")
-        quote = quote_expectation(settings, vendor, compiled)
+        quote = quote_expectation(settings, work, vendor, tell)
     if as_json:
         emit_json(quote_document(quote, rehearsal=rehearsal))
         return
@@ -147,24 +128,19 @@ def _price(settings: ExpectSettings, circuit: QuantumCircuit, *, as_json: bool) 
 
 def _measure(
     settings: ExpectSettings,
-    circuit: QuantumCircuit,
-    paying: tuple[str | None, str, str],
+    work: Workload,
+    paying: Paying,
     again: bool,
     folder: Path | None,
     *,
     as_json: bool,
 ) -> None:
-    from qhw.analysis.expect import check_device
     from qhw.cli.expect_output import quote_line
     from qhw.cli.paid import report_paid, say_what_goes_on
     from qhw.paid.expect import ExpectRun
 
-    run = None if again else ExpectRun.before(settings)
-    fresh = run is None
-    if run is None:
-        run = ExpectRun.new(settings, *paying)
-        check_device(settings, circuit, run.backend.vendor())
-    else:
+    run, fresh = ExpectRun.asked(settings, work, paying, again=again)
+    if not fresh:
         err.print(
             f"taking up {run.id}, sent {run.moment:%Y-%m-%d %H:%M} UTC; nothing is sent twice "
             "(--again sends all of it anew)",
@@ -172,8 +148,7 @@ def _measure(
         )
     with steps() as tell:
         if fresh:
-            quote = run.prepare(circuit, tell)
-            err.print(quote_line(quote), soft_wrap=True)
+            err.print(quote_line(run.prepare(tell)), soft_wrap=True)
         try:
             if fresh:
                 run.start(tell)
@@ -187,17 +162,15 @@ def _measure(
 
 
 def _asked(
-    file: Path, observables: list[str], device: str, mitigation: str, shots: int, seed: int
-) -> tuple[ExpectSettings, QuantumCircuit]:
+    file: Path, observables: list[str], **options: object
+) -> tuple[ExpectSettings, Workload]:
     """Settings and circuit, checked as far as they can be without the device."""
     import hashlib
 
     from backends.base import BackendError
     from calibration.documents import read_bounded
-    from qhw.analysis.expect import prepare
-    from qhw.analysis.expect_result import ExpectSettings
+    from qhw.analysis.expect import Source, prepare
     from qhw.circuits.files import LAYOUT_NOT_KEPT, read_circuits
-    from qhw.mitigation.pipeline import Pipeline
 
     circuits = read_circuits(file)
     if len(circuits) != 1 or circuits[0].parameters:
@@ -205,19 +178,11 @@ def _asked(
             f"Argument `file` must hold one circuit without free angles, but {file.name} holds "
             f"{len(circuits)} with {len(circuits[0].parameters)}"
         )
-    settings = ExpectSettings(
-        circuit=file.name,
-        circuit_sha256=hashlib.sha256(read_bounded(file)).hexdigest(),
-        observables=tuple(observables),
-        device=device,
-        mitigation=str(Pipeline.parse(mitigation)),
-        shots=shots,
-        seed=seed,
-    )
+    source = Source(file.name, hashlib.sha256(read_bounded(file)).hexdigest())
     if circuits[0].layout is not None:
         err.print(f"{file.name}: {LAYOUT_NOT_KEPT}", markup=False, soft_wrap=True)
     try:
-        return prepare(settings, circuits[0])
+        return prepare(circuits[0], None, observables, source=source, **options)
     except BackendError as error:
         raise BackendError(f"{file}: {error}") from error
 

@@ -21,7 +21,7 @@ def tell_expectation(found: Measured, folder: Path | None, name: str, *, as_json
     written: Path | None = None
     if folder is not None:
         with run_folder(folder, name) as run:
-            write_expectation(found, run.staging)
+            write_expectation(found, run.staging, run.id)
         written = run.final
     if as_json:
         place = None if written is None else str(written)

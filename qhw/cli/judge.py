@@ -78,10 +78,10 @@ def _molecules(
     import numpy as np
 
     from qhw.analysis.compare import check_prior, make_prior
-    from qhw.analysis.tasks import ExactModel
     from qhw.chem.qm9 import sample_molecules
     from qhw.chem.sdf_reader import read_sdf
     from qhw.models.checkpoint import load
+    from qhw.models.exact import ExactModel
 
     if file is not None and model is not None:
         raise ValueError("Argument `input` must not be given with `model`, but both are")

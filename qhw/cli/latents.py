@@ -50,9 +50,9 @@ def sample_latents(
     import numpy as np
 
     from qhw.analysis.compare import check_prior, default_model, make_prior
-    from qhw.analysis.tasks import ExactModel
     from qhw.chem.qm9 import sample_molecules
     from qhw.models.checkpoint import load, write_atomically
+    from qhw.models.exact import ExactModel
 
     if count < 1:
         raise ValueError(f"Argument `count` must be >= 1, but is {count}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +23,7 @@ from calibration.readout import ReadoutCalibration
 from qhw.mitigation.base import Context, split_shots
 from qhw.mitigation.bases import in_basis, with_free_basis
 from qhw.mitigation.equal_shots import equal_shots, folded
-from qhw.mitigation.observables import BasisGroup, Observable, group_terms
+from qhw.mitigation.observables import BasisGroup, Observable, ObservableLike, group_terms
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import (
     Mitigated,
@@ -36,7 +35,6 @@ from qhw.mitigation.program import (
 
 FloatArray = NDArray[np.float64]
 Counts = Mapping[str, NDArray[np.int64]]
-ObservableLike: TypeAlias = Observable | SparsePauliOp | Mapping[str, float] | str
 
 MAX_WIRES = 24
 """Measured wires: counts and observables are arrays of every outcome, 128 MB at this width."""
@@ -76,6 +74,8 @@ class Expectations:
         total_shots: of everything, all rows, groups, calibration and training.
         counts: ``(rows, 2**m)`` of every circuit, by label; none where the vendor gives no counts.
         finished: when the counts were complete, UTC; ``None`` where there are none.
+        kept: ``(B,)`` place of each row among the program's; ``None`` for all of them.
+        missing: why each of the other rows has no counts, the vendor's words.
     """
 
     values: FloatArray
@@ -86,6 +86,8 @@ class Expectations:
     total_shots: int
     counts: Counts = field(default_factory=dict)
     finished: datetime | None = None
+    kept: NDArray[np.int64] | None = None
+    missing: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,19 +150,29 @@ class ExpectationProgram:
             variance = variance + (p @ (group.features**2).T - mean**2) / shots
         return values, np.sqrt(np.maximum(variance, 0.0))
 
-    def combine(self, counts: Counts, *, finished: datetime | None = None) -> Expectations:
+    def combine(
+        self,
+        counts: Counts,
+        *,
+        finished: datetime | None = None,
+        missing: Mapping[int, str] | None = None,
+    ) -> Expectations:
         """What the counts say; groups are independent, terms of one group are not.
 
         Args:
             counts: ``(rows, 2**m)`` of every batch, by label.
             finished: when they were complete; dates a calibration among them.
+            missing: rows that have no counts in some batch, and why; they are left out.
 
         Raises:
             ValueError: counts of a batch are missing or of the wrong shape.
         """
-        found = [p.combine(counts) for p in self._calibrated(counts, finished)]
+        kept = None
+        if missing:
+            kept = np.setdiff1d(np.arange(self.rows), list(missing))
+        found = [p.combine(counts, kept=kept) for p in self._calibrated(counts, finished)]
         constant = np.array([o.constant for o in self.observables])
-        values = np.tile(constant, (self.rows, 1))
+        values = np.tile(constant, (self.rows if kept is None else len(kept), 1))
         variance = np.zeros_like(values)
         for mitigated in found:
             values = values + mitigated.values
@@ -180,7 +192,13 @@ class ExpectationProgram:
             total_shots=self.total_shots,
             counts={b.label: counts[b.label] for b in self.batches},
             finished=finished,
+            kept=kept,
+            missing=missing or {},
         )
+
+    def serves_all(self, batch: CircuitBatch) -> bool:
+        """Whether a batch serves all rows (calibration, training) rather than running them."""
+        return not any(program.of_rows(batch) for program in self.programs)
 
     def _calibrated(self, counts: Counts, finished: datetime | None) -> tuple[Program, ...]:
         if not self.calibration:
@@ -250,24 +268,30 @@ def run_expectation(program: ExpectationProgram, *, seed: int) -> Expectations:
         program: from :func:`build_expectation`.
         seed: of simulated shots.
 
+    Returns:
+        Values of the rows that have counts in every circuit.
+
     Raises:
         BackendError: the backend refuses.
-        NoCountsError: a circuit has no counts.
+        NoCountsError: no row has counts, or a circuit that serves all rows has none.
     """
     batches = program.batches
     if not batches:
         return program.combine({})
     backend = program.programs[0].context.backend
     results = run_batches(backend, program.sent, seed=seed)
-    counts = {}
+    counts: dict[str, NDArray[np.int64]] = {}
+    missing: dict[int, str] = {}
     for batch, result in zip(batches, results, strict=True):
         counts[batch.label], failed = folded(batch, result)
-        for row, words in sorted(failed.items())[:1]:
+        missing = {**failed, **missing}
+        if failed and (program.serves_all(batch) or len(missing) == program.rows):
+            row, words = min(failed.items())
             raise NoCountsError(
                 f"Backend `{backend.name}` must give counts of every circuit of an expectation "
                 f"value, but {batch.label}, circuit {row}, has none: {words}"
             )
-    return program.combine(counts, finished=max(r.finished for r in results))
+    return program.combine(counts, finished=max(r.finished for r in results), missing=missing)
 
 
 def build_expectation(
@@ -392,7 +416,7 @@ def read_observables(
     """
     if isinstance(observables, Observable | SparsePauliOp | Mapping | str):
         observables = [observables]
-    found = tuple(Observable.of(o) for o in observables)
+    found = tuple(Observable.of(o, n_wires) for o in observables)
     if not found:
         raise ValueError("Argument `observables` must hold at least one, but is empty")
     for observable in found:

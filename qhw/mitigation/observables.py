@@ -1,8 +1,9 @@
 """Sums of Pauli strings, and the measurement bases that give all of them.
 
-A string's character ``w`` acts on measured wire ``w``: the leftmost on wire 0, the most significant
-bit of an outcome. In the house's circuits wire ``w`` is Qiskit's qubit ``n - 1 - w``, so a Qiskit
-label reads the same.
+Of ``n`` measured bits, wire ``w`` is classical bit ``n - 1 - w``; where a circuit measures nothing
+itself, bit ``q`` is Qiskit's qubit ``q``. A string's character ``w`` acts on wire ``w``: the
+leftmost on wire 0, the highest bit, which is the most significant of an outcome. So a string reads
+as Qiskit's own labels do, and ``Z0`` names the lowest bit, the last letter.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +21,14 @@ FloatArray = NDArray[np.float64]
 
 _REAL = 1e-12
 """Imaginary part of a coefficient, relative to it, that rounding may leave."""
+_FACTOR = r"[IXYZ]\d+"
 _TERM = re.compile(
-    r"\s*(?P<sign>[+-]?)\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?)\s*\*?\s*)?"
-    r"(?P<string>[IXYZ]+)\s*"
+    r"\s*(?:(?P<sign>[+-])\s*)?"
+    r"(?:(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:\*\s*)?)?"
+    rf"(?P<string>{_FACTOR}(?:\s*(?:\*\s*)?{_FACTOR})*|[IXYZ]+(?!\d))\s*"
 )
+_LONGEST_SHOWN = 80
+_LONGEST_NUMBER = 10
 _LETTERS = np.array([["I", "X"], ["Z", "Y"]])
 """Pauli of a wire by its z and x bits."""
 
@@ -70,16 +76,30 @@ class Observable:
         """
         return Observable._summed(("".join(s[w] for w in wires), c) for s, c in self.terms)
 
+    def __str__(self) -> str:
+        """As :meth:`parse` reads it, every digit kept."""
+        words = [
+            f"{'-' if c < 0 else '+'} {'' if abs(c) == 1 else f'{abs(c)!r}*'}{string}"
+            for string, c in self.terms
+        ]
+        first = words[0].removeprefix("+ ").replace("- ", "-", 1)
+        return " ".join([first, *words[1:]])
+
     @classmethod
-    def of(cls, value: Observable | SparsePauliOp | Mapping[str, float] | str) -> Observable:
+    def of(cls, value: ObservableLike, n_wires: int | None = None) -> Observable:
         """Read an operator; equal strings are added up.
 
         Args:
             value: an observable; a Qiskit operator, whose qubit ``n - 1 - w`` is wire ``w``;
-                coefficients by string, or one string, wire 0 leftmost.
+                coefficients by string, wire 0 leftmost; or text, see :meth:`parse`.
+            n_wires: of the circuit, for text that names bits by number.
 
         Raises:
             ValueError: not Hermitian, not finite, free parameters, no term left, not Paulis.
+
+        Example:
+            >>> Observable.of("0.5*XX + YY").terms
+            (('XX', 0.5), ('YY', 1.0))
         """
         if isinstance(value, cls):
             return value
@@ -89,7 +109,7 @@ class Observable:
             strings = ["".join(row) for row in _LETTERS[z.astype(int), x.astype(int)]]
             return cls._summed(zip(strings, value.coeffs, strict=True))
         if isinstance(value, str):
-            return cls._summed([(value, 1.0)])
+            return cls.parse(value, n_wires)
         if isinstance(value, Mapping):
             return cls._summed(value.items())
         raise ValueError(
@@ -98,24 +118,41 @@ class Observable:
         )
 
     @classmethod
-    def parse(cls, text: str) -> Observable:
-        """Read ``ZZI``, ``0.5*XXI - 1.2*IYY``: signs, numbers, strings with wire 0 leftmost.
+    def parse(cls, text: str, n_wires: int | None = None) -> Observable:
+        """Read a sum of Pauli strings, spaces as one likes.
+
+        Args:
+            text: signs, numbers and strings: ``ZZI``, ``0.5*XXI - 1.2*IYY`` with a letter for every
+                wire, wire 0 leftmost; or ``Z0 Z1 - 0.5 X2``, each letter with the number of its
+                bit, where a lone ``I`` is the identity. Bit 0 is the last letter of a string.
+            n_wires: of the circuit, for text with numbers of bits.
 
         Raises:
             ValueError: anything else.
+
+        Example:
+            >>> Observable.parse("Z0 Z1 - 0.5 X2", n_wires=3).terms
+            (('IZZ', 1.0), ('XII', -0.5))
         """
-        terms = list(_TERM.finditer(text))
-        if "".join(t.group() for t in terms) != text or not terms:
+        terms, end = [], 0
+        while found := _TERM.match(text, end):
+            terms.append(found)
+            end = found.end()
+        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+        if end != len(text) or not terms:
             raise ValueError(
-                f"Argument `observables` must be like ZZI or 0.5*XXI - 1.2*IYY, but is {text!r}"
+                "Argument `observables` must be like ZZI, 0.5*XXI - 1.2*IYY or Z0 Z1, but is "
+                f"{shown!r}"
             )
         if any(not t["sign"] for t in terms[1:]):
             raise ValueError(
-                f"Argument `observables` must have a sign between terms, but is {text!r}"
+                f"Argument `observables` must have a sign between terms, but is {shown!r}"
             )
-        return cls._summed(
-            (t["string"], float(f"{t['sign'] or ''}{t['number'] or 1}")) for t in terms
-        )
+        strings = [t["string"] for t in terms]
+        if names_bits(text):
+            strings = [_written_out(string, n_wires, shown) for string in strings]
+        numbers = (float(f"{t['sign'] or ''}{t['number'] or 1}") for t in terms)
+        return cls._summed(zip(strings, numbers, strict=True))
 
     @classmethod
     def _summed(cls, terms: Iterable[tuple[str, object]]) -> Observable:
@@ -123,6 +160,44 @@ class Observable:
         for string, coefficient in terms:
             total[string] = total.get(string, 0.0) + _real(string, coefficient)
         return cls(tuple((s, c) for s, c in total.items() if c))
+
+
+ObservableLike: TypeAlias = Observable | SparsePauliOp | Mapping[str, float] | str
+"""What :meth:`Observable.of` reads."""
+
+
+def names_bits(text: str) -> bool:
+    """Whether an observable's text names bits by number, so that its width is the circuit's."""
+    return re.search(_FACTOR, text) is not None
+
+
+def _written_out(term: str, n_wires: int | None, text: str) -> str:
+    """A letter for every wire, of ``Z0 X2``."""
+    if n_wires is None:
+        raise ValueError(
+            f"Argument `n_wires` must be given to read {text!r}, which names bits by number"
+        )
+    letters = ["I"] * n_wires
+    if term == "I":
+        return "".join(letters)
+    factors = re.findall(_FACTOR, term)
+    if not factors:
+        raise ValueError(
+            "Argument `observables` must have a letter for every wire in all its terms, or "
+            f"numbers of bits in all, but is {text!r}"
+        )
+    seen = set()
+    for factor in factors:
+        # longer numbers than any width has are not converted
+        bit = int(factor[1:]) if len(factor) <= _LONGEST_NUMBER else n_wires
+        if bit >= n_wires or bit in seen:
+            raise ValueError(
+                f"Argument `observables` must name bits below {n_wires}, each once in a term, "
+                f"but is {text!r}"
+            )
+        seen.add(bit)
+        letters[n_wires - 1 - bit] = factor[0]
+    return "".join(letters)
 
 
 def _real(string: str, coefficient: object) -> float:

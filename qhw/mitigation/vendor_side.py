@@ -29,12 +29,8 @@ from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.bases import as_measured
-from qhw.mitigation.expectation import (
-    Expectations,
-    ObservableLike,
-    read_observables,
-)
-from qhw.mitigation.observables import Observable
+from qhw.mitigation.expectation import Expectations, read_observables
+from qhw.mitigation.observables import Observable, ObservableLike
 
 
 @dataclass(frozen=True, eq=False)

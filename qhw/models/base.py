@@ -18,12 +18,11 @@ from torch import Tensor, nn
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.plan import CircuitPlan
+from qhw.circuits.workload import Role
 from qhw.models.evaluate import reconstruction_metrics
 
 __all__ = ["CircuitPlan", "Model", "MoleculeVAE"]
 
-Role = Literal["encoder", "decoder"]
-"""Circuit of a model."""
 Ability = Literal["encode", "decode", "sample", "give energies"]
 
 

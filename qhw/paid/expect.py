@@ -4,44 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qiskit import QuantumCircuit
-
 from backends.base import CompiledTemplate
 from qhw.analysis.expect import (
     LABEL,
     ExpectQuote,
     Measured,
-    compile_circuit,
     paid_cost,
     plan,
     quote_expectation,
     result_of,
 )
 from qhw.analysis.expect_result import ExpectSettings
+from qhw.circuits.workload import Workload
 from qhw.jobs.queries import template_of
 from qhw.mitigation.expectation import NoCountsError, run_expectation
-from qhw.paid.run import Notify, PaidRun
+from qhw.paid.kept import WorkloadRun
+from qhw.paid.run import Notify
 
 
 @dataclass
-class ExpectRun(PaidRun[ExpectSettings, Measured]):
+class ExpectRun(WorkloadRun[ExpectSettings, Measured]):
     """One circuit's expectation values in the ledger."""
 
     reads = ExpectSettings
 
-    def prepare(self, circuit: QuantumCircuit, tell: Notify) -> ExpectQuote:
-        """Compile, check and price; nothing is written down.
+    def prepare(self, tell: Notify) -> ExpectQuote:
+        """Check, compile and price; nothing is written down.
 
         Raises:
             ValueError: nothing to measure.
+            MitigationError: a technique that the device has no use for.
             BackendError: the device would refuse it.
         """
-        vendor = self.backend.vendor()
-        tell(f"compiling for {vendor.name}")
-        compiled = compile_circuit(self.settings, vendor, circuit)
-        self.backend.compiled = {LABEL: compiled}
-        tell("checking and pricing")
-        return quote_expectation(self.settings, vendor, compiled)
+        quote = quote_expectation(self.settings, self.workload(), self.backend.vendor(), tell)
+        self.backend.compiled = {LABEL: quote.program.compiled}
+        return quote
 
     def compute(self, tell: Notify) -> Measured:
         """The values, counts from the ledger.
@@ -51,8 +48,8 @@ class ExpectRun(PaidRun[ExpectSettings, Measured]):
             NoCountsError: a circuit failed.
         """
         tell("building the circuits")
-        compiled = self._compiled()
-        program = plan(self.settings, self.backend, compiled, in_jobs=True)
+        compiled, work = self._compiled(), self._known_workload()
+        program = plan(self.settings, self.backend, compiled, work, in_jobs=True)
         try:
             found = run_expectation(program, seed=self.settings.seed)
         except NoCountsError as error:
@@ -60,16 +57,22 @@ class ExpectRun(PaidRun[ExpectSettings, Measured]):
                 f"Run {self.id}: {error}; `qhw jobs counts {self.id}` writes what is there, "
                 "`qhw expect ... --again` sends all of it anew"
             ) from error
-        cost = self.backend.estimate(compiled, circuits=1, shots=self.settings.shots)
+        cost = self.backend.estimate(compiled, circuits=program.rows, shots=self.settings.shots)
         return result_of(
             self.settings,
             program,
             found,
+            work,
             cost=paid_cost(cost),
             command=self.backend.request.command,
             run=self.id,
             rehearsal=self.rehearsal,
         )
+
+    def _known_workload(self) -> Workload | None:
+        """What runs; ``None`` of runs from before the ledger kept it, which had one row."""
+        known = self.given is not None or self.settings.workload_sha256 is not None
+        return self.workload() if known else None
 
     def _compiled(self) -> CompiledTemplate:
         """As submitted; as compiled for a submission before that."""

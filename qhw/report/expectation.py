@@ -10,11 +10,13 @@ from backends.export import to_openqasm3, to_qpy_bytes
 from qhw.analysis.expect import Measured
 from qhw.analysis.expect_result import ExpectResult
 from qhw.analysis.result import REHEARSAL
+from qhw.report.expectation_page import render_expectation
 from qhw.report.format import number
 from qhw.report.tables import WholeTable
 
 _TOO_WIDE = "too wide"
 _ROUNDING = 1e-9
+_NAMED = 3
 
 
 def expectation_table(result: ExpectResult) -> WholeTable:
@@ -23,11 +25,15 @@ def expectation_table(result: ExpectResult) -> WholeTable:
         title=f"{result.device} ({result.snapshot or 'ideal'}), {result.mitigation}, "
         f"{result.total_shots:,} shots, {result.two_qubit_gates} two-qubit gates"
     )
+    named = result.settings.rows is not None
+    if named:
+        table.add_column("row")
     headings = ("observable", "value ± standard error", "exact", "shot floor", "uniform")
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "observable" else "right")
     for row in result.observables:
         table.add_row(
+            *([row.row_name] if named else []),
             row.observable,
             f"{row.value:z.4f} ± {row.standard_error:.4f}",
             _TOO_WIDE if row.exact is None else f"{row.exact:z.4f}",
@@ -51,9 +57,14 @@ def expectation_lines(result: ExpectResult) -> list[str]:
         lines.append(
             f"{result.circuits} circuits, {words} ${result.cost.usd:.2f}; {result.cost.basis}"
         )
-    moved = [row for row in result.observables if row.synthesis is not None]
-    if any(abs(row.synthesis or 0.0) > _ROUNDING for row in moved):
-        told = ", ".join(f"{row.observable} by {row.synthesis:+.4f}" for row in moved)
+    lines += [f"row {m.name} has no counts: {m.text}" for m in result.missing[:_NAMED]]
+    if len(result.missing) > _NAMED:
+        lines.append(f"{len(result.missing)} rows in all have no counts")
+    most = max((abs(row.synthesis or 0.0) for row in result.observables), default=0.0)
+    if most > _ROUNDING:
+        told = f"values by up to {most:.4f}"
+        if result.settings.rows is None:
+            told = ", ".join(f"{r.observable} by {r.synthesis:+.4f}" for r in result.observables)
         lines.append(
             f"PauliEvolution runs as a product formula, which moves {told} from exact, whatever "
             "the device; more steps (`synthesis=` of the gate) move it less"
@@ -61,12 +72,13 @@ def expectation_lines(result: ExpectResult) -> list[str]:
     return lines
 
 
-def write_expectation(found: Measured, folder: Path) -> None:
-    """Write result, raw counts by circuit, the compiled circuit and its calibration.
+def write_expectation(found: Measured, folder: Path, run_id: str) -> None:
+    """Write report, result, raw counts by circuit, the compiled circuit and its calibration.
 
     Args:
         found: what came of it.
         folder: existing folder.
+        run_id: name of the run.
 
     Raises:
         OSError: the folder cannot be written.
@@ -77,4 +89,5 @@ def write_expectation(found: Measured, folder: Path) -> None:
     (folder / "circuit.qasm").write_text(to_openqasm3(compiled), encoding="utf-8")
     if compiled.snapshot is not None:
         (folder / "snapshot.json").write_text(compiled.snapshot.to_json(), encoding="utf-8")
+    (folder / "report.html").write_text(render_expectation(found, run_id), encoding="utf-8")
     np.savez_compressed(folder / "counts.npz", allow_pickle=False, **found.found.counts)

@@ -16,9 +16,8 @@ from qhw.report.terminal import STYLES
 def bench_lines(result: BenchResult) -> RenderableType:
     """A table a device and budget, then one sentence a device."""
     s = result.settings
-    rows = "latents" if s.task == "generate" else "molecules"
     title = (
-        f"{s.task}: {s.model}, {s.rows} {rows}, {s.repeats} repeats, total shots equal; "
+        f"{s.task}: {s.model}, {s.rows} {s.row_word}, {s.repeats} repeats, total shots equal; "
         "± is a standard error"
     )
     parts: list[RenderableType] = [Text(title, style="bold"), Text(f"bold: {BEST_RULE}")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import (
     Base64Bytes,
     BaseModel,
@@ -22,17 +21,13 @@ from backends.stored import StoredError, pack, unpack
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
-from qhw.circuits.templates import CircuitTemplate, Preparation, build_template
-from qhw.models.base import Model, Role, plan_of
+from qhw.circuits.templates import Preparation
+from qhw.circuits.workload import Role
 from qhw.models.checkpoint import load
+from qhw.models.exact import ROLES, template_of
 from qhw.study.config import Simulator, StudyTask
 from qhw.study.grid import CircuitKey
 
-ROLES: dict[StudyTask, tuple[Role, ...]] = {
-    "generate": ("decoder",),
-    "reconstruct": ("encoder", "decoder"),
-}
-"""Circuits of each task."""
 _SIMULATORS: dict[Simulator, type[AerBackend]] = {"engine": EngineBackend, "aer": AerBackend}
 
 
@@ -82,12 +77,6 @@ class CircuitSet(BaseModel):
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "the whole"
             raise StoredError(f"{where}: `{place}`: {first['msg']}") from error
-
-
-def template_of(model: Model, role: Role, preparation: Preparation) -> CircuitTemplate:
-    """The circuit of a role before compilation."""
-    plan = plan_of(model, role, type(model).__name__, f"its {role} in a study")
-    return build_template(plan, preparation, name=role)
 
 
 def compile_circuits(key: CircuitKey, preparation: Preparation, task: StudyTask) -> CircuitSet:
@@ -143,10 +132,3 @@ def _template(stored: StoredCircuit, snapshot: DeviceSnapshot) -> CompiledTempla
     except StoredError as error:
         raise StoredError(f"kept circuits: {error}") from error
     return found
-
-
-def data_columns(template: CircuitTemplate, compiled: CompiledTemplate) -> np.ndarray[Any, Any]:
-    """Column of the template's angles for each of the compiled circuit's parameters."""
-    return np.array(
-        [template.parameter_names.index(name) for name in compiled.parameter_names], dtype=np.int64
-    )

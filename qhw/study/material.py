@@ -8,17 +8,16 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.analysis.baselines import prior_mean, uniform
+from qhw.analysis.baselines import constant_distances, prior_mean
 from qhw.analysis.compare import held_out, make_prior, prior_latents
 from qhw.analysis.draw import draw_latents
-from qhw.analysis.tasks import ExactModel
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import sample_molecules
 from qhw.chem.validity import ValidityReport, judge
-from qhw.circuits.templates import CircuitTemplate, Preparation, data_angles
-from qhw.models.base import Role
+from qhw.circuits.templates import Preparation
+from qhw.circuits.workload import Workload
 from qhw.models.checkpoint import load
-from qhw.study.circuits import template_of
+from qhw.models.exact import ExactModel
 from qhw.study.config import StudyConfig, StudyTask
 
 FloatArray = NDArray[np.float64]
@@ -30,25 +29,23 @@ class Material:
 
     Attributes:
         exact: the model.
-        templates: circuits before compilation.
-        angles: of the first circuit ``(K, P)``, columns its template's data parameters.
-        encoder: exact encoder distributions ``(K, d)``, ``reconstruct`` only.
+        first: the circuit that runs first and its K rows.
+        preparation: how amplitudes are loaded.
         kappa: of the draw, ``None`` for none.
         target: exact decoder distributions ``(K, 2**n)``: what the device is compared with.
         molecules: decoded from ``target``.
         prior_mean: baseline ``(K, 2**n)``.
-        uniform: baseline ``(K, 2**n)``.
+        baselines: ``(2, K)`` distances of the uniform distribution and of ``prior_mean``.
     """
 
     exact: ExactModel
-    templates: dict[Role, CircuitTemplate]
-    angles: FloatArray
-    encoder: FloatArray | None
+    first: Workload
+    preparation: Preparation
     kappa: float | None
     target: FloatArray
     molecules: MoleculeBatch
     prior_mean: FloatArray
-    uniform: FloatArray
+    baselines: FloatArray
 
     @cached_property
     def exact_valid(self) -> int:
@@ -101,29 +98,23 @@ def _material(
         raise ValueError(f"{name} has changed since the study began; start the study again.")
     exact = ExactModel(model.double(), card.name, f"task {task}")
     sample = sample_molecules()
-    encoder, kappa = None, None
-    templates: dict[Role, CircuitTemplate] = {
-        "decoder": template_of(exact.model, "decoder", preparation)
-    }
+    kappa = None
     if task == "generate":
         latents = prior_latents(make_prior(prior, exact, sample, seed), rows, seed)
-        angles = data_angles(templates["decoder"], latents, seed=seed).angles
+        first = exact.workload("decoder", latents, preparation, seed=seed)
     else:
-        templates["encoder"] = template_of(exact.model, "encoder", preparation)
         inputs = exact.inputs(held_out(rows, sample, seed).molecules)
-        angles = data_angles(templates["encoder"], inputs, seed=seed).angles
-        encoder = exact.encoder(inputs)
+        first = exact.workload("encoder", inputs, preparation, seed=seed)
         kappa = exact.kappa if draw else None
-        latents = draw_latents(exact.direction(encoder), kappa, seed)
+        latents = draw_latents(exact.direction(exact.encoder(inputs)), kappa, seed)
     target = exact.decoder(latents)
     return Material(
         exact=exact,
-        templates=templates,
-        angles=angles,
-        encoder=encoder,
+        first=first,
+        preparation=preparation,
         kappa=kappa,
         target=target,
         molecules=exact.molecules(target),
         prior_mean=prior_mean(target),
-        uniform=uniform(target),
+        baselines=constant_distances(target),
     )

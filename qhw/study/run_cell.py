@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,21 +16,20 @@ from backends.base import BackendError, CompiledTemplate, stream_seed
 from backends.checks import sample
 from calibration.readout import QubitReadout, ReadoutCalibration
 from qhw.analysis.baselines import shot_floor_total_variation
-from qhw.analysis.draw import draw_latents, latents_from_shots
+from qhw.analysis.draw import Drawing, noiseless_way
 from qhw.analysis.metrics import hellinger_fidelity, skill_score, total_variation
 from qhw.analysis.mitigated import equivalent_shots
 from qhw.analysis.molecule_scores import padded, type_accuracy
 from qhw.analysis.result import PLAIN
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.validity import judge
-from qhw.circuits.templates import data_angles
+from qhw.circuits.workload import Role, Workload
 from qhw.mitigation.calibrate import measured_device_qubits
-from qhw.mitigation.default import resolve
-from qhw.mitigation.program import build_program, run_program
+from qhw.mitigation.placed import Placed
+from qhw.mitigation.program import run_program
 from qhw.mitigation.readout import confusion_factors, inverse
 from qhw.mitigation.simplex import project_to_simplex
-from qhw.models.base import Role
-from qhw.study.circuits import data_columns, open_circuits
+from qhw.study.circuits import open_circuits
 from qhw.study.config import Source
 from qhw.study.grid import Cell
 from qhw.study.material import Material, material
@@ -51,14 +51,16 @@ class _Device:
     material: Material
     seed: int
 
-    def distribution(self, role: Role, angles: FloatArray) -> FloatArray:
-        """``(K, 2**m)`` with noise, without shots; ``angles`` in the template's columns."""
-        compiled = self.compiled[role]
-        columns = data_columns(self.material.templates[role], compiled)
-        return self.backend.probabilities(compiled, angles[:, columns])
+    def place(self, workload: Workload) -> Placed:
+        """A workload on the circuit of its role."""
+        return Placed(workload, self.backend, self.compiled[workload.role])
+
+    def distribution(self, placed: Placed) -> FloatArray:
+        """``(K, 2**m)`` with noise, without shots."""
+        return self.backend.probabilities(placed.compiled, placed.angles)
 
     def measured(
-        self, role: Role, angles: FloatArray, noisy: FloatArray, shots: int | None, mitigation: str
+        self, placed: Placed, noisy: FloatArray, shots: int | None, mitigation: str
     ) -> tuple[FloatArray, int | None]:
         """Frequencies ``(K, 2**m)`` after mitigation, and the raw shots that are as noisy.
 
@@ -67,30 +69,22 @@ class _Device:
         as a calibration run at this noise would have measured them.
         """
         if mitigation not in PLAIN and shots is not None:
-            return self._mitigated(role, angles, shots, mitigation)
-        found = _counted(noisy, shots, self.seed, len(role))
+            return self._mitigated(placed, shots, mitigation)
+        found = _counted(noisy, shots, self.seed, len(placed.workload.role))
         if mitigation == "none":
             return found, shots
-        compiled = self.compiled[role]
-        undo = inverse(confusion_factors(compiled, self._calibration(compiled)))
+        undo = inverse(confusion_factors(placed.compiled, self._calibration(placed.compiled)))
         return project_to_simplex(found @ undo.T).probabilities, shots
 
-    def _mitigated(
-        self, role: Role, angles: FloatArray, shots: int, mitigation: str
-    ) -> tuple[FloatArray, int]:
-        compiled = self.compiled[role]
-        columns = data_columns(self.material.templates[role], compiled)
-        program = build_program(
-            resolve(mitigation, compiled, total_shots=len(angles) * shots),
-            self.backend,
-            compiled,
-            angles[:, columns],
+    def _mitigated(self, placed: Placed, shots: int, mitigation: str) -> tuple[FloatArray, int]:
+        program = placed.program(
+            placed.pipeline(mitigation, shots),
             shots=shots,
             seed=self.seed,
-            label=role,
-            calibration=self._calibration(compiled),
+            calibration=self._calibration(placed.compiled),
         )
-        found = run_program(program, seed=stream_seed(self.seed, f"{role} {shots}"))
+        seed = stream_seed(self.seed, f"{placed.workload.role} {shots}")
+        found = run_program(program, seed=seed)
         assert found.probabilities is not None  # no features were asked for
         return found.probabilities, equivalent_shots(found.probabilities, found.own_error)
 
@@ -129,8 +123,7 @@ def run_cell(cell: Cell, circuits: str) -> list[Row]:
         backend, compiled = open_circuits(circuits, config.simulator, noise)
         rows = material(cell.circuit.model, cell.circuit.digests[0], cell.seed, config)
         device = _Device(backend, compiled, rows, cell.seed)
-        first: Role = "encoder" if config.task == "reconstruct" else "decoder"
-        noisy = device.distribution(first, rows.angles)
+        noisy = device.distribution(device.place(rows.first))
     except CELL_ERRORS as error:
         return failed(cell, error)
     facts = _facts(device)
@@ -200,29 +193,27 @@ def _decoded(
     device: _Device, noisy: FloatArray, shots: int | None, mitigation: str
 ) -> tuple[FloatArray, FloatArray]:
     """The device's last distributions ``(K, D)`` and the shot floor of each row ``(K,)``."""
-    rows = device.material
-    if rows.encoder is None:
-        found, _ = device.measured("decoder", rows.angles, noisy, shots, mitigation)
+    rows, first = device.material, device.place(device.material.first)
+    found, as_noisy = device.measured(first, noisy, shots, mitigation)
+    encoder = rows.first.known
+    if rows.first.role == "decoder" or encoder is None:
         floor = np.zeros(len(found))
         return found, floor if shots is None else shot_floor_total_variation(rows.target, shots)
-    frequencies, as_noisy = device.measured("encoder", rows.angles, noisy, shots, mitigation)
-    latents = _latents(rows, frequencies, as_noisy, device.seed)
-    angles = data_angles(rows.templates["decoder"], latents, seed=device.seed).angles
-    decoder = device.distribution("decoder", angles)
-    found, _ = device.measured("decoder", angles, decoder, shots, mitigation)
+    drawing = Drawing(rows.kappa, as_noisy, device.seed)
+    latents = drawing.latents(rows.exact.direction(found), found)
+    decoder = device.place(
+        rows.exact.workload("decoder", latents, rows.preparation, seed=device.seed)
+    )
+    found, _ = device.measured(decoder, device.distribution(decoder), shots, mitigation)
+    streams = itertools.count(_FLOOR_STREAM)
     # the floor is one noiseless run of the whole way, as in the comparison
-    ideal = _counted(rows.encoder, shots, device.seed, _FLOOR_STREAM)
-    reached = rows.exact.decoder(_latents(rows, ideal, shots, device.seed))
-    counted = _counted(reached, shots, device.seed, _FLOOR_STREAM + 1)
-    return found, total_variation(rows.target, counted)
-
-
-def _latents(rows: Material, frequencies: FloatArray, shots: int | None, seed: int) -> FloatArray:
-    """Draws around measured directions, kappa corrected for the shots."""
-    mu = rows.exact.direction(frequencies)
-    if shots is None:
-        return draw_latents(mu, rows.kappa, seed)
-    return latents_from_shots(mu, frequencies, shots, rows.kappa, seed)[0]
+    _, reached = noiseless_way(
+        rows.exact,
+        encoder,
+        lambda p: _counted(p, shots, device.seed, next(streams)),
+        replace(drawing, shots=shots),
+    )
+    return found, total_variation(rows.target, reached)
 
 
 def _counted(p: FloatArray, shots: int | None, seed: int, stream: int) -> FloatArray:
@@ -235,7 +226,7 @@ def _counted(p: FloatArray, shots: int | None, seed: int, stream: int) -> FloatA
 
 def _scores(rows: Material, found: FloatArray, floor: FloatArray) -> Row:
     tvd = total_variation(rows.target, found)
-    baselines = np.stack([total_variation(rows.target, b) for b in (rows.uniform, rows.prior_mean)])
+    baselines = rows.baselines
     molecules, wanted = rows.exact.molecules(found), padded(rows.molecules)
     rmsd = kabsch_rmsd(padded(molecules), wanted)
     known = rmsd[np.isfinite(rmsd)]

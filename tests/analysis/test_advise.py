@@ -13,8 +13,9 @@ from calibration.noise import NoiseOptions
 from qhw.analysis.advise import Predictor, advise, crossing, simulator_of
 from qhw.analysis.advise_training import spread, training_subjects
 from qhw.analysis.bench_result import BenchSettings
-from qhw.analysis.bench_subject import BenchSubject, model_rows, noisy_backend, on_device
+from qhw.analysis.bench_subject import model_workload, noisy_backend
 from qhw.analysis.mitigation_bench import bench_device
+from qhw.mitigation.placed import Placed
 from tests.small_model import save_small_model
 
 ASKED = ("none", "readout", "readout+zne(1,3,exp)", "readout+zne(1,2,3,richardson)")
@@ -27,9 +28,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def subject(model: Path) -> BenchSubject:
-    rows = model_rows(str(model), "generate", 4, seed=0)
-    return on_device(rows, noisy_backend("engine:iqm_garnet", NoiseOptions()), "brickwork", seed=0)
+def subject(model: Path) -> Placed:
+    work = model_workload(str(model), "generate", 4, "brickwork", seed=0)
+    return Placed.on(noisy_backend("engine:iqm_garnet", NoiseOptions()), work, seed=0)
 
 
 def settings(model: Path, **changes: object) -> BenchSettings:
@@ -44,7 +45,7 @@ def settings(model: Path, **changes: object) -> BenchSettings:
     return BenchSettings.parse(**{**values, **changes})
 
 
-def test_training_circuits_keep_the_gates_and_are_spread_alike(subject: BenchSubject) -> None:
+def test_training_circuits_keep_the_gates_and_are_spread_alike(subject: Placed) -> None:
     found = training_subjects(subject, 3, 0.3, np.random.default_rng(0))
     wanted = spread(subject.exact).mean(axis=0)
     gates = [(gate.name, pair) for gate, pair in two_qubit_gates(subject.compiled)]
@@ -62,7 +63,7 @@ def test_spread_of_known_distributions() -> None:
 
 
 def test_prediction_is_near_the_measured_distance_and_ranks_alike(
-    model: Path, subject: BenchSubject
+    model: Path, subject: Placed
 ) -> None:
     asked = settings(model)
     predicted = Predictor(subject, asked, training=3).ranked(SHOTS)

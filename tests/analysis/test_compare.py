@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ from qhw.analysis.compare import compare, default_model, make_prior
 from qhw.analysis.draw import draw_latents
 from qhw.analysis.result import ComparisonResult, ResultError, Settings
 from qhw.analysis.stage import StageRunner
-from qhw.analysis.tasks import ExactModel
 from qhw.chem.qm9 import sample_molecules
 from qhw.latent import vmf
 from qhw.latent.priors import VMFMixture
 from qhw.mitigation.calibrate import calibrate_readout
 from qhw.models.checkpoint import load, shipped
+from qhw.models.exact import ExactModel
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -90,10 +91,11 @@ def test_encoder_and_decoder_do_not_share_their_shot_noise(small_model: Path) ->
     exact = ExactModel(load(small_model)[0].double())
     runner = StageRunner(get_backend("exact"), 1000, "exact", "none", 5, lambda _: None)
     latents = np.eye(32)[:2]
-    plan, wanted = exact.model.decoder_plan(), exact.decoder(latents)
-    counts = [runner.run(role, plan, latents, wanted).counts for role in ("encoder", "decoder")]
+    work = exact.workload("decoder", latents, "exact", seed=0)
+    ways = [replace(work, role=role) for role in ("encoder", "decoder")]
+    counts = [runner.run(way).counts for way in ways]
     assert (counts[0] != counts[1]).any()
-    assert (runner.run("encoder", plan, latents, wanted).counts == counts[0]).all()
+    assert (runner.run(ways[0]).counts == counts[0]).all()
 
 
 def test_many_shots_and_no_draw_bring_the_whole_way_to_exact(small_model: Path) -> None:

@@ -15,10 +15,11 @@ from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from qhw.analysis.bench_counts import CountSource
 from qhw.analysis.bench_result import BenchResult, BenchSettings
-from qhw.analysis.bench_subject import BenchSubject, model_rows, noisy_backend, on_device
+from qhw.analysis.bench_subject import model_workload, noisy_backend
 from qhw.analysis.mitigation_bench import bench_device, noise_options, run_bench
 from qhw.mitigation.default import CANDIDATES, default_pipeline, resolve
 from qhw.mitigation.pipeline import Pipeline
+from qhw.mitigation.placed import Placed
 from qhw.mitigation.program import build_program
 from tests.small_model import save_small_model
 
@@ -43,9 +44,9 @@ def settings(model: Path, **changes: object) -> BenchSettings:
 
 
 @pytest.fixture(scope="module")
-def subject(model: Path) -> BenchSubject:
-    rows = model_rows(str(model), "generate", 4, seed=0)
-    return on_device(rows, noisy_backend("engine:ibm_fez", NoiseOptions()), "brickwork", seed=0)
+def subject(model: Path) -> Placed:
+    work = model_workload(str(model), "generate", 4, "brickwork", seed=0)
+    return Placed.on(noisy_backend("engine:ibm_fez", NoiseOptions()), work, seed=0)
 
 
 def test_totals_are_equal_and_references_always_there(model: Path) -> None:
@@ -63,7 +64,7 @@ def test_totals_are_equal_and_references_always_there(model: Path) -> None:
     assert BenchResult.from_json(result.to_json()) == result
 
 
-def test_raw_distance_is_that_of_the_noisy_distribution(model: Path, subject: BenchSubject) -> None:
+def test_raw_distance_is_that_of_the_noisy_distribution(model: Path, subject: Placed) -> None:
     shots = 10**8
     found = bench_device(subject, ("none",), settings(model, shots=(shots,)))
     noisy = subject.backend.probabilities(subject.compiled, subject.angles)  # type: ignore[attr-defined]
@@ -74,8 +75,8 @@ def test_raw_distance_is_that_of_the_noisy_distribution(model: Path, subject: Be
 
 
 def test_without_noise_raw_is_at_the_floor_and_nothing_beats_it(model: Path) -> None:
-    rows = model_rows(str(model), "generate", 4, seed=0)
-    quiet = on_device(rows, noisy_backend("engine:ibm_fez", SILENT), "brickwork", seed=0)
+    work = model_workload(str(model), "generate", 4, "brickwork", seed=0)
+    quiet = Placed.on(noisy_backend("engine:ibm_fez", SILENT), work, seed=0)
     asked = ("none", "readout", "readout+zne(1,3)")
     budget = bench_device(quiet, asked, settings(model, repeats=20)).budgets[0]
     raw, corrected, extrapolated = (budget.cell(text) for text in asked)
@@ -87,7 +88,7 @@ def test_without_noise_raw_is_at_the_floor_and_nothing_beats_it(model: Path) -> 
     assert raw.coverage == pytest.approx(0.95, abs=0.04)
 
 
-def test_same_seed_same_numbers_and_another_seed_others(model: Path, subject: BenchSubject) -> None:
+def test_same_seed_same_numbers_and_another_seed_others(model: Path, subject: Placed) -> None:
     first, again, other = (
         bench_device(subject, ("none", "readout"), settings(model, seed=seed)).budgets
         for seed in (0, 0, 1)
@@ -96,7 +97,7 @@ def test_same_seed_same_numbers_and_another_seed_others(model: Path, subject: Be
     assert first != other
 
 
-def test_refused_pipelines_say_why_and_the_others_run(model: Path, subject: BenchSubject) -> None:
+def test_refused_pipelines_say_why_and_the_others_run(model: Path, subject: Placed) -> None:
     asked = ("none", "readout(share=0.01)", "zne(1,3)")
     budget = bench_device(subject, asked, settings(model, shots=(30,))).budgets[0]
     refused, other = (budget.cell(text) for text in asked[1:])
@@ -105,7 +106,7 @@ def test_refused_pipelines_say_why_and_the_others_run(model: Path, subject: Benc
     assert other is not None and other.tvd is not None
 
 
-def test_pipeline_far_closer_than_raw_is_named_best(model: Path, subject: BenchSubject) -> None:
+def test_pipeline_far_closer_than_raw_is_named_best(model: Path, subject: Placed) -> None:
     budget = bench_device(subject, ("none", "readout"), settings(model, shots=(10**7,))).budgets[0]
     raw, corrected = budget.cells
     assert (raw.against_raw, corrected.against_raw) == (None, "better")
@@ -146,7 +147,7 @@ class _CountsOnly:
 
 
 def test_counts_come_from_the_device_where_it_gives_no_distributions(
-    subject: BenchSubject,
+    subject: Placed,
 ) -> None:
     device = _CountsOnly()
     program = build_program(
@@ -157,7 +158,7 @@ def test_counts_come_from_the_device_where_it_gives_no_distributions(
     assert [counts[b.label].sum() for b in program.batches] == [4 * 300, 4 * 100]
 
 
-def test_kept_distributions_are_those_of_the_circuit(subject: BenchSubject) -> None:
+def test_kept_distributions_are_those_of_the_circuit(subject: Placed) -> None:
     source = CountSource(subject.backend)
     programs = [
         build_program(
@@ -174,13 +175,13 @@ def test_kept_distributions_are_those_of_the_circuit(subject: BenchSubject) -> N
 
 
 @pytest.mark.parametrize("text", CANDIDATES)
-def test_candidates_resolve_and_pay_for_their_calibration(text: str, subject: BenchSubject) -> None:
+def test_candidates_resolve_and_pay_for_their_calibration(text: str, subject: Placed) -> None:
     assert not any("share" in part for part in str(resolve(text, subject.compiled)).split("+"))
     paying = resolve(text, subject.compiled, share=0.1)
     assert ("readout" in str(paying)) == ("share=0.1" in str(paying))
 
 
-def test_default_follows_shots_and_gates(subject: BenchSubject) -> None:
+def test_default_follows_shots_and_gates(subject: Placed) -> None:
     enough, few = (default_pipeline(subject.compiled, total) for total in (10**6, 2000))
     assert [t.name for t in enough.techniques] == ["twirl", "readout", "cdr"]
     assert [t.name for t in few.techniques] == ["twirl", "readout", "zne"]
@@ -190,7 +191,7 @@ def test_default_follows_shots_and_gates(subject: BenchSubject) -> None:
 
 
 @pytest.mark.parametrize("shots", [20, 200, 2000, 20_000])
-def test_default_is_never_refused(subject: BenchSubject, shots: int) -> None:
+def test_default_is_never_refused(subject: Placed, shots: int) -> None:
     pipeline = resolve("default", subject.compiled, total_shots=4 * shots)
     build_program(pipeline, subject.backend, subject.compiled, subject.angles, shots=shots, seed=0)
 

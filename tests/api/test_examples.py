@@ -9,11 +9,13 @@ import pytest
 
 MODULES = (
     "qhw.api.devices",
+    "qhw.api.expecting",
     "qhw.api.measuring",
     "qhw.api.modelling",
     "qhw.api.planning",
     "qhw.circuits.angles",
     "qhw.circuits.workload",
+    "qhw.mitigation.observables",
 )
 
 

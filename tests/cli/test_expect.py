@@ -77,11 +77,13 @@ def test_the_folder_holds_what_was_measured(circuit: Path, tmp_path: Path) -> No
     answer = CliRunner().invoke(app, [*asked, "--json", "--out", str(tmp_path / "runs")])
     assert answer.exit_code == 0, answer.output
     found = json.loads(answer.stdout)
-    assert (found["schema_version"], found["run"], found["cost"]["usd"]) == (2, None, 0)
+    assert (found["schema_version"], found["run"], found["cost"]["usd"]) == (3, None, 0)
     assert [row["uniform"] for row in found["observables"]] == [0, 2]
     folder = Path(found.pop("folder"))
     kept = ExpectResult.from_json((folder / "result.json").read_text())
     assert json.loads(kept.to_json()) == found and not kept.rehearsal
+    page = (folder / "report.html").read_text()
+    assert "c.qasm on engine:iqm_garnet" in page and page.count("<svg") == 2
     with np.load(folder / "counts.npz", allow_pickle=False) as arrays:
         assert len(arrays.files) == 1 + len(found["bases"])  # and the calibration's
         assert sum(arrays[name].sum() for name in arrays.files) == found["total_shots"]
@@ -162,6 +164,7 @@ def test_a_product_formula_is_told_apart_from_the_device(tmp_path: Path, device:
             assert abs(rows[0]["value"] - rows[0]["exact"] - shift) < error
 
 
+@pytest.mark.usefixtures("own_home")
 def test_a_loose_bit_keeps_its_place_on_devices_that_write_rows(tmp_path: Path) -> None:
     path = tmp_path / "loose.qasm"
     path.write_text(

@@ -12,11 +12,11 @@ from calibration.noise import NoiseOptions, apply_confusion
 from qhw.analysis.metrics import total_variation
 from qhw.mitigation.zne import folded
 from qhw.models.checkpoint import load
+from qhw.models.exact import template_of
 from qhw.study.circuits import (
     CircuitSet,
     compile_circuits,
     open_circuits,
-    template_of,
 )
 from qhw.study.config import StudyConfig
 from qhw.study.grid import Cell, digests, expand

@@ -1,0 +1,186 @@
+"""Which error mitigation is worth its shots on a circuit: measured on simulators, or predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qhw.analysis.advise import Advice
+from qhw.analysis.advise import advise as compute_advice
+from qhw.analysis.bench_result import BenchResult, BenchSettings
+from qhw.analysis.mitigation_bench import run_bench
+from qhw.api.measuring import CircuitLike
+from qhw.api.printed import shown
+from qhw.circuits.workload import Workload
+from qhw.mitigation.default import CANDIDATES
+from qhw.report.mitigation import render_bench
+from qhw.report.mitigation_terminal import advice_lines, bench_lines
+from qhw.report.runfolder import run_folder
+
+DEVICE = "engine:ibm_fez"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MitigationBench:
+    """Pipelines at equal total shots, beside exact, the shot floor and the baselines.
+
+    Attributes:
+        result: all numbers, as in ``result.json``.
+    """
+
+    result: BenchResult
+
+    def to_json(self) -> str:
+        """The result as JSON text."""
+        return self.result.to_json()
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``report.html`` and ``result.json``.
+
+        Args:
+            folder: to be made; a number is added to its name if it is there already.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        target = Path(folder)
+        with run_folder(target.parent, target.name) as run:
+            (run.staging / "result.json").write_text(self.to_json(), encoding="utf-8")
+            page = render_bench(self.result, run.id)
+            (run.staging / "report.html").write_text(page, encoding="utf-8")
+        return run.final
+
+    def __repr__(self) -> str:
+        return shown(bench_lines(self.result))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MitigationAdvice:
+    """Pipelines by their predicted distance to exact, best first.
+
+    Attributes:
+        advice: all numbers.
+    """
+
+    advice: Advice
+
+    @property
+    def best(self) -> str | None:
+        """The pipeline to run; ``None`` where a constant that needs no QPU is as close."""
+        return None if self.advice.hopeless else self.advice.best.asked
+
+    def to_json(self) -> str:
+        """All numbers as JSON text."""
+        return self.advice.model_dump_json(indent=1) + "\n"
+
+    def __repr__(self) -> str:
+        return shown(advice_lines(self.advice))
+
+
+def bench(
+    circuit: CircuitLike,
+    angles: object = None,
+    devices: str | Sequence[str] = DEVICE,
+    *,
+    shots: int | Sequence[int],
+    pipelines: Sequence[str] = CANDIDATES,
+    repeats: int = 5,
+    share: float = 0.05,
+    seed: int = 0,
+    done: Callable[[int, int], None] = lambda _finished, _total: None,
+) -> MitigationBench:
+    """Measure mitigation pipelines on a circuit at equal total shots on simulated devices.
+
+    Args:
+        circuit: as for :func:`qhw.measure`.
+        angles: two rows or more, as for :func:`qhw.measure`.
+        devices: simulators, such as ``engine:ibm_fez``.
+        shots: budgets of a row, everything counted.
+        pipelines: to compare; raw and readout correction are added.
+        repeats: of everything random but the circuits, two or more.
+        share: of all shots for the readout calibration, in pipelines that do not say how much.
+        seed: of everything random.
+        done: told how many of how many steps are finished.
+
+    Raises:
+        ValueError: fewer than two rows, or an option out of range.
+        MitigationError: a text that is no pipeline.
+        BackendError: no such device, or one that the circuit does not fit.
+    """
+    work = _workload(circuit, angles)
+    settings = BenchSettings.parse(
+        model=work.name,
+        task="circuit",
+        devices=(devices,) if isinstance(devices, str) else tuple(devices),
+        shots=(shots,) if isinstance(shots, int) else tuple(shots),
+        rows=len(work),
+        pipelines=tuple(pipelines),
+        repeats=repeats,
+        share=share,
+        seed=seed,
+        noise={},
+    )
+    return MitigationBench(run_bench(settings, work, command="qhw.bench(...)", done=done))
+
+
+def advise(
+    circuit: CircuitLike,
+    angles: object = None,
+    device: str = DEVICE,
+    *,
+    shots: int,
+    pipelines: Sequence[str] = CANDIDATES,
+    target: float | None = None,
+    share: float = 0.05,
+    seed: int = 0,
+    done: Callable[[int, int], None] = lambda _finished, _total: None,
+) -> MitigationAdvice:
+    """Predict which pipeline wins on a circuit, from near-Clifford circuits; nothing is paid.
+
+    Args:
+        circuit: as for :func:`qhw.measure`.
+        angles: two rows or more, as for :func:`qhw.measure`.
+        device: a simulator, or a device that costs money, predicted on its calibration.
+        shots: of a row, everything counted.
+        pipelines: to compare.
+        target: distance to exact whose shots are wanted.
+        share: as for :func:`bench`.
+        seed: of everything random.
+        done: told how many of how many steps are finished.
+
+    Raises:
+        ValueError: fewer than two rows, or an option out of range.
+        MitigationError: a text that is no pipeline.
+        BackendError: no such device, or one that the circuit does not fit.
+    """
+    work = _workload(circuit, angles)
+    settings = BenchSettings.parse(
+        model=work.name,
+        task="circuit",
+        devices=(device,),
+        shots=(shots,),
+        rows=len(work),
+        pipelines=tuple(pipelines),
+        repeats=_REPEATS,
+        share=share,
+        seed=seed,
+        noise={},
+    )
+    return MitigationAdvice(compute_advice(settings, work, target=target, done=done))
+
+
+_REPEATS = 3
+
+
+def _workload(circuit: CircuitLike, angles: object) -> Workload:
+    work = circuit if isinstance(circuit, Workload) else Workload.of(circuit, angles)
+    if len(work) < 2:
+        raise ValueError(
+            "Argument `angles` must have two rows or more (one of the baselines is the mean of the "
+            f"others), but has {len(work)}"
+        )
+    return work
