@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
+from backends.outcomes import Outcomes
 from calibration.snapshot import DeviceSnapshot
 
 
@@ -87,13 +88,16 @@ class ShotResult:
 
     Attributes:
         counts: ``(B, 2**m)`` int64, outcome order as in this module's docstring; rows that failed
-            are all zero.
+            are all zero. Beyond :data:`backends.outcomes.DENSE_BITS` bits ``(B, K)``, columns
+            ``outcomes``.
         shots: shots per circuit.
         backend: name of the backend.
         seed: seed used, ``None`` on hardware.
         finished: when the counts were complete (UTC).
         row_errors: the vendor's text for each row that failed for good, by row; simulators have
             none.
+        outcomes: that the columns of ``counts`` stand for; ``None`` for all in order.
+        approximation: what a simulator left out of its own model, in words; empty for nothing.
     """
 
     counts: NDArray[np.int64]
@@ -102,6 +106,8 @@ class ShotResult:
     seed: int | None
     finished: datetime
     row_errors: Mapping[int, str] = field(default_factory=dict)
+    outcomes: Outcomes | None = None
+    approximation: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,16 @@ from qiskit import QuantumCircuit, transpile
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
 from backends.checks import check_angles, check_circuit, check_shots, sample
+from backends.outcomes import DENSE_BITS, tabulated
+from backends.reference.base import ExactReference, ReferenceFacts
+from backends.reference.choose import dense, exact_references
 from backends.statevector import measured_probabilities
 from calibration.snapshot import DeviceSnapshot
 
 BASIS = ("rx", "ry", "rz", "cz")
 MAX_QUBITS = 20
-"""A state of 20 qubits takes 16 MB a row."""
+"""Statevectors of all rows up to here, 16 MB a row; wider circuits row by row, by the method that
+:mod:`backends.reference.choose` finds."""
 
 
 class ExactBackend:
@@ -35,14 +39,9 @@ class ExactBackend:
         """Translate to the native gates; qubits stay where they are.
 
         Raises:
-            BackendError: more than 20 qubits, or not "gates, then one measurement of every bit".
+            BackendError: not "gates, then one measurement of every bit".
         """
         check_circuit(circuit)
-        if circuit.num_qubits > MAX_QUBITS:
-            raise BackendError(
-                f"Argument `circuit` must have at most {MAX_QUBITS} qubits on `exact`, "
-                f"but has {circuit.num_qubits}."
-            )
         native = transpile(
             circuit, basis_gates=list(BASIS), optimization_level=1, seed_transpiler=seed
         )
@@ -65,9 +64,24 @@ class ExactBackend:
         """Outcome probabilities ``(B, 2**m)`` for angles ``(B, P)`` in radians.
 
         Raises:
-            BackendError: angles of the wrong shape or not finite.
+            BackendError: angles of the wrong shape or not finite, more than 20 measured bits, or a
+                wide circuit that has no exact reference.
         """
-        return measured_probabilities(compiled, check_angles(compiled, angles))
+        x = check_angles(compiled, angles)
+        if compiled.circuit.num_qubits <= MAX_QUBITS:
+            return measured_probabilities(compiled, x)
+        if compiled.n_measured > DENSE_BITS:
+            raise BackendError(
+                f"Argument `compiled` must measure at most {DENSE_BITS} bits to be written down as "
+                f"2**m probabilities, but measures {compiled.n_measured}; `references` takes more."
+            )
+        return dense(self._references(compiled, x), compiled.n_measured)
+
+    def references(
+        self, compiled: CompiledTemplate, angles: NDArray[np.float64]
+    ) -> tuple[ExactReference, ...] | ReferenceFacts:
+        """The exact distribution of each row of a wide circuit, or why there is none."""
+        return exact_references(compiled, check_angles(compiled, angles))
 
     def run(
         self, compiled: CompiledTemplate, angles: NDArray[np.float64], *, shots: int, seed: int
@@ -75,9 +89,17 @@ class ExactBackend:
         """Multinomial shots of the exact distribution.
 
         Raises:
-            BackendError: shots out of range, or angles of the wrong shape or not finite.
+            BackendError: shots out of range, angles of the wrong shape or not finite, or a wide
+                circuit that has no exact reference.
         """
         shots = check_shots(shots)
+        if compiled.circuit.num_qubits > MAX_QUBITS:
+            rng = np.random.default_rng(seed)
+            found = self._references(compiled, check_angles(compiled, angles))
+            counts, outcomes = tabulated([one.sample(shots, rng) for one in found])
+            return ShotResult(
+                counts, shots, self.name, seed, datetime.now(UTC), outcomes=outcomes
+            )
         exact = self.probabilities(compiled, angles)
         counts = sample(exact, shots, np.random.default_rng(seed))
         return ShotResult(counts, shots, self.name, seed, datetime.now(UTC))
@@ -86,3 +108,13 @@ class ExactBackend:
         """Simulation is free."""
         del compiled, circuits, shots
         return CostEstimate(0.0, None, "simulated on this machine, free")
+
+    def _references(
+        self, compiled: CompiledTemplate, x: NDArray[np.float64]
+    ) -> tuple[ExactReference, ...]:
+        found = self.references(compiled, x)
+        if isinstance(found, ReferenceFacts):
+            raise BackendError(
+                f"Argument `compiled` must have an exact reference, but {found.detail}."
+            )
+        return found
