@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +16,10 @@ from qiskit.quantum_info import Clifford, PauliList
 from backends.checks import SILENT
 
 BoolArray = NDArray[np.bool_]
+
+_WITH_Z = ("cz", "rzz", "cp", "measure", "barrier", *SILENT)
+"""Instructions that rotations about z pass unchanged."""
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +69,35 @@ def clifford_steps(circuit: QuantumCircuit) -> tuple[Step, ...] | None:
             return None
         steps.append(Step(name, tuple(index[q] for q in item.qubits), item.operation, table))
     return tuple(steps)
+
+
+def merged_z(circuit: QuantumCircuit) -> QuantumCircuit:
+    """A bound circuit whose rotations about z are added up where they commute to.
+
+    Compilers leave ``rz(a) cz rz(-a)`` in Clifford circuits: no gate of it is Clifford alone. Noise
+    of twirled relaxation and depolarisation commutes with z rotations as well. What is left before
+    a measurement changes nothing and is dropped.
+
+    Args:
+        circuit: bound.
+    """
+    out, pending = circuit.copy_empty_like(), [0.0] * circuit.num_qubits
+    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
+    for item in circuit.data:
+        name, places = item.operation.name, [index[q] for q in item.qubits]
+        if name == "rz":
+            pending[places[0]] += float(item.operation.params[0])
+            continue
+        if name == "x":
+            pending[places[0]] *= -1.0
+        elif name not in _WITH_Z:
+            for place in places:
+                angle = math.remainder(pending[place], 4 * math.pi)
+                if abs(angle) > _ROUNDING:
+                    out.rz(angle, place)
+                pending[place] = 0.0
+        out.append(item)
+    return out
 
 
 def through(table: PauliMap, bits: BoolArray, qubits: tuple[int, ...]) -> BoolArray:

@@ -29,6 +29,8 @@ THRESHOLD = 1e-14
 """Squared Schmidt weight that may be dropped at a gate without asking."""
 MAX_DISCARDED = 1e-4
 """Weight dropped in all beyond which the state is no exact reference any more."""
+SITE_WORK = 2e5
+"""What handling a site costs beside its numbers, in multiplications."""
 _NUMBERS_AT_ONCE = 2**21
 _SWAP = np.eye(4)[[0, 2, 1, 3]].astype(np.complex128)
 
@@ -211,7 +213,7 @@ class Evolving:
         joined = np.einsum("lar,rbs->labs", a, b)
         joined = np.einsum("xyab,labs->lxys", gate.reshape(2, 2, 2, 2), joined)
         left, right = joined.shape[0], joined.shape[3]
-        self.work += 100.0 * left * right * min(left, right)
+        self.work += SITE_WORK + 100.0 * left * right * min(left, right)
         u, s, vh = np.linalg.svd(joined.reshape(2 * left, 2 * right), full_matrices=False)
         weight = s**2 / (s**2).sum()
         tails = np.cumsum(weight[::-1])[::-1]
@@ -229,12 +231,14 @@ class Evolving:
 
     def _centre_at(self, site: int) -> None:
         while self.centre < site:
+            self.work += SITE_WORK
             here = self.sites[self.centre]
             q, r = np.linalg.qr(here.reshape(-1, here.shape[2]))
             self.sites[self.centre] = q.reshape(here.shape[0], 2, -1)
             self.centre += 1
             self.sites[self.centre] = np.einsum("lk,kbr->lbr", r, self.sites[self.centre])
         while self.centre > site:
+            self.work += SITE_WORK
             here = self.sites[self.centre]
             q, r = np.linalg.qr(here.reshape(here.shape[0], -1).T)
             self.sites[self.centre] = q.T.reshape(-1, 2, here.shape[2])

@@ -27,8 +27,8 @@ from qiskit.quantum_info import Chi, SuperOp
 
 from backends.base import BackendError
 from backends.checks import SILENT, measured_qubits
-from backends.reference.clifford import Step, clifford_steps, through
-from backends.reference.mps import Evolving, MPSReference, TooEntangledError
+from backends.reference.clifford import Step, clifford_steps, merged_z, through
+from backends.reference.mps import SITE_WORK, Evolving, MPSReference, TooEntangledError
 from backends.reference.stabilizer import stabilizer_reference
 from calibration.interaction import delay_seconds
 from calibration.noise import DeviceNoise, Relaxation
@@ -132,7 +132,7 @@ def noisy_shots(
     Raises:
         BackendError: neither Clifford nor shallow enough for a matrix product state.
     """
-    measured = measured_qubits(circuit)
+    circuit, measured = merged_z(circuit), measured_qubits(circuit)
     errors = draw_errors(circuit, noise, shots, rng)
     steps = clifford_steps(circuit)
     if steps is not None:
@@ -221,7 +221,8 @@ def mps_shots(
             forks.append((shot, number, copy.copy(state)))
         state.apply(matrix, qubits)
     forks += [(shot, len(gates), copy.copy(state)) for shot in waiting]
-    work = state.work * sum(len(gates) - start for _, start, _ in forks) / max(len(gates), 1)
+    share = sum(len(gates) - start for _, start, _ in forks) / max(len(gates), 1)
+    work = (state.work + circuit.num_qubits * SITE_WORK) * share
     if work > MAX_WORK:
         raise BackendError(
             f"Argument `shots` must leave noisy shots of an entangled circuit of "
