@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate
+from backends.outcomes import Outcomes
 from calibration.readout import ReadoutCalibration
 from qhw.analysis.mitigated import (
     MitigatedRun,
@@ -60,7 +61,8 @@ class Stage:
         compiled: after compilation.
         angles: ``(B, P)`` bound to it, radians, columns its ``parameter_names``.
         loading_fidelity: ``(B,)`` squared overlap of the loaded with the wanted state.
-        exact: ``(B, 2**m)`` of the same inputs; amplitude index of the measured wires.
+        exact: ``(B, 2**m)`` of the same inputs; amplitude index of the measured wires. Of a wide
+            circuit ``(B, K)``, NaN where there is no exact reference.
         shots: per row asked for, with everything a pipeline runs counted.
         cost: of running it.
         kept: ``(B,)`` place of each row among the inputs.
@@ -87,6 +89,11 @@ class Stage:
     def counts(self) -> NDArray[np.int64]:
         """Raw ``(B, 2**m)``, amplitude index of the measured wires."""
         return self.pipeline.raw_counts
+
+    @property
+    def outcomes(self) -> Outcomes | None:
+        """Of the columns of counts and distributions; ``None`` for all ``2**m`` in order."""
+        return self.pipeline.mitigated.outcomes
 
     @property
     def raw(self) -> FloatArray:
@@ -117,7 +124,8 @@ class GivenRows:
         circuit: before compilation.
         parameter_names: columns of ``angles``.
         angles: ``(B, P)`` radians.
-        exact: ``(B, 2**m)`` exact distributions; amplitude index of the measured wires.
+        exact: ``(B, 2**m)`` exact distributions; amplitude index of the measured wires. ``(B, 0)``
+            of a wide circuit, whose exact numbers are asked for once there are outcomes.
     """
 
     circuit: QuantumCircuit
