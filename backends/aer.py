@@ -19,11 +19,13 @@ from qiskit_aer import AerSimulator
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
 from backends.binding import bind_rows, columns_of
-from backends.checks import check_angles, check_circuit, check_shots, measured_qubits, sample
+from backends.checks import check_angles, check_shots, measured_qubits, sample
+from backends.figures import size_of
 from backends.native.placement import place
 from backends.native.schedule import schedule_alap
 from backends.native.simulable import simulable
 from backends.outcomes import tabulated
+from backends.plain import plain_measured
 from backends.readout import ReadoutMatrices, readout_matrices
 from backends.reference.twirled import WORDS, misread, noisy_shots
 from calibration.aer_noise import to_aer_noise_model
@@ -90,11 +92,14 @@ class AerBackend:
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
         """Place, route where needed, translate, and schedule as late as possible.
 
+        Delays of the circuit stay where they are; unscheduled, only the scheduler's waits are
+        left out.
+
         Raises:
-            BackendError: the circuit does not fit the device, or is not "gates, then one
-                measurement of every bit".
+            BackendError: the circuit does not fit the device, is not "gates, then one
+                measurement of every bit", or has a delay without a length there.
         """
-        check_circuit(circuit)
+        circuit = plain_measured(circuit)
         placed = place(circuit, self._simulable, seed=seed, fractional=self._fractional)
         schedule = schedule_alap(placed.circuit, self._simulable.restricted(placed.qubits))
         native = placed.circuit
@@ -103,9 +108,7 @@ class AerBackend:
             parameter_names=tuple(p.name for p in circuit.parameters),
             n_measured=circuit.num_clbits,
             physical_qubits=placed.qubits,
-            two_qubit_gates=native.num_nonlocal_gates(),
-            two_qubit_depth=native.depth(lambda item: len(item.qubits) == 2),
-            depth=native.depth(),
+            **size_of(native),
             duration_s=schedule.duration_s,
             seed=placed.seed,
             snapshot=self._snapshot,

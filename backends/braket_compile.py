@@ -5,10 +5,13 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 from qiskit import QuantumCircuit, transpile
 
-from backends.base import CompiledTemplate
+from backends.base import BackendError, CompiledTemplate
 from backends.binding import bind_rows
-from backends.checks import check_circuit, measured_qubits
+from backends.checks import measured_qubits
+from backends.delays import check_delays
+from backends.figures import size_of
 from backends.native.template import compile_template, native_rows
+from backends.plain import plain_measured
 from calibration.snapshot import DeviceSnapshot
 
 _PLAIN_GATES = ["rx", "ry", "rz", "cz"]
@@ -20,20 +23,25 @@ def compile_for(
     """Place and route for a device; a simulator (no snapshot) gets rotations and CZ.
 
     Raises:
-        BackendError: the circuit does not fit the device.
+        BackendError: the circuit does not fit the device, or has delays, which Braket's programs of
+            gates cannot hold; a simulator, being ideal, does nothing meanwhile.
     """
+    circuit = plain_measured(circuit)
+    ideal = check_delays(circuit)
     if snapshot is not None:
+        if ideal is not circuit:
+            raise BackendError(
+                f"Argument `circuit` must have no delays on {snapshot.name}, since Braket's "
+                "programs of gates cannot wait, but has some."
+            )
         return compile_template(circuit, snapshot, seed=seed)
-    check_circuit(circuit)
-    plain = transpile(circuit, basis_gates=_PLAIN_GATES, optimization_level=1, seed_transpiler=seed)
+    plain = transpile(ideal, basis_gates=_PLAIN_GATES, optimization_level=1, seed_transpiler=seed)
     return CompiledTemplate(
         circuit=plain,
         parameter_names=tuple(p.name for p in circuit.parameters),
         n_measured=circuit.num_clbits,
         physical_qubits=tuple(range(circuit.num_qubits)),
-        two_qubit_gates=plain.num_nonlocal_gates(),
-        two_qubit_depth=plain.depth(lambda item: len(item.qubits) == 2),
-        depth=plain.depth(),
+        **size_of(plain),
         duration_s=0.0,
         seed=seed,
         snapshot=None,

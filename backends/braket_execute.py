@@ -26,7 +26,6 @@ from qiskit.circuit.library import (
     RXXGate,
     RZGate,
     RZZGate,
-    UnitaryGate,
     iSwapGate,
 )
 from qiskit_aer import AerSimulator
@@ -34,7 +33,7 @@ from qiskit_aer.noise import NoiseModel
 
 from backends.base import BackendError
 from backends.braket_checks import check_native
-from backends.native.gates import GPi2Gate, GPiGate
+from backends.native.gates import GPi2Gate, GPiGate, for_aer
 from backends.native.schedule import schedule_alap
 from calibration.aer_noise import to_aer_noise_model
 from calibration.noise import NoiseOptions
@@ -56,7 +55,6 @@ _HEAD = re.compile(r"OPENQASM 3(\.0)?;|(bit|qubit)\[\d+\] \w+;")
 _MEASURE = re.compile(r"b\[(\d+)\] = measure (?:\$|q\[)(\d+)\]?;")
 _GATE = re.compile(r"([a-z]\w*)(?:\(([^()]*)\))? ((?:\$\d+|q\[\d+\])(?:, (?:\$\d+|q\[\d+\]))*);")
 _PLACE = re.compile(r"(?:\$|q\[)(\d+)")
-_UNKNOWN_TO_AER = ("gpi", "gpi2", "iswap")
 _MAX_DENSITY_QUBITS = 10
 
 
@@ -222,15 +220,7 @@ def _for_aer(
     """Scheduled where there is noise; gates Aer lacks become matrices that keep their names."""
     if circuit is None:
         raise IllegalActionError("only verbatim programs are rehearsed on a QPU")
-    timed = circuit if model is None else schedule_alap(circuit, part).circuit
-    out = timed.copy_empty_like()
-    for item in timed.data:
-        name = item.operation.name
-        if name in _UNKNOWN_TO_AER:
-            out.append(UnitaryGate(item.operation.to_matrix(), label=name), item.qubits)
-        else:
-            out.append(item)
-    return out
+    return for_aer(circuit if model is None else schedule_alap(circuit, part).circuit)
 
 
 def _bits(counts: dict[str, int], width: int, generator: np.random.Generator) -> NDArray[np.int64]:

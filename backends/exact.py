@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit, transpile
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
-from backends.checks import check_angles, check_circuit, check_shots, sample
+from backends.checks import check_angles, check_shots, sample
+from backends.delays import check_delays
+from backends.figures import size_of
 from backends.outcomes import DENSE_BITS, tabulated
+from backends.plain import plain_measured
 from backends.reference.base import ExactReference, ReferenceFacts
 from backends.reference.choose import dense, exact_references
 from backends.statevector import measured_probabilities
@@ -20,6 +23,9 @@ BASIS = ("rx", "ry", "rz", "cz")
 MAX_QUBITS = 20
 """Statevectors of all rows up to here, 16 MB a row; wider circuits row by row, by the method that
 :mod:`backends.reference.choose` finds."""
+
+MAX_WIDE_QUBITS = 1000
+"""Qubits of any circuit."""
 
 
 class ExactBackend:
@@ -36,23 +42,30 @@ class ExactBackend:
         return None
 
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
-        """Translate to the native gates; qubits stay where they are.
+        """Translate to the native gates; qubits stay where they are, delays do nothing.
 
         Raises:
-            BackendError: not "gates, then one measurement of every bit".
+            BackendError: more than 1,000 qubits, not "gates, then one measurement of every bit", or
+                a delay of unknown length.
         """
-        check_circuit(circuit)
+        circuit = plain_measured(circuit)
+        if circuit.num_qubits > MAX_WIDE_QUBITS:
+            raise BackendError(
+                f"Argument `circuit` must have at most {MAX_WIDE_QUBITS} qubits on `exact`, "
+                f"but has {circuit.num_qubits}."
+            )
         native = transpile(
-            circuit, basis_gates=list(BASIS), optimization_level=1, seed_transpiler=seed
+            check_delays(circuit),
+            basis_gates=list(BASIS),
+            optimization_level=1,
+            seed_transpiler=seed,
         )
         return CompiledTemplate(
             circuit=native,
             parameter_names=tuple(p.name for p in circuit.parameters),
             n_measured=circuit.num_clbits,
             physical_qubits=tuple(range(circuit.num_qubits)),
-            two_qubit_gates=native.num_nonlocal_gates(),
-            two_qubit_depth=native.depth(lambda item: len(item.qubits) == 2),
-            depth=native.depth(),
+            **size_of(native),
             duration_s=0.0,
             seed=seed,
             snapshot=None,

@@ -30,7 +30,9 @@ from backends.ibm_program import (
     IBMOptions,
     check,
     check_counts,
+    check_delays,
     check_early,
+    check_units,
     device_seconds,
     encode,
     longest_seconds,
@@ -128,7 +130,7 @@ class IBMBackend:
         check_early(shots, self.snapshot, whole=whole)
 
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
-        """Compile as ``aer:`` does; waits are left to the device's own scheduler.
+        """Compile as ``aer:`` does; waits, not delays, are left to the device's own scheduler.
 
         Raises:
             BackendError: the circuit does not fit the device.
@@ -146,7 +148,7 @@ class IBMBackend:
         Raises:
             BackendError: the first thing the device would refuse.
         """
-        check(submission, self.snapshot, self._options)
+        self._check(submission)
         seconds = self._seconds(submission)
         if seconds > LONGEST_JOB_S:
             raise BackendError(
@@ -296,8 +298,14 @@ class IBMBackend:
             self._client.ask(f"end of session {session_id}", lambda c: c.close_session(session_id))
 
     # -- parts -----------------------------------------------------------------------------------
-    def _request(self, submission: Submission, key: str) -> dict[str, Any]:
+    def _check(self, submission: Submission) -> None:
         check(submission, self.snapshot, self._options)
+        pulses = self._options.decoupling is not None
+        check_delays(submission, twirled=self._options.twirled, decoupling=pulses)
+        check_units(submission)
+
+    def _request(self, submission: Submission, key: str) -> dict[str, Any]:
+        self._check(submission)
         return {
             "program_id": "executor",
             "backend_name": self._device,

@@ -20,6 +20,7 @@ from backends.ibm_program import (
     IBMOptions,
     check,
     check_counts,
+    check_delays,
     check_early,
     counts_of,
     pubs_of,
@@ -86,6 +87,7 @@ class IBMEmulator(EmulatedJobs):
             BackendError: the first thing the device would refuse.
         """
         check(submission, self._snapshot, self._options)
+        check_delays(submission, twirled=self._options.twirled)
         check_width(submission, _MAX_QUBITS)
 
     def payload(self, submission: Submission, key: str) -> bytes:

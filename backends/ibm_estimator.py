@@ -25,7 +25,7 @@ from backends.base import BackendError
 from backends.binding import columns_of
 from backends.checks import measured_qubits
 from backends.ibm import IBMBackend
-from backends.ibm_program import JOB_OVERHEAD_S
+from backends.ibm_program import JOB_OVERHEAD_S, check_delays
 from backends.loopback import ibm_execute
 from backends.vendor import JobCounts, JobHandle, Submission, VendorUnavailable
 from calibration.noise import NoiseOptions
@@ -139,6 +139,7 @@ def estimator_program(submission: EstimatorSubmission, n_qubits: int | None) -> 
         BackendError: too few shots for all circuits.
     """
     twirled = submission.mitigation.readout or submission.mitigation.twirl_gates
+    check_delays(submission, twirled=twirled)
     each = RANDOMIZATIONS if twirled else 1
     pub = _pub(submission, n_qubits)
     nominal, _ = prepare([pub], _options(submission.mitigation, each, 1))

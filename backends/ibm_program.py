@@ -24,6 +24,7 @@ from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM
 from backends.base import BackendError, CompiledTemplate
 from backends.binding import angle_values, columns_of
 from backends.checks import check_angles, check_shots
+from backends.delays import is_own_delay
 from backends.vendor import Submission, VendorError
 from calibration.snapshot import DeviceSnapshot
 
@@ -140,6 +141,50 @@ def _check_gates(
             raise BackendError(
                 f"Argument `submission` must keep the angle of {name} from {limit.minimum} to "
                 f"{limit.maximum}, but has {wrong[0]:.6g} on qubits {qubits}."
+            )
+
+
+def check_delays(submission: Submission, *, twirled: bool, decoupling: bool = False) -> None:
+    """Check that a circuit's own delays are what they are after IBM's client was at it.
+
+    Args:
+        submission: what is sent.
+        twirled: IBM's client twirls: it drops barriers, and moves gates of other qubits past a
+            delay that they were to wait for.
+        decoupling: IBM's client puts pulses wherever a qubit waits.
+
+    Raises:
+        BackendError: they would not be.
+    """
+    for part in submission.parts():
+        items = part.compiled.circuit.data
+        if not any(is_own_delay(item.operation) for item in items):
+            continue
+        if decoupling:
+            raise BackendError(
+                "Argument `options` must have no decoupling for a circuit with delays, but has: "
+                "IBM would put pulses into them."
+            )
+        joined = (i.operation.name == "barrier" and len(i.qubits) > 1 for i in items)
+        if twirled and any(joined):
+            raise BackendError(
+                "Argument `options` must have no twirling for a circuit with delays and barriers, "
+                "but has: IBM would let no qubit wait for another."
+            )
+
+
+def check_units(submission: Submission) -> None:
+    """Check that the payload keeps the length of every wait and delay.
+
+    Raises:
+        BackendError: one is not in clock periods.
+    """
+    for part in submission.parts():
+        waits = part.compiled.circuit.get_instructions("delay")
+        if any(item.operation.unit != "dt" for item in waits):
+            raise BackendError(
+                "Argument `submission` must have delays in clock periods (dt), but has one in "
+                "other units: IBM's payload holds the number alone."
             )
 
 

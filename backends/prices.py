@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from backends.base import BackendError
 from backends.places import PlaceError, named_path
+from calibration.documents import read_bounded
 from calibration.parts import Frozen, Price
 
 OVERLAY = "QHW_PRICES"
@@ -86,7 +87,7 @@ def price_of(backend: str) -> PriceEntry:
 
 def _read_file(path: Path) -> tuple[PriceEntry, ...]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PriceError(f"{OVERLAY} must name a price file, but {path}: {error}") from error
     return _parse(text, str(path))

@@ -1,8 +1,9 @@
 """A compiled circuit with its two-qubit gates replaced or angles fixed, on the same qubits.
 
 Error mitigation runs variants of one compiled circuit: folded, twirled, with errors inserted. They
-must keep its place and every two-qubit gate they were given. Transpiling them again would not:
-Qiskit cancels a gate and its inverse from optimisation level 1 on, and with them the folds.
+must keep its place, every two-qubit gate they were given, and the delays that the circuit asks for.
+Transpiling them again would not: Qiskit cancels a gate and its inverse from optimisation level 1
+on, and with them the folds. Only the scheduler's waits are dropped, and made anew.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from qiskit.transpiler import PassManager
 from qiskit.transpiler.passes import Optimize1qGatesDecomposition
 
 from backends.base import CompiledTemplate
+from backends.delays import is_wait, without_waits
+from backends.figures import size_of
 from backends.native.fold import fold_rzz_angles
 from backends.native.schedule import schedule_alap
 from backends.native.simulable import simulable
@@ -58,7 +61,7 @@ def rewritten(compiled: CompiledTemplate, edit: Edit) -> CompiledTemplate:
     edited = compiled.circuit.copy_empty_like()
     number = 0
     for item in compiled.circuit.data:
-        if item.operation.name == "delay":
+        if is_wait(item.operation):
             continue
         if not _entangles(item.operation):
             edited.append(item)
@@ -88,12 +91,8 @@ def fixed(compiled: CompiledTemplate, values: Mapping[str, float]) -> CompiledTe
         raise ValueError(f"Argument `values` must name parameters, but has {', '.join(unknown)}")
     here = {p: values[p.name] for p in compiled.circuit.parameters if p.name in values}
     bound = compiled.circuit.assign_parameters(here)
-    edited = bound.copy_empty_like()
-    for item in bound.data:
-        if item.operation.name != "delay":
-            edited.append(item)
     names = tuple(name for name in compiled.parameter_names if name not in values)
-    return _finished(replace(compiled, circuit=bound, parameter_names=names), edited)
+    return _finished(replace(compiled, circuit=bound, parameter_names=names), without_waits(bound))
 
 
 def _entangles(operation: Instruction) -> bool:
@@ -119,16 +118,10 @@ def _finished(compiled: CompiledTemplate, edited: QuantumCircuit) -> CompiledTem
 def _counted(
     compiled: CompiledTemplate, circuit: QuantumCircuit, duration_s: float, success: float | None
 ) -> CompiledTemplate:
-    without = circuit.copy_empty_like()
-    for item in circuit.data:
-        if item.operation.name != "delay":
-            without.append(item)
     return replace(
         compiled,
         circuit=circuit,
-        two_qubit_gates=without.num_nonlocal_gates(),
-        two_qubit_depth=without.depth(lambda item: len(item.qubits) == 2),
-        depth=without.depth(),
+        **size_of(circuit),
         duration_s=duration_s,
         predicted_success=success,
     )

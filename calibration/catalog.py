@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+from calibration.documents import read_bounded
 from calibration.readers.braket import braket_snapshot
 from calibration.readers.ibm import available_ibm, made_up_ibm, read_ibm_fake
 from calibration.snapshot import DeviceSnapshot, SnapshotError
@@ -149,7 +150,7 @@ def _newest() -> dict[str, str]:
 
 def _read_file(path: Path) -> DeviceSnapshot:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SnapshotError(f"{path} cannot be read: {error}") from error
     try:

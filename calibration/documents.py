@@ -1,13 +1,41 @@
-"""JSON documents with a version, read by this code and by every later one."""
+"""Files that people hand over, and JSON documents with a version, read by every later code."""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 Kind = TypeVar("Kind", bound=BaseModel)
+
+MAX_BYTES = 64 * 2**20
+"""Of a document: many times the largest calibration."""
+
+
+def read_bounded(path: Path, most: int = MAX_BYTES) -> bytes:
+    """All bytes of a regular file: a device may never end, a pipe may never begin.
+
+    Args:
+        path: file or link to one.
+        most: bytes.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger.
+    """
+    # not blocking: opening a pipe would wait for somebody who writes
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "must be a regular file, but is not", str(path))
+        raw = file.read(most + 1)
+    if len(raw) > most:
+        raise OSError(errno.EFBIG, f"must have at most {most} bytes, but has more", str(path))
+    return raw
 
 
 def read_document(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from calibration.documents import read_bounded
 from calibration.readers.braket import braket_snapshot
 from calibration.readers.ibm import ibm_snapshot
 from calibration.snapshot import DeviceSnapshot, SnapshotError
@@ -145,13 +146,9 @@ def _document(raw: bytes, path: Path) -> dict[str, Any]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        return read_bounded(path, MAX_BYTES)
     except OSError as error:
         raise SnapshotError(f"{path} cannot be read: {error.strerror}") from error
-    if len(raw) > MAX_BYTES:
-        raise SnapshotError(f"{path} must have at most {MAX_BYTES} bytes, but has more")
-    return raw
 
 
 def _write(path: Path, content: bytes) -> None:

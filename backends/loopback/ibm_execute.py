@@ -195,8 +195,7 @@ def _counts(
     circuit, qubits = _used_part(work.circuit)
     if noise is None:
         return _perfect_counts(circuit, work, shots, seed)
-    if not any(item.operation.name == "delay" for item in circuit.data):
-        circuit = schedule_alap(circuit, snapshot.restricted(qubits)).circuit
+    circuit = schedule_alap(circuit, snapshot.restricted(qubits)).circuit
     template = CompiledTemplate(
         circuit=circuit,
         parameter_names=tuple(p.name for p in work.circuit.parameters),
@@ -250,14 +249,18 @@ def _by_register(work: Work, bits: NDArray[np.bool_]) -> dict[str, NDArray[np.bo
 
 
 def _used_part(circuit: QuantumCircuit) -> tuple[QuantumCircuit, tuple[int, ...]]:
-    """The circuit on the qubits that do something, and their places on the device."""
+    """The circuit on the qubits that do something, and their places on the device.
+
+    A qubit that only waits counts where others wait for it; IBM's client lets all others wait too.
+    """
     index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
-    busy = {
-        index[q]
-        for item in circuit.data
-        if item.operation.name not in ("barrier", "delay")
-        for q in item.qubits
-    }
+    places: dict[str, list[set[int]]] = {"barrier": [], "delay": [], "": []}
+    for item in circuit.data:
+        kind = item.operation.name if item.operation.name in places else ""
+        places[kind].append({index[q] for q in item.qubits})
+    busy: set[int] = set().union(*places[""])
+    joined = set().union(*(together for together in places["barrier"] if together & busy))
+    busy |= joined & set().union(*places["delay"])
     qubits = tuple(sorted(busy))
     part = QuantumCircuit(len(qubits))
     part.add_bits(circuit.clbits)

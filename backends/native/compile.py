@@ -12,13 +12,15 @@ from dataclasses import dataclass, field, replace
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError
+from backends.delays import with_own_delays
 from backends.native.prediction import Prediction, predict
 from backends.native.routing import LEVELS, Region, Routed, region_of, route
 from backends.native.translate import to_native
+from backends.plain import plain
 from calibration.layout import Interaction, LayoutError, best_layouts
 from calibration.snapshot import DeviceSnapshot
 
-COMPILER_VERSION = 1
+COMPILER_VERSION = 2
 """Part of every cache key: raised when the same input may give another circuit."""
 _SEARCH_LIMIT = 20_000
 
@@ -85,7 +87,7 @@ def compile_native(
     """Compile a circuit for a device.
 
     Args:
-        circuit: bound gates of any size, then final measurements, or none.
+        circuit: bound gates of any size and delays, then final measurements, or none.
         snapshot: the device.
         level: 0 to 3: Qiskit's effort in layout, routing and two-qubit optimisation. One-qubit
             gates are merged and z kept virtual at every level.
@@ -94,13 +96,15 @@ def compile_native(
 
     Raises:
         ValueError: unknown level.
-        BackendError: free parameters, reset, classical control, a measurement that is not last,
-            a circuit that does not fit, or native gates of an unknown kind.
+        BackendError: free parameters, reset of a qubit in use, classical control, an angle that is
+            not finite, a measurement that is not last, a circuit that does not fit, a delay without
+            a length there, or native gates of an unknown kind.
     """
     if level not in LEVELS:
         raise ValueError(f"Argument `level` must be one of {LEVELS}, but is {level!r}.")
-    check_compilable(circuit)
+    circuit = as_compilable(circuit)
     region = region_of(snapshot, fractional=fractional)
+    circuit = with_own_delays(circuit, snapshot.dt_s, snapshot.name)
     routed = route(circuit, region, snapshot.name, level=level, seed=seed)
     return finish(routed, snapshot, region, level=level, seed=seed, fractional=fractional)
 
@@ -128,8 +132,9 @@ def finish(
     return _moved(found, routed, region, fractional) if level == LEVELS[-1] else found
 
 
-def check_compilable(circuit: QuantumCircuit) -> None:
-    """Refuse what has no fixed sequence of native gates; the message names the instruction.
+def as_compilable(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit as :func:`~backends.plain.plain` gives it; what has no fixed sequence of native
+    gates is refused, the message names the instruction.
 
     Raises:
         BackendError: see :func:`compile_native`.
@@ -141,19 +146,9 @@ def check_compilable(circuit: QuantumCircuit) -> None:
             f"Argument `circuit` must have every parameter bound, but {len(names)} are free "
             f"({shown})."
         )
-    for place, item in enumerate(circuit.data):
-        operation = item.operation
-        if operation.name == "reset" or operation.name == "initialize":
-            raise BackendError(
-                f"Argument `circuit` must not reset qubits, but instruction {place} is "
-                f"{operation.name}."
-            )
-        if getattr(operation, "blocks", None) or operation.name in ("break_loop", "continue_loop"):
-            raise BackendError(
-                f"Argument `circuit` must not have classical control, but instruction {place} is "
-                f"{operation.name}."
-            )
-    _check_measures_last(circuit)
+    opened = plain(circuit)
+    _check_measures_last(opened)
+    return opened
 
 
 def _check_measures_last(circuit: QuantumCircuit) -> None:

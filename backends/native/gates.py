@@ -1,4 +1,4 @@
-"""Native gates that Qiskit does not have."""
+"""Native gates that Qiskit or Aer do not have."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, ParameterExpression
+from qiskit.circuit.library import UnitaryGate
 
-__all__ = ["GPi2Gate", "GPiGate"]
+__all__ = ["GPi2Gate", "GPiGate", "for_aer"]
+
+_UNKNOWN_TO_AER = ("gpi", "gpi2", "iswap")
 
 
 class _PhasedPulse(Gate):
@@ -41,3 +44,17 @@ class GPi2Gate(_PhasedPulse):
     """IonQ's GPi2: a quarter turn about the axis at ``phi`` radians, global phase aside."""
 
     _name, _turn = "gpi2", math.pi / 2
+
+
+def for_aer(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit with bound gates that Aer lacks as matrices, which keep their names as labels."""
+    if not any(item.operation.name in _UNKNOWN_TO_AER for item in circuit.data):
+        return circuit
+    found = circuit.copy_empty_like()
+    for item in circuit.data:
+        name = item.operation.name
+        if name in _UNKNOWN_TO_AER:
+            found.append(UnitaryGate(item.operation.to_matrix(), label=name), item.qubits)
+        else:
+            found.append(item)
+    return found

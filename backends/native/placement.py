@@ -13,6 +13,7 @@ import rustworkx as rx
 from qiskit import QuantumCircuit, transpile
 
 from backends.base import BackendError
+from backends.delays import with_own_delays
 from backends.native.fold import fold_rzz_angles
 from backends.native.target import native_gates, to_target
 from calibration.layout import Interaction, Layout, LayoutError, best_layouts, score
@@ -47,15 +48,17 @@ def place(
     """The placement of highest predicted success.
 
     Args:
-        circuit: gates on one or two qubits and final measurements; parameters may be free.
+        circuit: gates on one or two qubits, delays and final measurements; parameters of gates
+            may be free.
         snapshot: the device.
         seed: first transpiler seed.
         fractional: allow the gates that must be asked for.
 
     Raises:
-        BackendError: the circuit does not fit the device.
+        BackendError: the circuit does not fit the device, or a delay has no length there.
     """
     check_fits(circuit, snapshot)
+    circuit = with_own_delays(circuit, snapshot.dt_s, snapshot.name)
     flat = _all_to_all(circuit, snapshot, seed, fractional)
     try:
         spots = best_layouts(Interaction.of(flat, snapshot), snapshot, top=1, limit=_SEARCH_LIMIT)
@@ -115,6 +118,8 @@ def _compile(
         # Level 1 only merges one-qubit gates of a circuit that is already in place.
         stay = list(range(part.n_qubits))
         native = transpile(folded, target=target, initial_layout=stay, optimization_level=1)
+    # Qiskit's passes write all delays in one unit of their own choice
+    native = with_own_delays(native, part.dt_s, part.name)
     used = score(Interaction.of(native, part), part, range(part.n_qubits))
     return Placement(native, qubits, used, seed)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qiskit import QuantumCircuit
 
+from backends.figures import sum_of_errors, two_qubit_error
 from backends.native.schedule import schedule_alap
 from calibration.layout import Layout
 from calibration.noise import Relaxation
@@ -21,7 +22,7 @@ class Prediction:
 
     Attributes:
         layout: natural logarithm of success, and each share of it.
-        two_qubit_errors: sum of the reported two-qubit gate errors (n2 e2).
+        two_qubit_errors: see :func:`backends.figures.sum_of_errors`.
         duration_s: from the first gate to the start of readout; 0 without timing.
     """
 
@@ -44,20 +45,18 @@ def predict(
     with idle decay of an as-late-as-possible schedule added.
     """
     index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
-    two = one = readout = errors = 0.0
+    two = one = readout = 0.0
     for item in circuit.data:
         places = [qubits[index[q]] for q in item.qubits]
         name = item.operation.name
         if name == "measure":
             readout += _log(snapshot.qubits[places[0]].readout_error)
         elif name not in ("barrier", "delay") and name not in snapshot.virtual_gates:
-            gate = snapshot.gate(name, places)
-            error = gate.error if gate else None
             if len(places) == 2:
-                two += _log(error)
-                errors += error or 0.0
+                two += _log(two_qubit_error(name, places, snapshot))
             else:
-                one += _log(error)
+                gate = snapshot.gate(name, places)
+                one += _log(gate.error if gate else None)
     schedule = schedule_alap(circuit, snapshot.restricted(qubits))
     idle = 0.0
     for wait, q in zip(schedule.idle_s, qubits, strict=True):
@@ -65,6 +64,7 @@ def predict(
         kept = Relaxation.during(wait, qubit.t1_s, qubit.t2_s).process_fidelity
         idle += _log(2 / 3 * (1 - kept))
     layout = Layout(two + one + readout + idle, qubits, two, one, readout, idle)
+    errors = sum_of_errors(circuit, snapshot, qubits)
     return Prediction(layout, errors, schedule.duration_s)
 
 

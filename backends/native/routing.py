@@ -14,6 +14,7 @@ from qiskit.transpiler import InstructionProperties, Target, generate_preset_pas
 from qiskit.transpiler.exceptions import TranspilerError
 
 from backends.base import BackendError
+from backends.delays import with_own_delays
 from backends.native.entanglers import Canonical
 from backends.native.translate import native_couplings
 from calibration.snapshot import DeviceSnapshot, Gate
@@ -69,7 +70,7 @@ def route(circuit: QuantumCircuit, region: Region, name: str, *, level: int, see
     """Lay out, route and optimise with Qiskit's preset of a level.
 
     Args:
-        circuit: bound gates of any size and final measurements.
+        circuit: gates of any size, delays of the circuit's own and final measurements.
         region: of the device.
         name: the device's, for errors.
         level: Qiskit's optimisation level.
@@ -99,14 +100,14 @@ def route(circuit: QuantumCircuit, region: Region, name: str, *, level: int, see
     used = sorted(busy | set(start) | set(end))
     place = {q: i for i, q in enumerate(used)}
     small = QuantumCircuit(len(used), name=circuit.name)
+    small.add_bits(found.clbits)  # first: a bit outside of registers keeps its place
     for register in found.cregs:
         small.add_register(register)
-    small.add_bits([bit for bit in found.clbits if bit not in set(small.clbits)])
     for item in found.data:
         kept = [place[index[q]] for q in item.qubits if index[q] in place]
         small.append(_fitted(item.operation, len(kept)), kept, item.clbits)
     return Routed(
-        circuit=small,
+        circuit=with_own_delays(small, region.target.dt, name),
         qubits=tuple(region.qubits[q] for q in used),
         start=tuple(place[q] for q in start),
         end=tuple(place[q] for q in end),

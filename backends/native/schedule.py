@@ -1,8 +1,8 @@
 """As-late-as-possible schedule of a native circuit: every wait becomes a delay in seconds.
 
 Rotations about z take no time and all other one-qubit gates have fixed lengths, so the schedule
-of a template holds for every row of angles. Delays carry seconds, because not every vendor names
-a clock.
+of a template holds for every row of angles. Waits carry seconds, because not every vendor names
+a clock; delays that the circuit asks for (:mod:`backends.delays`) take their time as gates do.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import CircuitInstruction, Delay
+from qiskit.circuit import CircuitInstruction
 
+from backends.delays import wait as scheduled_wait
+from calibration.interaction import delay_seconds
 from calibration.snapshot import DeviceSnapshot
 
 _NEGLIGIBLE_S = 1e-13
@@ -23,9 +25,9 @@ class Schedule:
     """A scheduled circuit.
 
     Attributes:
-        circuit: with a delay wherever a qubit waits after its first gate.
-        duration_s: from the first gate to the start of readout, seconds.
-        idle_s: seconds each qubit waits, all delays summed.
+        circuit: with a wait wherever a qubit waits after its first gate.
+        duration_s: from the first gate, or delay of the circuit, to the start of readout, seconds.
+        idle_s: seconds each qubit waits after its first gate, its own delays among them.
     """
 
     circuit: QuantumCircuit
@@ -36,10 +38,11 @@ class Schedule:
 def schedule_alap(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Schedule:
     """Push every gate as late as it goes; all qubits are read out together at the end.
 
-    A qubit that was not touched yet waits in |0>, which relaxation leaves alone: no delay there.
+    A qubit that was not touched yet waits in |0>, which relaxation leaves alone: no wait there.
 
     Args:
-        circuit: native gates on qubits ``0 .. k-1``, measurements last.
+        circuit: native gates and delays on qubits ``0 .. k-1``, measurements last. One that is
+            scheduled already stays as it is.
         snapshot: the device restricted to those qubits.
     """
     index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
@@ -61,10 +64,11 @@ def schedule_alap(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Schedule
             q = index[qubit]
             wait = free_since.get(q, start) - start
             if wait > _NEGLIGIBLE_S:
-                padded.append(Delay(wait, "s"), [qubit])
+                padded.append(scheduled_wait(wait), [qubit])
                 idle[q] += wait
-            if q in free_since or item.operation.name != "barrier":
+            if q in free_since or item.operation.name not in ("barrier", "delay"):
                 free_since[q] = finish
+                idle[q] += start - finish if item.operation.name == "delay" else 0.0
         padded.append(item)
     return Schedule(padded, max(ahead, default=0.0), tuple(idle))
 
@@ -73,5 +77,7 @@ def _duration(item: CircuitInstruction, qubits: tuple[int, ...], snapshot: Devic
     name = item.operation.name
     if name in snapshot.virtual_gates or name in ("barrier", "measure"):
         return 0.0
+    if name == "delay":
+        return delay_seconds(item.operation, snapshot.dt_s)
     gate = snapshot.gate(name, qubits)
     return (gate.duration_s if gate else None) or 0.0

@@ -15,10 +15,11 @@ from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CompiledTemplate
 from backends.binding import bind_rows
-from backends.checks import check_circuit
+from backends.delays import with_own_delays
 from backends.native.compile import finish
 from backends.native.routing import LEVELS, region_of, route
 from backends.native.translate import native_couplings, to_native
+from backends.plain import plain_measured
 from calibration.snapshot import DeviceSnapshot
 
 
@@ -39,8 +40,9 @@ def compile_template(
     Raises:
         BackendError: the circuit does not fit the device.
     """
-    check_circuit(circuit)
+    circuit = plain_measured(circuit)
     region, level = region_of(snapshot), LEVELS[-1]
+    circuit = with_own_delays(circuit, snapshot.dt_s, snapshot.name)
     routed = route(circuit, region, snapshot.name, level=level, seed=seed)
     angles = np.random.default_rng(seed).uniform(-np.pi, np.pi, len(routed.circuit.parameters))
     example = replace(routed, circuit=routed.circuit.assign_parameters(angles.tolist()))

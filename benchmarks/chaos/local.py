@@ -23,7 +23,7 @@ from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate
 from backends.exact import ExactBackend
-from backends.export import from_qpy_bytes, to_qpy_bytes
+from backends.stored import circuits_from_bytes, circuits_to_bytes
 from backends.vendor import (
     JobCounts,
     JobHandle,
@@ -110,7 +110,11 @@ class LocalVendor:
             raise BackendError("Argument `shots` must be at most 100000 on local")
 
     def payload(self, submission: Submission, key: str) -> bytes:
-        return key.encode() + to_qpy_bytes(submission.compiled) + submission.angles.tobytes()
+        return (
+            key.encode()
+            + circuits_to_bytes([submission.compiled.circuit])
+            + submission.angles.tobytes()
+        )
 
     def estimate(self, submission: Submission) -> CostEstimate:
         shots = len(submission.angles) * submission.shots
@@ -266,7 +270,7 @@ class LocalVendor:
             0,
             int(fault == "slow"),
             fault,
-            to_qpy_bytes(submission.compiled),
+            circuits_to_bytes([submission.compiled.circuit]),
             submission.angles.tobytes(),
             submission.shots,
             len(submission.angles),
@@ -281,7 +285,7 @@ class LocalVendor:
         return self._handle(done.lastrowid, key, now)
 
     def _run(self, task: sqlite3.Row) -> NDArray[np.int64]:
-        circuit = from_qpy_bytes(task["qpy"])
+        circuit = circuits_from_bytes(task["qpy"])[0]
         angles = np.frombuffer(task["angles"]).reshape(task["rows"], -1)
         names = tuple(p.name for p in circuit.parameters)
         compiled = CompiledTemplate(circuit, names, circuit.num_clbits, (), 0, 0, 0, 0.0, 0, None)

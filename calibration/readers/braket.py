@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from calibration.documents import read_bounded
 from calibration.readers.cleaning import SECONDS, Cleaner
 from calibration.readers.payload import Node
 from calibration.snapshot import (
@@ -62,7 +63,7 @@ def read_braket(path: Path, name: str | None = None, source: str | None = None) 
             names the file and the place.
     """
     try:
-        raw = path.read_bytes()
+        raw = read_bounded(path)
     except OSError as error:
         raise SnapshotError(f"{path} cannot be read: {error.strerror}") from error
     return braket_snapshot(raw, name=name, file=str(path), source=source)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from backends.base import BackendError, UnknownBackendError, stream_seed
+from backends.figures import expected_errors
 from backends.registry import is_vendor
 from calibration.catalog import load_snapshot
 from calibration.parts import Frozen, Utc
@@ -24,7 +25,6 @@ from qhw.analysis.bench_counts import CountSource
 from qhw.analysis.bench_result import BenchSettings
 from qhw.analysis.bench_subject import (
     BenchSubject,
-    expected_errors,
     model_rows,
     noisy_backend,
     on_device,

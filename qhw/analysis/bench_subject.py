@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from backends.aer import AerBackend
 from backends.base import Backend, CompiledTemplate
-from backends.native.simulable import simulable
 from backends.registry import get_backend
-from backends.rewrite import two_qubit_gates
 from backends.statevector import measured_probabilities
 from calibration.noise import NoiseOptions
 from qhw.analysis.compare import held_out, make_prior, prior_latents
@@ -116,18 +114,6 @@ def on_device(rows: Rows, backend: Backend, preparation: Preparation, *, seed: i
     exact /= exact.sum(axis=1, keepdims=True)
     loading = float(total_variation(exact, rows.exact).mean())
     return BenchSubject(backend, compiled, angles, exact, loading, rows.direction)
-
-
-def expected_errors(compiled: CompiledTemplate) -> float | None:
-    """Sum of the two-qubit gates' reported errors, "n2 e2"; ``None`` on an ideal device."""
-    if compiled.snapshot is None:
-        return None
-    device = simulable(compiled.snapshot)
-    errors = []
-    for gate, pair in two_qubit_gates(compiled):
-        reported = device.gate(gate.name, [compiled.physical_qubits[q] for q in pair])
-        errors.append((reported.error or 0.0) if reported else 0.0)
-    return float(sum(errors))
 
 
 def noisy_backend(name: str, noise: NoiseOptions) -> Backend:

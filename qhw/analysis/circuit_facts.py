@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.base import CompiledTemplate
-from calibration.snapshot import DeviceSnapshot
+from backends.figures import expected_errors
 from qhw.analysis.result import CircuitFacts
 from qhw.analysis.stage import Stage
 
@@ -29,7 +28,7 @@ def circuit_facts(stage: Stage) -> CircuitFacts:
         depth=compiled.depth,
         duration_s=compiled.duration_s,
         qubits=compiled.physical_qubits,
-        expected_two_qubit_errors=_expected_errors(compiled, compiled.snapshot),
+        expected_two_qubit_errors=expected_errors(compiled),
         predicted_success=compiled.predicted_success,
         transpiler_seed=compiled.seed,
         circuits=len(stage.counts) + len(stage.missing),
@@ -44,19 +43,6 @@ def circuit_facts(stage: Stage) -> CircuitFacts:
         mitigation=run.facts() if source == "device_mitigated" else None,
         approximation=run.approximation or None,
     )
-
-
-def _expected_errors(compiled: CompiledTemplate, snapshot: DeviceSnapshot | None) -> float | None:
-    """Sum of reported two-qubit gate errors of the compiled circuit."""
-    if snapshot is None:
-        return None
-    total = 0.0
-    for step in compiled.circuit.data:
-        if len(step.qubits) == 2 and step.operation.name in snapshot.two_qubit_gates:
-            qubits = [compiled.circuit.find_bit(q).index for q in step.qubits]
-            gate = snapshot.gate(step.operation.name, [compiled.physical_qubits[q] for q in qubits])
-            total += (gate.error or 0.0) if gate else 0.0
-    return total
 
 
 def _mean(values: FloatArray | None) -> float | None:

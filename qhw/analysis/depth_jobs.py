@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from qiskit import QuantumCircuit, qpy
+from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
 from backends.base import BackendError
 from backends.native.compile import COMPILER_VERSION, NativeCircuit, compile_native
+from backends.stored import circuits_from_bytes, circuits_to_bytes
 from calibration.interaction import LayoutError
 from calibration.snapshot import DeviceSnapshot
 from qhw.models.checkpoint import write_atomically
 
 _FORMAT = 1
+_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    BackendError,
+    LayoutError,
+    LookupError,
+    MemoryError,
+    QiskitError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What a circuit or a device that nobody foresaw may raise: one row fails, the report stands."""
+_DIED = "the process that compiled it died, perhaps for want of memory"
 
 
 class Compiled(BaseModel):
@@ -89,15 +104,12 @@ def circuit_bytes(circuit: QuantumCircuit) -> bytes:
     """The circuit alone, its name and metadata left out: equal circuits give equal bytes."""
     plain = circuit.copy(name="circuit")
     plain.metadata = {}
-    buffer = io.BytesIO()
-    qpy.dump(plain, buffer)
-    return buffer.getvalue()
+    return circuits_to_bytes([plain])
 
 
 def circuit_from(raw: bytes) -> QuantumCircuit:
     """Inverse of :func:`circuit_bytes`."""
-    found: QuantumCircuit = qpy.load(io.BytesIO(raw))[0]
-    return found
+    return circuits_from_bytes(raw)[0]
 
 
 def run_jobs(
@@ -169,9 +181,12 @@ def _one(circuit: QuantumCircuit, job: Job, seed: int) -> Compiled:
         native = compile_native(
             circuit, job.snapshot, level=job.level, seed=seed, fractional=job.fractional
         )
-    except (BackendError, LayoutError, QiskitError) as error:
-        return Compiled(seed=seed, reason=" ".join(str(error).split()))
-    return describe(native)
+        return describe(native)
+    except _FAULTS as error:
+        said = " ".join(str(error).split())
+        ours = said.startswith("Argument") or isinstance(error, BackendError | LayoutError)
+        kind = "" if ours else f"{type(error).__name__}: "
+        return Compiled(seed=seed, reason=f"{kind}{said}".removesuffix(": "))
 
 
 def _computed(
@@ -183,10 +198,25 @@ def _computed(
         return
     # spawn: forked workers would inherit the locks of this process's numerical threads
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(missing)), mp_context=context) as pool:
-        futures = {pool.submit(compile_job, jobs[i]): i for i in missing}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+    left = set(missing)
+    try:
+        with ProcessPoolExecutor(min(processes, len(missing)), mp_context=context) as pool:
+            futures = {pool.submit(compile_job, jobs[i]): i for i in missing}
+            for future in as_completed(futures):
+                found = future.result()
+                left.discard(futures[future])
+                yield futures[future], found
+    except BrokenProcessPool:
+        for i in sorted(left):  # one of these killed it: each by itself
+            yield i, _alone(jobs[i])
+
+
+def _alone(job: Job) -> tuple[Compiled, ...]:
+    try:
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            return pool.submit(compile_job, job).result()
+    except BrokenProcessPool:
+        return tuple(Compiled(seed=seed, reason=_DIED) for seed in job.seeds)
 
 
 def _key(job: Job) -> str:
@@ -217,6 +247,8 @@ def _read(cache: Path | None, job: Job) -> dict[int, Compiled]:
 def _write(cache: Path | None, job: Job, found: dict[int, Compiled]) -> None:
     if cache is None:
         return
+    if any(compiled.reason == _DIED for compiled in found.values()):
+        return  # another time there may be memory
     path = _file(cache, job)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [found[seed].model_dump(mode="json") for seed in sorted(found)]

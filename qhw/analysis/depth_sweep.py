@@ -142,8 +142,9 @@ def _device(name: str) -> Device:
         return Device(name, None, f"no device or .json file is called {name!r}{near}")
     try:
         snapshot = load_snapshot(name)
-    except SnapshotError as error:
-        return Device(name, None, " ".join(str(error).split()))
+    except (SnapshotError, OSError, RecursionError, ValueError) as error:
+        said = " ".join(str(error).split())
+        return Device(name, None, said if name in said else f"{name}: {said}")
     return Device(name, snapshot)
 
 
@@ -153,5 +154,5 @@ def _connected(device: Device) -> int:
         return 0
     try:
         return len(region_of(device.snapshot).qubits)
-    except BackendError:
+    except (BackendError, ValueError):
         return 0

@@ -12,14 +12,17 @@ from qiskit import QuantumCircuit
 from backends.base import Backend, CompiledTemplate, CostEstimate
 from backends.exact import MAX_QUBITS
 from backends.native.placement import check_fits
+from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bits
 from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
 from qhw.analysis.provenance import versions
+from qhw.analysis.synthesis import remember, remembered
 from qhw.jobs.intent import Quote, plan_batches
 from qhw.mitigation.bases import as_measured, with_free_basis
 from qhw.mitigation.expectation import (
     ExpectationProgram,
     Expectations,
+    check_width,
     plan_expectation,
     read_observables,
 )
@@ -57,16 +60,44 @@ class ExpectQuote(Quote):
     program: ExpectationProgram
 
 
-def check_settings(settings: ExpectSettings, circuit: QuantumCircuit) -> None:
-    """Refuse what can be known before anything is compiled.
+def prepare(
+    settings: ExpectSettings, circuit: QuantumCircuit
+) -> tuple[ExpectSettings, QuantumCircuit]:
+    """The circuit that is compiled, on the qubits that matter; refuse what can be known before.
+
+    An observable has a letter for every measured bit, highest first; where nothing is measured, for
+    every qubit of the circuit. Qubits that nothing acts on are dropped where the circuit measures.
+    Where it does not, but was written for a device (see :func:`~backends.plain.qubits_to_measure`),
+    those of them are dropped that every observable has the identity on.
+
+    Args:
+        settings: what is wanted.
+        circuit: as read.
+
+    Returns:
+        The settings with :attr:`ExpectSettings.wires`, and the circuit.
 
     Raises:
-        ValueError: observables that do not fit the circuit.
+        ValueError: observables that do not fit the circuit, or look at too many wires.
         MitigationError: a pipeline that gives no expectation values.
-        BackendError: measurements that are not last.
+        BackendError: see :func:`~qhw.mitigation.bases.as_measured`.
     """
     Pipeline.parse(settings.mitigation).check("expectation")
-    read_observables(_observables(settings), as_measured(circuit).num_clbits)
+    opened = with_written_bits(plain(circuit))
+    used = set(qubits_to_measure(opened, placed=circuit.layout is not None))
+    n = opened.num_qubits
+    wanted = read_observables(
+        [Observable.parse(text) for text in settings.observables], opened.num_clbits or n
+    )
+    wires = None
+    if not opened.num_clbits:
+        seen = {w for o in wanted for string, _ in o.terms for w in range(n) if string[w] != "I"}
+        used |= {n - 1 - wire for wire in seen}
+        if len(used) < n:
+            wires = tuple(n - 1 - q for q in sorted(used, reverse=True))
+    check_width(opened.num_clbits or len(used))
+    small = as_measured(on_qubits(opened, sorted(used)))
+    return settings.model_copy(update={"wires": wires}), small
 
 
 def check_device(
@@ -95,7 +126,9 @@ def compile_circuit(
     """
     turned = with_free_basis(circuit)
     turned.name = LABEL
-    return backend.compile(turned, seed=settings.seed)
+    compiled = backend.compile(turned, seed=settings.seed)
+    remember(compiled.circuit, as_measured(circuit), _observables(settings))
+    return compiled
 
 
 def plan(
@@ -218,13 +251,21 @@ def _values(
     texts: Sequence[str], program: ExpectationProgram, found: Expectations
 ) -> tuple[ObservableValue, ...]:
     small = program.compiled.circuit.num_qubits <= MAX_QUBITS
-    exact, floor = program.exact() if small else (None, None)
+    run, floor = program.exact() if small else (None, None)
+    evolves, ideal = remembered(program.compiled.circuit)
+    exact = None if run is None else [float(value) for value in run[0]]
+    synthesis = None
+    if evolves:
+        if exact is not None and ideal is not None:
+            synthesis = [a - b for a, b in zip(exact, ideal, strict=True)]
+        exact = ideal
     return tuple(
         ObservableValue(
             observable=text,
             value=float(found.values[0, k]),
             standard_error=float(found.standard_error[0, k]),
-            exact=None if exact is None else float(exact[0, k]),
+            exact=None if exact is None else exact[k],
+            synthesis=None if synthesis is None else synthesis[k],
             shot_floor=None if floor is None else float(floor[0, k]),
             uniform=program.observables[k].constant,
         )
@@ -233,4 +274,7 @@ def _values(
 
 
 def _observables(settings: ExpectSettings) -> list[Observable]:
-    return [Observable.parse(text) for text in settings.observables]
+    """The observables on the wires that are measured."""
+    found = [Observable.parse(text) for text in settings.observables]
+    wires = settings.wires
+    return found if wires is None else [observable.on(wires) for observable in found]

@@ -10,8 +10,12 @@ from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
 from qhw.analysis.result import Count, ResultError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version written by this code; every version up to it is read."""
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class ExpectSettings(Frozen):
@@ -26,6 +30,8 @@ class ExpectSettings(Frozen):
         mitigation: pipeline, as this version writes it.
         shots: everything counted.
         seed: of everything random.
+        wires: measured wires of a circuit that measures nothing itself, by their place in the
+            observables; ``None`` for all. Idle wires that no observable looks at are left out.
     """
 
     task: Literal["expect"] = "expect"
@@ -36,6 +42,7 @@ class ExpectSettings(Frozen):
     mitigation: str
     shots: Annotated[int, Field(ge=1)]
     seed: Count = 0
+    wires: Annotated[tuple[Count, ...] | None, Field(exclude_if=_is_none)] = None
 
 
 class ObservableValue(Frozen):
@@ -45,7 +52,10 @@ class ObservableValue(Frozen):
         observable: as given.
         value: from the device.
         standard_error: of shot noise and fits.
-        exact: of the circuit without noise; ``None`` where it is too wide for a statevector.
+        exact: of the circuit without noise, evolutions (``PauliEvolutionGate``) being what they
+            stand for; ``None`` where it is too wide for a statevector.
+        synthesis: what the product formulas that run in place of evolutions change in ``exact``,
+            noise apart; ``None`` for a circuit without evolutions, or too wide. Of version 2.
         shot_floor: deviation that as many shots have without noise; ``None`` likewise.
         uniform: of the maximally mixed state, where noise leads to and no QPU is needed.
     """
@@ -54,6 +64,7 @@ class ObservableValue(Frozen):
     value: float
     standard_error: float
     exact: float | None
+    synthesis: float | None = None
     shot_floor: float | None
     uniform: float
 

@@ -26,6 +26,7 @@ from backends.base import (
     run_batches,
 )
 from backends.readout import readout_matrices
+from calibration.documents import read_bounded
 from calibration.readout import ReadoutCalibration
 from qhw.analysis.result import MitigationFacts
 from qhw.mitigation.base import PSEUDO_COUNTS, MitigationError
@@ -250,7 +251,7 @@ def read_calibrations(paths: Sequence[str], device: str) -> tuple[ReadoutCalibra
     found = []
     for path in paths:
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = read_bounded(Path(path)).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(
                 f"Argument `calibrations` must be files, but {path}: {error}"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.base import BackendError, stream_seed
+from backends.figures import expected_errors
 from calibration.noise import NoiseOptions
 from qhw.analysis.baselines import prior_mean, shot_floor_total_variation, uniform
 from qhw.analysis.bench_counts import CountSource
@@ -24,7 +25,6 @@ from qhw.analysis.bench_result import (
 )
 from qhw.analysis.bench_subject import (
     BenchSubject,
-    expected_errors,
     model_rows,
     noisy_backend,
     on_device,

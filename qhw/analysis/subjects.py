@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.quantum_info import Statevector
+from qiskit.exceptions import QiskitError
 
 from backends.base import BackendError
-from backends.checks import measured_qubits
-from backends.native.compile import check_compilable
+from backends.native.compile import as_compilable
+from backends.plain import on_qubits, qubits_to_measure
 from qhw.analysis.baselines import prior_mean, uniform
 from qhw.analysis.compare import make_prior
 from qhw.analysis.metrics import total_variation
+from qhw.analysis.synthesis import MAX_QUBITS, evolved_distribution, evolves
 from qhw.analysis.tasks import ExactModel
 from qhw.chem.qm9 import sample_molecules
-from qhw.circuits.files import CircuitFileError, read_circuits
+from qhw.circuits.files import LAYOUT_NOT_KEPT, CircuitFileError, read_circuits
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import PREPARATIONS, build_template, data_angles
 from qhw.models.checkpoint import load
@@ -28,7 +30,6 @@ FloatArray = NDArray[np.float64]
 
 BASELINE_ROWS = 32
 """Latents (or molecules) that a model's baseline is measured on."""
-_MAX_EXACT_QUBITS = 14
 
 
 @dataclass(frozen=True)
@@ -108,40 +109,66 @@ def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
 
 
 def file_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:
-    """The circuits of files; one that cannot be read becomes a subject with its reason."""
+    """The circuits of files; one that cannot be read becomes a subject with its reason.
+
+    Files of one name are told apart by their paths.
+    """
     found: list[Subject] = []
     for path in paths:
         try:
-            found += [circuit_subject(circuit, str(path)) for circuit in read_circuits(path)]
+            circuits = read_circuits(path)
         except CircuitFileError as error:
             found.append(Subject(path.name, str(path), None, str(error)))
-    return tuple(found)
+            continue
+        found += [circuit_subject(circuit, str(path)) for circuit in circuits]
+    names = Counter(subject.name for subject in found)
+    return tuple(
+        s if names[s.name] == 1 else replace(s, name=f"{s.name}, {s.source}") for s in found
+    )
 
 
 def circuit_subject(circuit: QuantumCircuit, source: str) -> Subject:
-    """A circuit that a user brings; without measurements, all its qubits are measured.
+    """A circuit that a user brings, on the qubits it uses; without measurements, all are measured.
 
     Args:
         circuit: as read.
         source: file it comes from.
+
+    Returns:
+        The subject; without a circuit and with the reason where nothing can be made of it.
     """
     try:
-        check_compilable(circuit)
-    except BackendError as error:
-        return Subject(circuit.name, source, None, f"{source}: {error}")
-    note = ""
+        return _subject(circuit, source)
+    except (BackendError, QiskitError, MemoryError, RecursionError, ValueError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        return Subject(circuit.name, source, None, f"{source}: {said}")
+
+
+def _subject(given: QuantumCircuit, source: str) -> Subject:
+    opened = as_compilable(given)
+    used = qubits_to_measure(opened, placed=given.layout is not None)
+    circuit = on_qubits(opened, used)
+    note = "" if given.layout is None else f"{LAYOUT_NOT_KEPT}; "
+    if len(used) < opened.num_qubits:
+        note += f"{opened.num_qubits - len(used)} idle qubits of {opened.num_qubits} left out; "
     if "measure" not in circuit.count_ops():
         circuit = circuit.copy()
         circuit.measure_all()
-        note = "nothing was measured, so every qubit is; "
-    if circuit.num_qubits > _MAX_EXACT_QUBITS:
+        note += (
+            "nothing was measured, so every qubit is; "
+            if not note
+            else ("nothing was measured, so every qubit in use is; ")
+        )
+    if evolves(circuit):
+        note += "PauliEvolution is compiled as a product formula, exact output is the evolution's; "
+    if circuit.num_qubits > MAX_QUBITS:
         return Subject(
             circuit.name,
             source,
             circuit,
             note=f"{note}{circuit.num_qubits} qubits: exact output not computed",
         )
-    exact = _exact(circuit)
+    exact = evolved_distribution(circuit)
     spread = float(total_variation(exact, uniform(exact))[0])
     return Subject(
         circuit.name,
@@ -165,10 +192,3 @@ def _bound(
         {p: float(values[p.name]) for p in template.circuit.parameters}
     )
     return circuit, float(angles.fidelity[0])
-
-
-def _exact(circuit: QuantumCircuit) -> FloatArray:
-    """Exact outcome distribution ``(1, 2**m)`` of the measured qubits."""
-    state = Statevector(circuit.remove_final_measurements(inplace=False))
-    qubits = list(reversed(measured_qubits(circuit)))
-    return np.asarray(state.probabilities(qubits), dtype=np.float64)[None]

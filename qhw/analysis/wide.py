@@ -13,6 +13,7 @@ from backends.outcomes import Outcomes
 from backends.reference.base import ExactReference, ReferenceFacts
 from qhw.analysis.result import MissingRow, Reference, Section, SeenOutcome, SourceKey
 from qhw.analysis.stage import Stage, StageRunner
+from qhw.analysis.synthesis import evolves
 from qhw.analysis.tasks import INTERVAL_STREAM, Outcome
 from qhw.analysis.wide_scores import nothing_to_score, wide_section
 from qhw.circuits.workload import ROLE, Workload
@@ -20,6 +21,10 @@ from qhw.circuits.workload import ROLE, Workload
 FloatArray = NDArray[np.float64]
 
 _TITLE = "Outcome distribution"
+_EVOLVES = (
+    " The circuit holds evolutions: exact is that of the product formulas that run in their place; "
+    "what those change is not known at this width."
+)
 _SHOWN_ROWS, _SHOWN = 5, 10
 """Rows, and outcomes of each, that a result lists."""
 
@@ -100,10 +105,11 @@ def _section(
 ) -> Section:
     if not rows:
         return nothing_to_score(ROLE, _TITLE, reference.facts.detail)
+    words = _EVOLVES if evolves(stage.circuit) else ""
     measured: dict[SourceKey, FloatArray] = stage.distributions()
     seen = np.flatnonzero(np.any([table.any(axis=0) for table in measured.values()], axis=0))
     own_error = stage.pipeline.mitigated.own_error[:, seen]
-    return wide_section(
+    found = wide_section(
         ROLE,
         _TITLE,
         rows,
@@ -113,6 +119,7 @@ def _section(
         runner.stream(INTERVAL_STREAM),
         errors={} if stage.best_source == "device_raw" else {stage.best_source: own_error},
     )
+    return found.model_copy(update={"text": found.text + words})
 
 
 def _most_seen(workload: Workload, stage: Stage, outcomes: Outcomes) -> tuple[SeenOutcome, ...]:

@@ -137,10 +137,7 @@ def _subjects(one: CircuitOrModel) -> tuple[Subject, ...]:
     if isinstance(one, QuantumCircuit):
         return (circuit_subject(one, _SOURCE),)
     if isinstance(one, Workload):
-        values = dict(zip(one.parameter_names, one.angles[0], strict=True))
-        bound = one.circuit.assign_parameters(
-            {p: values[p.name] for p in one.circuit.parameters}, inplace=False
-        )
+        bound = next(one.bound())
         bound.name = one.name
         return (circuit_subject(bound, _SOURCE),)
     path = Path(one)

@@ -2,31 +2,41 @@
 
 OpenQASM includes are limited to the standard gate libraries, so no other file is opened. QPY below
 version 13 stores angle expressions as text that Qiskit hands to a parser able to run code
-(CVE-2025-2000 is of that family); such files are refused.
+(CVE-2025-2000 is of that family); such files are refused. A few bytes may ask for a huge circuit:
+sizes are bounded before anything is built.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import struct
 from pathlib import Path
 
-from openqasm3.parser import QASM3ParsingError
-from qiskit import QuantumCircuit, qasm2, qasm3, qpy
+from qiskit import QuantumCircuit, qasm2, qpy
 from qiskit.circuit import Gate, Instruction
 from qiskit.exceptions import QiskitError
+
+from backends.delays import lost_units, with_stated_clock
+from calibration.documents import read_bounded
+from qhw.circuits.qasm3_reader import read_qasm3
+from qhw.circuits.qasm_scan import TooLargeError, check_size, version_of, without_comments
+from qhw.circuits.qpy_scan import check_headers
+from qhw.circuits.written_out import check_written_out
 
 SUFFIXES = (".qasm", ".qasm2", ".qasm3", ".qpy")
 MAX_BYTES = 32 * 2**20
 """Larger files are refused: a bound circuit of a million gates is smaller."""
 
+LAYOUT_NOT_KEPT = (
+    "the circuit names qubits of a device; they are not kept, the compiler chooses qubits anew"
+)
 _MIN_QPY = 13
+_MAX_WORDS = 500
 _QASM_FAULTS = (
     QiskitError,
-    QASM3ParsingError,
     LookupError,
-    RecursionError,
+    ArithmeticError,
+    AttributeError,
     TypeError,
     ValueError,
 )
@@ -66,18 +76,19 @@ def read_circuits(path: Path) -> tuple[QuantumCircuit, ...]:
             f"Argument `path` must end in {', '.join(SUFFIXES)}, but is {path.name!r}."
         )
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = read_bounded(path, MAX_BYTES)
     except OSError as error:
         raise CircuitFileError(f"{path} cannot be read: {error.strerror}.") from error
-    if len(raw) > MAX_BYTES:
-        raise CircuitFileError(f"{path} must have at most {MAX_BYTES} bytes, but has more.")
     circuits = _from_qpy(raw, path) if path.suffix == ".qpy" else (_from_qasm(raw, path),)
     for number, circuit in enumerate(circuits):
         if circuit.num_qubits == 0:
             raise CircuitFileError(f"{path} must hold a circuit, but declares no qubit.")
         if opaque := _opaque(circuit):
             raise CircuitFileError(f"{path} must define every gate, but leaves {opaque} open.")
+        try:
+            check_written_out(circuit)
+        except TooLargeError as error:
+            raise CircuitFileError(f"{path} {error}.") from error
         circuit.name = path.stem if len(circuits) == 1 else f"{path.stem}[{number}]"
     return circuits
 
@@ -102,21 +113,33 @@ def _opaque(circuit: QuantumCircuit) -> str | None:
 
 def _from_qasm(raw: bytes, path: Path) -> QuantumCircuit:
     try:
-        text = raw.decode("utf-8")
+        # utf-8-sig: editors on Windows write a byte-order mark
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise CircuitFileError(f"{path} must be UTF-8 text, but: {error}.") from error
-    header = re.search(r"^\s*OPENQASM\s+(\d+)", text, re.MULTILINE)
-    version = path.suffix[-1] if path.suffix[-1] in "23" else header.group(1) if header else "2"
+    text = without_comments(text)
+    suffix = path.suffix[-1] if path.suffix[-1] in "23" else None
+    version = version_of(text) or suffix or "2"
+    if version not in ("2", "3"):
+        raise CircuitFileError(f"{path} must be OpenQASM 2 or 3, but its header says {version!r}.")
+    try:
+        check_size(text, version)
+    except TooLargeError as error:
+        raise CircuitFileError(f"{path}: {error}.") from error
     try:
         if version == "2":
             return qasm2.loads(
                 text, include_path=(), custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS
             )
-        found: QuantumCircuit = qasm3.loads(text)
+        return read_qasm3(text)
+    except RecursionError as error:
+        raise CircuitFileError(
+            f"{path} must be OpenQASM {version}, but is nested too deeply to be read."
+        ) from error
     except _QASM_FAULTS as error:
-        reason = " ".join(str(error).strip("\"'").split()) or type(error).__name__
-        raise CircuitFileError(f"{path} must be OpenQASM {version}, but: {reason}") from error
-    return found
+        raise CircuitFileError(
+            f"{path} must be OpenQASM {version}, but: {_reason(error)}"
+        ) from error
 
 
 def _from_qpy(raw: bytes, path: Path) -> tuple[QuantumCircuit, ...]:
@@ -128,7 +151,12 @@ def _from_qpy(raw: bytes, path: Path) -> tuple[QuantumCircuit, ...]:
             f"{raw[6]}; write it again with a current Qiskit."
         )
     try:
+        check_headers(raw)
+    except TooLargeError as error:
+        raise CircuitFileError(f"{path}: {error}.") from error
+    try:
         found = qpy.load(io.BytesIO(raw))
+        unknown = any(isinstance(one, QuantumCircuit) and lost_units(one) for one in found)
     except _QPY_FAULTS as error:
         raise _damaged(path, error) from error
     except BaseException as error:
@@ -138,9 +166,19 @@ def _from_qpy(raw: bytes, path: Path) -> tuple[QuantumCircuit, ...]:
         raise _damaged(path, error) from error
     if not found or not all(isinstance(circuit, QuantumCircuit) for circuit in found):
         raise CircuitFileError(f"{path} must hold circuits, but holds none.")
-    return tuple(found)
+    if unknown:
+        raise CircuitFileError(
+            f"{path} must have delays of known length, but Qiskit leaves units of time out of QPY: "
+            "write them in dt, as duration expressions, or in OpenQASM 3."
+        )
+    return tuple(with_stated_clock(circuit) for circuit in found)
 
 
 def _damaged(path: Path, error: BaseException) -> CircuitFileError:
-    reason = " ".join(str(error).strip("\"'").split()) or type(error).__name__
-    return CircuitFileError(f"{path} must be a whole QPY file, but: {reason}")
+    return CircuitFileError(f"{path} must be a whole QPY file, but: {_reason(error)}")
+
+
+def _reason(error: BaseException) -> str:
+    """Qiskit's words in one line, and not whole pages of the file."""
+    said = " ".join(str(error).strip("\"'").split()) or type(error).__name__
+    return said if len(said) <= _MAX_WORDS else f"{said[:_MAX_WORDS]} ..."

@@ -11,7 +11,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,8 @@ from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Operation, ParameterExpression
 from qiskit.exceptions import QiskitError
 
+from backends.checks import check_circuit
+from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bits
 from qhw.circuits.angles import Rows, read_rows
 from qhw.circuits.files import CircuitFileError, read_circuits
 
@@ -60,13 +62,15 @@ class Workload:
 
         Args:
             circuit: a Qiskit circuit, or the path of an OpenQASM 2/3 or QPY file with one circuit.
-                Without any measurement, all qubits are measured.
+                Without any measurement, all qubits are measured. Bits that no measurement writes,
+                and idle qubits of a circuit written for a device, are left out.
             angles: see :func:`qhw.circuits.angles.read_rows`; ``None`` where nothing is free.
             name: for people; the circuit's own by default.
 
         Raises:
             CircuitFileError: the file cannot be used.
             AnglesError: the angles do not fit.
+            BackendError: what is no fixed sequence of gates and then measurements, by name.
 
         Example:
             >>> from qiskit.circuit.library import n_local
@@ -75,10 +79,10 @@ class Workload:
             (3, 4)
         """
         live = _one_circuit(circuit)
+        measured = _measured(live)
+        measured.name = ROLE
         parameters = tuple(p.name for p in live.parameters)
         rows: Rows = read_rows(angles, parameters)
-        measured = as_measured(live)
-        measured.name = ROLE
         shown = name or _UNPRINTABLE.sub("?", live.name)[:80]
         return cls(shown, measured, parameters, rows.angles, rows.names)
 
@@ -107,6 +111,13 @@ class Workload:
             parts.append(bits[start : start + size][::-1])
             start += size
         return " ".join(reversed(parts))
+
+    def bound(self) -> Iterator[QuantumCircuit]:
+        """The circuit of every row."""
+        column = {name: i for i, name in enumerate(self.parameter_names)}
+        for row in self.angles:
+            values = {p: float(row[column[p.name]]) for p in self.circuit.parameters}
+            yield self.circuit.assign_parameters(values)
 
     def to_bytes(self) -> bytes:
         """Everything of it, to be read by :meth:`from_bytes` on any machine."""
@@ -152,18 +163,14 @@ class Workload:
         return hashlib.sha256("\n".join(_lines(self.circuit)).encode()).hexdigest()
 
 
-def as_measured(circuit: QuantumCircuit) -> QuantumCircuit:
-    """A copy in which something is measured: all qubits, where nothing is.
-
-    Args:
-        circuit: with or without measurements.
-    """
-    if "measure" in circuit.count_ops():
-        return circuit.copy()
-    plain = circuit.copy()
-    plain.remove_final_measurements()
-    measured: QuantumCircuit = plain.measure_all(inplace=False, add_bits=True)
-    return measured
+def _measured(circuit: QuantumCircuit) -> QuantumCircuit:
+    """A copy in plain gates in which something is measured: all qubits, where nothing is."""
+    opened = with_written_bits(plain(circuit))
+    kept = on_qubits(opened, qubits_to_measure(opened, placed=circuit.layout is not None))
+    if not kept.num_clbits:
+        kept = kept.measure_all(inplace=False)
+    check_circuit(kept)
+    return kept.copy()
 
 
 def _one_circuit(circuit: QuantumCircuit | str | Path) -> QuantumCircuit:

@@ -192,9 +192,11 @@ def _asked(
     """Settings and circuit, checked as far as they can be without the device."""
     import hashlib
 
-    from qhw.analysis.expect import check_settings
+    from backends.base import BackendError
+    from calibration.documents import read_bounded
+    from qhw.analysis.expect import prepare
     from qhw.analysis.expect_result import ExpectSettings
-    from qhw.circuits.files import read_circuits
+    from qhw.circuits.files import LAYOUT_NOT_KEPT, read_circuits
     from qhw.mitigation.pipeline import Pipeline
 
     circuits = read_circuits(file)
@@ -205,15 +207,19 @@ def _asked(
         )
     settings = ExpectSettings(
         circuit=file.name,
-        circuit_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        circuit_sha256=hashlib.sha256(read_bounded(file)).hexdigest(),
         observables=tuple(observables),
         device=device,
         mitigation=str(Pipeline.parse(mitigation)),
         shots=shots,
         seed=seed,
     )
-    check_settings(settings, circuits[0])
-    return settings, circuits[0]
+    if circuits[0].layout is not None:
+        err.print(f"{file.name}: {LAYOUT_NOT_KEPT}", markup=False, soft_wrap=True)
+    try:
+        return prepare(settings, circuits[0])
+    except BackendError as error:
+        raise BackendError(f"{file}: {error}") from error
 
 
 def _command_line(file: Path, settings: ExpectSettings, budget: str | None, project: str) -> str:

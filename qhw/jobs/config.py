@@ -21,6 +21,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from backends.places import named_path, xdg_folder
+from calibration.documents import read_bounded
 from qhw.jobs.money import parse_money
 
 CONFIG = "QHW_CONFIG"
@@ -116,7 +117,7 @@ def load_config(path: Path | None = None) -> Config:
     if not where.exists() and path is None and not os.environ.get(CONFIG):
         return Config()
     try:
-        data = tomllib.loads(where.read_text(encoding="utf-8"))
+        data = tomllib.loads(read_bounded(where).decode("utf-8"))
         _known(data, {"budget", "jobs"}, "")
         budget, jobs = _table(data, "budget"), _table(data, "jobs")
         _known(budget, {"per_day", "per_project", "projects"}, "budget.")

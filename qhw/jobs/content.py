@@ -11,27 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from backends.base import CompiledTemplate
-from backends.export import all_from_qpy_bytes, to_qpy_bytes
+from backends.stored import StoredError, pack, unpack
 from backends.vendor import Submission
 from calibration.snapshot import DeviceSnapshot
 from qhw.jobs import blobs
 from qhw.jobs.errors import LedgerError
 from qhw.jobs.schema import circuit, snapshot
-
-_FACTS = (
-    "parameter_names",
-    "n_measured",
-    "physical_qubits",
-    "two_qubit_gates",
-    "two_qubit_depth",
-    "depth",
-    "duration_s",
-    "seed",
-    "predicted_success",
-    "scheduled",
-)
-_TUPLES = ("parameter_names", "physical_qubits")
-
 
 Packed = tuple[bytes, str]
 """QPY bytes of one circuit or several, and the facts beside them as JSON."""
@@ -41,15 +26,11 @@ def pack_template(
     compiled: CompiledTemplate, more: Sequence[tuple[int, CompiledTemplate]] = ()
 ) -> Packed:
     """A template, and those of further rows; done outside a transaction, it takes time."""
-    facts = _facts(compiled)
+    data, (facts, *others) = pack(compiled, *(template for _, template in more))
     if more:
-        facts["more"] = [{"row": row, **_facts(template)} for row, template in more]
-    data = to_qpy_bytes(compiled, *(template for _, template in more))
-    return data, json.dumps(facts, default=lambda number: number.item())
-
-
-def _facts(compiled: CompiledTemplate) -> dict[str, Any]:
-    return {name: getattr(compiled, name) for name in _FACTS}
+        rows = (row for row, _ in more)
+        facts["more"] = [{"row": row, **told} for row, told in zip(rows, others, strict=True)]
+    return data, json.dumps(facts)
 
 
 def put_template(connection: Connection, packed: Packed, device: DeviceSnapshot | None) -> str:
@@ -105,16 +86,11 @@ def _get_all(connection: Connection, name: str) -> list[tuple[int, CompiledTempl
     if row.snapshot_sha256 is not None:
         text = blobs.get(connection, row.snapshot_sha256)
         device = DeviceSnapshot.from_json(text, f"snapshot {row.snapshot_sha256}")
-    circuits = all_from_qpy_bytes(blobs.get(connection, row.qpy_sha256))
-    templates = [
-        CompiledTemplate(circuit=one, snapshot=device, **_as_tuples(told))
-        for one, told in zip(circuits, [facts, *more], strict=True)
-    ]
+    try:
+        templates = unpack(blobs.get(connection, row.qpy_sha256), [facts, *more], device)
+    except StoredError as error:
+        raise LedgerError(f"Circuit {name} of the ledger cannot be read: {error}") from error
     return list(zip(starts, templates, strict=True))
-
-
-def _as_tuples(facts: dict[str, Any]) -> dict[str, Any]:
-    return facts | {name: tuple(facts[name]) for name in _TUPLES}
 
 
 def _put_snapshot(connection: Connection, device: DeviceSnapshot) -> str:

@@ -8,11 +8,12 @@ two-qubit gates knows which basis will be read.
 from __future__ import annotations
 
 import numpy as np
-from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
 from backends.base import CompiledTemplate
 from backends.checks import check_circuit
+from backends.plain import add_classical_register, plain, with_written_bits
 from backends.rewrite import fixed
 from qhw.mitigation.base import MitigationError
 
@@ -31,7 +32,7 @@ def with_free_basis(circuit: QuantumCircuit) -> QuantumCircuit:
         circuit: as in :func:`estimate_observables`.
 
     Raises:
-        BackendError: measurements that are not last, or miss a classical bit.
+        BackendError: as :func:`as_measured`.
         MitigationError: a parameter has the name of the rotations.
     """
     measured = as_measured(circuit)
@@ -53,14 +54,15 @@ def with_free_basis(circuit: QuantumCircuit) -> QuantumCircuit:
 
 
 def as_measured(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit itself, or with all qubits measured where nothing is.
+    """The circuit in plain gates on the bits that are measured; all qubits where none is.
 
     Raises:
-        BackendError: measurements that are not last, or miss a classical bit.
+        BackendError: measurements that are not last, a reset of a qubit in use, classical control,
+            or an angle that is not finite.
     """
-    measured = circuit.copy()
-    if not circuit.num_clbits:
-        measured.add_register(ClassicalRegister(circuit.num_qubits, "c"))
+    measured = with_written_bits(plain(circuit))
+    if not measured.num_clbits:
+        add_classical_register(measured, circuit.num_qubits)
         measured.measure(range(circuit.num_qubits), range(circuit.num_qubits))
     check_circuit(measured)
     return measured

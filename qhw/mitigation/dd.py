@@ -2,7 +2,8 @@
 
 Every wait that is long enough gets X-X or X-Y-X-Y, evenly spaced, half a space at either end. The
 pulses multiply to the identity; a frequency offset that stays the same through the wait cancels.
-Against memoryless noise they only add their own errors.
+Against memoryless noise they only add their own errors. Delays that the circuit asks for get none:
+whoever measures T1 or a Ramsey fringe measures what pulses would take away.
 
 Sources: Viola, Knill and Lloyd, Phys. Rev. Lett. 82, 2417 (1999); Maudsley, J. Magn. Reson. 69, 488
 (1986), XY4.
@@ -21,11 +22,12 @@ from qiskit.circuit import Delay, Gate
 from qiskit.circuit.library import XGate, YGate
 
 from backends.base import Backend, CircuitBatch, CompiledTemplate, WritesRows
+from backends.delays import is_wait, wait
+from backends.figures import size_of
 from backends.native.schedule import schedule_alap
 from backends.native.translate import one_qubit_kits
 from backends.rewrite import device_part, is_native
 from backends.vendor import VendorBackend
-from calibration.interaction import delay_seconds
 from calibration.snapshot import DeviceSnapshot
 from qhw.mitigation.base import BOTH, Context, MitigationError, Quantity
 from qhw.mitigation.twirl import PooledStep
@@ -122,11 +124,10 @@ def decoupled(compiled: CompiledTemplate, sequence: Sequences, device: str) -> C
     padder = _Padder(part, sequence)
     circuit = padder.pad(scheduled)
     success = compiled.predicted_success
-    without = [item for item in circuit.data if item.operation.name != "delay"]
     return replace(
         compiled,
         circuit=circuit,
-        depth=QuantumCircuit.from_instructions(without).depth(),
+        **size_of(circuit),
         duration_s=compiled.duration_s or schedule.duration_s,
         predicted_success=None if success is None else success * padder.success,
         scheduled=True,
@@ -169,16 +170,15 @@ class _Padder:
         self._kits = one_qubit_kits(self.part)
 
     def pad(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        """The circuit with every long enough wait decoupled."""
+        """The circuit with every long enough wait of the scheduler decoupled."""
         index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
         padded = circuit.copy_empty_like()
         for item in circuit.data:
-            if item.operation.name != "delay":
+            if not is_wait(item.operation):
                 padded.append(item)
                 continue
             q = index[item.qubits[0]]
-            wait = delay_seconds(item.operation, self.part.dt_s)
-            for operation in self._filled(wait, q):
+            for operation in self._filled(item.operation.duration, q):
                 padded.append(operation, [q])
         return padded
 
@@ -195,8 +195,8 @@ class _Padder:
         waits = [free / spaces * (0.5 if i in (0, spaces) else 1.0) for i in range(spaces + 1)]
         written = self._waits(waits)
         filled: list[Gate | Delay] = [written[0]]
-        for pulse, wait in zip(pulses, written[1:], strict=True):
-            filled += [*pulse, wait]
+        for pulse, after in zip(pulses, written[1:], strict=True):
+            filled += [*pulse, after]
         return filled
 
     def _length(self, gate: Gate, qubit: int) -> float:
@@ -214,6 +214,6 @@ class _Padder:
         """Delays in clock periods that add up to the whole, in seconds where there is no clock."""
         dt = self.part.dt_s
         if dt is None:
-            return [Delay(s, "s") for s in seconds]
+            return [wait(s) for s in seconds]
         ends = [round(s / dt) for s in itertools.accumulate(seconds)]
         return [Delay(b - a, "dt") for a, b in itertools.pairwise([0, *ends])]

@@ -288,7 +288,7 @@ def build_expectation(
     turned = with_free_basis(circuit)
     turned.name = label
     wanted = read_observables(observables, turned.num_clbits)
-    _check_width(wanted)
+    check_width(turned.num_clbits)
     return plan_expectation(
         backend,
         backend.compile(turned, seed=seed),
@@ -336,7 +336,7 @@ def plan_expectation(
         ValueError: no rows, or observables too wide.
         MitigationError: pipeline, shots, circuit, device and calibration do not go together.
     """
-    _check_width(observables)
+    check_width(compiled.n_measured)
     groups = group_terms(observables)
     variants = [in_basis(compiled, group.basis) for group in groups]
     x = check_angles(in_basis(compiled, "Z" * compiled.n_measured), angles)
@@ -369,13 +369,17 @@ def plan_expectation(
     )
 
 
-def _check_width(observables: Sequence[Observable]) -> None:
-    for observable in observables:
-        if observable.n_wires > MAX_WIRES:
-            raise ValueError(
-                f"Argument `observables` must act on at most {MAX_WIRES} measured wires (every "
-                f"outcome is counted), but the circuit measures {observable.n_wires}"
-            )
+def check_width(n_wires: int) -> None:
+    """Refuse more measured wires than outcomes can be counted of.
+
+    Raises:
+        ValueError: too many.
+    """
+    if n_wires > MAX_WIRES:
+        raise ValueError(
+            f"Argument `observables` must act on at most {MAX_WIRES} measured wires (every "
+            f"outcome is counted), but the circuit measures {n_wires}"
+        )
 
 
 def read_observables(

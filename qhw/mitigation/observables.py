@@ -62,6 +62,14 @@ class Observable:
         """Coefficient of the identity: known without measuring."""
         return sum(c for string, c in self.terms if set(string) == {"I"})
 
+    def on(self, wires: Sequence[int]) -> Observable:
+        """The same on some of the wires, the identity being on all others.
+
+        Args:
+            wires: ascending.
+        """
+        return Observable._summed(("".join(s[w] for w in wires), c) for s, c in self.terms)
+
     @classmethod
     def of(cls, value: Observable | SparsePauliOp | Mapping[str, float] | str) -> Observable:
         """Read an operator; equal strings are added up.

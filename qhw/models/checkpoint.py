@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 
+from calibration.documents import read_bounded
 from qhw.models.base import MoleculeVAE
 from qhw.models.registry import KINDS, build
 
@@ -159,13 +160,15 @@ def load(source: str | Path) -> tuple[MoleculeVAE, ModelCard]:
     stem, where = _locate(source)
     try:
         raw, card = _read_card(stem + ".json", where)
-        blob = read_bounded(where.joinpath(stem + ".safetensors"), MAX_TENSOR_BYTES)
+        blob = _read(where.joinpath(stem + ".safetensors"), MAX_TENSOR_BYTES)
         tensors = load_tensors(blob)
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
         raise CheckpointError(f"Checkpoint {source} has no file {missing}.") from error
     except OSError as error:
-        raise CheckpointError(f"Checkpoint {source} cannot be read: {error}.") from error
+        raise CheckpointError(
+            f"{error.filename or source} cannot be read: {error.strerror or error}."
+        ) from error
     except SafetensorError as error:
         raise CheckpointError(f"{stem}.safetensors is no safetensors file: {error}.") from error
     _check_tensors(tensors, {k: tuple(v) for k, v in card.tensors.items()}, "its card", stem)
@@ -184,23 +187,6 @@ def load(source: str | Path) -> tuple[MoleculeVAE, ModelCard]:
     model = model.to(dtype)
     model.load_state_dict(tensors, strict=True)
     return model.eval(), card
-
-
-def read_bounded(path: Any, limit: int) -> bytes:
-    """The bytes of a regular file (a path, or a resource of the package).
-
-    Raises:
-        CheckpointError: it is a folder, a device or a pipe, or has more than ``limit`` bytes.
-        FileNotFoundError: there is none.
-        OSError: it cannot be read.
-    """
-    if isinstance(path, Path) and path.exists() and not path.is_file():
-        raise CheckpointError(f"{path} cannot be read: it is not a file.")
-    with path.open("rb") as stream:
-        content: bytes = stream.read(limit + 1)
-    if len(content) > limit:
-        raise CheckpointError(f"{path} cannot be read: it has more than {limit} bytes.")
-    return content
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -264,13 +250,19 @@ def _locate(source: str | Path) -> tuple[str, Any]:
     )
 
 
+def _read(file: Any, most: int) -> bytes:
+    """Of a person's file, bounded; of a shipped one, wherever the package lies."""
+    if isinstance(file, Path):
+        return read_bounded(file, most)
+    content: bytes = file.read_bytes()
+    return content
+
+
 def _read_card(name: str, folder: Any) -> tuple[dict[str, Any], ModelCard]:
     try:
         raw = json.loads(
-            read_bounded(folder.joinpath(name), _MAX_CARD_BYTES), parse_constant=_refused_constant
+            _read(folder.joinpath(name), _MAX_CARD_BYTES), parse_constant=_refused_constant
         )
-    except CheckpointError:
-        raise
     except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, digits or depth unbounded
         raise CheckpointError(f"{name} is not valid JSON: {error}.") from error
     found = raw.get("format_version") if isinstance(raw, dict) else None

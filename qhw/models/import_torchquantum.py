@@ -20,8 +20,9 @@ from pathlib import Path, PurePosixPath
 import torch
 from torch import Tensor
 
+from calibration.documents import read_bounded
 from qhw.chem.encoding import RELEASED_DECODE
-from qhw.models.checkpoint import CheckpointError, read_bounded
+from qhw.models.checkpoint import CheckpointError
 from qhw.models.losses import LossConfig
 from qhw.models.qvae import N_WIRES, QVAE, QVAEConfig
 

@@ -16,7 +16,6 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from rich.console import Console
@@ -30,6 +29,7 @@ from qhw.models.base import MoleculeVAE
 from qhw.models.evaluate import reconstruction_metrics
 from qhw.models.registry import build
 from qhw.models.training_state import TrainingState
+from qhw.yaml_files import read_yaml
 
 
 class TrainingError(RuntimeError):
@@ -90,16 +90,16 @@ class TrainConfig(BaseModel):
                 by name.
         """
         try:
-            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+            return cls.model_validate(read_yaml(path))
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from error
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
         except ValidationError as error:
             faults = "; ".join(
                 f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
             )
             raise ValueError(f"{path} is not a training config: {faults}.") from error
+        except ValueError as error:
+            raise ValueError(f"{path} is not valid YAML: {error}") from error
 
 
 @runtime_checkable

@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from qiskit import qasm3, qpy
-
+from backends.export import openqasm3_file, qpy_file
 from qhw.analysis.depth_report import DepthReport
 from qhw.analysis.subjects import Subject
 from qhw.report.depth import best_natives, render_depth, to_csv
@@ -36,6 +35,5 @@ def write_depth_files(
     circuits.mkdir()
     for subject, native in natives.items():
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", subject).strip("-.") or "circuit"
-        with (circuits / f"{stem}.qpy").open("wb") as file:
-            qpy.dump(native.circuit, file)
-        (circuits / f"{stem}.qasm").write_text(qasm3.dumps(native.circuit), encoding="utf-8")
+        (circuits / f"{stem}.qpy").write_bytes(qpy_file(native.circuit, native.snapshot))
+        (circuits / f"{stem}.qasm").write_text(openqasm3_file(native.circuit), encoding="utf-8")

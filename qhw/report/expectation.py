@@ -14,6 +14,7 @@ from qhw.report.format import number
 from qhw.report.tables import WholeTable
 
 _TOO_WIDE = "too wide"
+_ROUNDING = 1e-9
 
 
 def expectation_table(result: ExpectResult) -> WholeTable:
@@ -49,6 +50,13 @@ def expectation_lines(result: ExpectResult) -> list[str]:
         words = "would have cost" if result.rehearsal else "cost"
         lines.append(
             f"{result.circuits} circuits, {words} ${result.cost.usd:.2f}; {result.cost.basis}"
+        )
+    moved = [row for row in result.observables if row.synthesis is not None]
+    if any(abs(row.synthesis or 0.0) > _ROUNDING for row in moved):
+        told = ", ".join(f"{row.observable} by {row.synthesis:+.4f}" for row in moved)
+        lines.append(
+            f"PauliEvolution runs as a product formula, which moves {told} from exact, whatever "
+            "the device; more steps (`synthesis=` of the gate) move it less"
         )
     return lines
 

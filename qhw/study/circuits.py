@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
-from qiskit import QuantumCircuit, qpy
-from qiskit.circuit import Delay
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    ConfigDict,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from backends.aer import AerBackend
 from backends.base import CompiledTemplate
 from backends.engine.backend import EngineBackend
-from backends.export import to_qpy_bytes
+from backends.stored import StoredError, pack, unpack
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
@@ -25,7 +29,6 @@ from qhw.study.config import Simulator, StudyTask
 from qhw.study.grid import CircuitKey
 
 Role = Literal["encoder", "decoder"]
-FORMAT_VERSION = 1
 ROLES: dict[StudyTask, tuple[Role, ...]] = {
     "generate": ("decoder",),
     "reconstruct": ("encoder", "decoder"),
@@ -34,25 +37,22 @@ ROLES: dict[StudyTask, tuple[Role, ...]] = {
 _SIMULATORS: dict[Simulator, type[AerBackend]] = {"engine": EngineBackend, "aer": AerBackend}
 
 
-class StoredError(ValueError):
-    """A kept circuit cannot be read."""
-
-
 class StoredCircuit(BaseModel):
-    """A :class:`CompiledTemplate` without its snapshot; ``qpy`` is Qiskit's own format."""
+    """A :class:`CompiledTemplate` without its snapshot, see :mod:`backends.stored`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     qpy: Base64Bytes
-    parameter_names: tuple[str, ...]
-    n_measured: int
-    physical_qubits: tuple[int, ...]
-    two_qubit_gates: int
-    two_qubit_depth: int
-    depth: int
-    duration_s: float
-    seed: int
-    predicted_success: float | None
+    facts: dict[str, JsonValue]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_version_1(cls, found: Any) -> Any:
+        """Facts stood beside the circuit, and all were scheduled without a word of it."""
+        if isinstance(found, dict) and "facts" not in found:
+            facts = {name: value for name, value in found.items() if name != "qpy"}
+            return {"qpy": found.get("qpy"), "facts": {**facts, "scheduled": True}}
+        return found
 
 
 class CircuitSet(BaseModel):
@@ -66,7 +66,7 @@ class CircuitSet(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 2
     snapshot: str
     circuits: dict[Role, StoredCircuit]
 
@@ -133,34 +133,17 @@ def open_circuits(
 
 
 def _stored(compiled: CompiledTemplate) -> StoredCircuit:
-    facts: dict[str, Any] = {
-        name: getattr(compiled, name) for name in StoredCircuit.model_fields if name != "qpy"
-    }
+    data, (facts,) = pack(compiled)
     # built, not parsed: parsing would take the bytes for base64 text
-    return StoredCircuit.model_construct(qpy=to_qpy_bytes(compiled), **facts)
+    return StoredCircuit.model_construct(qpy=data, facts=facts)
 
 
 def _template(stored: StoredCircuit, snapshot: DeviceSnapshot) -> CompiledTemplate:
     try:
-        found = qpy.load(io.BytesIO(stored.qpy))
-    except (qpy.QpyError, ValueError, EOFError) as error:
-        raise StoredError(f"kept circuits: QPY cannot be read: {error}") from error
-    if len(found) != 1 or not isinstance(found[0], QuantumCircuit):
-        raise StoredError("kept circuits: QPY must hold one circuit")
-    return CompiledTemplate(
-        circuit=_plain_delays(found[0]),
-        snapshot=snapshot,
-        **{name: getattr(stored, name) for name in StoredCircuit.model_fields if name != "qpy"},
-    )
-
-
-def _plain_delays(circuit: QuantumCircuit) -> QuantumCircuit:
-    """Waits as numbers again: QPY keeps their unit only in expressions, simulators want numbers."""
-    for place, step in enumerate(circuit.data):
-        if step.operation.name == "delay" and step.operation.unit == "expr":
-            seconds = float(step.operation.duration.value.value())
-            circuit.data[place] = step.replace(operation=Delay(seconds, "s"))
-    return circuit
+        (found,) = unpack(stored.qpy, [stored.facts], snapshot)
+    except StoredError as error:
+        raise StoredError(f"kept circuits: {error}") from error
+    return found
 
 
 def data_columns(template: CircuitTemplate, compiled: CompiledTemplate) -> np.ndarray[Any, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from backends.checks import MAX_SIMULATED_SHOTS
 from calibration.noise import NoiseOptions
 from qhw.analysis.compare import check_prior
 from qhw.analysis.result import PLAIN, Mitigation, Preparation
+from qhw.yaml_files import read_yaml
 
 Source = Literal[
     "gates", "depolarising", "gate_relaxation", "idle", "readout", "coherent_zz", "detuning"
@@ -167,10 +167,10 @@ def read_config(path: Path) -> StudyConfig:
         ConfigError: it cannot be read, is not YAML, or does not fit; one line names the fields.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = read_yaml(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except ValueError as error:
         raise ConfigError(f"{path} must be YAML, but: {error}") from error
     try:
         return StudyConfig.model_validate(data)

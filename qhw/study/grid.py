@@ -11,12 +11,15 @@ from typing import Any
 from calibration.catalog import load_snapshot
 from calibration.snapshot import SnapshotError
 from qhw.analysis.compare import held_out
+from qhw.analysis.result import PLAIN
 from qhw.chem.qm9 import sample_molecules
 from qhw.models.checkpoint import CheckpointError, load
 from qhw.study.config import ConfigError, StudyConfig
 
 FORMAT_VERSION = 1
 """Part of every key: raised when the same cell would give other numbers or other columns."""
+VARIANTS = 2
+"""Part of the keys of cells that run variants of their circuits: 1 had none of their waits."""
 MISSING = "missing"
 """Digest of a model or device that cannot be opened."""
 ALL_ON = "all"
@@ -84,15 +87,16 @@ class Cell:
         """Content hash: whatever changes a number of the cell changes it, nothing else does."""
         config = self.config.model_dump(mode="json")
         shared = ("shots", "mitigation", "molecules", "prior", "draw", "extra", "simulator")
-        return _digest(
-            {
-                "circuit": asdict(self.circuit),
-                "scale": self.scale,
-                "sources": self.sources,
-                "seed": self.seed,
-                "settings": {name: config[name] for name in shared},
-            }
-        )
+        content = {
+            "circuit": asdict(self.circuit),
+            "scale": self.scale,
+            "sources": self.sources,
+            "seed": self.seed,
+            "settings": {name: config[name] for name in shared},
+        }
+        if any(text not in PLAIN for text in self.config.mitigation):
+            content["variants"] = VARIANTS
+        return _digest(content)
 
 
 def digests(config: StudyConfig) -> Digests:

@@ -251,7 +251,7 @@ def bad_circuits():
     wide = QuantumCircuit(4)
     return [
         (free, r"every parameter bound, but 1 are free \(t\)"),
-        (reset, "must not reset qubits, but instruction 1 is reset"),
+        (reset, "must not reset qubits in use, but instruction 1 resets qubit 0"),
         (control, "must not have classical control, but instruction 1 is if_else"),
         (middle, "measure last, but instruction 1, x, follows a measurement"),
         (twice, "must write each bit once, but instruction 1 writes"),

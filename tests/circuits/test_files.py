@@ -7,11 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
-from qiskit.circuit import Gate
+from qiskit.circuit import Delay, Duration, Gate
+from qiskit.circuit.classical import expr
 from qiskit.circuit.library import PauliEvolutionGate, QFTGate
 from qiskit.quantum_info import Operator, SparsePauliOp
 
+from backends.aer import AerBackend
+from backends.delays import with_own_delays
+from backends.export import to_qpy_bytes
 from qhw.circuits.files import MAX_BYTES, CircuitFileError, read_circuits
+from tests.calibration.factory import line_device
 
 
 def sample():
@@ -90,7 +95,7 @@ def test_several_circuits_of_a_qpy_file_are_numbered(tmp_path):
         ),
         ("a.qpy", qpy_bytes(with_named_gate()), "leaves mine open"),
         ("a.qasm", b"OPENQASM 3.0;\nqubit q;\nfoo q;", r"OpenQASM 3, but: 3,0"),
-        ("a.qasm", b"OPENQASM 3.0; qubit q; @@@", "OpenQASM 3, but: QASM3ParsingError"),
+        ("a.qasm", b"OPENQASM 3.0; qubit q; @@@", "OpenQASM 3, but: 1,23: .@. is not expected"),
         ("a.qasm", b'OPENQASM 2.0;\ninclude "secret.txt";', "unable to find 'secret.txt'"),
         ("a.qasm", b'OPENQASM 3.0;\ninclude "secret.txt";', "non-stdgates imports"),
         ("a.qpy", b"", "does not begin like one"),
@@ -130,3 +135,49 @@ def test_damaged_qpy_never_ends_in_anything_but_one_line(tmp_path_factory, cut, 
     except CircuitFileError as error:
         assert "damaged.qpy" in str(error)
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_qpy_delays_are_read_where_their_length_is_known(tmp_path, nested):
+    """Qiskit 2.6 leaves units of time out of QPY, and reads the number as clock periods."""
+
+    def read(*delays):
+        circuit = QuantumCircuit(1)
+        for delay in delays:
+            circuit.append(delay, [0])
+        if nested:
+            inside = circuit
+            circuit = QuantumCircuit(1)
+            circuit.append(inside.to_instruction(), [0])
+        (tmp_path / "delays.qpy").write_bytes(qpy_bytes(circuit))
+        return read_circuits(tmp_path / "delays.qpy")[0]
+
+    known = with_own_delays(read(Delay(250, "dt"), Delay(expr.lift(Duration.us(2.0)))), 4e-9, "d")
+    assert [item.operation.duration for item in known.data] == [250, 500]
+    for delay in (Delay(400.0, "us"), Delay(4e-4, "s"), Delay(3, "ms")):
+        with pytest.raises(CircuitFileError, match="leaves units of time out of QPY"):
+            read(delay)
+
+
+def test_openqasm_3_delays_keep_their_units(tmp_path):
+    path = tmp_path / "delays.qasm"
+    words = "delay[400us] q; delay[0.1ms] q; delay[1000dt] q; delay[7ns] q; delay[1e-6s] q;"
+    path.write_text(f"OPENQASM 3.0; qubit q; {words}")
+    (circuit,) = read_circuits(path)
+    found = with_own_delays(circuit, 1e-9, "d")
+    assert [i.operation.duration for i in found.data] == [400_000, 100_000, 1000, 7, 1000]
+
+
+def test_our_own_files_wait_as_long_on_any_clock(tmp_path):
+    """What was compiled for a device without a clock is in picoseconds, and says so."""
+    circuit = QuantumCircuit(1, 1)
+    circuit.x(0)
+    circuit.delay(20, 0, unit="us")
+    circuit.measure(0, 0)
+    for dt_s in (None, 4e-9, 0.5e-9):
+        path = tmp_path / "ours.qpy"
+        path.write_bytes(to_qpy_bytes(AerBackend(line_device(1, dt_s=dt_s)).compile(circuit)))
+        (found,) = read_circuits(path)
+        compiled = AerBackend(line_device(1, dt_s=2e-9)).compile(found)
+        (delay,) = compiled.circuit.get_instructions("delay")
+        assert (delay.operation.duration, delay.operation.unit) == (10_000, "dt")

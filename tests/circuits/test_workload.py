@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Clbit, Parameter, ParameterVector
+from qiskit.circuit.library import PauliEvolutionGate
+from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_aer import AerSimulator
 
+from backends.base import BackendError
 from qhw.analysis.measure import exact_distributions
 from qhw.circuits.workload import Workload
 
@@ -28,7 +31,7 @@ def three_registers() -> QuantumCircuit:
 
 def test_outcomes_are_named_and_ordered_as_by_qiskit() -> None:
     work = Workload.of(three_registers())
-    (exact,) = exact_distributions(work)
+    (exact,) = exact_distributions(work).distributions
     shots = 200_000
     counts = AerSimulator(seed_simulator=1).run(work.circuit, shots=shots).result().get_counts()
     assert all(len(name.split()) == 3 for name in counts)
@@ -53,7 +56,7 @@ def test_without_measurements_every_qubit_is_measured() -> None:
     circuit = QuantumCircuit(2)
     circuit.x(1)
     work = Workload.of(circuit)
-    assert exact_distributions(work)[0].argmax() == 0b10
+    assert exact_distributions(work).distributions[0].argmax() == 0b10
     assert work.outcome(0b10) == "10"
     assert not circuit.num_clbits, "the caller's circuit is his own"
 
@@ -65,7 +68,7 @@ def test_angles_reach_their_parameters_whatever_the_compilers_order() -> None:
     for qubit, parameter in enumerate(parameters):
         circuit.ry(parameter, qubit)
     angles = {"z": [0.2], "b": [1.1], "a": [2.0]}
-    (exact,) = exact_distributions(Workload.of(circuit, angles))
+    (exact,) = exact_distributions(Workload.of(circuit, angles)).distributions
     ones = [exact[[k for k in range(8) if k >> q & 1]].sum() for q in range(3)]
     np.testing.assert_allclose(ones, np.sin(np.array([0.2, 1.1, 2.0]) / 2) ** 2, atol=1e-12)
 
@@ -73,9 +76,9 @@ def test_angles_reach_their_parameters_whatever_the_compilers_order() -> None:
 def built(angle: float = 0.25, wire: int = 1) -> QuantumCircuit:
     t = ParameterVector("t", 3)
     circuit = QuantumCircuit(2, 2)
+    circuit.initialize([0.6, 0.8], 1)
     circuit.ry(2 * t[0] + t[1], 0)
     circuit.u(t[2], angle, 0.5, wire)
-    circuit.initialize([1, 0], 1)
     circuit.measure([0, 1], [1, 0])
     return circuit
 
@@ -113,3 +116,28 @@ def test_stored_and_read_back() -> None:
 def test_what_is_no_circuit_is_named() -> None:
     with pytest.raises(TypeError, match="must be a QuantumCircuit or the path of a circuit file"):
         Workload.of(3)  # type: ignore[arg-type]
+
+
+def test_what_nobody_writes_or_touches_is_left_out() -> None:
+    spare = QuantumCircuit(2, 5)
+    spare.x(1)
+    spare.measure([0, 1], [3, 4])
+    work = Workload.of(spare)
+    assert work.n_bits == 2
+    assert exact_distributions(work).distributions[0].argmax() == 0b10
+    with pytest.raises(BackendError, match="must measure last"):
+        middle = QuantumCircuit(1, 2)
+        middle.measure(0, 0)
+        middle.h(0)
+        middle.measure(0, 1)
+        Workload.of(middle)
+
+
+def test_evolutions_are_exact_and_their_formula_is_told_apart() -> None:
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.append(PauliEvolutionGate(SparsePauliOp(["XZ", "ZX", "YI"]), time=0.7), [0, 1])
+    found = exact_distributions(Workload.of(circuit))
+    wanted = np.abs(Statevector(circuit).data) ** 2
+    np.testing.assert_allclose(found.distributions[0], wanted, atol=1e-12)
+    assert found.synthesis is not None and found.synthesis > 0.01

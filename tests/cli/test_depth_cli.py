@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from qiskit import qpy
 from typer.testing import CliRunner
 
 from qhw.cli.app import app
@@ -127,3 +128,27 @@ def test_drift_of_two_days_and_its_refusals(run, tmp_path, ghz):
     other = run("drift", "iqm_garnet", "ibm_fez", "--out", tmp_path / "other")
     assert other.exit_code == 2
     assert "must be a snapshot of iqm_garnet" in other.stderr
+
+
+def test_delays_count_in_length_and_rate_and_need_a_clock_where_in_its_periods(run, tmp_path):
+    lines = 'OPENQASM 3.0; include "stdgates.inc"; qubit[1] q; bit[1] c; x q[0];'
+    for name, length in (("long", "400us"), ("periods", "1000dt"), ("short", "0us")):
+        text = f"{lines} delay[{length}] q[0]; c[0] = measure q[0];"
+        (tmp_path / f"{name}.qasm").write_text(text)
+    files = sorted(tmp_path.glob("*.qasm"))
+    found = depth(run, tmp_path, *files, "--devices", "ibm_fez,iqm_garnet")
+    assert found.exit_code == 0, found.output
+    (folder,) = (tmp_path / "runs").iterdir()
+    rows = json.loads((folder / "result.json").read_text())["rows"]
+    best = {(r["circuit"], r["device"].split("@")[0]): r for r in rows if r["level"] == 3}
+    fez = [best[name, "ibm_fez"] for name in ("short", "long", "periods")]
+    lengths = [row["best"]["duration_s"] for row in fez]
+    assert lengths[1] - lengths[0] == pytest.approx(400e-6)
+    assert lengths[2] - lengths[0] == pytest.approx(4e-6)
+    assert fez[1]["shots_per_second"] < 2500 < fez[2]["shots_per_second"]
+    assert fez[1]["best"]["success"] < 0.8 < fez[2]["best"]["success"]
+    assert best["long", "iqm_garnet"]["best"]["duration_s"] == pytest.approx(400e-6)
+    assert "iqm_garnet, which names no clock" in found.stdout
+    (stored,) = qpy.load((folder / "circuits" / "long.qpy").open("rb"))
+    (delay,) = stored.get_instructions("delay")
+    assert delay.operation.duration * stored.metadata["dt_s"] == pytest.approx(400e-6)

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from qiskit import qpy
+from qiskit import QuantumCircuit, qpy
+from qiskit.circuit.library import PauliEvolutionGate
+from qiskit.quantum_info import SparsePauliOp
+from qiskit.synthesis import LieTrotter
+from scipy.linalg import expm
 from typer.testing import CliRunner
 
 from qhw.analysis.expect_result import ExpectResult
@@ -73,7 +77,7 @@ def test_the_folder_holds_what_was_measured(circuit: Path, tmp_path: Path) -> No
     answer = CliRunner().invoke(app, [*asked, "--json", "--out", str(tmp_path / "runs")])
     assert answer.exit_code == 0, answer.output
     found = json.loads(answer.stdout)
-    assert (found["schema_version"], found["run"], found["cost"]["usd"]) == (1, None, 0)
+    assert (found["schema_version"], found["run"], found["cost"]["usd"]) == (2, None, 0)
     assert [row["uniform"] for row in found["observables"]] == [0, 2]
     folder = Path(found.pop("folder"))
     kept = ExpectResult.from_json((folder / "result.json").read_text())
@@ -96,3 +100,79 @@ def test_free_angles_are_refused(tmp_path: Path) -> None:
     path.write_text('OPENQASM 3.0;\ninclude "stdgates.inc";\ninput float a;\nqubit q;\nrx(a) q;\n')
     answer = CliRunner().invoke(app, ["expect", str(path), "--observable", "Z"])
     assert answer.exit_code == 2 and "free angles" in answer.stderr
+
+
+@pytest.mark.parametrize("device", ["engine:ibm_fez", "aer:iqm_garnet"])
+def test_delays_of_a_file_are_waited_for(tmp_path: Path, device: str) -> None:
+    """T1 and Ramsey experiments, twice as long and as closed forms say."""
+    texts = {
+        "t1": "x q[0]; delay[LENus] q[0];",
+        "ramsey": "h q[0]; delay[LENus] q[0]; h q[0];",
+    }
+    for name, body in texts.items():
+        path = tmp_path / f"{name}.qasm"
+        values = {}
+        for length in (0, 20, 40):
+            lines = 'OPENQASM 3.0; include "stdgates.inc"; qubit[1] q; bit[1] c;'
+            path.write_text(f"{lines} {body.replace('LEN', str(length))} c[0] = measure q[0];")
+            words = ["expect", str(path), "--observable", "Z", "--device", device]
+            options = ["--mitigation", "none", "--shots", "100000", "--json"]
+            answer = CliRunner().invoke(app, [*words, *options])
+            assert answer.exit_code == 0, answer.output
+            (row,) = json.loads(answer.stdout)["observables"]
+            assert row["exact"] == pytest.approx(-1.0 if name == "t1" else 1.0)
+            values[length] = row["value"]
+        # Z = a + b exp(-t/T) with one qubit chosen for all: its end is that of |0>, or of nothing
+        fall = 1.0 if name == "t1" else -1.0
+        assert fall * values[0] < fall * values[20] - 0.02
+        assert fall * values[20] < fall * values[40] - 0.01
+
+
+@pytest.mark.parametrize("device", ["exact", "engine:ibm_fez"])
+def test_a_product_formula_is_told_apart_from_the_device(tmp_path: Path, device: str) -> None:
+    hamiltonian = SparsePauliOp.from_list([("ZZ", 1.0), ("XI", 0.7), ("IX", 0.4)])
+    path = tmp_path / "evolution.qpy"
+    words = ["expect", str(path), "--observable", "ZZ", "--observable", "ZI", "--device", device]
+    state = np.kron([1.0, 0.0], [1.0, 1.0]) / np.sqrt(2)
+    state = expm(-0.3j * hamiltonian.to_matrix()) @ state
+    for steps in (1, 200):
+        circuit = QuantumCircuit(2, 2, metadata={"exact of the evolution": [9.0, 9.0]})
+        circuit.h(0)
+        evolution = PauliEvolutionGate(hamiltonian, 0.3, synthesis=LieTrotter(reps=steps))
+        circuit.append(evolution.definition.to_gate() if steps > 1 else evolution, [0, 1])
+        circuit.measure([0, 1], [0, 1])
+        with path.open("wb") as file:
+            qpy.dump(circuit, file)
+        answer = CliRunner().invoke(app, [*words, "--mitigation", "none", "--json"])
+        assert answer.exit_code == 0, answer.output
+        rows = json.loads(answer.stdout)["observables"]
+        for row in rows:
+            matrix = SparsePauliOp(row["observable"]).to_matrix()
+            truth = float((state.conj() @ matrix @ state).real)
+            assert row["exact"] == pytest.approx(truth, abs=1e-9 if steps == 1 else 2e-3)
+        if steps == 1:
+            assert rows[0]["synthesis"] == pytest.approx(0.0561, abs=1e-4)
+            told = CliRunner().invoke(app, [*words, "--mitigation", "none"])
+            assert "product formula, which moves ZZ by +0.0561, ZI by -0.0026" in told.stdout
+        else:
+            assert rows[0]["synthesis"] is None
+        if device == "exact":
+            shift = rows[0]["synthesis"] or 0.0
+            error = 5 * rows[0]["standard_error"]
+            assert abs(rows[0]["value"] - rows[0]["exact"] - shift) < error
+
+
+def test_a_loose_bit_keeps_its_place_on_devices_that_write_rows(tmp_path: Path) -> None:
+    path = tmp_path / "loose.qasm"
+    path.write_text(
+        'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; bit a; bit[2] b; x q[0];'
+        "a = measure q[0]; b[0] = measure q[1]; b[1] = measure q[2];"
+    )
+    wires = [word for wire in ("ZII", "IZI", "IIZ") for word in ("--observable", wire)]
+    for device in ("emulator:iqm_garnet", "engine:iqm_garnet"):
+        words = ["expect", str(path), *wires, "--device", device, "--mitigation", "none", "--json"]
+        answer = CliRunner().invoke(app, words)
+        assert answer.exit_code == 0, answer.output
+        rows = json.loads(answer.stdout)["observables"]
+        assert [row["exact"] for row in rows] == pytest.approx([1.0, 1.0, -1.0])
+        assert [row["value"] for row in rows] == pytest.approx([1.0, 1.0, -1.0], abs=0.1)

@@ -75,3 +75,17 @@ def test_digests_of_what_there_is_and_is_not(tiny: StudyConfig) -> None:
     assert len(known.devices["iqm_garnet"]) == 64
     assert known.devices["nowhere"] == MISSING
     assert digests(config.model_copy(update={"models": ("nobody",)})).models == {"nobody": MISSING}
+
+
+def test_cells_of_variants_run_again_and_no_others() -> None:
+    """Variants had no waits in 0.1.0; the keys of all other cells are those of 0.1.0."""
+    known = Digests({"a": "hash-a"}, {"x": "hash-x"})
+    keys = {}
+    for last in ("none", "readout", "zne(1,3)"):
+        mitigation = ["none"] if last == "none" else ["none", last]
+        config = _config(models=["a"], devices=["x"], scales=[0], mitigation=mitigation)
+        (cell,) = expand(config, known)
+        keys[last] = cell.key
+    assert keys["none"] == "0027b35fbb380a7935aa445d23f59157"
+    assert keys["readout"] == "30089b3d623a3dfd5d419ee5bf3e8b89"
+    assert keys["zne(1,3)"] != "40aef52be19e4a6d96d36f92372d64c3"

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from backends.stored import StoredError
+from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions, apply_confusion
 from qhw.analysis.metrics import total_variation
+from qhw.mitigation.zne import folded
 from qhw.models.checkpoint import load
 from qhw.study.circuits import (
     CircuitSet,
-    StoredError,
     compile_circuits,
     open_circuits,
     template_of,
@@ -160,3 +163,31 @@ def test_kept_circuits_run_as_the_compiled_ones_waits_included(settings: dict[st
 def test_damaged_circuits_are_named(text: str) -> None:
     with pytest.raises(StoredError, match=r"circuits/x\.json"):
         CircuitSet.from_json(text, "circuits/x.json")
+
+
+def test_variants_of_kept_circuits_wait_as_those_of_fresh_ones(settings: dict[str, Any]) -> None:
+    """Folds, twirls and the like are made from what was kept: nothing of it may be missing."""
+    config = StudyConfig.model_validate(settings | {"devices": ["ibm_boston"]})
+    cell = expand(config, digests(config))[0]
+    text = _circuits(cell)
+    backend, kept = open_circuits(text, "engine", NoiseOptions())
+    template = template_of(load(cell.circuit.model)[0].double(), "decoder", "brickwork")
+    fresh = backend.compile(template.circuit, seed=0)
+    assert kept["decoder"].scheduled
+    folds = np.ones(fresh.two_qubit_gates, dtype=np.int64)
+    ours, theirs = (folded(one, folds) for one in (kept["decoder"], fresh))
+    assert ours.circuit.count_ops()["delay"] == theirs.circuit.count_ops()["delay"] > 0
+    angles = np.random.default_rng(1).uniform(-3, 3, (1, len(fresh.parameter_names)))
+    assert np.allclose(
+        backend.probabilities(ours, angles), backend.probabilities(theirs, angles), atol=1e-10
+    )
+
+
+def test_kept_circuits_of_the_first_version_are_known_to_be_scheduled() -> None:
+    text = (Path(__file__).parent / "golden" / "circuits-v1.json").read_text(encoding="utf-8")
+    kept = CircuitSet.from_json(text, "golden")
+    assert kept.format_version == 1
+    filled = kept.model_copy(update={"snapshot": load_snapshot("ibm_boston").to_json()})
+    _, compiled = open_circuits(filled.model_dump_json(), "aer", NoiseOptions())
+    assert compiled["decoder"].scheduled
+    assert compiled["decoder"].circuit.count_ops()["delay"] > 0

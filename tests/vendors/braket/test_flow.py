@@ -13,9 +13,9 @@ from qiskit.circuit import ParameterVector
 
 from backends.braket import BraketBackend
 from backends.exact import ExactBackend
-from backends.export import from_qpy_bytes, to_qpy_bytes
 from backends.loopback.braket import BUCKET
 from backends.registry import get_vendor
+from backends.stored import pack, unpack
 from backends.vendor import JobState, Submission, VendorBackend
 from calibration.noise import NoiseOptions
 from tests.backends.circuits import staircase_circuit, staircase_distribution
@@ -189,12 +189,7 @@ def test_failed_task_keeps_the_vendors_words(vendor: Vendor, order: Submission) 
 def test_template_survives_the_ledgers_file(vendor: Vendor, order: Submission) -> None:
     """What is submitted after a restart is what would have been submitted before."""
     backend = vendor.connect()
-    again = order.compiled.__class__(
-        **{
-            **{k: getattr(order.compiled, k) for k in order.compiled.__dataclass_fields__},
-            "circuit": from_qpy_bytes(to_qpy_bytes(order.compiled)),
-        }
-    )
+    (again,) = unpack(*pack(order.compiled), order.compiled.snapshot)
     restored = Submission(again, order.angles, order.shots)
     key = "key-00000000"
     assert backend.payload(restored, key) == backend.payload(order, key)
