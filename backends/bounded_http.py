@@ -1,16 +1,20 @@
 """HTTP in bounded time: nothing waits for ever, and nothing is ever sent twice.
 
 ``requests`` limits the silence between two packets, not a whole request: a server that sends a
-byte now and then holds a client as long as it likes. Here the whole request is limited.
+byte now and then holds a client as long as it likes. Here the whole request is limited, and so is
+the answer: its bytes as they are after unpacking, and how deep its JSON is nested.
 """
 
 from __future__ import annotations
 
 import io
 import ipaddress
+import json
+import re
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,7 +30,19 @@ from urllib3.exceptions import HTTPError, NameResolutionError
 from backends.deadline import seconds_left
 from backends.last_check import check_last
 
+MOST_BYTES = 128 * 2**20
+"""Of an answer after unpacking; the largest results that can be asked for have a third of it."""
+MOST_DEPTH = 64
+"""Of an answer's JSON; vendors' own answers have about ten levels."""
+MOST_LISTS = 4_000_000
+"""Lists and objects of an answer's JSON; the largest results have two million."""
+MOST_PAGES = 100
+"""Of a search; vendors put 100 jobs on a page."""
+_MOST_ERROR_BYTES = 65_536
 _CHUNK = 65_536
+_PLAIN = ("", "identity")
+_PACKED = ("gzip", "x-gzip", "deflate")
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
 def on_this_machine(url: str) -> bool:
@@ -94,26 +110,123 @@ class BoundedAdapter(HTTPAdapter):
         p = self._patience
         if request.url and request.url.startswith("http:") and on_this_machine(request.url):
             proxies = None  # in clear, nothing leaves this machine
+        if request.headers.get("Accept-Encoding", "identity") != "identity":
+            request.headers["Accept-Encoding"] = "gzip"  # what is unpacked here, in bounds
         left = seconds_left()
         if not left:
             raise requests.ConnectTimeout("no time left to ask", request=request)
         limits = min(p.connect_s, left), min(p.silence_s, left)
         response = super().send(request, True, limits, verify, cert, proxies)
-        ends = time.monotonic() + min(p.request_s, seconds_left())
-        body = bytearray()
         try:
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                body += chunk
-                if time.monotonic() > ends:
-                    raise requests.ReadTimeout(
-                        f"no whole answer in {p.request_s:g} s", request=request
-                    )
-        except HTTPError as error:
+            body = _read(response, time.monotonic() + min(p.request_s, seconds_left()))
+            if response.status_code >= 300:
+                body = _error_body(body)
+            else:
+                check_json(body)
+        except requests.ReadTimeout:
+            raise requests.ReadTimeout(
+                f"no whole answer in {p.request_s:g} s", request=request
+            ) from None
+        except (HTTPError, zlib.error) as error:
             raise requests.ConnectionError(error, request=request) from error
+        except ValueError as error:
+            raise requests.exceptions.InvalidJSONError(str(error), request=request) from error
         finally:
             response.close()
-        response.raw = io.BytesIO(bytes(body))
+        response.encoding = response.encoding or "utf-8"  # guessing takes minutes for large ones
+        response.raw = io.BytesIO(body)
         return response
+
+
+def _read(response: requests.Response, ends: float) -> bytes:
+    """The whole answer, unpacked.
+
+    Raises:
+        requests.ReadTimeout: not there in time.
+        requests.exceptions.ContentDecodingError: too large, or packed in an unknown way.
+    """
+    unpack = _unpacker(response.headers.get("Content-Encoding", "").strip().lower())
+    body = bytearray()
+    while chunk := response.raw.read1(_CHUNK, decode_content=False):
+        body += unpack(chunk, MOST_BYTES - len(body))
+        if len(body) > MOST_BYTES:
+            raise requests.exceptions.ContentDecodingError(
+                f"the answer has more than {MOST_BYTES // 2**20} MiB"
+            )
+        if time.monotonic() > ends:
+            raise requests.ReadTimeout
+    unpack(b"", 0)
+    return bytes(body)
+
+
+def _unpacker(coding: str) -> Callable[[bytes, int], bytes]:
+    """Unpacks pieces, at most one byte more than there is room for; the empty piece ends it."""
+    if coding in _PLAIN:
+        return lambda chunk, _: chunk
+    if coding not in _PACKED:
+        raise requests.exceptions.ContentDecodingError(f"the answer is packed as {coding[:40]!r}")
+    stream = zlib.decompressobj(32 + zlib.MAX_WBITS)
+    begun = False
+
+    def unpack(chunk: bytes, room: int) -> bytes:
+        nonlocal begun
+        if not chunk:
+            if begun and not stream.eof:
+                raise zlib.error("the packed answer ends too early")
+            return b""
+        begun = True
+        piece = stream.decompress(chunk, room + 1)
+        if stream.unused_data:
+            raise zlib.error("bytes follow the packed answer")
+        return piece
+
+    return unpack
+
+
+def _error_body(body: bytes) -> bytes:
+    """What an answer that is an error says, as far as it can be read at all."""
+    body = body[:_MOST_ERROR_BYTES]
+    try:
+        check_json(body)
+    except ValueError:
+        return b"" if body.lstrip()[:1] in (b"{", b"[") else body
+    return body
+
+
+def check_json(body: bytes) -> None:
+    """Refuse JSON that no vendor writes and that parsers choke on; other bodies pass.
+
+    Raises:
+        ValueError: nested too deep, too many lists and objects, or a name given twice.
+    """
+    if body.lstrip()[:1] not in (b"{", b"["):
+        return
+    depth = count = 0
+    for found in _BRACKETS.finditer(body):
+        mark = found[0]
+        if mark in (b"[", b"{"):
+            depth, count = depth + 1, count + 1
+        elif mark in (b"]", b"}"):
+            depth -= 1
+        if depth > MOST_DEPTH:
+            raise ValueError(f"the answer's JSON is nested deeper than {MOST_DEPTH} levels")
+        if count > MOST_LISTS:
+            raise ValueError(f"the answer's JSON holds more than {MOST_LISTS} lists and objects")
+    json.loads(body, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> None:
+    names = {name for name, _ in pairs}
+    if len(names) != len(pairs):
+        twice = next(n for i, (n, _) in enumerate(pairs) if n in {m for m, _ in pairs[:i]})
+        raise ValueError(f"the answer's JSON names {twice[:40]!r} twice")
+
+
+def retry_after(text: object) -> float | None:
+    """Seconds of a ``Retry-After`` header; ``None`` where it names none that can be read."""
+    if not isinstance(text, str) or len(text) > 20 or not (text.isascii() and text.isdecimal()):
+        return None
+    return float(text)
 
 
 def bounded_session(patience: Patience) -> requests.Session:

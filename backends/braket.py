@@ -16,7 +16,9 @@ from typing import Any, Literal
 import numpy as np
 from qiskit import QuantumCircuit
 
+from backends.answer_values import moment, place, shown, task_arn
 from backends.base import CompiledTemplate, CostEstimate
+from backends.bounded_http import MOST_PAGES
 from backends.braket_checks import (
     check_device,
     check_early,
@@ -29,7 +31,7 @@ from backends.braket_compile import compile_for, labels_of, rows_of, wires_of
 from backends.braket_cost import Rate, simulation_seconds
 from backends.braket_devices import BraketDevice, arn_of, name_of, read_device, region_of_arn
 from backends.braket_program import KEY_TAG, Destination, openqasm, task_parameters
-from backends.braket_results import read_rows, simulated_seconds
+from backends.braket_results import Asked, read_rows, simulated_seconds
 from backends.checks import check_angles
 from backends.prices import PriceEntry
 from backends.vendor import (
@@ -39,10 +41,13 @@ from backends.vendor import (
     JobStatus,
     Submission,
     SubmissionRefused,
+    SubmissionUncertain,
+    UnknownJob,
     Usage,
     VendorError,
     VendorUnavailable,
 )
+from backends.vendor_text import clean_text
 from calibration.snapshot import DeviceSnapshot
 
 DESTINATION = "QHW_BRAKET_S3"
@@ -60,6 +65,10 @@ _DENSITY = "dm1"
 _FRESH = timedelta(seconds=30)
 _CLOCK_SKEW = timedelta(minutes=15)
 _PAGE = 100
+
+
+class UnknownTask(BraketRefusal, UnknownJob):
+    """Amazon has no task of that ARN."""
 
 
 class BraketBackend:
@@ -138,7 +147,12 @@ class BraketBackend:
             answer = self._client.ask(
                 f"description of {self.name}", "get_device", needs, deviceArn=self._arn
             )
-            self._known = read_device(self._device_name, answer, now)
+            try:
+                self._known = read_device(self._device_name, answer, now)
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+                raise VendorError(
+                    f"Braket's description of {self.name} is malformed: {error!r}"
+                ) from error
         return self._known
 
     # -- before anything is sent -----------------------------------------------------------------
@@ -219,7 +233,11 @@ class BraketBackend:
             params = self._parameters(submission, key)
         except VendorError as error:
             raise SubmissionRefused(f"Not sent: {error}") from error
-        return JobHandle(self.name, self._client.order(params), key, self._clock())
+        try:
+            arn = task_arn(self._client.order(params))
+        except ValueError as error:
+            raise SubmissionUncertain(f"Braket may have the task: {error}.") from error
+        return JobHandle(self.name, arn, key, self._clock())
 
     def find(self, key: str, since: datetime) -> tuple[JobHandle, ...]:
         """Every task of the device, from a quarter of an hour before ``since``, with the key's tag.
@@ -234,7 +252,7 @@ class BraketBackend:
         ]
         found: dict[str, JobHandle] = {}
         page: dict[str, Any] = {}
-        while True:
+        for _ in range(MOST_PAGES):
             answer = self._client.ask(
                 f"tasks of {key}",
                 "search_quantum_tasks",
@@ -244,15 +262,26 @@ class BraketBackend:
                 **page,
             )
             for task in answer["quantumTasks"]:
-                if (task.get("tags") or {}).get(KEY_TAG) == key:
+                if _key_of(task) == key:
                     handle = self._handle(task, key)
                     found[handle.vendor_id] = handle
-            if not answer.get("nextToken"):
+            token = answer.get("nextToken")
+            if not token:
                 return tuple(sorted(found.values(), key=lambda handle: handle.created))
-            page = {"nextToken": answer["nextToken"]}
+            if page.get("nextToken") == token:
+                break
+            page = {"nextToken": token}
+        raise VendorUnavailable(
+            f"Braket's list of the tasks of {self.name} does not end: at most {MOST_PAGES} pages "
+            "are read."
+        )
 
     def status(self, handle: JobHandle) -> JobStatus:
-        """State of a task."""
+        """State of a task.
+
+        Raises:
+            UnknownJob: there is none of that ARN, or it is not the one with the handle's key.
+        """
         return _status(self._task(handle))
 
     def fetch(self, handle: JobHandle, submission: Submission) -> JobCounts:
@@ -268,18 +297,18 @@ class BraketBackend:
             raise VendorUnavailable(
                 f"Task {handle.vendor_id} is not finished: {status.vendor_text}"
             )
-        rows = len(submission.angles)
-        finished = (task.get("endedAt") or self._clock()).astimezone(UTC)
-        bucket, folder = str(task["outputS3Bucket"]), str(task["outputS3Directory"])
-        try:
-            found = read_rows(
-                bucket,
-                f"{folder}/results.json",
-                self._client.read_document,
-                rows,
-                submission.shots,
-                wires_of(submission.compiled),
+        rows, shots = len(submission.angles), submission.shots
+        if task.get("shots") != rows * shots or isinstance(task.get("shots"), bool):
+            raise VendorError(
+                f"Task {handle.vendor_id} must have {rows * shots} shots, but has "
+                f"{shown(task.get('shots'))}."
             )
+        finished = self._ended(task)
+        bucket, folder = task["outputS3Bucket"], task["outputS3Directory"]
+        wires = wires_of(submission.compiled)
+        asked = Asked(rows, shots, wires, handle.vendor_id, self._arn)
+        try:
+            found = read_rows(bucket, f"{folder}/results.json", self._client.read_document, asked)
         except BraketRefusal as error:
             if status.state is JobState.DONE:
                 raise VendorUnavailable(
@@ -315,27 +344,80 @@ class BraketBackend:
         if status.state is not JobState.DONE:
             return Usage(0.0, 0.0, "a simulation that did not complete is taken as free")
         key = f"{task['outputS3Directory']}/results.json"
-        _, document = self._client.read_document(str(task["outputS3Bucket"]), key)
-        return rate.of_seconds(simulated_seconds(document))
+        _, document = self._client.read_document(task["outputS3Bucket"], key)
+        try:
+            seconds = simulated_seconds(document)
+        except (ValueError, AttributeError) as error:
+            words = "the result's execution time"
+            return Usage(None, None, f"{words} is not believed", f"{words}: {error}")
+        return rate.of_seconds(seconds)
 
     # -- parts -----------------------------------------------------------------------------------
     def _handle(self, task: dict[str, Any], key: str) -> JobHandle:
-        arn, created = task.get("quantumTaskArn"), task.get("createdAt")
-        if not arn or created is None:
-            raise VendorUnavailable(f"Braket lists a task of {key} without its ARN or time.")
-        return JobHandle(self.name, str(arn), key, created.astimezone(UTC))
+        try:
+            arn = task_arn(task.get("quantumTaskArn"))
+            created = moment(task.get("createdAt"), "createdAt")
+        except ValueError as error:
+            raise VendorUnavailable(
+                f"Braket lists a task of {key} without its ARN or time: {error}"
+            ) from error
+        return JobHandle(self.name, arn, key, created)
 
     def _task(self, handle: JobHandle) -> dict[str, Any]:
-        needs = ("status", "outputS3Bucket", "outputS3Directory")
-        task = self._client.ask(
-            f"state of {handle.vendor_id}",
-            "get_quantum_task",
-            needs,
-            quantumTaskArn=handle.vendor_id,
-        )
+        """Amazon's record of a task, once it is sure to be the task's own.
+
+        Raises:
+            UnknownJob: there is none, or it is not the one with the handle's key.
+            VendorUnavailable: no proper answer.
+        """
+        needs = ("quantumTaskArn", "status", "outputS3Bucket", "outputS3Directory")
+        try:
+            task = self._client.ask(
+                f"state of {handle.vendor_id}",
+                "get_quantum_task",
+                needs,
+                quantumTaskArn=handle.vendor_id,
+            )
+        except BraketRefusal as error:
+            if error.status != 404:
+                raise
+            raise UnknownTask(str(error), error.status, error.code) from error
+        if task["quantumTaskArn"] != handle.vendor_id:
+            raise VendorUnavailable(
+                f"Braket was asked for task {handle.vendor_id}, but answers with "
+                f"{shown(task['quantumTaskArn'])}."
+            )
+        self._check_whose(task, handle)
+        texts = (task["status"], task["outputS3Bucket"], task["outputS3Directory"])
+        if not all(isinstance(text, str) for text in texts):
+            raise VendorUnavailable(f"Braket's record of {handle.vendor_id} is malformed.")
         if task["status"] not in _STATES:
-            raise VendorUnavailable(f"Braket names an unknown state: {task['status']!r}.")
+            raise VendorUnavailable(f"Braket names an unknown state: {shown(task['status'])}.")
         return task
+
+    def _check_whose(self, task: dict[str, Any], handle: JobHandle) -> None:
+        """Compare key and device of a task with what was ordered."""
+        told = _key_of(task)
+        if told is None:  # tags can be taken off a task, its folder cannot be changed
+            folders = str(task["outputS3Directory"]).split("/")
+            told = handle.key if handle.key in folders else None
+        if told != handle.key:
+            raise UnknownJob(
+                f"Braket's task {handle.vendor_id} must carry the key {handle.key}, but carries "
+                f"{shown(told)}: it is not this job."
+            )
+        if task.get("deviceArn", self._arn) != self._arn:
+            raise UnknownJob(
+                f"Braket's task {handle.vendor_id} must be of {self._arn}, but is of "
+                f"{shown(task['deviceArn'])}."
+            )
+
+    def _ended(self, task: dict[str, Any]) -> datetime:
+        """When a task ended; now, where Amazon's own time cannot be."""
+        try:
+            return moment(task.get("endedAt"), "endedAt")
+        except ValueError:
+            return self._clock()
 
     def _rate(self) -> Rate:
         if self._price is not None:
@@ -376,6 +458,12 @@ class BraketBackend:
 def _status(task: dict[str, Any]) -> JobStatus:
     state = _STATES[task["status"]]
     reason = task.get("failureReason")
-    text = f"{task['status']}: {reason}" if reason else str(task["status"])
-    position = str((task.get("queueInfo") or {}).get("position", ""))
-    return JobStatus(state, text, int(position) if position.isdigit() else None)
+    text = f"{task['status']}: {clean_text(reason)}" if reason else str(task["status"])
+    queue = task.get("queueInfo")
+    return JobStatus(state, text, place(queue.get("position")) if isinstance(queue, dict) else None)
+
+
+def _key_of(task: dict[str, Any]) -> object:
+    """The key that a task carries as its tag, ``None`` for none."""
+    tags = task.get("tags")
+    return tags.get(KEY_TAG) if isinstance(tags, dict) else None

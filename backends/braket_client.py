@@ -28,7 +28,13 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from backends.bounded_http import Patience, bounded_session, never_sent, on_this_machine
+from backends.bounded_http import (
+    Patience,
+    bounded_session,
+    never_sent,
+    on_this_machine,
+    retry_after,
+)
 from backends.braket_endpoints import guard_endpoints
 from backends.deadline import question_seconds
 from backends.secrets import remember_secret, without_secrets
@@ -304,7 +310,14 @@ class BraketClient:
         return CredentialsError(f"No AWS credentials ({self.scrub(str(error))}): needs {WHERE}.")
 
 
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
+_MALFORMED = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 """What botocore's parsers raise on bodies of the wrong shape."""
 
 
@@ -326,5 +339,4 @@ def _with(needs: Sequence[str], answer: Any) -> dict[str, Any]:
 
 def _retry_after(error: ClientError) -> float | None:
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    text = str(headers.get("retry-after", ""))
-    return float(text) if text.isdigit() else None
+    return retry_after(headers.get("retry-after"))

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backends.answer_values import whole
 from backends.base import CostEstimate
-from backends.prices import PriceEntry, price_of
+from backends.prices import PriceEntry, PriceError, price_of
 from backends.vendor import JobState, Usage
 
 _SIMULATOR_LEAST_S = 3.0
+_DEAREST_SHOT = 100.0
+"""USD; the dearest shot that Amazon sells costs less than a dollar."""
 _AMPLITUDE_S = 25e-9
 _SHOT_S = 35e-6
 """What Amazon's own simulators took here, on two slow cores: of one gate on one amplitude, and of
@@ -53,8 +56,10 @@ class Rate:
             live: Amazon's price of a shot, ``None`` where it names none.
 
         Raises:
-            PriceError: the table has no entry.
+            PriceError: the table has no entry, or Amazon's price cannot be.
         """
+        if live is not None and not 0 < live < _DEAREST_SHOT:
+            raise PriceError(f"Amazon's price of a shot on {backend} cannot be {live:g} USD.")
         price = price_of(backend)
         return cls(price.usd_per_shot if live is None else live, price)
 
@@ -89,11 +94,21 @@ class Rate:
         )
 
     def of_shots(self, task: Mapping[str, Any], state: JobState) -> Usage:
-        """Cost of a finished task from Amazon's record of it (GetQuantumTask)."""
-        done, told = state is JobState.DONE, task.get("numSuccessfulShots")
-        shots = int(told if told is not None else task["shots"] if done else 0)
-        usd = shots * self.per_shot + (self.price.usd_per_task if done or shots else 0.0)
+        """Cost of a finished task from Amazon's record of it (GetQuantumTask).
+
+        A count that cannot be is not booked: the usage then says what it contradicts.
+        """
         whose = "the simulated vendor's" if self.rehearsal else "Amazon's"
+        done, told = state is JobState.DONE, task.get("numSuccessfulShots")
+        try:
+            asked = whole(task["shots"], "shots") if done or told is not None else 0
+            shots = asked if told is None else whole(told, "numSuccessfulShots", most=asked)
+        except (ValueError, KeyError) as error:
+            words = f"{whose} count of successful shots"
+            return Usage(None, None, f"{words} is not believed", f"{words}: {error}")
+        if told is None and not done:
+            shots = 0
+        usd = shots * self.per_shot + (self.price.usd_per_task if done or shots else 0.0)
         source = f"{whose} count of successful shots" if told is not None else "shots of the task"
         basis = f"{source}: {shots}, at {self.per_shot:g} USD; {self.price.basis()}"
         return Usage(usd, None, basis)

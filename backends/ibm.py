@@ -14,8 +14,11 @@ from qiskit_ibm_runtime.exceptions import IBMError
 from samplomatic.exceptions import BuildError, SamplexError
 
 from backends.aer import AerBackend
+from backends.answer_values import ibm_id
 from backends.base import BackendError, CompiledTemplate, CostEstimate, UnknownBackendError
+from backends.bounded_http import MOST_PAGES
 from backends.ibm_answers import (
+    WrongFigureError,
     charged_seconds,
     configuration,
     device_names,
@@ -29,7 +32,6 @@ from backends.ibm_program import (
     LONGEST_JOB_S,
     IBMOptions,
     check,
-    check_counts,
     check_delays,
     check_early,
     check_units,
@@ -38,6 +40,7 @@ from backends.ibm_program import (
     longest_seconds,
     split,
 )
+from backends.ibm_results import check_counts
 from backends.prices import PriceEntry, price_of
 from backends.vendor import (
     JobCounts,
@@ -47,6 +50,7 @@ from backends.vendor import (
     Submission,
     SubmissionRefused,
     SubmissionUncertain,
+    UnknownJob,
     Usage,
     VendorUnavailable,
 )
@@ -198,9 +202,12 @@ class IBMBackend:
         except (BackendError, IBMError, BuildError, SamplexError) as error:
             raise SubmissionRefused(f"Not sent: {error}") from error
         answer: Any = self._client.submit(lambda c: c.program_run(**request))
-        job_id = answer.get("id") if isinstance(answer, dict) else None
-        if not isinstance(job_id, str) or not job_id:
-            raise SubmissionUncertain("IBM may have the job: its answer holds no job id.")
+        try:
+            job_id = ibm_id(answer.get("id") if isinstance(answer, dict) else None)
+        except ValueError as error:
+            raise SubmissionUncertain(
+                f"IBM may have the job: its answer holds no job id ({error})."
+            ) from error
         # The answer holds no time; the job's own is asked for by `find`.
         return JobHandle(self.name, job_id, key, datetime.now(UTC))
 
@@ -214,19 +221,32 @@ class IBMBackend:
         """
         del since
         found: dict[str, JobHandle] = {}
-        seen, size, count = 0, 1, 1
-        while size and seen < count:
+        seen = 0
+        for _ in range(MOST_PAGES):
             page = partial(tagged_jobs, backend=self.name, key=key, skip=seen)
             handles, size, count = self._client.ask(f"jobs of {key}", page)
             seen += size
             found |= {handle.vendor_id: handle for handle in handles}
-        return tuple(sorted(found.values(), key=lambda handle: handle.created))
+            if not size or seen >= count:
+                return tuple(sorted(found.values(), key=lambda handle: handle.created))
+        raise VendorUnavailable(
+            f"IBM's list of the jobs of {key} does not end: {MOST_PAGES} pages were read."
+        )
 
     def status(self, handle: JobHandle) -> JobStatus:
-        """State of a job; one that IBM stopped for its length has failed."""
-        return self._client.ask(
-            f"state of job {handle.vendor_id}", lambda c: job_status(c, handle.vendor_id)
-        )
+        """State of a job; one that IBM stopped for its length has failed.
+
+        Raises:
+            UnknownJob: there is none of that id, or it is not the one with the handle's key.
+        """
+        try:
+            return self._client.ask(
+                f"state of job {handle.vendor_id}", lambda c: job_status(c, handle, self._device)
+            )
+        except IBMRefusal as error:
+            if error.status != 404:
+                raise
+            raise UnknownJob(str(error)) from error
 
     def fetch(self, handle: JobHandle, submission: Submission) -> JobCounts:
         """Counts of a finished job; of a failed or cancelled one, its text for every row.
@@ -243,11 +263,12 @@ class IBMBackend:
             none = np.zeros((rows, 2**submission.compiled.n_measured), dtype=np.int64)
             errors = dict.fromkeys(range(rows), status.vendor_text)
             return JobCounts(none, errors, b"", datetime.now(UTC))
-        raw, counts, finished = self._client.ask(
-            f"results of job {handle.vendor_id}", lambda c: results(c, handle.vendor_id)
+        bits = submission.compiled.n_measured
+        raw, found = self._client.ask(
+            f"results of job {handle.vendor_id}", lambda c: results(c, handle, bits)
         )
-        check_counts(counts, submission)
-        return JobCounts(counts, {}, raw, finished)
+        check_counts(found.counts, submission)
+        return JobCounts(found.counts, {}, raw, found.finished, found.unproven)
 
     def cancel(self, handle: JobHandle) -> JobStatus:
         """Ask for cancellation; a job already final is no error."""
@@ -262,9 +283,12 @@ class IBMBackend:
 
     def usage(self, handle: JobHandle) -> Usage:
         """Seconds IBM charged, at the plan's rate; unknown until IBM has them."""
-        seconds = self._client.ask(
-            f"usage of job {handle.vendor_id}", lambda c: charged_seconds(c, handle.vendor_id)
-        )
+        try:
+            seconds = self._client.ask(
+                f"usage of job {handle.vendor_id}", lambda c: charged_seconds(c, handle.vendor_id)
+            )
+        except WrongFigureError as error:
+            return Usage(None, None, "IBM's figure is not believed", f"IBM's charge: {error}")
         if seconds is None:
             return Usage(None, None, "IBM has not yet said")
         whose = "the simulated vendor's" if self.rehearsal else "IBM's own"
@@ -309,7 +333,7 @@ class IBMBackend:
         return {
             "program_id": "executor",
             "backend_name": self._device,
-            "params": self._params(submission),
+            "params": self._params(submission, key),
             "image": None,
             "log_level": "WARNING",
             "session_id": self._session_id,
@@ -317,8 +341,9 @@ class IBMBackend:
             "max_execution_time": longest_seconds(self._seconds(submission)),
         }
 
-    def _params(self, submission: Submission) -> dict[str, Any]:
-        return encode(submission, self.snapshot.n_qubits, self._options, self._qiskit)
+    def _params(self, submission: Submission, key: str) -> dict[str, Any]:
+        n_qubits = self.snapshot.n_qubits
+        return encode(submission, n_qubits, self._options, self._qiskit, key=key)
 
     def _usd(self, seconds: float) -> float:
         # without the product's last bits: they would count as a millionth of a dollar more

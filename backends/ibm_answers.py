@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import requests
-from numpy.typing import NDArray
 from qiskit_ibm_runtime.api.client import RuntimeClient
 from qiskit_ibm_runtime.exceptions import IBMError
 from qiskit_ibm_runtime.utils.backend_decoder import configuration_from_server_data
 
-from backends.ibm_program import decode
-from backends.vendor import JobHandle, JobState, JobStatus
+from backends.answer_values import LARGEST, amount, ibm_id, moment, place, shown, whole
+from backends.ibm_results import Results, decode
+from backends.vendor import JobHandle, JobState, JobStatus, UnknownJob
+from backends.vendor_text import clean_text
 
 PAGE = 100
 """Jobs asked for at a time."""
@@ -25,6 +24,10 @@ _STATES = {
     "CANCELLED": JobState.CANCELLED,
 }
 _RAN_TOO_LONG = 1305
+
+
+class WrongFigureError(Exception):
+    """A charge that cannot be; asking again at once would bring the same."""
 
 
 def device_names(client: RuntimeClient) -> tuple[str, ...]:
@@ -46,7 +49,11 @@ def configuration(client: RuntimeClient, device: str) -> Any:
 def standing(client: RuntimeClient, device: str) -> tuple[bool, str, int]:
     """Whether a device is in operation, IBM's word for it, and jobs that wait."""
     raw = client.backend_status(device)
-    return bool(raw["operational"]), str(raw["status_msg"]), int(raw["pending_jobs"])
+    up = raw["operational"]
+    if not isinstance(up, bool):
+        raise ValueError(f"`state` must be true or false, but is {shown(up)}")
+    waiting = whole(raw["pending_jobs"], "length_queue")
+    return up, clean_text(raw["status_msg"], 100), waiting
 
 
 def tagged_jobs(
@@ -54,64 +61,109 @@ def tagged_jobs(
 ) -> tuple[tuple[JobHandle, ...], int, int]:
     """Jobs of one page that carry a tag, how many the page holds, and how many there are."""
     answer = client.jobs_get(limit=PAGE, skip=skip, job_tags=[key], descending=False)
-    jobs, count = answer["jobs"], answer["count"]
-    if not isinstance(jobs, list) or not isinstance(count, int):
+    jobs, count = answer["jobs"], whole(answer["count"], "count")
+    if not isinstance(jobs, list):
         raise ValueError("no list of jobs")
     # a service that ignores the filter sends every job
     handles = tuple(
-        JobHandle(backend, str(job["id"]), key, moment(job["created"]))
+        JobHandle(backend, ibm_id(job["id"]), key, moment(job["created"], "created"))
         for job in jobs
-        if key in job["tags"]
+        if key in _tags(job)
     )
     return handles, len(jobs), count
 
 
-def moment(text: str) -> datetime:
-    """A time of IBM's, UTC; one without a zone is UTC."""
-    found = datetime.fromisoformat(text)
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+def _tags(job: dict[str, Any]) -> list[Any]:
+    """Tags of a job; a text would hold parts of itself."""
+    tags = job["tags"]
+    if not isinstance(tags, list):
+        raise ValueError(f"`tags` must be a list, but is {shown(tags)}")
+    return tags
 
 
-def job_status(client: RuntimeClient, job_id: str) -> JobStatus:
+def job_status(client: RuntimeClient, handle: JobHandle, device: str) -> JobStatus:
     """State of a job; one that IBM stopped for its length has failed.
 
     A state that is not known counts as queued: it is not final, so it is asked for again.
+
+    Raises:
+        UnknownJob: the job carries another key, or ran on another device.
+        ValueError: the answer is about something else, or malformed.
     """
-    answer = client.job_get(job_id)
-    if answer["id"] != job_id:
-        raise ValueError(f"asked for job {job_id}, got {answer['id']}")
+    # not `client.job_get`: its decoder makes any object that an answer names
+    answer = client._session.get(
+        f"/jobs/{ibm_id(handle.vendor_id)}",
+        params={"exclude_params": "true"},
+        headers={"Accept": "application/json"},
+    ).json()
+    if answer["id"] != handle.vendor_id:
+        raise ValueError(f"asked for job {handle.vendor_id}, got {shown(answer['id'])}")
+    _check_whose(answer, handle, device)
     state = answer["state"]
-    text, code = str(state["status"]), state.get("reason_code") or state.get("reasonCode")
+    text, code = state["status"], state.get("reason_code") or state.get("reasonCode")
+    if not isinstance(text, str):
+        raise ValueError(f"`status` must be a text, but is {shown(text)}")
     found = _STATES.get(text.upper().partition(" ")[0], JobState.QUEUED)
     if found is JobState.CANCELLED and code == _RAN_TOO_LONG:
         found = JobState.FAILED
-    parts = [text, f"error code {code}" if code else "", str(state.get("reason") or "")]
-    place = _place(client, job_id) if found is JobState.QUEUED else None
-    return JobStatus(found, ": ".join(part for part in parts if part), place)
+    known = f"error code {shown(code)}" if code else ""
+    parts = [clean_text(text, 100), known, clean_text(state.get("reason") or "")]
+    waits = _place(client, handle.vendor_id) if found is JobState.QUEUED else None
+    return JobStatus(found, ": ".join(part for part in parts if part), waits)
+
+
+def _check_whose(answer: dict[str, Any], handle: JobHandle, device: str) -> None:
+    """Compare what a job says of itself with what was ordered."""
+    if handle.key not in _tags(answer):
+        raise UnknownJob(
+            f"IBM's job {handle.vendor_id} does not carry the key {handle.key} as a tag: it is "
+            f"not this job, or somebody has changed its tags."
+        )
+    if answer.get("backend", device) != device:
+        raise UnknownJob(
+            f"IBM's job {handle.vendor_id} must be of {device}, but is of "
+            f"{shown(answer['backend'])}."
+        )
 
 
 def _place(client: RuntimeClient, job_id: str) -> int | None:
     """Place in the queue, which IBM tells some accounts; a state without it is good enough."""
     try:
-        place = client.job_metadata(job_id).get("position_in_queue")
+        return place(client.job_metadata(job_id).get("position_in_queue"))
     except (IBMError, requests.RequestException, ValueError, AttributeError, TypeError):
         return None
-    return place if isinstance(place, int) and place > 0 else None
 
 
-def results(client: RuntimeClient, job_id: str) -> tuple[bytes, NDArray[np.int64], datetime]:
-    """A job's result document, its counts, and when the device was done."""
-    text = client.job_results(job_id)
+def results(client: RuntimeClient, handle: JobHandle, bits: int) -> tuple[bytes, Results]:
+    """A job's result document, and what it says.
+
+    Args:
+        client: to ask.
+        handle: of the job.
+        bits: measured bits of every row.
+    """
+    text = client.job_results(ibm_id(handle.vendor_id))
     if not text:
-        raise ValueError(f"job {job_id} has no results yet")
-    counts, finished = decode(text)
-    return text.encode(), counts, finished
+        raise ValueError(f"job {handle.vendor_id} has no results yet")
+    return text.encode(), decode(text, handle.key, bits)
 
 
 def charged_seconds(client: RuntimeClient, job_id: str) -> float | None:
-    """Device seconds that IBM charges; ``None`` while it does not say."""
-    usage = client.job_metadata(job_id).get("usage") or {}
+    """Device seconds that IBM charges; ``None`` while it does not say.
+
+    Raises:
+        WrongFigureError: it says what cannot be.
+    """
+    usage = client.job_metadata(ibm_id(job_id)).get("usage") or {}
     if usage.get("status") == "pending":
         return None
     charged = usage.get("qpu_charge_time_seconds", usage.get("quantum_seconds"))
-    return None if charged is None else float(charged)
+    if charged is None:
+        return None
+    try:
+        seconds = amount(charged, "qpu_charge_time_seconds")
+        if seconds > LARGEST:
+            raise ValueError(f"`qpu_charge_time_seconds` cannot be {seconds:g}")
+    except ValueError as error:
+        raise WrongFigureError(str(error)) from error
+    return seconds

@@ -19,7 +19,7 @@ from qiskit_ibm_runtime.api.client_parameters import ClientParameters
 from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError
 
-from backends.bounded_http import Patience, bound, never_sent, on_this_machine
+from backends.bounded_http import Patience, bound, never_sent, on_this_machine, retry_after
 from backends.deadline import question_seconds
 from backends.ibm_account import WHERE, Login, check_address, find_account, resolve_instance
 from backends.secrets import remember_secret
@@ -43,6 +43,8 @@ _MALFORMED = (
     LookupError,
     TypeError,
     AttributeError,
+    ArithmeticError,
+    RecursionError,
 )
 """What IBM's client and our readers raise on an answer of the wrong form."""
 
@@ -222,5 +224,4 @@ def _status_of(error: RequestsApiError) -> int:
 
 def _retry_after(error: RequestsApiError) -> float | None:
     response = _response_of(error)
-    text = response.headers.get("Retry-After", "") if response is not None else ""
-    return float(text) if text.isdigit() else None
+    return None if response is None else retry_after(response.headers.get("Retry-After"))

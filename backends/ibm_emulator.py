@@ -19,14 +19,13 @@ from backends.emulated import EmulatedJobs, check_width, seed_of
 from backends.ibm_program import (
     IBMOptions,
     check,
-    check_counts,
     check_delays,
     check_early,
-    counts_of,
     pubs_of,
     sampler_options,
     split,
 )
+from backends.ibm_results import check_counts, counts_of
 from backends.vendor import JobCounts, JobHandle, Submission
 from calibration.aer_noise import to_aer_noise_model
 from calibration.snapshot import DeviceSnapshot

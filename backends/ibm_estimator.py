@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
-from qiskit_ibm_runtime.decoders.executor.decoder import ExecutorResultDecoder
 from qiskit_ibm_runtime.decoders.executor_estimator.decoder import ClientSideEstimatorDecoder
 from qiskit_ibm_runtime.executor_estimator.prepare import prepare
 from qiskit_ibm_runtime.options_models.estimator import EstimatorOptions
@@ -26,6 +25,7 @@ from backends.binding import columns_of
 from backends.checks import measured_qubits
 from backends.ibm import IBMBackend
 from backends.ibm_program import JOB_OVERHEAD_S, check_delays
+from backends.ibm_results import decode_program
 from backends.loopback import ibm_execute
 from backends.vendor import JobCounts, JobHandle, Submission, VendorUnavailable
 from calibration.noise import NoiseOptions
@@ -206,15 +206,15 @@ def decode_estimator(text: str) -> VendorValues:
     Raises:
         ValueError: not a result of an estimator program, or values that are not finite.
     """
-    program = ExecutorResultDecoder.decode(text)
+    program = decode_program(text)
     if not ClientSideEstimatorDecoder.is_applicable(program):
         raise ValueError("the result is not an estimator's")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # says what the error bars say
         (pub,) = ClientSideEstimatorDecoder.decode(program)
     values, errors = (np.asarray(a, dtype=np.float64).T for a in (pub.data.evs, pub.data.stds))
-    if not np.isfinite(values).all():
-        raise ValueError("the result holds values that are not finite")
+    if not np.isfinite(values).all() or not (errors >= 0).all():
+        raise ValueError("the result holds values that are not finite, or errors that are none")
     return VendorValues(np.ascontiguousarray(values), np.ascontiguousarray(errors))
 
 
@@ -274,7 +274,8 @@ class IBMEstimator(IBMBackend):
         """One job."""
         return (submission,)
 
-    def _params(self, submission: Submission) -> dict[str, Any]:
+    def _params(self, submission: Submission, key: str) -> dict[str, Any]:
+        del key  # the values of one job are asked for by whoever submitted it
         return estimator_program(_checked(submission), self.snapshot.n_qubits).params
 
     def _seconds(self, submission: Submission) -> float:

@@ -1,4 +1,4 @@
-"""A submission as IBM's executor program, and its results as counts.
+"""A submission as IBM's executor program.
 
 A submission is one parameter-broadcast PUB a template: the circuit once, and a row of angles for
 each molecule. The executor-based Sampler posts what it is given unchecked, so everything is
@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
-from qiskit_ibm_runtime.decoders.executor.decoder import ExecutorResultDecoder
-from qiskit_ibm_runtime.decoders.executor_sampler.decoder import ClientSideSamplerResultDecoder
 from qiskit_ibm_runtime.executor_sampler.prepare import prepare
 from qiskit_ibm_runtime.options_models.sampler import SamplerOptions
 from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM_PARAMS_CONVERTERS
@@ -25,7 +22,8 @@ from backends.base import BackendError, CompiledTemplate
 from backends.binding import angle_values, columns_of
 from backends.checks import check_angles, check_shots
 from backends.delays import is_own_delay
-from backends.vendor import Submission, VendorError
+from backends.ibm_results import OUR_DATA
+from backends.vendor import Submission
 from calibration.snapshot import DeviceSnapshot
 
 MAX_EXECUTIONS = 10_000_000
@@ -222,7 +220,7 @@ def longest_seconds(seconds: float) -> int:
 
 
 def encode(
-    submission: Submission, n_qubits: int, options: IBMOptions, backend: Any
+    submission: Submission, n_qubits: int, options: IBMOptions, backend: Any, *, key: str = ""
 ) -> dict[str, Any]:
     """The ``params`` of the executor program.
 
@@ -231,12 +229,15 @@ def encode(
         n_qubits: of the device.
         options: how it is run.
         backend: Qiskit backend, needed for the timing of ``options.decoupling`` only.
+        key: of the job; IBM passes it through into the results, which name no job themselves.
     """
     asked = sampler_options(submission, options)
     program, executor_options = prepare(
         pubs_of(submission, n_qubits), asked, submission.shots, backend=backend
     )
     program._semantic_role = "sampler_v2"  # as Sampler.run sets it
+    if key:
+        program.passthrough_data = {**program.passthrough_data, OUR_DATA: {"key": key}}
     params = QUANTUM_PROGRAM_PARAMS_CONVERTERS[_SCHEMA].encoder(program, executor_options)
     encoded: dict[str, Any] = params.model_dump(mode="json")
     return encoded
@@ -295,44 +296,3 @@ def _widened(compiled: CompiledTemplate, n_qubits: int) -> QuantumCircuit:
         QuantumRegister(n_qubits, "q"), ClassicalRegister(compiled.n_measured, "c"), name="qhw"
     )
     return wide.compose(compiled.circuit, qubits=list(compiled.physical_qubits), clbits=wide.clbits)
-
-
-def decode(text: str) -> tuple[NDArray[np.int64], datetime]:
-    """Counts ``(B, 2**m)`` and the time the device was done, from a result document.
-
-    Raises:
-        ValueError: not a result of a sampler program.
-    """
-    program = ExecutorResultDecoder.decode(text)
-    spans = program.metadata.chunk_timing if program.metadata else ()
-    finished = max((span.stop for span in spans), default=datetime.now(UTC))
-    if not ClientSideSamplerResultDecoder.is_applicable(program):
-        raise ValueError("the result is not a sampler's")
-    return counts_of(ClientSideSamplerResultDecoder.decode(program)), finished.astimezone(UTC)
-
-
-def counts_of(result: Any) -> NDArray[np.int64]:
-    """Counts ``(B, 2**m)`` of a primitive result, rows of all PUBs one below the other."""
-    tables = []
-    for pub in result:
-        (register,) = pub.data.values()
-        packed = register.array.reshape(-1, register.num_shots, register.array.shape[-1])
-        weights = 256 ** np.arange(packed.shape[-1], dtype=np.int64)[::-1]
-        outcomes = packed.astype(np.int64) @ weights
-        size = 2**register.num_bits
-        tables.append(np.stack([np.bincount(row, minlength=size) for row in outcomes]))
-    return np.concatenate(tables).astype(np.int64)
-
-
-def check_counts(counts: NDArray[np.int64], submission: Submission) -> None:
-    """Refuse results that do not belong to a submission.
-
-    Raises:
-        VendorError: other rows, bits or shots than asked for.
-    """
-    shape = (len(submission.angles), 2**submission.compiled.n_measured)
-    if counts.shape != shape or not (counts.sum(axis=1) == submission.shots).all():
-        raise VendorError(
-            f"IBM's result must hold {shape[0]} rows of {submission.shots} shots over {shape[1]} "
-            f"outcomes, but has shape {counts.shape} and {counts.sum()} shots in all."
-        )

@@ -17,6 +17,7 @@ from backends.base import BackendError, UnknownBackendError
 from backends.bounded_http import Patience
 from backends.prices import PriceEntry, PriceError, price_of
 from backends.vendor import CredentialsError
+from backends.vendor_text import clean_text
 
 if TYPE_CHECKING:
     from backends.ibm_client import IBMClient
@@ -26,6 +27,7 @@ SHORT = Patience(connect_s=3.0, silence_s=4.0, request_s=5.0, question_s=5.0, pa
 VENDORS = ("ibm", "braket")
 _AT_ONCE = 8
 _TASKS = "QUANTUM_TASKS_QUEUE"
+_SIZE = re.compile(r">?\s*([0-9]{1,9})")
 
 Clock = Callable[[], datetime]
 Told = Callable[[int, int], None]
@@ -207,10 +209,12 @@ class _Braket:
         device, now = backend.device(), self.clock()
         row = Standing(
             backend=backend.name,
-            status=device.status,
+            status=clean_text(device.status, 100),
             in_service=device.status == "ONLINE",
             queue=_waiting(device.queue),
-            queue_text=", ".join(f"{name} {size}" for name, size in device.queue.items()),
+            queue_text=clean_text(
+                ", ".join(f"{n} {size}" for n, size in device.queue.items()), 300
+            ),
             is_open=device.is_open(now),
             next_opening=device.next_opening(now),
         )
@@ -226,6 +230,8 @@ def _asked(backend: str, question: Callable[[], Standing]) -> Standing:
         return question()
     except BackendError as error:
         return _failed(backend, error)
+    except Exception as error:  # an answer of no known kind is no reason to lose all others
+        return _failed(backend, BackendError(clean_text(f"malformed answer: {error!r}", 300)))
 
 
 def _failed(backend: str, error: BackendError) -> Standing:
@@ -236,8 +242,8 @@ def _failed(backend: str, error: BackendError) -> Standing:
 
 def _waiting(queue: dict[str, str]) -> int | None:
     """Tasks that wait, of every priority; Amazon caps the figure (``>4000``)."""
-    sizes = [re.sub(r"\D", "", size) for name, size in queue.items() if name.startswith(_TASKS)]
-    known = [int(size) for size in sizes if size]
+    sizes = [_SIZE.fullmatch(size) for name, size in queue.items() if name.startswith(_TASKS)]
+    known = [int(size[1]) for size in sizes if size]
     return sum(known) if known else None
 
 

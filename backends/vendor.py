@@ -20,14 +20,15 @@ from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate
 from backends.secrets import without_secrets
+from backends.vendor_text import clean_text
 from calibration.snapshot import DeviceSnapshot
 
 
 class VendorError(BackendError):
-    """The vendor said no, or could not be reached; holds the vendor's own words, no secrets."""
+    """The vendor said no, or could not be reached; holds its own words, bounded, no secrets."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(without_secrets(str(message)))
+        super().__init__(clean_text(message))
 
 
 class CredentialsError(VendorError):
@@ -40,6 +41,10 @@ class SubmissionRefused(VendorError):  # noqa: N818 - a state, not an accident
 
 class SubmissionUncertain(VendorError):  # noqa: N818
     """May have been accepted: the key must be looked up before anything is sent again."""
+
+
+class UnknownJob(VendorError):  # noqa: N818 - an answer
+    """The vendor has no job of that id, or the id is that of somebody else's job."""
 
 
 class VendorUnavailable(VendorError):  # noqa: N818
@@ -155,12 +160,14 @@ class JobCounts:
         row_errors: the vendor's text for each failed row, by row; empty when all worked.
         raw: the vendor's result payload, byte for byte.
         finished: UTC.
+        unproven: what could not be checked about whose results these are; empty for nothing.
     """
 
     counts: NDArray[np.int64]
     row_errors: dict[int, str]
     raw: bytes
     finished: datetime
+    unproven: str = ""
 
     def __post_init__(self) -> None:
         told = {row: without_secrets(text) for row, text in self.row_errors.items()}
@@ -175,11 +182,13 @@ class Usage:
         usd: dollars, ``None`` where the vendor gives no figure to compute it from.
         qpu_seconds: billed device seconds, where billed by time.
         basis: one line saying where the figure is from.
+        contradiction: why a figure that the vendor gave is not believed; ``usd`` is then ``None``.
     """
 
     usd: float | None
     qpu_seconds: float | None
     basis: str
+    contradiction: str = ""
 
 
 @runtime_checkable
@@ -282,10 +291,19 @@ class VendorBackend(Protocol):
         """
 
     def status(self, handle: JobHandle) -> JobStatus:
-        """State of a job."""
+        """State of a job.
+
+        Raises:
+            UnknownJob: there is no such job, or it is not the one with the handle's key.
+        """
 
     def fetch(self, handle: JobHandle, submission: Submission) -> JobCounts:
-        """Counts of a finished job; partial results are kept."""
+        """Counts of a finished job; partial results are kept.
+
+        Raises:
+            UnknownJob: as :meth:`status`.
+            VendorError: results of something else, or that contradict what was asked for.
+        """
 
     def cancel(self, handle: JobHandle) -> JobStatus:
         """Ask for cancellation; a job already final is no error."""

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from backends.loopback.braket_devices import LoopbackDevice
 from backends.loopback.braket_tasks import Task, TaskQueue
-from backends.loopback.server import Request, Response
+from backends.loopback.messages import Request, Response
 from calibration.noise import NoiseOptions
 
 ACCESS_KEY = "AKIALOOPBACK00000000"  # these open nothing but this server
@@ -81,6 +81,42 @@ class BraketService:
             "BRAKET_ENDPOINT": url,
             "QHW_BRAKET_S3": f"s3://{BUCKET}/qhw",
         }
+
+    @property
+    def vendor(self) -> str:
+        """Name of the vendor in registry names."""
+        return "braket"
+
+    @property
+    def endpoints(self) -> dict[str, tuple[str, str]]:
+        """HTTP method and path of each kind of request."""
+        task = "/quantum-task/.+"
+        return {
+            "login": ("POST", "/"),
+            "device": ("GET", "/device/.+"),
+            "post": ("POST", "/quantum-task"),
+            "find": ("POST", "/quantum-tasks"),
+            "job": ("GET", task),
+            "results": ("GET", f"/{BUCKET}/.+"),
+            "usage": ("GET", task),
+            "cancel": ("PUT", f"{task}/cancel"),
+            "any": ("*", ".*"),
+        }
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """ARNs of every task accepted so far, oldest first."""
+        return tuple(task.arn for task in self.queue.tasks)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The credentials that open this service."""
+        return (ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
+
+    def refusal(self, status: int, message: str) -> Response:
+        """An error in Amazon's form."""
+        code = "ResourceNotFoundException" if status == 404 else "ValidationException"
+        return _error(status, code, message)
 
     def report_states(self, *states: str) -> None:
         """Answer the next questions for a task with these states, whatever it is in."""

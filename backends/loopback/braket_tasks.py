@@ -31,7 +31,11 @@ _USD_PER_SIMULATED_S = 0.075 / 60
 
 @dataclass
 class Task:
-    """One accepted task; times are UTC, billed dollars 0 until it has run."""
+    """One accepted task; times are UTC, billed dollars 0 until it has run.
+
+    ``measured`` is the truth about it where a QPU ran it: counts ``(2**bits,)`` of each executable,
+    the bit measured first most significant.
+    """
 
     arn: str
     number: int
@@ -43,6 +47,7 @@ class Task:
     ended: datetime | None = None
     successful_shots: int | None = None
     billed_usd: float = 0.0
+    measured: list[NDArray[np.int64]] = field(default_factory=list, repr=False)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -174,7 +179,7 @@ class TaskQueue(WorkQueue[Task]):
                 raise IllegalActionError(reason)
             executables, is_set = decode(task.body["action"])
             shots = int(task.body["shots"]) // len(executables)
-            entries = self._entries(device, executables, shots, self._seed + task.number)
+            entries = self._entries(task, device, executables, shots)
         except IllegalActionError as error:
             self._finish(task, "FAILED", str(error), 0, 0.0)
             return
@@ -188,13 +193,15 @@ class TaskQueue(WorkQueue[Task]):
         self._finish(task, "COMPLETED", "", good, usd, files)
 
     def _entries(
-        self, device: LoopbackDevice, executables: tuple[Executable, ...], shots: int, seed: int
+        self, task: Task, device: LoopbackDevice, executables: tuple[Executable, ...], shots: int
     ) -> list[dict[str, Any]]:
         if device.snapshot is None:
             kind = device.name
             return [run_simulator(executable, shots, kind) for executable in executables]
         check(executables, device.snapshot)
+        seed = self._seed + task.number
         bits = run_native(executables, device.snapshot, shots, seed, self._noise)
+        task.measured = [_outcomes(found) for found in bits]
         return [
             _entry(found, executable.measured, self.behaviour.probabilities)
             for found, executable in zip(bits, executables, strict=True)
@@ -310,6 +317,12 @@ class _Writer:
 
     def _key(self, name: str) -> str:
         return f"{self.task.body['outputS3Bucket']}/{self.task.folder}/{name}"
+
+
+def _outcomes(bits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each outcome came, the bit measured first most significant."""
+    width = bits.shape[1]
+    return np.bincount(bits @ (1 << np.arange(width)[::-1]), minlength=1 << width)
 
 
 def _entry(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from backends.loopback.messages import Request, Response
 
 
 class FaultKind(StrEnum):
@@ -24,6 +26,42 @@ class FaultKind(StrEnum):
     """The connection is closed in the middle of the real answer's body."""
     DRIP = "drip"
     """The real answer's body comes a byte at a time."""
+    DRIP_HEADERS = "drip-headers"
+    """The headers come a byte at a time and never end."""
+    REWRITE = "rewrite"
+    """The answer is made from the real one, or in place of it."""
+
+
+@dataclass
+class Exchange:
+    """One request on its way through a rewriting fault.
+
+    Attributes:
+        request: as it arrived.
+        handle: what carries requests out.
+        elsewhere: starts another server, which keeps what it is sent, and gives its address.
+        wait: waits for seconds, or until the server stops.
+    """
+
+    request: Request
+    handle: Callable[[Request], Response]
+    elsewhere: Callable[[], str]
+    wait: Callable[[float], object]
+    _real: Response | None = None
+
+    def real(self) -> Response:
+        """The real answer; the request takes effect when this is first called."""
+        if self._real is None:
+            self._real = self.handle(self.request)
+        return self._real
+
+    def ask(self, path: str) -> Response:
+        """The answer to the same request for another path."""
+        return self.handle(replace(self.request, path=path))
+
+
+Rewrite = Callable[[Exchange], Response | None]
+"""Makes an answer; ``None`` closes the connection without one."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +76,7 @@ class Fault:
         headers: of :attr:`FaultKind.ANSWER`.
         body: of :attr:`FaultKind.ANSWER`.
         seconds: wait of :attr:`FaultKind.DELAY`, or between bytes of :attr:`FaultKind.DRIP`.
+        rewrite: of :attr:`FaultKind.REWRITE`; it decides whether the request takes effect.
     """
 
     kind: FaultKind
@@ -46,6 +85,12 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     seconds: float = 0.0
+    rewrite: Rewrite | None = None
+
+    @classmethod
+    def rewritten(cls, rewrite: Rewrite) -> Fault:
+        """An answer made from the real one."""
+        return cls(FaultKind.REWRITE, rewrite=rewrite)
 
     @classmethod
     def answer(

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 
 from backends.loopback.ibm_devices import load_device
 from backends.loopback.ibm_jobs import JobQueue
-from backends.loopback.server import Request, Response
+from backends.loopback.messages import Request, Response
 from calibration.noise import NoiseOptions
 
 API = "/experimental/api/v1"
@@ -79,6 +79,41 @@ class IBMPlatform:
             # IBM's client then asks no instance search; ours ignores it
             "QISKIT_FUNCTIONS_EXPERIMENTAL": "1",
         }
+
+    @property
+    def vendor(self) -> str:
+        """Name of the vendor in registry names."""
+        return "ibm"
+
+    @property
+    def endpoints(self) -> dict[str, tuple[str, str]]:
+        """HTTP method and path of each kind of request."""
+        job = f"{API}/jobs/[^/]+"
+        return {
+            "login": ("POST", "/identity/token"),
+            "device": ("GET", f"{API}/backends.*"),
+            "post": ("POST", f"{API}/jobs"),
+            "find": ("GET", f"{API}/jobs"),
+            "job": ("GET", job),
+            "results": ("GET", f"{job}/results"),
+            "usage": ("GET", f"{job}/metrics"),
+            "cancel": ("POST", f"{job}/cancel"),
+            "any": ("*", ".*"),
+        }
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """Ids of every job accepted so far, oldest first."""
+        return tuple(job.id for job in self.queue.jobs)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The API key and every login's token."""
+        return (API_KEY, *self._tokens)
+
+    def refusal(self, status: int, message: str) -> Response:
+        """An error in IBM's form."""
+        return _error(status, 1291, message)
 
     def expire_tokens(self) -> None:
         """End every login."""

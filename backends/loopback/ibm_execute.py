@@ -143,8 +143,10 @@ def quantum_seconds(program: Program, snapshot: DeviceSnapshot) -> float:
 
 def run(
     program: Program, snapshot: DeviceSnapshot, noise: NoiseOptions | None, seed: int
-) -> dict[str, Any]:
-    """Execute on Aer and give the result document.
+) -> tuple[dict[str, Any], list[NDArray[np.int64]]]:
+    """Execute on Aer; the result document, and the counts of each circuit that it was made of.
+
+    The counts are ``(B, 2**clbits)``, classical bit 0 least significant.
 
     Args:
         program: checked.
@@ -153,9 +155,10 @@ def run(
         seed: of shots.
     """
     started = datetime.now(UTC)
-    data, parts = [], []
+    data, parts, measured = [], [], []
     for index, work in enumerate(program.works):
         counts = _counts(work, program.shots, snapshot, noise, seed + index)
+        measured.append(counts)
         bits = _shots_of(counts, program.shots, work.circuit.num_clbits, seed + index)
         arrays = {**_by_register(work, bits), **work.extra}
         data.append(
@@ -185,7 +188,7 @@ def run(
         semantic_role=asked.semantic_role,
     )
     document: dict[str, Any] = model.model_dump(mode="json")
-    return document
+    return document, measured
 
 
 def _counts(

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backends.loopback.ibm_execute import (
     IllegalProgramError,
     check,
@@ -26,7 +29,11 @@ RAN_TOO_LONG = 1305
 
 @dataclass
 class Job:
-    """One accepted job; times are UTC, billed seconds 0 until it has run."""
+    """One accepted job; times are UTC, billed seconds 0 until it has run.
+
+    ``measured`` is the truth about it: counts ``(B, 2**clbits)`` of each circuit, classical bit 0
+    least significant.
+    """
 
     id: str
     number: int
@@ -41,6 +48,7 @@ class Job:
     started: datetime | None = None
     finished: datetime | None = None
     result: dict[str, Any] | None = field(default=None, repr=False)
+    measured: list[NDArray[np.int64]] = field(default_factory=list, repr=False)
 
     def document(self) -> dict[str, Any]:
         """What ``GET /jobs/{id}`` answers, parameters left out."""
@@ -171,7 +179,8 @@ class JobQueue(WorkQueue[Job]):
         if most is not None and seconds > most:
             self._finish(job, "Cancelled", float(most), reason="ran too long", code=RAN_TOO_LONG)
             return
-        self._finish(job, "Completed", seconds, result=run(program, snapshot, self._noise, seed))
+        result, job.measured = run(program, snapshot, self._noise, seed)
+        self._finish(job, "Completed", seconds, result=result)
 
     def _finish(
         self,

@@ -2,64 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import socket
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from backends.loopback.faults import Fault, FaultKind, FaultPlan
+from backends.loopback.faults import Exchange, Fault, FaultKind, FaultPlan
+from backends.loopback.messages import Application, Request, Response
+
+__all__ = ["Application", "LoopbackServer", "Request", "Response"]
 
 HOST = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request as it arrived.
-
-    Attributes:
-        method: ``GET``, ``POST``, ...
-        path: as sent (percent-encoding kept), query left out.
-        query: values of each name.
-        headers: names in lower case.
-        body: bytes.
-    """
-
-    method: str
-    path: str
-    query: Mapping[str, list[str]]
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False, default=b"")
-
-
-@dataclass(frozen=True)
-class Response:
-    """An answer."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def json(cls, data: object, status: int = 200) -> Response:
-        """Answer of one JSON document."""
-        body = json.dumps(data).encode()
-        return cls(status, body, {"Content-Type": "application/json"})
-
-
-class Application(Protocol):
-    """What a vendor does, faults and sockets aside."""
-
-    def handle(self, request: Request) -> Response:
-        """Carry a request out."""
 
 
 class LoopbackServer:
@@ -79,6 +39,7 @@ class LoopbackServer:
         self._lock = threading.Lock()
         self._received: list[Request] = []
         self._stopping = threading.Event()
+        self._elsewhere: LoopbackServer | None = None
         self._http = _Http((HOST, port), _Handler)
         self._http.owner = self
         self._thread = threading.Thread(
@@ -108,6 +69,8 @@ class LoopbackServer:
             self._http.shutdown()
         self._http.server_close()
         self._http.break_connections()
+        if self._elsewhere is not None:
+            self._elsewhere.stop()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -127,6 +90,8 @@ class LoopbackServer:
         fault = self.faults.take(request.method, request.path)
         if fault is None:
             return self._application.handle(request), None
+        if fault.rewrite is not None:
+            return self._rewritten(request, fault), fault
         if fault.kind is FaultKind.DELAY:
             self._stopping.wait(fault.seconds)
         real = self._application.handle(request) if fault.after else None
@@ -138,6 +103,31 @@ class LoopbackServer:
         if fault.kind is FaultKind.ANSWER:
             return Response(fault.status, fault.body, fault.headers), fault
         return real, fault
+
+    @property
+    def elsewhere(self) -> LoopbackServer:
+        """Another server, started when first asked for: it takes everything and keeps it."""
+        with self._lock:
+            if self._elsewhere is None:
+                self._elsewhere = LoopbackServer(_Elsewhere()).start()
+            return self._elsewhere
+
+    def _rewritten(self, request: Request, fault: Fault) -> Response | None:
+        assert fault.rewrite is not None
+        exchange = Exchange(
+            request, self._application.handle, lambda: self.elsewhere.url, self._stopping.wait
+        )
+        return fault.rewrite(exchange)
+
+
+class _Elsewhere:
+    """Answers every request as if it had accepted a job."""
+
+    def handle(self, request: Request) -> Response:
+        """Accept anything."""
+        del request
+        arn = "arn:aws:braket:eu-north-1:000000000000:quantum-task/e15e-0000"
+        return Response.json({"id": "d-elsewhere", "backend": "x", "quantumTaskArn": arn})
 
 
 class _Http(ThreadingHTTPServer):
@@ -201,12 +191,30 @@ class _Handler(BaseHTTPRequestHandler):
         if response is None:
             self._hang_up()
             return
+        if fault is not None and fault.kind is FaultKind.DRIP_HEADERS:
+            self._drip_headers(fault.seconds)
+            return
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
+        if response.stream is not None:
+            self.send_header("Connection", "close")
+            self.end_headers()
+            for piece in response.stream:
+                self.wfile.write(piece)
+            self._hang_up()
+            return
         self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         self._send_body(response.body, fault)
+
+    def _drip_headers(self, seconds: float) -> None:
+        """A header line that never ends, a byte at a time."""
+        line = itertools.chain(b"HTTP/1.1 200 OK\r\nX-Long: ", itertools.repeat(ord("x")))
+        for byte in line:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(seconds)
 
     def _send_body(self, body: bytes, fault: Fault | None) -> None:
         if fault is not None and fault.kind is FaultKind.TRUNCATE:

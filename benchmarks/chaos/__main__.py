@@ -12,9 +12,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import sqlalchemy as sa
 from rich.console import Console
@@ -26,7 +27,12 @@ from benchmarks.chaos.schedule import Report, run_schedule
 from benchmarks.chaos.world import LocalWorld, World
 from qhw.jobs.ledger import Ledger
 
-WORLDS: dict[str, Callable[[Path], World]] = {
+
+class _Maker(Protocol):
+    def __call__(self, folder: Path, *, hostile: bool) -> World: ...
+
+
+WORLDS: dict[str, _Maker] = {
     "local": LocalWorld,
     "ibm": IBMWorld,
     "braket": BraketWorld,
@@ -35,7 +41,13 @@ WORLDS: dict[str, Callable[[Path], World]] = {
 
 
 def run_all(
-    vendor: str, schedules: int, seed: int, server: str | None = None, *, progress: bool = False
+    vendor: str,
+    schedules: int,
+    seed: int,
+    server: str | None = None,
+    *,
+    hostile: bool = True,
+    progress: bool = False,
 ) -> list[Report]:
     """Run schedules ``seed .. seed + schedules - 1``, each in its own folder and ledger.
 
@@ -45,6 +57,8 @@ def run_all(
         seed: of the first.
         server: PostgreSQL URL of a server on which a database is made for each ledger; SQLite
             files by default.
+        hostile: the vendor also lies and sends what no vendor should, and the ledger's file must
+            be private and hold no secret.
         progress: shown on stderr.
     """
     numbers: Iterable[int] = range(seed, seed + schedules)
@@ -57,10 +71,10 @@ def run_all(
         Ledger.open(f"sqlite:///{empty}").close()  # migrated once, copied for each schedule
         for number in numbers:
             with tempfile.TemporaryDirectory(prefix="qhw-chaos-") as name:
-                world = WORLDS[vendor](Path(name))
+                world = WORLDS[vendor](Path(name), hostile=hostile)
                 try:
                     with _ledger(server, Path(name), empty) as url:
-                        reports.append(run_schedule(world, url, number))
+                        reports.append(run_schedule(world, url, number, hostile=hostile))
                 finally:
                     world.close()
     return reports
@@ -110,12 +124,20 @@ def main() -> int:
     parser.add_argument("--vendor", choices=sorted(WORLDS), default="local")
     parser.add_argument("--schedules", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--mild", action="store_true", help="only what any service does on a bad day, no lies"
+    )
     parser.add_argument("--postgres", metavar="URL", help="server to keep the ledgers on")
     given = parser.parse_args()
     logging.getLogger("qhw").setLevel(logging.ERROR)  # thousands of planned faults
     start = time.monotonic()
     reports = run_all(
-        given.vendor, given.schedules, given.seed, given.postgres, progress=sys.stderr.isatty()
+        given.vendor,
+        given.schedules,
+        given.seed,
+        given.postgres,
+        hostile=not given.mild,
+        progress=sys.stderr.isatty(),
     )
     console = Console(highlight=False)
     console.print(table_of(reports))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from multiprocessing.connection import Connection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backends.bounded_http import Patience as HttpPatience
 from backends.braket import BraketBackend
@@ -19,133 +16,121 @@ from backends.braket_client import BraketClient
 from backends.braket_devices import arn_of, region_of_arn
 from backends.ibm import IBMBackend
 from backends.ibm_client import IBMClient
-from backends.loopback.braket import BraketService
-from backends.loopback.faults import Fault, Rule
-from backends.loopback.ibm import API, IBMPlatform
-from backends.loopback.server import Application, LoopbackServer
-from backends.vendor import JobState, Submission, VendorBackend
-from benchmarks.chaos.world import Billed, two_qubit_circuit
+from backends.vendor import Submission, VendorBackend
+from benchmarks.chaos.world import two_qubit_circuit
+from benchmarks.vendor_process import Billed, VendorProcess
 from qhw.jobs.config import Patience
 
-_FORK = multiprocessing.get_context("fork")
 _HTTP = HttpPatience(connect_s=2.0, silence_s=0.3, request_s=0.6, question_s=0.8, pause_s=0.02)
-_POST_FAULTS: tuple[Callable[[], Fault], ...] = (
-    lambda: Fault.answer(400),
-    lambda: Fault.answer(500),
-    lambda: Fault.answer(503, after=True),
-    lambda: Fault.answer(504, after=True),
-    lambda: Fault.throttle(),
-    lambda: Fault.throttle(1),
-    lambda: Fault.drop(),
-    lambda: Fault.drop(after=True),
-    lambda: Fault.hang(),
-    lambda: Fault.hang(after=True),
-    lambda: Fault.truncate(),
-    lambda: Fault.malformed(),
+_POST_FAULTS = (
+    "status,value=400",
+    "status,value=500",
+    "status-after,value=503",
+    "status-after,value=504",
+    "throttle",
+    "throttle,value=1",
+    "drop",
+    "drop-after",
+    "hang",
+    "hang-after",
+    "truncated",
+    "html",
 )
-_ASK_FAULTS: tuple[Callable[[], Fault], ...] = (
-    lambda: Fault.answer(500),
-    lambda: Fault.answer(503),
-    lambda: Fault.throttle(),
-    lambda: Fault.throttle(1),
-    lambda: Fault.drop(),
-    lambda: Fault.hang(),
-    lambda: Fault.truncate(),
-    lambda: Fault.malformed(),
-    lambda: Fault.delay(0.05),
+_ASK_FAULTS = (
+    "status,value=500",
+    "status,value=503",
+    "throttle",
+    "throttle,value=1",
+    "drop",
+    "hang",
+    "truncated",
+    "html",
+    "slow,value=0.05",
 )
-_IBM_STATES = {"Completed": JobState.DONE, "Failed": JobState.FAILED}
-_BRAKET_STATES = {"COMPLETED": JobState.DONE, "FAILED": JobState.FAILED}
+"""What any service does on a bad day."""
+_HOSTILE_POST_FAULTS = (
+    *_POST_FAULTS,
+    "throttle,value=\N{SUPERSCRIPT TWO}",
+    "accepted-late,value=0.45",
+    "cut-json",
+    "deep",
+    "null",
+    "gzip-bomb,value=64,times=1",
+    "redirect-same,value=307",
+    "redirect-same,value=302",
+    "redirect-accepted,value=308",
+    "redirect-dead,value=307",
+    "redirect-elsewhere,value=307",
+    "refused-echo,value=400",
+    "refused-hostile,value=400",
+    "earlier-id",
+    "made-up-id",
+)
+_HOSTILE_ASK_FAULTS = (
+    *_ASK_FAULTS,
+    "throttle,value=-1",
+    "empty",
+    "cut-json",
+    "not-utf8",
+    "deep",
+    "list",
+    "null",
+    "drip-headers",
+    "gzip-bomb,value=64,times=1",
+    "redirect-elsewhere,value=302",
+    "refused-echo,value=400",
+    "refused-hostile,value=400",
+)
+"""And what only a broken or a hostile one does."""
+_HOSTILE_OWN_FAULTS: Mapping[str, tuple[str, ...]] = {
+    "find": ("find-everything", "pages,value=same,times=3", "date,times=1"),
+    "job": (
+        "other-id,times=1",
+        "other-job,times=1",
+        "vanished",
+        "words,times=1",
+        "duplicate-keys",
+        "state",
+        "date,times=1",
+    ),
+    "results": (
+        "shots,value=0.5",
+        "bit",
+        "narrow",
+        "qubits",
+        "rows,value=one-less",
+        "rows,value=twice",
+        "vanished",
+    ),
+    "usage": (
+        "usage,value=-1",
+        "usage,value=x1000",
+        "usage,value=missing",
+        "usage,value=pending",
+        "nan",
+        "big-number",
+    ),
+}
+"""What can only be wrong with one kind of question; see :mod:`backends.loopback.catalog`."""
 _ASK_CHANCE = 0.15
+_OWN_CHANCE = 0.4
+"""That a fault is one of the endpoint's own."""
 _ASKS = 6
-
-
-def _platform() -> tuple[Application, Callable[[], tuple[Billed, ...]]]:
-    platform = IBMPlatform(("ibm_boston",))
-
-    def account() -> tuple[Billed, ...]:
-        return tuple(
-            Billed(
-                job.id,
-                next((tag for tag in job.tags if tag.startswith("qhw-")), ""),
-                _IBM_STATES.get(job.status, JobState.CANCELLED),
-                None,
-                int(job.billed_s > 0),
-            )
-            for job in platform.queue.jobs
-        )
-
-    return platform, account
-
-
-def _service() -> tuple[Application, Callable[[], tuple[Billed, ...]]]:
-    service = BraketService(("iqm_garnet",))
-    service.queue.behaviour.dedupe = False  # our own guards have to be enough
-    service.queue.behaviour.hidden_s = 0.05
-
-    def account() -> tuple[Billed, ...]:
-        return tuple(
-            Billed(
-                task.arn,
-                task.token,
-                _BRAKET_STATES.get(task.status, JobState.CANCELLED),
-                round(task.billed_usd * 1e6),
-                int(task.billed_usd > 0),
-            )
-            for task in service.queue.tasks
-        )
-
-    return service, account
-
-
-def _serve(
-    pipe: Connection,
-    make: Callable[[], tuple[Application, Callable[[], tuple[Billed, ...]]]],
-    rules: tuple[tuple[str, str], ...],
-) -> None:
-    """The server process: obeys ``(word, argument)`` until told to stop."""
-    application, account = make()
-    with LoopbackServer(application) as server:
-        pipe.send(server.url)
-        while True:
-            word, argument = pipe.recv()
-            if word == "arrange":
-                server.faults.add(*_plan(rules, argument))
-            elif word == "calm":
-                server.faults.clear()
-            elif word == "stop":
-                break
-            pipe.send(account() if word == "account" else None)
-
-
-def _plan(rules: tuple[tuple[str, str], ...], seed: int) -> list[Rule]:
-    """Faults for the next requests: the first path is that of posts, the others are questions."""
-    rng = np.random.default_rng(seed)
-    (method, path), *asks = rules
-    plan = [
-        Rule(path, _POST_FAULTS[int(rng.integers(len(_POST_FAULTS)))](), method, 1, int(skip))
-        for skip in rng.integers(0, 3, size=int(rng.integers(0, 4)))
-    ]
-    for method, path in asks:
-        for skip in range(_ASKS):
-            if rng.random() < _ASK_CHANCE:
-                fault = _ASK_FAULTS[int(rng.integers(len(_ASK_FAULTS)))]()
-                plan.append(Rule(path, fault, method, 1, skip))
-    return plan
 
 
 class LoopbackWorld(ABC):
     """A loopback vendor in a process of its own, which no killed client takes along."""
 
     patience = Patience(visibility_s=0.5, lease_s=60.0, attempts=8, backoff_s=0.02)
-    rules: ClassVar[tuple[tuple[str, str], ...]]
-    """Method and path of the post, then of every question."""
+    asks: ClassVar[tuple[str, ...]]
+    """Endpoints of every question."""
 
-    def __init__(self, make: Callable[[], Any], environment: Callable[[str], dict[str, str]]):
-        self._pipe, theirs = _FORK.Pipe()
-        self._server = _FORK.Process(target=_serve, args=(theirs, make, self.rules), daemon=True)
-        self._server.start()
-        os.environ.update(environment(self._pipe.recv()))
+    def __init__(
+        self, vendor: str, *, hostile: bool, behaviour: Mapping[str, Any] | None = None
+    ) -> None:
+        self._hostile = hostile
+        self._process = VendorProcess(vendor, behaviour=behaviour)
+        os.environ.update(self._process.environment)
         # no fault is planned yet: whatever the machine's load, this has to work
         self._compiled = self.client(HttpPatience()).compile(two_qubit_circuit())
 
@@ -158,46 +143,54 @@ class LoopbackWorld(ABC):
         return Submission(self._compiled, angles, shots)
 
     def arrange(self, rng: np.random.Generator) -> None:
-        self._ask("arrange", int(rng.integers(2**31)))
+        self._process.fault(*plan(rng, self.asks, hostile=self._hostile))
 
     def calm(self) -> None:
-        self._ask("calm")
+        self._process.calm()
 
     def account(self) -> tuple[Billed, ...]:
-        answer: tuple[Billed, ...] = self._ask("account")
-        return answer
+        return self._process.account()
 
-    def counts(self, vendor_id: str) -> NDArray[np.int64] | None:
-        del vendor_id  # the server keeps what it sent, not what it measured
-        return None
+    def secrets(self) -> tuple[str, ...]:
+        return self._process.secrets()
 
     def close(self) -> None:
-        self._pipe.send(("stop", None))
-        self._server.join(5)
-        if self._server.is_alive():
-            self._server.kill()
+        self._process.close()
 
-    def _ask(self, word: str, argument: object = None) -> Any:
-        self._pipe.send((word, argument))
-        return self._pipe.recv()
+
+def plan(rng: np.random.Generator, asks: tuple[str, ...], *, hostile: bool) -> list[str]:
+    """Faults for the next requests, as texts of the catalogue."""
+    posts = _HOSTILE_POST_FAULTS if hostile else _POST_FAULTS
+    planned = [
+        _placed(str(rng.choice(posts)), "post", int(skip))
+        for skip in rng.integers(0, 3, size=int(rng.integers(0, 4)))
+    ]
+    for endpoint in asks:
+        own = _HOSTILE_OWN_FAULTS.get(endpoint, ()) if hostile else ()
+        for skip in range(_ASKS):
+            if rng.random() < _ASK_CHANCE:
+                pool = own if own and rng.random() < _OWN_CHANCE else _any_fault(hostile=hostile)
+                planned.append(_placed(str(rng.choice(pool)), endpoint, skip))
+    return planned
+
+
+def _any_fault(*, hostile: bool) -> tuple[str, ...]:
+    return _HOSTILE_ASK_FAULTS if hostile else _ASK_FAULTS
+
+
+def _placed(text: str, endpoint: str, skip: int) -> str:
+    name, *rest = text.split(",")
+    return ",".join((f"{name}@{endpoint}", *rest, f"skip={skip}"))
 
 
 class IBMWorld(LoopbackWorld):
     """IBM Quantum Platform."""
 
-    rules = (
-        ("POST", f"{API}/jobs"),
-        ("GET", f"{API}/jobs"),
-        ("GET", f"{API}/jobs/[^/]+"),
-        ("GET", f"{API}/jobs/[^/]+/results"),
-        ("GET", f"{API}/jobs/[^/]+/metrics"),
-        ("POST", f"{API}/jobs/[^/]+/cancel"),
-        ("POST", "/identity/token"),
-    )
+    asks = ("find", "job", "results", "usage", "cancel", "login")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, hostile: bool) -> None:
         del folder
-        super().__init__(_platform, IBMPlatform.environment)
+        super().__init__("ibm", hostile=hostile)
 
     def client(self, patience: HttpPatience = _HTTP) -> VendorBackend:
         return IBMBackend("ibm_boston", client=IBMClient(patience=patience))
@@ -206,18 +199,12 @@ class IBMWorld(LoopbackWorld):
 class BraketWorld(LoopbackWorld):
     """Amazon Braket, which here ignores the client token: tags and lookups have to do."""
 
-    rules = (
-        ("POST", "/quantum-task"),
-        ("POST", "/quantum-tasks"),
-        ("GET", "/quantum-task/.+"),
-        ("PUT", "/quantum-task/.+/cancel"),
-        ("GET", "/device/.+"),
-        ("GET", "/[^/]+/qhw/.+"),
-    )
+    asks = ("find", "job", "cancel", "device", "results", "usage")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, hostile: bool) -> None:
         del folder
-        super().__init__(_service, BraketService.environment)
+        behaviour = {"dedupe": False, "hidden_s": 0.05}
+        super().__init__("braket", hostile=hostile, behaviour=behaviour)
 
     def client(self, patience: HttpPatience = _HTTP) -> VendorBackend:
         client = BraketClient(region_of_arn(arn_of("iqm_garnet")), patience)

@@ -14,13 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import make_url
 
 from backends.base import BackendError
 from backends.vendor import JobState
-from benchmarks.chaos.world import Billed, World
+from benchmarks.books import MARKED, files_problems
+from benchmarks.chaos.world import World
+from benchmarks.vendor_process import Billed
 from qhw.jobs.budget import Budget
 from qhw.jobs.config import Caps
 from qhw.jobs.desk import attempts_of
@@ -30,7 +34,7 @@ from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import costs_of, jobs_of, raw_payload, row_counts, unfinished
 from qhw.jobs.records import JobRecord
 from qhw.jobs.states import Attempt
-from qhw.jobs.work import reconcile, submit_run
+from qhw.jobs.work import reconcile, request_cancel, submit_run
 
 _FORK = multiprocessing.get_context("fork")
 _SHOTS = 20
@@ -55,6 +59,7 @@ class Report:
         copies: accepted more than once for one key, by the vendor's doing.
         killed: clients killed.
         refused_by_budget: submissions refused.
+        ended_by_hand: jobs that came to no end before they were cancelled.
         problems: everything that should not be; empty when all is well.
     """
 
@@ -66,16 +71,18 @@ class Report:
     copies: int = 0
     killed: int = 0
     refused_by_budget: int = 0
+    ended_by_hand: int = 0
     problems: list[str] = field(default_factory=list)
 
 
-def run_schedule(world: World, ledger_url: str, seed: int) -> Report:
+def run_schedule(world: World, ledger_url: str, seed: int, *, hostile: bool = True) -> Report:
     """Run a schedule and check it.
 
     Args:
         world: the vendor.
         ledger_url: an empty ledger.
         seed: of everything that is chosen.
+        hostile: the vendor lies; costs that are said not to fit are then no problem.
     """
     rng = np.random.default_rng([seed, 77])
     report = Report(seed)
@@ -98,6 +105,8 @@ def run_schedule(world: World, ledger_url: str, seed: int) -> Report:
     with Ledger.open(ledger_url) as ledger:
         _finish(world, ledger, report)
         _check(world, ledger, report, runs, cap)
+    if hostile:
+        _check_files(ledger_url, world.secrets(), report)
     return report
 
 
@@ -184,14 +193,28 @@ def _client(work: Callable[[Callable[..., None]], None], die_at: int | None) -> 
 
 
 def _finish(world: World, ledger: Ledger, report: Report) -> None:
-    for _ in range(_MOST_ROUNDS):
+    """Reconcile until all is final; what does not get there must end when it is cancelled."""
+    left = _reconciled(world, ledger, _MOST_ROUNDS)
+    if left:
+        report.ended_by_hand += len(left)
+        for run in dict.fromkeys(job.run_id for job in left):
+            request_cancel(ledger, run)
+        left = _reconciled(world, ledger, _MOST_ROUNDS)
+    if left:
+        told = [(job.id, str(job.state), job.vendor_text[:80]) for job in left]
+        report.problems.append(f"not final: {told}")
+
+
+def _reconciled(world: World, ledger: Ledger, rounds: int) -> tuple[JobRecord, ...]:
+    """Jobs that are still open after so many rounds."""
+    for _ in range(rounds):
         with ledger.read() as connection:
-            left = unfinished(connection)
+            left = tuple(unfinished(connection))
         if not left:
-            return
+            return ()
         reconcile(ledger, lambda _: world.client(), patience=world.patience)
         time.sleep(0.01)
-    report.problems.append(f"not final: {[(job.id, str(job.state)) for job in left]}")
+    return left
 
 
 def _check(world: World, ledger: Ledger, report: Report, runs: tuple[str, ...], cap: int) -> None:
@@ -199,42 +222,36 @@ def _check(world: World, ledger: Ledger, report: Report, runs: tuple[str, ...], 
     with ledger.read() as connection:
         jobs = [job for name in runs for job in jobs_of(connection, name)]
         copies = {job.id: attempts_of(connection, job.id) for job in jobs}
-        costs = [cost for job in jobs for cost in costs_of(connection, job.id)]
+        costs = {job.id: costs_of(connection, job.id) for job in jobs}
         kept = {
             job.id: row_counts(connection, [job]).counts
             for job in jobs
             if raw_payload(connection, job.id) is not None
         }
-    known = {a.vendor_id: a for group in copies.values() for a in group if a.vendor_id}
-    bills = [bill for bill in account.values() if bill.shots]
+    known = {a.vendor_id for group in copies.values() for a in group if a.vendor_id}
+    bills = [bill for bill in account.values() if bill.micro]
     report.intended = len(jobs)
-    report.accepted, report.billed, report.known = len(account), len(bills), len(known)
+    report.accepted, report.billed = len(account), len(bills)
+    report.known = len(known & set(account))
     report.copies = len(account) - len({bill.key for bill in account.values()})
     say = report.problems.append
-    if set(known) != set(account):
-        say(f"ledger knows {sorted(known)}, vendor accepted {sorted(account)}")
+    if lost := sorted(set(account) - known):
+        say(f"the ledger does not know {lost}")
     if len({bill.key for bill in bills}) != len(bills):
         say("a key was billed twice")
-    written = sum(cost.micro or 0 for cost in costs if cost.kind == "actual")
-    billed = sum(bill.micro or 0 for bill in bills)
-    if written != billed and all(bill.micro is not None for bill in bills):
-        say(f"ledger has costs {written}, vendor billed {billed}")
-    charged = sum(job.charge_micro for job in jobs)
+    billed, charged = sum(bill.micro for bill in bills), sum(job.charge_micro for job in jobs)
     if billed > cap or charged > cap:
         say(f"cap {cap} passed: billed {billed}, charged {charged}")
     for job in jobs:
-        _check_job(
-            world,
-            job,
-            [a.vendor_id for a in copies[job.id] if a.state is Attempt.KEPT],
-            account,
-            kept,
-            say,
-        )
+        ids = [a.vendor_id for a in copies[job.id] if a.state is Attempt.KEPT]
+        _check_job(job, ids, account, kept, say)
+        own = sum(bill.micro for bill in account.values() if bill.key == job.key)
+        bases = " ".join(cost.basis for cost in costs[job.id] if cost.kind == "actual")
+        if job.state.final and abs(job.charge_micro - own) > 1 and not MARKED.search(bases):
+            say(f"job {job.id} is charged with {job.charge_micro}, the vendor billed {own}")
 
 
 def _check_job(
-    world: World,
     job: JobRecord,
     kept_ids: list[str | None],
     account: dict[str, Billed],
@@ -244,13 +261,25 @@ def _check_job(
     """A job has a result exactly where its kept copy has one, and the same one."""
     if len(kept_ids) > 1:
         say(f"job {job.id} keeps {kept_ids}")
-    done = [i for i in kept_ids if i is not None and account[i].state is JobState.DONE]
+    own = [account[i] for i in kept_ids if i in account]
+    strange = [i for i in kept_ids if i not in account or account[i].key != job.key]
+    if strange and (job.state.has_counts or job.id in kept):
+        say(f"job {job.id} has counts of another job: {strange}")
+    done = [billed for billed in own if billed.state is JobState.DONE]
     if bool(done) != (job.id in kept):
         say(f"job {job.id} is {job.state}, its copy at the vendor done: {bool(done)}")
     elif done:
-        truth = world.counts(done[0])
+        truth = done[0].counts
         rows = kept[job.id].sum(axis=1) > 0
-        if truth is not None and not np.array_equal(truth[rows], kept[job.id][rows]):
+        if truth is None or not np.array_equal(truth[rows], kept[job.id][rows]):
             say(f"job {job.id} has other counts than the vendor measured")
     if job.updated - job.created > timedelta(minutes=10):
         say(f"job {job.id} took {job.updated - job.created}")
+
+
+def _check_files(ledger_url: str, secrets: tuple[str, ...], report: Report) -> None:
+    """The ledger's files are their owner's alone and hold nothing that opens an account."""
+    name = make_url(ledger_url).database
+    if not ledger_url.startswith("sqlite") or name is None:
+        return
+    report.problems += files_problems(Path(name).parent, secrets)

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
 
-from backends.vendor import JobState, Submission, VendorBackend
+from backends.vendor import Submission, VendorBackend
 from benchmarks.chaos.local import ASK_FAULTS, FETCH_FAULTS, SUBMIT_FAULTS, LocalVendor
+from benchmarks.vendor_process import Billed
 from qhw.jobs.config import Patience
-
-
-@dataclass(frozen=True)
-class Billed:
-    """One job in the vendor's own book.
-
-    Attributes:
-        vendor_id: the vendor's name of it.
-        key: what it was posted with.
-        state: where it stands.
-        micro: billed, millionths of a dollar; ``None`` where the vendor bills no dollars.
-        shots: executed and billed.
-    """
-
-    vendor_id: str
-    key: str
-    state: JobState
-    micro: int | None
-    shots: int
 
 
 class World(Protocol):
@@ -55,8 +35,8 @@ class World(Protocol):
     def account(self) -> tuple[Billed, ...]:
         """Everything the vendor accepted."""
 
-    def counts(self, vendor_id: str) -> NDArray[np.int64] | None:
-        """What a job measured, rows that failed zero; ``None`` where the vendor cannot tell."""
+    def secrets(self) -> tuple[str, ...]:
+        """What clients log in with."""
 
     def close(self) -> None:
         """Stop."""
@@ -77,7 +57,8 @@ class LocalWorld:
 
     patience = Patience(visibility_s=0.05, lease_s=30.0, attempts=6, backoff_s=0.005)
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, hostile: bool) -> None:
+        del hostile  # a file has no wire on which a lie could come
         self._vendor = LocalVendor(folder / "vendor.db")
         self._compiled = self._vendor.compile(two_qubit_circuit())
 
@@ -105,12 +86,12 @@ class LocalWorld:
 
     def account(self) -> tuple[Billed, ...]:
         return tuple(
-            Billed(t.id, t.key, t.state, t.billed_micro, t.rows * t.shots if t.billed_micro else 0)
+            Billed(t.id, t.key, t.state, t.billed_micro, self._vendor.true_counts(t.id))
             for t in self._vendor.tasks()
         )
 
-    def counts(self, vendor_id: str) -> NDArray[np.int64] | None:
-        return self._vendor.true_counts(vendor_id)
+    def secrets(self) -> tuple[str, ...]:
+        return ()  # a file asks for no login
 
     def close(self) -> None:
         """Nothing runs."""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qhw.cli.console import emit_json, out, steps
+from qhw.cli.console import emit_json, err, out, steps
 from qhw.cli.options import RUNS, Json, Out
 from qhw.report.tables import WholeTable
 
 if TYPE_CHECKING:
     from qhw.jobs.records import AttemptRecord, JobRecord, RunRecord
+    from qhw.jobs.work import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="Runs on paid devices: list, follow, fetch, cancel.")
 
@@ -65,6 +66,7 @@ def show(run: RunName, as_json: Json = False) -> None:
         get_run,
         jobs_of,
     )
+    from qhw.jobs.remarks import remarks_of
     from qhw.report.format import printable
     from qhw.report.missing import row_ranges
 
@@ -75,6 +77,7 @@ def show(run: RunName, as_json: Json = False) -> None:
         costs = {job.id: costs_of(connection, job.id) for job in jobs}
         failed = failed_rows(connection, jobs)
         charged = charged_micro(connection, jobs)
+        remarks = {job.id: remarks_of(connection, job.id) for job in jobs}
     actual = {job.id: actual_micro(costs[job.id]) for job in jobs}
     if as_json:
         documents = [
@@ -84,6 +87,7 @@ def show(run: RunName, as_json: Json = False) -> None:
                 "actual_usd": _usd(actual[job.id]),
                 "costs": [f"{c.kind}: {c.basis}" for c in costs[job.id]],
                 "attempts": [_attempt_document(a) for a in attempts[job.id]],
+                "remarks": [{"kind": str(r.kind), "text": r.text} for r in remarks[job.id]],
             }
             for job in jobs
         ]
@@ -96,12 +100,16 @@ def show(run: RunName, as_json: Json = False) -> None:
     _print_jobs(jobs, charged)
     for job in jobs:
         for a in attempts[job.id]:
-            words = " ".join(filter(None, (a.vendor_id, a.vendor_text)))
+            twice = "(an id that an earlier job has)" if a.repeated else ""
+            words = " ".join(filter(None, (a.vendor_id, twice, a.vendor_text)))
             out.print(f"job {job.id} {a.state}: {words}", soft_wrap=True)
         out.print(
             f"job {job.id} estimate {show_money(job.estimate_micro)}, "
             f"{'would have cost' if job.rehearsal else 'actual'} {show_money(actual[job.id])}",
         )
+        for remark in remarks[job.id]:
+            said = f"job {job.id} {remark.kind}: {printable(remark.text)}"
+            out.print(said, soft_wrap=True)
         for text in dict.fromkeys(failed[job.id].values()):
             rows = row_ranges([row for row, why in failed[job.id].items() if why == text])
             said = f"job {job.id} {job.role} rows {rows} failed: {printable(text)}"
@@ -182,29 +190,30 @@ def cancel(
     from qhw.cli.job_lines import open_lines, states_line
     from qhw.cli.paid import job_documents
     from qhw.jobs.ledger import Ledger
-    from qhw.jobs.work import reconcile, request_cancel
+    from qhw.jobs.work import Outcome, reconcile, request_cancel
     from qhw.paid.take_up import taken_up
 
     with Ledger.open() as ledger, steps() as tell:
         job = taken_up(ledger, run)
-        errors: dict[str, str] = {}
+        done = Outcome()
         if left := request_cancel(ledger, job.id):
             tell("asking the vendor")
             vendor = job.backend.vendor
             # the first job that the vendor does not answer must not take the time of the others
             with within(timeout, question_s=timeout / (left + 1)):
-                asked = reconcile(
+                done = reconcile(
                     ledger, lambda _: vendor(), run_id=job.id, patience=job.config.patience
                 )
-            errors = asked.errors
         jobs = job.jobs()
         documents = job_documents(job)
     if as_json:
-        emit_json({"run": job.id, "jobs": documents, "errors": errors})
-        return
-    out.print(f"{job.id}: {states_line(jobs)}")
-    for line in (*errors.values(), *open_lines(jobs)):
-        out.print(line, soft_wrap=True)
+        told = {"errors": done.errors, "problems": done.problems}
+        emit_json({"run": job.id, "jobs": documents, **told})
+    else:
+        out.print(f"{job.id}: {states_line(jobs)}")
+        for line in open_lines(jobs):
+            out.print(line, soft_wrap=True)
+    _end(done)
 
 
 @app.command()
@@ -212,7 +221,9 @@ def reconcile(as_json: Json = False) -> None:
     """After a crash or a lost connection: bring every open job up to date with its vendor.
 
     Looks keys up, adopts what is found, cancels extra copies, sends what certainly never arrived,
-    fetches what is finished, writes costs down. Safe to run at any time, and several at once.
+    fetches what is finished, writes costs down, and asks again for costs that were not known.
+    What goes wrong with one job is told and does not keep the others; the exit code is then 1.
+    Safe to run at any time, and several at once.
     """
     from backends.registry import get_vendor
     from qhw.cli.job_lines import job_document, states_line
@@ -229,13 +240,54 @@ def reconcile(as_json: Json = False) -> None:
             charged = charged_micro(connection, done.jobs)
     if as_json:
         jobs = [job_document(job, charged[job.id]) for job in done.jobs]
-        emit_json({"jobs": jobs, "busy": list(done.busy), "errors": done.errors})
+        told = {"errors": done.errors, "problems": done.problems}
+        emit_json({"jobs": jobs, "busy": list(done.busy), **told})
+    else:
+        out.print(states_line(done.jobs) or "nothing to do")
+        if done.busy:
+            out.print(f"{len(done.busy)} jobs are held by another process")
+    _end(done)
+
+
+@app.command("give-up")
+def give_up_job(
+    job: Annotated[int, typer.Argument(metavar="JOB", min=1, help="Number of a job.")],
+    charge: Annotated[
+        str, typer.Option("--charge", help="What it is taken to have cost, such as 0.59usd.")
+    ],
+    why: Annotated[str, typer.Option("--why", help="Kept with the job.")],
+    as_json: Json = False,
+) -> None:
+    """End a job that nothing else ends, and book the charge that you name.
+
+    For jobs that the vendor has lost, or answers about with nonsense; for others, cancel the run.
+    Nothing is asked of the vendor, which may have run and charged the job: look at its bill first.
+    Who gave the job up and why stays in the ledger. Counts that are here stay the job's.
+    """
+    from qhw.cli.job_lines import charge_line, job_document
+    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.money import parse_money
+    from qhw.jobs.work import give_up
+
+    micro = parse_money(charge, "charge")
+    with Ledger.open() as ledger:
+        record = give_up(ledger, job, micro, why)
+    if as_json:
+        emit_json({"job": job_document(record, micro)})
         return
-    out.print(states_line(done.jobs) or "nothing to do")
-    if done.busy:
-        out.print(f"{len(done.busy)} jobs are held by another process")
+    out.print(f"job {record.id}: {record.state}, {charge_line(record, micro)}")
+
+
+def _end(done: Outcome) -> None:
+    """Say what could not be done, and end with the exit code for it."""
+    from qhw.report.format import printable
+
     for name, text in done.errors.items():
-        out.print(f"{name}: {text}", soft_wrap=True)
+        err.print(f"{name}: {printable(text)}", soft_wrap=True)
+    for number, text in done.problems.items():
+        err.print(f"job {number}: {printable(text)}", soft_wrap=True)
+    if done.errors or done.problems:
+        raise typer.Exit(1)
 
 
 def _take_up(

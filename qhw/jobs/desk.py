@@ -11,16 +11,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from backends.answer_values import place
 from backends.vendor import JobCounts, JobHandle, JobState, Submission, Usage
+from backends.vendor_text import clean_text
 from qhw.jobs import blobs, clock
 from qhw.jobs.budget import release_later
 from qhw.jobs.content import get_submission
 from qhw.jobs.lease import is_held, new_owner
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import to_micro
-from qhw.jobs.records import AttemptRecord, JobRecord
-from qhw.jobs.schema import attempt, cost, job, result
-from qhw.jobs.states import Attempt, State, check_change
+from qhw.jobs.records import GIVEN, AttemptRecord, JobRecord
+from qhw.jobs.remarks import add_remark
+from qhw.jobs.schema import ONE_OWNER, attempt, cost, job, result
+from qhw.jobs.states import Attempt, Remark, State, check_change
 
 
 class LeaseLost(Exception):  # noqa: N818 - not an error: another process went on with the job
@@ -114,7 +117,7 @@ class Desk:
         """Write down that a post brought no job, or that nobody knows."""
 
         def work(connection: Connection) -> JobRecord:
-            changed = {"state": found, "vendor_text": text}
+            changed = {"state": found, "vendor_text": clean_text(text)}
             connection.execute(sa.update(attempt).where(attempt.c.id == number).values(**changed))
             return self._change(connection, old, state, vendor_text=text, **values)
 
@@ -122,6 +125,9 @@ class Desk:
 
     def accept(self, old: JobRecord, number: int, handle: JobHandle) -> JobRecord:
         """Write down that a post was accepted.
+
+        An id that is known already is none of this post: the job then is ``uncertain``, and its
+        key must be looked up.
 
         Raises:
             LeaseLost: another worker has the job; the copy is then written down as an extra one.
@@ -132,12 +138,15 @@ class Desk:
             kept = now.lease_owner == self.owner and now.state is State.SENDING
             if not kept and now.state is State.UNCERTAIN:
                 return None  # the other worker is about to look the key up, and will adopt it
+            owner = _owners(connection, [handle.vendor_id]).get(handle.vendor_id)
+            if owner is not None and (kept or owner != old.id):
+                return self._taken(connection, old, number, handle, owner, kept=kept)
             known = {
                 "state": Attempt.KEPT if kept else Attempt.EXTRA,
                 "vendor_id": handle.vendor_id,
                 "vendor_created": handle.created,
             }
-            if not kept and handle.vendor_id in _vendor_ids(connection, old.id):
+            if owner is not None:
                 return None  # the other worker has found and adopted it
             connection.execute(sa.update(attempt).where(attempt.c.id == number).values(**known))
             if kept:
@@ -149,6 +158,56 @@ class Desk:
         if record is None:
             raise LeaseLost
         return record
+
+    def _taken(
+        self,
+        connection: Connection,
+        old: JobRecord,
+        number: int,
+        handle: JobHandle,
+        owner: int,
+        *,
+        kept: bool,
+    ) -> JobRecord | None:
+        """Write down that a post was answered with an id that some job has already."""
+        text = f"the post was answered with the id {handle.vendor_id}, which job {owner} has"
+        add_remark(connection, old.id, Remark.CONTRADICTION, text)
+        state = Attempt.UNCERTAIN if kept else Attempt.FOREIGN
+        changed = {"state": state, "vendor_text": clean_text(text)}
+        connection.execute(sa.update(attempt).where(attempt.c.id == number).values(**changed))
+        if not kept:
+            return None
+        since = datetime.now(UTC)
+        return self._change(
+            connection, old, State.UNCERTAIN, uncertain_since=since, vendor_text=text
+        )
+
+    def replace(
+        self, old: JobRecord, kept: JobHandle, extras: Sequence[JobHandle], why: str
+    ) -> JobRecord:
+        """Write down that the vendor's id was not the job's, and which one is."""
+
+        def work(connection: Connection) -> JobRecord:
+            add_remark(connection, old.id, Remark.CONTRADICTION, why)
+            wrong = {"state": Attempt.FOREIGN, "vendor_id": None, "vendor_text": clean_text(why)}
+            chosen = attempt.c.job_id == old.id, attempt.c.state == Attempt.KEPT
+            connection.execute(sa.update(attempt).where(*chosen).values(**wrong))
+            add_copy(connection, old.id, kept, Attempt.KEPT)
+            for handle in extras:
+                add_copy(connection, old.id, handle, Attempt.EXTRA)
+            _charge(connection, old.id)
+            return self._change(connection, old, State.QUEUED, outcome=None, vendor_text=why)
+
+        return self.ledger.write(work)
+
+    def owners(self, vendor_ids: Sequence[str]) -> dict[str, int]:
+        """The job of each of the vendor's ids that is known."""
+        with self.ledger.read() as connection:
+            return _owners(connection, vendor_ids)
+
+    def remark(self, job_id: int, kind: Remark, text: str) -> None:
+        """Write down what is remarked of a job, once."""
+        self.ledger.write(lambda connection: add_remark(connection, job_id, kind, text))
 
     def adopt(self, old: JobRecord, kept: JobHandle, extras: Sequence[JobHandle]) -> JobRecord:
         """Write down which copy found at the vendor is the job, and which are too many."""
@@ -194,6 +253,8 @@ class Desk:
                 "fetched": datetime.now(UTC),
             }
             connection.execute(result.insert().values(**row))
+            if counts.unproven:
+                add_remark(connection, old.id, Remark.UNPROVEN, counts.unproven)
             return self._change(connection, old, State.SETTLING)
 
         return self.ledger.write(work)
@@ -209,45 +270,85 @@ class Desk:
         self.ledger.write(work)
 
     def settle(self, copy: AttemptRecord, usage: Usage) -> None:
-        """Write down what a copy cost."""
+        """Write down what a copy cost, or that it is not known yet."""
 
         def work(connection: Connection) -> None:
-            # nothing to do where another worker settled the same extra copy meanwhile
-            still = sa.select(attempt.c.id).where(attempt.c.id == copy.id, ~attempt.c.settled)
-            if connection.scalar(still) is None:
+            if usage.contradiction:
+                add_remark(connection, copy.job_id, Remark.CONTRADICTION, usage.contradiction)
+            known = sa.select(cost.c.micro).where(cost.c.attempt_id == copy.id)
+            written = connection.execute(known).one_or_none()
+            # nothing to do where another worker settled the same copy meanwhile
+            if written is not None and written.micro is not None:
                 return
             row = {
-                "job_id": copy.job_id,
-                "attempt_id": copy.id,
-                "kind": "actual",
                 "micro": None if usage.usd is None else to_micro(usage.usd),
                 "qpu_seconds": usage.qpu_seconds,
-                "basis": usage.basis,
-                "written": datetime.now(UTC),
+                "basis": clean_text(usage.basis),
             }
-            connection.execute(cost.insert().values(**row))
+            if written is None:
+                first = {"job_id": copy.job_id, "attempt_id": copy.id, "kind": "actual"}
+                connection.execute(cost.insert().values(**first, **row, written=datetime.now(UTC)))
+            else:  # when it was first asked for stays: questions end some time after that
+                connection.execute(
+                    sa.update(cost).where(cost.c.attempt_id == copy.id).values(**row)
+                )
             done = sa.update(attempt).where(attempt.c.id == copy.id).values(settled=True)
             connection.execute(done)
             _charge(connection, copy.job_id)
 
         self.ledger.write(work)
 
-    def finish(self, old: JobRecord) -> JobRecord:
-        """The job's final state, from the vendor's outcome and the counts that are here."""
+    def unpriced(self, job_id: int) -> tuple[AttemptRecord, ...]:
+        """Settled copies of a job whose cost the vendor has not said."""
+        unknown = sa.select(cost.c.attempt_id).where(
+            cost.c.job_id == job_id, cost.c.micro.is_(None)
+        )
+        with self.ledger.read() as connection:
+            ids = set(connection.scalars(unknown))
+            return tuple(a for a in attempts_of(connection, job_id) if a.id in ids)
+
+    def give_up(self, old: JobRecord, micro: int, basis: str) -> JobRecord:
+        """End a job because a person says so, with the charge that the person names.
+
+        Counts that are here stay the job's. The vendor's own figure, where it is not known, is
+        not asked for again.
+        """
 
         def work(connection: Connection) -> JobRecord:
-            chosen = sa.select(result.c.row_errors).where(result.c.job_id == old.id)
-            errors = connection.scalar(chosen)
-            failed = old.rows if errors is None else len(json.loads(errors))
-            if old.outcome == JobState.CANCELLED:
-                state = State.CANCELLED
-            elif failed == old.rows:
-                state = State.FAILED
-            else:
-                state = State.PARTIAL if failed else State.COMPLETE
-            return self._change(connection, old, state)
+            row = {"job_id": old.id, "kind": GIVEN, "micro": micro, "basis": clean_text(basis)}
+            connection.execute(cost.insert().values(**row, written=datetime.now(UTC)))
+            add_remark(connection, old.id, Remark.GIVEN_UP, basis)
+            mine = sa.update(attempt).where(attempt.c.job_id == old.id)
+            connection.execute(mine.values(settled=True))
+            record = old
+            if not old.state.final:
+                there = sa.select(result.c.job_id).where(result.c.job_id == old.id)
+                counted = connection.scalar(there) is not None
+                record = (
+                    self._finished(connection, old)
+                    if counted
+                    else self._change(connection, old, State.GIVEN_UP)
+                )
+            _charge(connection, old.id)
+            return _job(connection, record.id)
 
         return self.ledger.write(work)
+
+    def finish(self, old: JobRecord) -> JobRecord:
+        """The job's final state, from the vendor's outcome and the counts that are here."""
+        return self.ledger.write(lambda connection: self._finished(connection, old))
+
+    def _finished(self, connection: Connection, old: JobRecord) -> JobRecord:
+        chosen = sa.select(result.c.row_errors).where(result.c.job_id == old.id)
+        errors = connection.scalar(chosen)
+        failed = old.rows if errors is None else len(json.loads(errors))
+        if old.outcome == JobState.CANCELLED:
+            state = State.CANCELLED
+        elif failed == old.rows:
+            state = State.FAILED
+        else:
+            state = State.PARTIAL if failed else State.COMPLETE
+        return self._change(connection, old, state)
 
     def submission(self, record: JobRecord) -> Submission:
         """What a job runs."""
@@ -263,6 +364,10 @@ class Desk:
         self, connection: Connection, old: JobRecord, state: State, **values: object
     ) -> JobRecord:
         check_change(old.state, state)
+        if "vendor_text" in values:
+            values["vendor_text"] = clean_text(values["vendor_text"])
+        if "queue_position" in values:
+            values["queue_position"] = place(values["queue_position"])
         until = clock.now(connection) + timedelta(seconds=self.lease_s)
         values |= {"state": state, "updated": datetime.now(UTC), "lease_until": until}
         if state.final and not state.has_counts and not _others_may_count(connection, old):
@@ -272,7 +377,7 @@ class Desk:
         )
         if connection.execute(mine.values(**values)).rowcount != 1:
             raise LeaseLost
-        if state is State.CANCELLED or state is State.REFUSED:
+        if state in (State.CANCELLED, State.REFUSED):
             _charge(connection, old.id)
         return _job(connection, old.id)
 
@@ -285,7 +390,7 @@ def attempts_of(connection: Connection, job_id: int) -> tuple[AttemptRecord, ...
 
 def add_copy(connection: Connection, job_id: int, handle: JobHandle, state: Attempt) -> None:
     """Write down a copy found at the vendor, unless it is known."""
-    if handle.vendor_id in _vendor_ids(connection, job_id):
+    if _owners(connection, [handle.vendor_id]):
         return
     number = _add_attempt(connection, job_id, state)
     known = {"vendor_id": handle.vendor_id, "vendor_created": handle.created}
@@ -323,18 +428,32 @@ def _mark(connection: Connection, job_id: int, old: Attempt, new: Attempt) -> No
     connection.execute(chosen.values(state=new))
 
 
-def _vendor_ids(connection: Connection, job_id: int) -> frozenset[str]:
-    known = sa.select(attempt.c.vendor_id).where(attempt.c.job_id == job_id)
-    return frozenset(name for name in connection.scalars(known) if name is not None)
+def _owners(connection: Connection, vendor_ids: Sequence[str]) -> dict[str, int]:
+    """The job of each of the vendor's ids that is known; the first where an old ledger has two."""
+    found: dict[str, int] = {}
+    for name in vendor_ids:
+        # the words of the index, else databases read the whole table
+        chosen = sa.select(attempt.c.job_id).where(attempt.c.vendor_id == name, ONE_OWNER)
+        owner = connection.scalar(chosen)
+        if owner is not None:
+            found[name] = int(owner)
+    return found
 
 
 def _charge(connection: Connection, job_id: int) -> None:
     """Recompute what a job counts against the caps.
 
     Each copy counts with what it cost, or with what is reserved while that is not known; a job
-    without a copy counts with what is reserved until it is certain that there will be none.
+    without a copy counts with what is reserved until it is certain that there will be none. What
+    a person who gave the job up has named comes before all that.
     """
     record = _job(connection, job_id)
+    given = sa.select(cost.c.micro).where(cost.c.job_id == job_id, cost.c.kind == GIVEN)
+    named = connection.scalar(given.order_by(cost.c.id.desc()).limit(1))
+    if named is not None:
+        counts = sa.update(job).where(job.c.id == job_id).values(charge_micro=named)
+        connection.execute(counts)
+        return
     rows = sa.select(attempt.c.id, cost.c.micro).select_from(
         attempt.outerjoin(cost, cost.c.attempt_id == attempt.c.id)
     )

@@ -26,7 +26,7 @@ from qhw.jobs.intent import JOINED, Plan, PlannedJob, RunRequest, group_batches,
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import MICRO
 from qhw.jobs.queries import (
-    actual_micro,
+    actual_costs,
     began_as_rehearsal,
     costs_of,
     jobs_of,
@@ -35,6 +35,7 @@ from qhw.jobs.queries import (
     variant_jobs,
 )
 from qhw.jobs.records import CostRecord, JobRecord
+from qhw.jobs.remarks import doubts
 from qhw.jobs.work import submit_plan
 
 _SAME_ANGLES = 1e-3
@@ -202,19 +203,21 @@ class LedgerBackend:
         del circuits, shots  # the ledger knows what was submitted
         with self.ledger.read() as connection:
             jobs = variant_jobs(connection, self.request.id, self._role(compiled))
-            costs = [cost for job in jobs for cost in costs_of(connection, job.id)]
-        per_job = {id(cost): cost for cost in costs if cost.kind == "estimate"}
-        estimated = sum(cost.micro or 0 for cost in per_job.values())
-        actual = [cost for cost in costs if cost.kind == "actual"]
-        micro = actual_micro(actual)
+            costs = [costs_of(connection, job.id) for job in jobs]
+            doubt = doubts(connection, jobs)
+        estimates = [cost for own in costs for cost in own if cost.kind == "estimate"]
+        estimated = sum(cost.micro or 0 for cost in estimates)
+        actual = [cost for own in costs for cost in actual_costs(own)]
+        amounts = [cost.micro for cost in actual if cost.micro is not None]
         free = "nothing was charged, " if self.rehearsal else ""
-        if micro is None:
-            seconds = _seconds(list(per_job.values()))
-            return CostEstimate(estimated / MICRO, seconds, f"{free}estimate")
+        warned = f"; NOT BELIEVED OR GIVEN UP: {'; '.join(doubt)}" if doubt else ""
+        if not actual or len(amounts) < len(actual):
+            seconds = _seconds(estimates)
+            return CostEstimate(estimated / MICRO, seconds, f"{free}estimate{warned}")
         first = f" (the first of {len(jobs)} jobs)" if len(jobs) > 1 else ""
         told = f"{free or 'actual, '}{actual[0].basis}{first}"
-        basis = f"{told}; the estimate was {estimated / MICRO:g} usd"
-        return CostEstimate(micro / MICRO, _seconds(actual), basis)
+        basis = f"{told}; the estimate was {estimated / MICRO:g} usd{warned}"
+        return CostEstimate(sum(amounts) / MICRO, _seconds(actual), basis)
 
     def _submit(self, role: str, batches: Sequence[CircuitBatch]) -> None:
         vendor = self.vendor()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 import sqlalchemy as sa
@@ -15,9 +16,12 @@ from backends.base import CompiledTemplate
 from qhw.jobs import blobs
 from qhw.jobs.content import get_template
 from qhw.jobs.errors import UnknownRunError
-from qhw.jobs.records import CostRecord, JobRecord, RunRecord
+from qhw.jobs.records import GIVEN, CostRecord, JobRecord, RunRecord
 from qhw.jobs.schema import attempt, cost, job, result, run, template
 from qhw.jobs.states import OPEN, Attempt, State
+
+PRICE_DAYS = 14
+"""How long a vendor is asked what a finished job cost, where it has not said."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,37 @@ def unfinished(connection: Connection, run_id: str | None = None) -> tuple[JobRe
     return tuple(JobRecord.of(row) for row in connection.execute(rows.order_by(job.c.id)))
 
 
+def unpriced(connection: Connection, run_id: str | None, now: datetime) -> tuple[JobRecord, ...]:
+    """Final jobs of which the vendor has not said what they cost; oldest first.
+
+    After :data:`PRICE_DAYS` the question is not put again, and what is reserved stays counted.
+    """
+    asked = sa.select(cost.c.job_id).where(
+        cost.c.kind == "actual",
+        cost.c.micro.is_(None),
+        cost.c.written > now - timedelta(days=PRICE_DAYS),
+        cost.c.job_id.not_in(sa.select(cost.c.job_id).where(cost.c.kind == GIVEN)),
+    )
+    rows = sa.select(job).where(job.c.state.not_in(OPEN), job.c.id.in_(asked))
+    if run_id is not None:
+        rows = rows.where(job.c.run_id == run_id)
+    return tuple(JobRecord.of(row) for row in connection.execute(rows.order_by(job.c.id)))
+
+
+def get_job(connection: Connection, job_id: int) -> JobRecord:
+    """A job by its number.
+
+    Raises:
+        UnknownRunError: there is none.
+    """
+    found = connection.execute(sa.select(job).where(job.c.id == job_id)).one_or_none()
+    if found is None:
+        raise UnknownRunError(
+            f"Argument `job` must be the number of a job, but none is {job_id}: `qhw jobs list`"
+        )
+    return JobRecord.of(found)
+
+
 def costs_of(connection: Connection, job_id: int) -> tuple[CostRecord, ...]:
     """A job's estimate and the actual cost of each of its copies."""
     rows = sa.select(cost).where(cost.c.job_id == job_id).order_by(cost.c.id)
@@ -160,9 +195,15 @@ def costs_of(connection: Connection, job_id: int) -> tuple[CostRecord, ...]:
     )
 
 
+def actual_costs(costs: Sequence[CostRecord]) -> list[CostRecord]:
+    """What the copies of one job did cost; what a person named who gave it up comes before."""
+    given = [cost for cost in costs if cost.kind == GIVEN]
+    return given[-1:] or [cost for cost in costs if cost.kind == "actual"]
+
+
 def actual_micro(costs: Sequence[CostRecord]) -> int | None:
-    """What a job did cost, all copies together; ``None`` where a part is not known."""
-    amounts = [c.micro for c in costs if c.kind == "actual"]
+    """What one job did cost, all copies together; ``None`` where a part is not known."""
+    amounts = [cost.micro for cost in actual_costs(costs)]
     if not amounts or None in amounts:
         return None
     return sum(micro for micro in amounts if micro is not None)
@@ -181,6 +222,7 @@ def charged_micro(connection: Connection, jobs: Sequence[JobRecord]) -> dict[int
         .where(attempt.c.vendor_id.is_not(None), cost.c.micro.is_(None))
         # a range, not a list: databases take only so many values in one statement
         .where(attempt.c.job_id.between(min(ids, default=0), max(ids, default=0)))
+        .where(attempt.c.job_id.not_in(sa.select(cost.c.job_id).where(cost.c.kind == GIVEN)))
     )
     waiting = set(connection.scalars(unknown))
     return {

@@ -8,7 +8,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from qhw.jobs.states import Attempt, State
+from qhw.jobs.states import Attempt, Remark, State
+
+GIVEN = "given"
+"""Kind of a cost that a person named when giving a job up."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class AttemptRecord:
         vendor_created: the vendor's creation time.
         vendor_text: the vendor's words.
         settled: for accepted ones, whether the actual cost is written.
+        repeated: an older version took an id that another job has.
     """
 
     id: int
@@ -101,6 +105,7 @@ class AttemptRecord:
     vendor_created: datetime | None
     vendor_text: str
     settled: bool
+    repeated: bool
 
     @classmethod
     def of(cls, row: Row[Any]) -> AttemptRecord:
@@ -151,4 +156,13 @@ class CostRecord:
     micro: int | None
     qpu_seconds: float | None
     basis: str
+    written: datetime
+
+
+@dataclass(frozen=True)
+class RemarkRecord:
+    """What is remarked of a job."""
+
+    kind: Remark
+    text: str
     written: datetime

@@ -35,6 +35,8 @@ class Moment(sa.types.TypeDecorator[datetime]):
 
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _SHA = sa.String(64)
+ONE_OWNER = sa.text("NOT repeated")
+"""Attempts whose vendor id is theirs alone."""
 
 metadata = sa.MetaData()
 
@@ -134,7 +136,16 @@ attempt = sa.Table(
     sa.Column("vendor_created", Moment),
     sa.Column("vendor_text", sa.Text, nullable=False),
     sa.Column("settled", sa.Boolean, nullable=False),
+    sa.Column("repeated", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("job_id", "vendor_id", name="uq_attempt_vendor"),
+    # a vendor's id belongs to one job; ledgers of schema 0004 may hold one twice, and keep it
+    sa.Index(
+        "uq_attempt_vendor_id",
+        "vendor_id",
+        unique=True,
+        sqlite_where=ONE_OWNER,
+        postgresql_where=ONE_OWNER,
+    ),
     sa.Index("ix_attempt_state", "state", "settled"),
 )
 
@@ -161,6 +172,17 @@ result = sa.Table(
     sa.Column("row_errors", sa.Text, nullable=False),
     sa.Column("finished", Moment, nullable=False),
     sa.Column("fetched", Moment, nullable=False),
+)
+
+remark = sa.Table(
+    "remark",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("job_id", _ID, sa.ForeignKey("job.id"), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("written", Moment, nullable=False),
+    sa.Index("ix_remark_job", "job_id"),
 )
 
 clock = sa.Table(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
+import platform
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -17,7 +20,8 @@ from qhw.jobs.engine import Engine, Observe
 from qhw.jobs.errors import LedgerError
 from qhw.jobs.intent import Plan, RunRequest, check_same_vendor, plan_jobs, write_intents
 from qhw.jobs.ledger import Ledger
-from qhw.jobs.queries import jobs_of, unfinished
+from qhw.jobs.money import show_money
+from qhw.jobs.queries import charged_micro, get_job, jobs_of, unfinished, unpriced
 from qhw.jobs.records import JobRecord
 from qhw.jobs.schema import job
 from qhw.jobs.states import State
@@ -37,11 +41,13 @@ class Outcome:
         jobs: those that were worked on, as they stand now.
         busy: ids of jobs that another process holds.
         errors: backends that could not be reached at all, with the reason.
+        problems: why jobs could not be taken further, by their ids.
     """
 
     jobs: tuple[JobRecord, ...] = ()
     busy: tuple[int, ...] = ()
     errors: dict[str, str] = field(default_factory=dict)
+    problems: dict[int, str] = field(default_factory=dict)
 
 
 def submit_run(
@@ -109,7 +115,7 @@ def submit_plan(
         for job_id, record in done.items():
             if record is not None and record.state is State.INTENDED:
                 done[job_id] = engine.advance(job_id)
-    return _outcome(done)
+    return _outcome(done, problems=engine.problems)
 
 
 def reconcile(
@@ -124,7 +130,9 @@ def reconcile(
 
     After a crash this looks keys up at the vendor, adopts what is found, cancels extra copies,
     sends what certainly was not accepted, fetches what is finished and writes costs down. It may
-    be interrupted anywhere and run by several processes at once. A job of the real vendor is never
+    be interrupted anywhere and run by several processes at once. What goes wrong with one job is
+    kept with that job, and the others go on. Vendors are asked again what finished jobs cost
+    where they had not said it. A job of the real vendor is never
     looked up at a simulated one, nor the other way round: its absence there would say nothing.
 
     Args:
@@ -135,9 +143,10 @@ def reconcile(
         observe: told of every step.
     """
     with ledger.read() as connection:
-        jobs = unfinished(connection, run_id)
+        jobs = (*unfinished(connection, run_id), *unpriced(connection, run_id, datetime.now(UTC)))
     done: dict[int, JobRecord | None] = {}
     errors: dict[str, str] = {}
+    problems: dict[int, str] = {}
     for name in dict.fromkeys(record.backend for record in jobs):
         try:
             backend = vendors(name)
@@ -147,7 +156,7 @@ def reconcile(
             continue
         engine = _engine(ledger, backend, patience or Patience(), observe)
         for record in jobs:
-            if record.backend != name:
+            if record.backend != name or record.id in done:
                 continue
             try:
                 check_same_vendor(f"Job {record.id}", record.rehearsal, rehearsal)
@@ -155,7 +164,8 @@ def reconcile(
                 errors[name] = str(error)
             else:
                 done[record.id] = engine.advance(record.id)
-    return _outcome(done, errors)
+        problems |= engine.problems
+    return _outcome(done, errors, problems)
 
 
 def watch(
@@ -201,6 +211,47 @@ def watch(
         wait = min(30.0, wait * 1.5)
 
 
+def give_up(ledger: Ledger, job_id: int, micro: int, why: str) -> JobRecord:
+    """End a job that no other way ends, and book what a person says that it cost.
+
+    Nothing is asked of the vendor: what it still has of the job, it keeps. Of a job that is final
+    already only the charge is booked, where the vendor has not said it.
+
+    Args:
+        ledger: where.
+        job_id: number of the job.
+        micro: what it is taken to have cost, millionths of a dollar.
+        why: words of who ends it.
+
+    Raises:
+        UnknownRunError: no such job.
+        LedgerError: another process works on it, or its cost is known.
+    """
+    desk = Desk(ledger, Patience().lease_s)
+    with ledger.read() as connection:
+        get_job(connection, job_id)
+    record = desk.claim(job_id)
+    if record is None:
+        raise LedgerError(f"Job {job_id} is held by another process: try again when it is done")
+    try:
+        with ledger.read() as connection:
+            (known,) = charged_micro(connection, [record]).values()
+        if known is not None:
+            raise LedgerError(
+                f"Job {job_id} is {record.state}, and its charge is known: {show_money(known)}"
+            )
+        if not why.strip():
+            raise LedgerError("Argument `why` must say why the job is given up, but is empty")
+        who = f"{getpass.getuser()} on {platform.node()}"
+        basis = (
+            f"named by {who}, who gave the job up when it was {record.state}: {why.strip()}; up "
+            f"to {show_money(record.charge_micro)} was reserved, and the vendor may have charged it"
+        )
+        return desk.give_up(record, micro, basis)
+    finally:
+        desk.release(job_id)
+
+
 def request_cancel(ledger: Ledger, run_id: str) -> int:
     """Mark a run's jobs as cancelled; ``reconcile`` carries it out for those that are open.
 
@@ -230,7 +281,11 @@ def _engine(
     )
 
 
-def _outcome(done: dict[int, JobRecord | None], errors: dict[str, str] | None = None) -> Outcome:
+def _outcome(
+    done: dict[int, JobRecord | None],
+    errors: dict[str, str] | None = None,
+    problems: dict[int, str] | None = None,
+) -> Outcome:
     jobs: Iterable[JobRecord] = (record for record in done.values() if record is not None)
     busy = tuple(job_id for job_id, record in done.items() if record is None)
-    return Outcome(tuple(jobs), busy, errors or {})
+    return Outcome(tuple(jobs), busy, errors or {}, problems or {})

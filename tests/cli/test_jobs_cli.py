@@ -124,3 +124,13 @@ def test_an_unusable_ledger_or_configuration_is_one_line(
     monkeypatch.delenv("QHW_CONFIG")
     monkeypatch.setenv("QHW_LEDGER_URL", "mysql://x")
     refused(qhw("jobs", "list"), "URL must be such as")
+
+
+def test_only_what_nothing_else_ends_is_given_up(small_model: Path, tmp_path: Path) -> None:
+    charge = ("--charge", "1usd", "--why", "x")
+    refused(qhw("jobs", "give-up", "7", *charge), "must be the number of a job, but none is 7")
+    document("run", *options(small_model), "--out", tmp_path / "runs")
+    (job,) = document("jobs", "list")["jobs"]
+    number = str(job["job"])
+    refused(qhw("jobs", "give-up", number, *charge), "its charge is known")
+    refused(qhw("jobs", "give-up", number, "--charge", "1", "--why", "x"), "no currency")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from backends.bounded_http import Patience, bounded_session, never_sent
+from backends.bounded_http import Patience, bounded_session, never_sent, retry_after
 from backends.loopback.faults import Fault, FaultPlan, Rule
 from backends.loopback.server import LoopbackServer, Request, Response
 
@@ -133,3 +133,64 @@ def test_patience_ends(name: str) -> None:
     for value in (0.0, -1.0, float("inf"), float("nan")):
         with pytest.raises(ValueError, match=name):
             Patience(**{name: value})
+
+
+class Body:
+    """Answers with one body."""
+
+    def __init__(self, body: bytes, **headers: str) -> None:
+        self.response = Response(200, body, headers)
+
+    def handle(self, request: Request) -> Response:
+        del request
+        return self.response
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"[" * 100_000 + b"]" * 100_000, "deeper than 64"),
+        (b'{"a": 1, "b": 2, "a": 3}', "'a' twice"),
+        (b'{"a": {"b": [{"c": 1, "c": 1}]}}', "'c' twice"),
+        (b'{"cut": "sho', "Unterminated"),
+        (b'{"n": ' + b"9" * 5000 + b"}", "digits"),
+    ],
+)
+def test_json_that_no_vendor_writes(body: bytes, words: str) -> None:
+    with (
+        LoopbackServer(Body(body)) as server,
+        pytest.raises(requests.RequestException, match=words) as caught,
+    ):
+        bounded_session(PATIENCE).get(server.url)
+    assert not never_sent(caught.value)
+
+
+def test_brackets_in_texts_are_no_nesting() -> None:
+    body = b'{"a": "' + b"[" * 1000 + b'\\"{{{", "b": [[]]}'
+    with LoopbackServer(Body(body)) as server:
+        assert bounded_session(PATIENCE).get(server.url).json()["b"] == [[]]
+
+
+def test_packed_answers_are_bounded_as_they_unpack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backends.bounded_http.MOST_BYTES", 2**20)
+    bomb = {"Content-Encoding": "gzip"}
+    for size, fits in ((2**20, True), (2**20 + 1, False), (2**27, False)):
+        with LoopbackServer(Body(gzip.compress(bytes(size)), **bomb)) as server:
+            if fits:
+                assert len(bounded_session(PATIENCE).get(server.url).content) == size
+                continue
+            with pytest.raises(requests.RequestException, match="more than 1 MiB"):
+                bounded_session(PATIENCE).get(server.url)
+    with (
+        LoopbackServer(Body(gzip.compress(b"half of it")[:-9], **bomb)) as server,
+        pytest.raises(requests.RequestException, match="ends too early"),
+    ):
+        bounded_session(PATIENCE).get(server.url)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5", 5.0), ("²", None), ("٣", None), ("-1", None), ("9" * 400, None), (None, None)],
+)
+def test_retry_after(text: str | None, seconds: float | None) -> None:
+    assert retry_after(text) == seconds

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.braket_results import Rows, read_rows
+from backends.braket_results import Asked, Rows, read_rows
 from backends.vendor import VendorError
 
 
@@ -21,9 +21,8 @@ def task(**parts: Any) -> dict[str, Any]:
 
 def read(document: dict[str, Any], wires: tuple[int, ...], shots: int, rows: int = 1) -> Rows:
     data = json.dumps(document).encode()
-    return read_rows(
-        "bucket", "folder/results.json", lambda *_: (data, document), rows, shots, wires
-    )
+    asked = Asked(rows, shots, wires)
+    return read_rows("bucket", "folder/results.json", lambda *_: (data, document), asked)
 
 
 def test_columns_are_found_by_their_qubit() -> None:
