@@ -191,9 +191,7 @@ class AerBackend:
                 counts[row, int(outcome, 16)] = count
         return counts
 
-    def _wide(
-        self, compiled: CompiledTemplate, x: FloatArray, shots: int, seed: int
-    ) -> ShotResult:
+    def _wide(self, compiled: CompiledTemplate, x: FloatArray, shots: int, seed: int) -> ShotResult:
         noise = DeviceNoise(self._simulable.restricted(compiled.physical_qubits), self._noise)
         if any(self._noise.detuning_rad_s(q) for q in noise.snapshot.labels):
             raise BackendError(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
-from backends.outcomes import Outcomes
+from backends.outcomes import Outcomes, stacked
 from calibration.snapshot import DeviceSnapshot
 
 
@@ -212,6 +212,24 @@ def run_batches(
         backend.run(b.compiled, b.angles, shots=b.shots, seed=stream_seed(seed, b.label))
         for b in batches
     )
+
+
+def same_columns(
+    results: Mapping[str, ShotResult],
+) -> tuple[dict[str, NDArray[np.int64]], Outcomes | None]:
+    """Counts of all batches with the same columns, and their outcomes.
+
+    Args:
+        results: by label; either all list every outcome, or all those that they saw.
+    """
+    if all(result.outcomes is None for result in results.values()):
+        return {label: result.counts for label, result in results.items()}, None
+    counts, outcomes = stacked([(r.counts, r.outcomes) for r in results.values()])
+    out, start = {}, 0
+    for label, result in results.items():
+        out[label] = counts[start : start + len(result.counts)]
+        start += len(result.counts)
+    return out, outcomes
 
 
 def stream_seed(seed: int, label: str) -> int:

@@ -110,9 +110,7 @@ class ExactBackend:
             rng = np.random.default_rng(seed)
             found = self._references(compiled, check_angles(compiled, angles))
             counts, outcomes = tabulated([one.sample(shots, rng) for one in found])
-            return ShotResult(
-                counts, shots, self.name, seed, datetime.now(UTC), outcomes=outcomes
-            )
+            return ShotResult(counts, shots, self.name, seed, datetime.now(UTC), outcomes=outcomes)
         exact = self.probabilities(compiled, angles)
         counts = sample(exact, shots, np.random.default_rng(seed))
         return ShotResult(counts, shots, self.name, seed, datetime.now(UTC))

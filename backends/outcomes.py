@@ -51,9 +51,9 @@ class Outcomes:
         """Outcomes by their integers, distinct and rising; of any size where they are Python's."""
         width = -(-n_bits // 8)
         if isinstance(values, np.ndarray):
-            whole = values.astype(">u8").view(np.uint8).reshape(-1, 8)
-            whole = np.pad(whole, ((0, 0), (max(0, width - 8), 0)))
-            return cls(np.ascontiguousarray(whole[:, whole.shape[1] - width :]), n_bits)
+            eight: NDArray[np.uint8] = values.astype(">u8").view(np.uint8).reshape(-1, 8)
+            padded = np.pad(eight, ((0, 0), (max(0, width - 8), 0)))
+            return cls(np.ascontiguousarray(padded[:, padded.shape[1] - width :]), n_bits)
         data = b"".join(value.to_bytes(width, "big") for value in values)
         return cls(np.frombuffer(data, dtype=np.uint8).reshape(-1, width), n_bits)
 
@@ -76,12 +76,24 @@ class Outcomes:
         there = mine[places] == wanted if len(mine) else np.zeros(len(wanted), dtype=bool)
         return places.astype(np.int64), there
 
-    def spread(self, table: NDArray[np.generic], onto: Outcomes) -> NDArray[np.generic]:
+    def spread(self, table: NDArray[np.int64], onto: Outcomes) -> NDArray[np.int64]:
         """A table ``(B, K)`` of these with the columns of ``onto``, 0 where it has no value."""
         out = np.zeros((len(table), len(onto)), dtype=table.dtype)
         places, there = onto.find(self)
         out[:, places[there]] = table[:, there]
         return out
+
+
+def columns(n_bits: int, outcomes: Outcomes | None) -> int:
+    """Columns that counts of m bits must have; 0 where outcomes are given and must not be.
+
+    Args:
+        n_bits: measured bits m.
+        outcomes: of the columns; ``None`` for all in order.
+    """
+    if (outcomes is None) == (n_bits <= DENSE_BITS):
+        return 2**n_bits if outcomes is None else len(outcomes) * (outcomes.n_bits == n_bits)
+    return 0
 
 
 def keys(packed: NDArray[np.uint8]) -> NDArray[np.bytes_]:
@@ -99,6 +111,11 @@ def union(parts: Sequence[Outcomes]) -> Outcomes:
     """Every outcome of any of some, once."""
     packed = np.concatenate([part.packed for part in parts])
     return _distinct(packed, parts[0].n_bits)[0]
+
+
+def none_seen(rows: int, n_bits: int) -> tuple[NDArray[np.int64], Outcomes | None]:
+    """Counts of rows that all failed, as :func:`tabulated` gives them."""
+    return tabulated([np.zeros((0, n_bits), dtype=np.uint8)] * rows)
 
 
 def count_shots(
@@ -140,6 +157,18 @@ def tabulated(
     weights = 1 << np.arange(m)[::-1]
     tables = [np.bincount(bits @ weights, minlength=2**m) for bits in rows]
     return np.stack(tables).astype(np.int64), None
+
+
+def stacked(
+    parts: Sequence[tuple[NDArray[np.int64], Outcomes | None]],
+) -> tuple[NDArray[np.int64], Outcomes | None]:
+    """Tables of counts one below the other, their columns made the same."""
+    sparse = [(table, outcomes) for table, outcomes in parts if outcomes is not None]
+    if not sparse:
+        return np.concatenate([table for table, _ in parts]), None
+    together = union([outcomes for _, outcomes in sparse])
+    tables = [outcomes.spread(table, together) for table, outcomes in sparse]
+    return np.concatenate(tables), together
 
 
 def _distinct(packed: NDArray[np.uint8], n_bits: int) -> tuple[Outcomes, NDArray[np.int64]]:

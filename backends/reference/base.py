@@ -1,6 +1,6 @@
 """What is asked of an exact distribution that is too wide to be written down.
 
-A comparison needs three things of "exact": the probability of the outcomes that were seen, noiseless
+A comparison needs three things of "exact": the probability of outcomes that were seen, noiseless
 shots, and how wires go together. All three can be had where the vector of ``2**m`` probabilities
 cannot: of a Clifford circuit by its stabilizers, of a shallow one as a matrix product state. What
 scores they make stands in :mod:`qhw.analysis.wide_scores`, which method is taken in

@@ -57,7 +57,7 @@ class DenseReference:
         ends = np.cumsum(self.vector)
         found = np.searchsorted(ends, rng.random(shots) * ends[-1], side="right")
         m = len(self.vector).bit_length() - 1
-        return (found[:, None] >> np.arange(m)[::-1] & 1).astype(np.uint8)
+        return np.asarray(found[:, None] >> np.arange(m)[::-1] & 1, dtype=np.uint8)
 
     def correlations(self) -> FloatArray:
         """``(m, m)``: ``<Z_i Z_j>`` of the measured wires, ``<Z_i>`` on the diagonal."""
@@ -122,7 +122,7 @@ def _fits(qubits: int) -> bool:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):  # not every system says
         return True
-    return _COPIES * 16 * 2**qubits < free
+    return bool(_COPIES * 16 * 2**qubits < free)
 
 
 def _megabytes(qubits: int) -> str:

@@ -134,7 +134,7 @@ class MPSReference:
 
 
 def _moved(left: ComplexArray, site: ComplexArray, weights: FloatArray) -> ComplexArray:
-    found: ComplexArray = sum(  # type: ignore[assignment]  # two terms
+    found: ComplexArray = sum(
         w * (site[:, b].T @ left @ site[:, b].conj()) for b, w in enumerate(weights)
     )
     return found

@@ -109,7 +109,7 @@ def stabilizer_reference(
         rows = _without(rows, rows.x[:, qubit])
     for qubit in others:
         rows = _without(rows, rows.z[:, qubit])
-    pivots = []
+    pivots: list[int] = []
     for column, qubit in enumerate(measured):
         found = np.flatnonzero(rows.z[len(pivots) :, qubit])
         if len(found):

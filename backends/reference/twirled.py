@@ -119,13 +119,13 @@ def _probabilities(
 
 
 def noisy_shots(
-    circuit: QuantumCircuit, noise: DeviceNoise, shots: int, rng: np.random.Generator
+    circuit: QuantumCircuit, noise: DeviceNoise | None, shots: int, rng: np.random.Generator
 ) -> BitArray:
     """Shots ``(shots, m)`` of a bound native circuit before readout, first measured wire first.
 
     Args:
         circuit: on the qubits of the noise's snapshot.
-        noise: of the device.
+        noise: of the device; ``None`` for a perfect one.
         shots: how many.
         rng: of errors and shots.
 
@@ -133,7 +133,7 @@ def noisy_shots(
         BackendError: neither Clifford nor shallow enough for a matrix product state.
     """
     circuit, measured = merged_z(circuit), measured_qubits(circuit)
-    errors = draw_errors(circuit, noise, shots, rng)
+    errors = [] if noise is None else draw_errors(circuit, noise, shots, rng)
     steps = clifford_steps(circuit)
     if steps is not None:
         return clifford_shots(circuit, steps, measured, errors, shots, rng)
@@ -178,7 +178,7 @@ def clifford_shots(
             columns = [*at[place].qubits, *(n + q for q in at[place].qubits)]
             frames[np.ix_(at[place].shots, columns)] ^= at[place].paulis
     ideal = stabilizer_reference(steps, n, measured).sample(shots, rng)
-    return ideal ^ frames[:, list(measured)].astype(np.uint8)
+    return np.asarray(ideal ^ frames[:, list(measured)], dtype=np.uint8)
 
 
 def mps_shots(
@@ -271,4 +271,4 @@ def misread(bits: BitArray, confusion: FloatArray, rng: np.random.Generator) -> 
         rng: of the errors.
     """
     flips = confusion[np.arange(bits.shape[1]), 1 - bits, bits]
-    return bits ^ (rng.random(bits.shape) < flips).astype(np.uint8)
+    return np.asarray(bits ^ (rng.random(bits.shape) < flips), dtype=np.uint8)

@@ -79,7 +79,9 @@ def measure(
     runner = runner_of(settings, backend, notify, moment)
     notify("computing the exact distributions")
     wide = wide_reference(workload) if workload.circuit.num_qubits > MAX_QUBITS else None
-    exact = Exact(np.empty((len(workload), 0))) if wide is not None else exact_distributions(workload)
+    exact = (
+        Exact(np.empty((len(workload), 0))) if wide is not None else exact_distributions(workload)
+    )
     given = GivenRows(
         workload.circuit, workload.parameter_names, workload.angles, exact.distributions
     )

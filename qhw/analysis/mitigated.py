@@ -24,6 +24,7 @@ from backends.base import (
     CompiledTemplate,
     ShotResult,
     run_batches,
+    same_columns,
 )
 from backends.readout import readout_matrices
 from calibration.documents import read_bounded
@@ -31,7 +32,7 @@ from calibration.readout import ReadoutCalibration
 from qhw.analysis.result import MitigationFacts
 from qhw.mitigation.base import PSEUDO_COUNTS, MitigationError
 from qhw.mitigation.calibrate import measured_device_qubits
-from qhw.mitigation.program import Mitigated, Program, same_columns
+from qhw.mitigation.program import Mitigated, Program
 
 FloatArray = NDArray[np.float64]
 

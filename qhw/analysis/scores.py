@@ -197,7 +197,11 @@ def direction_section(
 
 
 def make_row(
-    source: SourceKey, values: ArrayLike, rng: np.random.Generator, *, within: Bounds = (0.0, math.inf)
+    source: SourceKey,
+    values: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    within: Bounds = (0.0, math.inf),
 ) -> Row:
     """A row with the interval of its mean; NaN becomes ``None``.
 

@@ -10,8 +10,8 @@ that bias lead therefore: linear cross-entropy, and marginals of wires and pairs
 Baselines need no shots: with ``x`` drawn from exact, ``TVD(p, q) = E[max(0, 1 - q(x)/p(x))]`` and
 ``sum sqrt(p q) = E[sqrt(q(x)/p(x))]``.
 
-Sources: Boixo et al., Nature Physics 14, 595 (2018) and Arute et al., Nature 574, 505 (2019) (linear
-cross-entropy), here normalised by what the exact distribution itself scores.
+Sources: Boixo et al., Nature Physics 14, 595 (2018) and Arute et al., Nature 574, 505 (2019) (cross
+entropy), here the linear one, normalised by what the exact distribution itself scores.
 """
 
 from __future__ import annotations

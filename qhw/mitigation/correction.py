@@ -163,7 +163,6 @@ class ReadoutStep:
         common = common if wanted is None else common @ wanted.T
         return Estimate(values, variance, 0, measured.record, source, common)
 
-
     def _without_matrix(self, measured: Estimate, context: Context) -> Estimate:
         """The same where no matrix of all outcomes can be had.
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.base import Backend, CircuitBatch, CompiledTemplate, ShotResult, run_batches
-from backends.outcomes import Outcomes, union
+from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches, same_columns
+from backends.outcomes import Outcomes, columns
 from calibration.readout import ReadoutCalibration, calibration_states, fit_readout
 from qhw.chem.structure import MoleculeStructure
 from qhw.mitigation.base import (
@@ -179,7 +179,7 @@ class Program:
         """
         for batch in self.batches:
             got = counts.get(batch.label)
-            width = 2**batch.compiled.n_measured if outcomes is None else len(outcomes)
+            width = columns(batch.compiled.n_measured, outcomes)
             if got is None or got.shape != (len(batch.angles), width):
                 raise ValueError(
                     f"Argument `counts` must have {len(batch.angles)} rows of "
@@ -282,26 +282,6 @@ def run_program(program: Program, *, seed: int) -> Mitigated:
     counts, outcomes = same_columns(found)
     finished = max(r.finished for r in results)
     return program.combine(counts, finished=finished, outcomes=outcomes)
-
-
-def same_columns(
-    results: Mapping[str, ShotResult],
-) -> tuple[dict[str, NDArray[np.int64]], Outcomes | None]:
-    """Counts of all batches with the same columns, and their outcomes.
-
-    Args:
-        results: by label; either all list every outcome, or all those that they saw.
-    """
-    seen = {label: result.outcomes for label, result in results.items()}
-    sparse = {label: outcomes for label, outcomes in seen.items() if outcomes is not None}
-    if not sparse:
-        return {label: result.counts for label, result in results.items()}, None
-    together = union(list(sparse.values()))
-    counts = {
-        label: np.asarray(outcomes.spread(results[label].counts, together), dtype=np.int64)
-        for label, outcomes in sparse.items()
-    }
-    return counts, together
 
 
 def _grow(batch: CircuitBatch, techniques: Sequence[Technique], context: Context) -> _Node:
