@@ -19,7 +19,7 @@ from backends.binding import bind_rows
 from backends.checks import measured_qubits
 from backends.outcomes import DENSE_BITS, Outcomes
 from backends.reference.base import ExactReference, ReferenceFacts
-from backends.reference.clifford import clifford_steps, merged_z
+from backends.reference.clifford import clifford_steps
 from backends.reference.mps import TooEntangledError, mps_reference
 from backends.reference.stabilizer import stabilizer_reference
 from backends.statevector import measured_probabilities
@@ -100,7 +100,7 @@ def _reference(
     compiled: CompiledTemplate, bound: QuantumCircuit, angles: FloatArray
 ) -> ExactReference:
     measured = measured_qubits(bound)
-    steps = clifford_steps(merged_z(bound))
+    steps = clifford_steps(bound)
     if steps is not None:
         return stabilizer_reference(steps, bound.num_qubits, measured)
     if bound.num_qubits <= MAX_STATEVECTOR and _fits(bound.num_qubits):

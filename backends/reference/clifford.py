@@ -1,4 +1,10 @@
-"""Clifford gates as tables of what they make of Paulis: tableaus and errors go through alike."""
+"""Clifford gates as tables of what they make of Paulis: tableaus and errors go through alike.
+
+Compilers leave rotations in Clifford circuits that undo each other further on, such as ``rz(a) cz
+rz(-a)``: no gate of it is Clifford alone. So what a rotation's angle is beyond a multiple of pi/2
+is carried along as a rotation about a Pauli that the gates after it change, until it meets its like.
+Rotations about Z that are left before a measurement change nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import Instruction
+from qiskit.circuit.library import RXGate, RZGate
 from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Clifford, PauliList
 
@@ -17,9 +24,11 @@ from backends.checks import SILENT
 
 BoolArray = NDArray[np.bool_]
 
-_WITH_Z = ("cz", "rzz", "cp", "measure", "barrier", *SILENT)
-"""Instructions that rotations about z pass unchanged."""
-_ROUNDING = 1e-12
+_AXES = {"rz": "Z", "rx": "X", "ry": "Y", "p": "Z", "u1": "Z", "rzz": "ZZ", "rxx": "XX"}
+"""Rotations, and the Pauli on their qubits that they are about."""
+_ROUNDING = 1e-8
+_MOST_CARRIED = 64
+"""Rotations carried along at once, beyond which a circuit is not taken for Clifford."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,65 +48,103 @@ class PauliMap:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A gate of a Clifford circuit.
+    """An instruction of a Clifford circuit, ``delay`` among them.
 
     Attributes:
-        name: of the instruction, ``delay`` among them.
         qubits: of the circuit.
-        instruction: itself, bound.
-        table: of the gate; ``None`` for what does nothing without noise.
+        tables: of its Clifford gates, in order; none for what does nothing without noise.
     """
 
-    name: str
     qubits: tuple[int, ...]
-    instruction: Instruction
-    table: PauliMap | None
+    tables: tuple[PauliMap, ...]
 
 
 def clifford_steps(circuit: QuantumCircuit) -> tuple[Step, ...] | None:
-    """The gates of a bound circuit, or ``None`` where one is no Clifford gate.
+    """The instructions of a bound circuit but barriers and measurements, in order.
 
     Angles that are multiples of pi/2 to about 1e-8 make Clifford gates.
+
+    Returns:
+        ``None`` where the circuit is no Clifford circuit, or cannot be seen to be one.
     """
     steps, index = [], {qubit: i for i, qubit in enumerate(circuit.qubits)}
+    carried = _Rotations(circuit.num_qubits)
     for item in circuit.data:
-        name = item.operation.name
-        if name in ("measure", "barrier"):
+        if item.operation.name in ("measure", "barrier"):
             continue
-        table = None if name in SILENT else _table(item.operation)
-        if table is None and name not in SILENT:
-            return None
-        steps.append(Step(name, tuple(index[q] for q in item.qubits), item.operation, table))
-    return tuple(steps)
+        qubits = tuple(index[q] for q in item.qubits)
+        tables = []
+        for gate, axis, angle in _pieces(item.operation):
+            table = _table(gate)
+            if table is None:
+                return None
+            tables.append(table)
+            carried.conjugate(table, qubits)
+            if angle and not carried.add(axis, qubits, angle):
+                return None
+        steps.append(Step(qubits, tuple(tables)))
+    return tuple(steps) if carried.invisible() else None
 
 
-def merged_z(circuit: QuantumCircuit) -> QuantumCircuit:
-    """A bound circuit whose rotations about z are added up where they commute to.
+def _pieces(gate: Instruction) -> list[tuple[Instruction, str, float]]:
+    """Clifford gates, each with the rest of its rotation: axis and angle."""
+    if gate.name in SILENT:
+        return []
+    if gate.name == "r":
+        theta, phi = map(float, gate.params)
+        return [*_pieces(RZGate(-phi)), *_pieces(RXGate(theta)), *_pieces(RZGate(phi))]
+    if gate.name not in _AXES:
+        return [(gate, "", 0.0)]
+    angle = float(gate.params[0])
+    whole = round(angle / (math.pi / 2)) * (math.pi / 2)
+    rest = angle - whole
+    nearest = type(gate)(whole)
+    return [(nearest, _AXES[gate.name], rest if abs(rest) > _ROUNDING else 0.0)]
 
-    Compilers leave ``rz(a) cz rz(-a)`` in Clifford circuits: no gate of it is Clifford alone. Noise
-    of twirled relaxation and depolarisation commutes with z rotations as well. What is left before
-    a measurement changes nothing and is dropped.
 
-    Args:
-        circuit: bound.
-    """
-    out, pending = circuit.copy_empty_like(), [0.0] * circuit.num_qubits
-    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
-    for item in circuit.data:
-        name, places = item.operation.name, [index[q] for q in item.qubits]
-        if name == "rz":
-            pending[places[0]] += float(item.operation.params[0])
-            continue
-        if name == "x":
-            pending[places[0]] *= -1.0
-        elif name not in _WITH_Z:
-            for place in places:
-                angle = math.remainder(pending[place], 4 * math.pi)
-                if abs(angle) > _ROUNDING:
-                    out.rz(angle, place)
-                pending[place] = 0.0
-        out.append(item)
-    return out
+class _Rotations:
+    """Rotations about Paulis at the front of a circuit, first one first."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._bits = np.zeros((0, 2 * n), dtype=bool)
+        self._angles = np.zeros(0)
+
+    def conjugate(self, table: PauliMap, qubits: tuple[int, ...]) -> None:
+        """Take all of them through a gate."""
+        if len(self._angles):
+            signs = through(table, self._bits, qubits)
+            self._angles = np.where(signs, -self._angles, self._angles)
+
+    def add(self, axis: str, qubits: tuple[int, ...], angle: float) -> bool:
+        """One more, joined with its like if it commutes to it; whether there was room."""
+        new = np.zeros(2 * self._n, dtype=bool)
+        for letter, qubit in zip(axis, qubits, strict=True):
+            new[qubit], new[self._n + qubit] = letter in "XY", letter in "YZ"
+        for place in reversed(range(len(self._angles))):
+            if (self._bits[place] == new).all():
+                self._angles[place] += angle
+                rest = math.remainder(self._angles[place], 2 * math.pi)
+                if abs(rest) < _ROUNDING:
+                    self._drop(place)
+                return True
+            if not _commute(self._bits[place], new, self._n):
+                break
+        self._bits = np.vstack([self._bits, new])
+        self._angles = np.append(self._angles, angle)
+        return len(self._angles) <= _MOST_CARRIED
+
+    def invisible(self) -> bool:
+        """Whether a measurement of all qubits does not see what is left."""
+        return not self._bits[:, : self._n].any()
+
+    def _drop(self, place: int) -> None:
+        self._bits = np.delete(self._bits, place, axis=0)
+        self._angles = np.delete(self._angles, place)
+
+
+def _commute(a: BoolArray, b: BoolArray, n: int) -> bool:
+    return not ((a[:n] & b[n:]).sum() + (a[n:] & b[:n]).sum()) % 2
 
 
 def through(table: PauliMap, bits: BoolArray, qubits: tuple[int, ...]) -> BoolArray:

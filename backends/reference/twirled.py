@@ -6,8 +6,10 @@ the channel's chi matrix gives it. That keeps every fidelity, and loses that rel
 rather than to either. Readout errors keep their two directions. Results say so (:data:`WORDS`).
 
 Through a Clifford circuit Paulis pass as Paulis, so all shots go at once, as bits flipped in
-noiseless shots. Otherwise each shot with an error is evolved as a matrix product state, from the
-first error on; shots without any are drawn from the noiseless state.
+noiseless shots. Rotations that undo each other are left out; noise between them is taken as if it
+commuted with them, which depolarisation does, and relaxation with rotations about Z. Otherwise each
+shot with an error is evolved as a matrix product state, from the first error on; shots without any
+are drawn from the noiseless state.
 
 Source: Geller and Zhou, Phys. Rev. A 88, 012314 (2013) (twirled noise); Gidney, Quantum 5, 497
 (2021) (Pauli frames).
@@ -27,7 +29,7 @@ from qiskit.quantum_info import Chi, SuperOp
 
 from backends.base import BackendError
 from backends.checks import SILENT, measured_qubits
-from backends.reference.clifford import Step, clifford_steps, merged_z, through
+from backends.reference.clifford import Step, clifford_steps, through
 from backends.reference.mps import SITE_WORK, Evolving, MPSReference, TooEntangledError
 from backends.reference.stabilizer import stabilizer_reference
 from calibration.interaction import delay_seconds
@@ -132,7 +134,7 @@ def noisy_shots(
     Raises:
         BackendError: neither Clifford nor shallow enough for a matrix product state.
     """
-    circuit, measured = merged_z(circuit), measured_qubits(circuit)
+    measured = measured_qubits(circuit)
     errors = [] if noise is None else draw_errors(circuit, noise, shots, rng)
     steps = clifford_steps(circuit)
     if steps is not None:
@@ -172,8 +174,8 @@ def clifford_shots(
         if item.operation.name in ("measure", "barrier"):
             continue
         step = next(gates)
-        if step.table is not None:
-            through(step.table, frames, step.qubits)
+        for table in step.tables:
+            through(table, frames, step.qubits)
         if place in at:
             columns = [*at[place].qubits, *(n + q for q in at[place].qubits)]
             frames[np.ix_(at[place].shots, columns)] ^= at[place].paulis
