@@ -18,7 +18,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Instruction
 from qiskit.circuit.library import RXGate, RZGate
 from qiskit.exceptions import QiskitError
-from qiskit.quantum_info import Clifford, PauliList
+from qiskit.quantum_info import Clifford, Pauli, PauliList
 
 from backends.checks import SILENT
 
@@ -51,12 +51,10 @@ class Step:
     """An instruction of a Clifford circuit, ``delay`` among them.
 
     Attributes:
-        qubits: of the circuit.
-        tables: of its Clifford gates, in order; none for what does nothing without noise.
+        gates: Clifford gates and their qubits, in order; none for what does nothing without noise.
     """
 
-    qubits: tuple[int, ...]
-    tables: tuple[PauliMap, ...]
+    gates: tuple[tuple[PauliMap, tuple[int, ...]], ...]
 
 
 def clifford_steps(circuit: QuantumCircuit) -> tuple[Step, ...] | None:
@@ -73,16 +71,20 @@ def clifford_steps(circuit: QuantumCircuit) -> tuple[Step, ...] | None:
         if item.operation.name in ("measure", "barrier"):
             continue
         qubits = tuple(index[q] for q in item.qubits)
-        tables = []
+        gates = []
         for gate, axis, angle in _pieces(item.operation):
             table = _table(gate)
             if table is None:
                 return None
-            tables.append(table)
+            gates.append((table, qubits))
             carried.conjugate(table, qubits)
-            if angle and not carried.add(axis, qubits, angle):
-                return None
-        steps.append(Step(qubits, tuple(tables)))
+            place = carried.add(axis, qubits, angle) if angle else None
+            if place is not None:
+                joined = carried.joined(place)
+                if joined is None:
+                    return None
+                gates += joined
+        steps.append(Step(tuple(gates)))
     return tuple(steps) if carried.invisible() else None
 
 
@@ -116,31 +118,53 @@ class _Rotations:
             signs = through(table, self._bits, qubits)
             self._angles = np.where(signs, -self._angles, self._angles)
 
-    def add(self, axis: str, qubits: tuple[int, ...], angle: float) -> bool:
-        """One more, joined with its like if it commutes to it; whether there was room."""
+    def add(self, axis: str, qubits: tuple[int, ...], angle: float) -> int:
+        """One more, joined with its like if it commutes to it; its place."""
         new = np.zeros(2 * self._n, dtype=bool)
         for letter, qubit in zip(axis, qubits, strict=True):
             new[qubit], new[self._n + qubit] = letter in "XY", letter in "YZ"
         for place in reversed(range(len(self._angles))):
             if (self._bits[place] == new).all():
                 self._angles[place] += angle
-                rest = math.remainder(self._angles[place], 2 * math.pi)
-                if abs(rest) < _ROUNDING:
-                    self._drop(place)
-                return True
+                return place
             if not _commute(self._bits[place], new, self._n):
                 break
         self._bits = np.vstack([self._bits, new])
         self._angles = np.append(self._angles, angle)
-        return len(self._angles) <= _MOST_CARRIED
+        return len(self._angles) - 1
+
+    def joined(self, place: int) -> list[tuple[PauliMap, tuple[int, ...]]] | None:
+        """Clifford gates that a rotation became, taken before all others that are carried.
+
+        Returns:
+            ``None`` where too many are carried, or the gate is on more than two qubits.
+        """
+        quarters = self._angles[place] / (math.pi / 2)
+        if abs(quarters - round(quarters)) > _ROUNDING:
+            return [] if len(self._angles) <= _MOST_CARRIED else None
+        turn, bits = round(quarters) % 4, self._bits[place].copy()
+        later = self._bits[place + 1 :], self._angles[place + 1 :]
+        self._bits, self._angles = self._bits[:place], self._angles[:place]
+        gates = []
+        if turn:
+            support = np.flatnonzero(bits[: self._n] | bits[self._n :])
+            if len(support) > 2:
+                return None
+            qubits = tuple(support.tolist())
+            pauli = Pauli((bits[self._n + support], bits[support])).to_matrix()
+            half = turn * math.pi / 4
+            matrix = math.cos(half) * np.eye(len(pauli)) - 1j * math.sin(half) * pauli
+            table = _table_of(np.ascontiguousarray(matrix, dtype=complex).tobytes(), len(qubits))
+            assert table is not None  # a quarter turn about a Pauli
+            self.conjugate(table, qubits)
+            gates.append((table, qubits))
+        self._bits = np.vstack([self._bits, later[0]])
+        self._angles = np.append(self._angles, later[1])
+        return gates
 
     def invisible(self) -> bool:
         """Whether a measurement of all qubits does not see what is left."""
         return not self._bits[:, : self._n].any()
-
-    def _drop(self, place: int) -> None:
-        self._bits = np.delete(self._bits, place, axis=0)
-        self._angles = np.delete(self._angles, place)
 
 
 def _commute(a: BoolArray, b: BoolArray, n: int) -> bool:

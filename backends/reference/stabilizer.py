@@ -101,8 +101,8 @@ def stabilizer_reference(
     bits = np.hstack([np.zeros((n_qubits, n_qubits), dtype=bool), np.eye(n_qubits, dtype=bool)])
     signs = np.zeros(n_qubits, dtype=bool)
     for step in steps:
-        for table in step.tables:
-            signs ^= through(table, bits, step.qubits)
+        for table, qubits in step.gates:
+            signs ^= through(table, bits, qubits)
     rows = PauliList.from_symplectic(bits[:, n_qubits:], bits[:, :n_qubits], 2 * signs)
     others = [q for q in range(n_qubits) if q not in set(measured)]
     for qubit in range(n_qubits):

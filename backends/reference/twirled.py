@@ -174,8 +174,8 @@ def clifford_shots(
         if item.operation.name in ("measure", "barrier"):
             continue
         step = next(gates)
-        for table in step.tables:
-            through(table, frames, step.qubits)
+        for table, qubits in step.gates:
+            through(table, frames, qubits)
         if place in at:
             columns = [*at[place].qubits, *(n + q for q in at[place].qubits)]
             frames[np.ix_(at[place].shots, columns)] ^= at[place].paulis

@@ -72,7 +72,9 @@ def test_shots_follow_the_twirled_channel(clifford: bool) -> None:
     rng = np.random.default_rng(4)
     measured = measured_qubits(circuit)
     wanted = twirled_distribution(circuit, noise)
-    ideal = twirled_distribution(circuit, DeviceNoise(noise.snapshot, NoiseOptions(gates=0, idle=0)))
+    ideal = twirled_distribution(
+        circuit, DeviceNoise(noise.snapshot, NoiseOptions(gates=0, idle=0))
+    )
     shots = SHOTS if not clifford else 50 * SHOTS
     errors = draw_errors(circuit, noise, shots, rng)
     ways = [mps_shots(circuit, measured, errors, SHOTS, rng)] if not clifford else []
