@@ -44,9 +44,14 @@ def test_sparse_and_dense_agree_on_the_same_counts(rows: int) -> None:
     for key, metric in DENSE.items():
         found = section.metric(key).row("device_raw").values
         np.testing.assert_allclose(found, metric(exact, f), atol=1e-12)
-    one = [np.mean([marginal_distance(p, q, (w,)) for w in range(M)]) for p, q in zip(exact, f)]
+    one = [
+        np.mean([marginal_distance(p, q, (w,)) for w in range(M)])
+        for p, q in zip(exact, f, strict=True)
+    ]
     pairs = [(a, b) for a in range(M) for b in range(a)]
-    two = [np.mean([marginal_distance(p, q, w) for w in pairs]) for p, q in zip(exact, f)]
+    two = [
+        np.mean([marginal_distance(p, q, w) for w in pairs]) for p, q in zip(exact, f, strict=True)
+    ]
     np.testing.assert_allclose(section.metric("marginal_distance").row("device_raw").values, one)
     np.testing.assert_allclose(section.metric("pair_distance").row("device_raw").values, two)
     # what is averaged over noiseless shots is as good as those are many

@@ -70,7 +70,7 @@ def test_wire_by_wire_is_the_whole_inverse(monkeypatch: pytest.MonkeyPatch) -> N
     by_wire = run()
     np.testing.assert_allclose(by_wire.values, whole.values, atol=1e-13)
     np.testing.assert_allclose(by_wire.probabilities, whole.probabilities, atol=1e-13)
-    np.testing.assert_allclose(by_wire.own_error, whole.own_error, rtol=1e-2)
+    np.testing.assert_allclose(by_wire.own_error, whole.own_error, rtol=5e-2)
     assert (by_wire.own_error >= whole.own_error * (1 - 1e-9)).all()
 
 
