@@ -2,8 +2,8 @@
 
 Compilers leave rotations in Clifford circuits that undo each other further on, such as ``rz(a) cz
 rz(-a)``: no gate of it is Clifford alone. So what a rotation's angle is beyond a multiple of pi/2
-is carried along as a rotation about a Pauli that the gates after it change, until it meets its like.
-Rotations about Z that are left before a measurement change nothing.
+is carried along as a rotation about a Pauli that the gates after it change, until it meets its
+like. Rotations about Z that are left before a measurement change nothing.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ class _Rotations:
 
     def __init__(self, n: int) -> None:
         self._n = n
-        self._bits = np.zeros((0, 2 * n), dtype=bool)
-        self._angles = np.zeros(0)
+        self._bits: BoolArray = np.zeros((0, 2 * n), dtype=bool)
+        self._angles: NDArray[np.float64] = np.zeros(0)
 
     def conjugate(self, table: PauliMap, qubits: tuple[int, ...]) -> None:
         """Take all of them through a gate."""
