@@ -20,7 +20,7 @@ def test_integers_bits_and_bytes_are_the_same_outcome(bits: int, data: st.DataOb
 
 def test_shots_are_counted_by_row_and_outcome() -> None:
     rng = np.random.default_rng(0)
-    shots = [rng.integers(0, 2, (300, 70), dtype=np.uint8) % (np.arange(70) > 65) for _ in range(3)]
+    shots = [rng.integers(0, 2, (300, 70), dtype=np.uint8) * (np.arange(70) > 65) for _ in range(3)]
     shots[1] = shots[1][:0]
     outcomes, counts = count_shots([pack_bits(one.astype(np.uint8)) for one in shots], 70)
     assert counts.sum(axis=1).tolist() == [300, 0, 300]
