@@ -10,6 +10,7 @@ from typing import Any
 
 from backends.base import UnknownBackendError
 from backends.vendor import VendorError
+from calibration.closest import closest, quoted
 from calibration.readers.braket import braket_snapshot
 from calibration.readers.payload import Node
 from calibration.snapshot import DeviceSnapshot, SnapshotError
@@ -42,14 +43,14 @@ def arn_of(device: str) -> str:
     """The ARN of a house name such as ``iqm_garnet``; an ARN is returned as it is.
 
     Raises:
-        UnknownBackendError: no such device; lists those that exist.
+        UnknownBackendError: no such device; the line has the closest.
     """
     if device.startswith("arn:aws:braket:"):
         return device
     if device not in ARNS:
         raise UnknownBackendError(
-            f"Argument `device` must be a Braket device ({', '.join(ARNS)}) or its ARN, "
-            f"but is {device!r}."
+            f"Argument `device` must be a Braket device or its ARN, but is {quoted(device)} "
+            f"({closest(device, ARNS, 'qhw devices --live')})."
         )
     return ARNS[device]
 

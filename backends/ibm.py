@@ -54,8 +54,11 @@ from backends.vendor import (
     Usage,
     VendorUnavailable,
 )
+from calibration.closest import closest, quoted
 from calibration.readers.ibm import read_ibm_backend
 from calibration.snapshot import DeviceSnapshot
+
+_NO_DEVICES = "it has none: check the instance"
 
 
 class IBMBackend:
@@ -99,7 +102,7 @@ class IBMBackend:
         """The device's calibration when it was first asked for.
 
         Raises:
-            UnknownBackendError: the account has no such device; lists those it has.
+            UnknownBackendError: the account has no such device; the line has the closest.
             VendorError: as :meth:`IBMClient.ask`.
         """
         backend = self._qiskit
@@ -111,9 +114,10 @@ class IBMBackend:
     def _qiskit(self) -> Any:
         names = self._client.ask("list of devices", device_names)
         if self._device not in names:
+            near = closest(self._device, names, "qhw devices --live") if names else _NO_DEVICES
             raise UnknownBackendError(
-                f"Argument `device` must be one of this account's IBM devices "
-                f"({', '.join(names) or 'none: check the instance'}), but is {self._device!r}."
+                f"Argument `device` must be one of this account's IBM devices ({near}), but is "
+                f"{quoted(self._device)}."
             )
         found, client = self._client.ask(
             f"configuration of {self._device}", lambda c: (configuration(c, self._device), c)
@@ -127,7 +131,7 @@ class IBMBackend:
         """Refuse a device that the account has not, and shots that it does not take.
 
         Raises:
-            UnknownBackendError: the account has no such device; lists those it has.
+            UnknownBackendError: the account has no such device; the line has the closest.
             BackendError: shots out of range.
             VendorError: as :meth:`IBMClient.ask`.
         """

@@ -234,7 +234,7 @@ def rehearse(
     snapshot = _snapshot_of(submission).restricted(submission.compiled.physical_qubits)
     asked = estimator_program(submission, None)
     program = ibm_execute.decode(asked.params, seed=seed, default_rep_delay_s=0.0)
-    document = ibm_execute.run(program, snapshot, noise or NoiseOptions(), seed)
+    document, _ = ibm_execute.run(program, snapshot, noise or NoiseOptions(), seed)
     return decode_estimator(json.dumps(document)), asked.total_shots
 
 

@@ -18,6 +18,7 @@ from backends.bounded_http import Patience
 from backends.prices import PriceEntry, PriceError, price_of
 from backends.vendor import CredentialsError
 from backends.vendor_text import clean_text
+from calibration.closest import closest
 
 if TYPE_CHECKING:
     from backends.ibm_client import IBMClient
@@ -168,7 +169,8 @@ class _IBM:
 
         if self.name not in self.devices:
             raise UnknownBackendError(
-                f"the account has no such device ({', '.join(self.devices) or 'none'})"
+                "the account has no such device "
+                f"({closest(self.name, self.devices, 'qhw devices --live')})"
             )
         up, word, waiting = self.client.ask(
             f"status of {self.name}", lambda client: standing(client, self.name)

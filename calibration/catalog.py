@@ -6,7 +6,6 @@ Names are ``ibm_boston`` (IBM's own), ``iqm_garnet`` (the newest shipped), ``iqm
 
 from __future__ import annotations
 
-import difflib
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,6 +13,7 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+from calibration.closest import closest, quoted
 from calibration.documents import read_bounded
 from calibration.readers.braket import braket_snapshot
 from calibration.readers.ibm import available_ibm, made_up_ibm, read_ibm_fake
@@ -76,8 +76,7 @@ def load_snapshot(name: str | Path, *, machine: bool = False) -> DeviceSnapshot:
         machine: refuse, and do not list, what is made up.
 
     Raises:
-        SnapshotError: no such name (the line lists those that exist, closest first), or a file
-            that cannot be read.
+        SnapshotError: no such name (the line has the closest), or a file that cannot be read.
     """
     found = _by_name(name, machine)
     if machine and found.made_up is not None:
@@ -94,11 +93,9 @@ def _by_name(name: str | Path, machine: bool) -> DeviceSnapshot:
     if known in snapshot_names():
         return _open(known)
     listed = [n for n in snapshot_names() if not machine or n not in made_up_ibm()]
-    close = difflib.get_close_matches(known, listed, n=3, cutoff=0.5)
-    first = f"closest: {', '.join(close)}; " if close else ""
     raise SnapshotError(
-        f"Argument `name` must be a device or a .json file, but is {name!r} "
-        f"({first}all: {', '.join(listed)})."
+        f"Argument `name` must be a device or a .json file, but is {quoted(name)} "
+        f"({closest(known, listed, 'qhw devices')})."
     )
 
 

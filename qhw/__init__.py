@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qhw.api.modelling import judge as judge
     from qhw.api.planning import depth_report as depth_report
     from qhw.api.planning import noise_study as noise_study
+    from qhw.api.plugins import register as register
     from qhw.api.results import Measurement as Measurement
     from qhw.api.results import ModelComparison as ModelComparison
     from qhw.api.running import Run as Run
@@ -59,6 +60,7 @@ _PLACES = {
     "load_model": "qhw.models.checkpoint:load",
     "measure": "qhw.api.measuring",
     "noise_study": "qhw.api.planning",
+    "register": "qhw.api.plugins",
     "run": "qhw.api.running",
     "runs": "qhw.api.running",
     "save_model": "qhw.models.checkpoint:save",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -14,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from calibration.closest import closest, quoted
 from calibration.readers.cleaning import SECONDS, Cleaner
 from calibration.readers.payload import Node
 from calibration.snapshot import (
@@ -63,16 +63,14 @@ def read_ibm_fake(name: str) -> DeviceSnapshot:
         name: ``ibm_boston``, ``fake_boston`` or ``boston``.
 
     Raises:
-        SnapshotError: there is no such snapshot; the line lists those that exist.
+        SnapshotError: there is no such snapshot; the line has the closest.
     """
     key = _short(name)
     folder = _folders().get(key)
     if folder is None:
-        close = difflib.get_close_matches(key, _folders(), n=3, cutoff=0.5)
-        first = f"closest: {', '.join('ibm_' + c for c in close)}; " if close else ""
         raise SnapshotError(
-            f"Argument `name` must be an IBM snapshot, but is {name!r} "
-            f"({first}all: {', '.join(available_ibm())})."
+            f"Argument `name` must be an IBM snapshot, but is {quoted(name)} "
+            f"({closest(f'ibm_{key}', available_ibm(), 'qhw devices')})."
         )
     raw = [(folder / f"{part}_{key}.json").read_bytes() for part in ("conf", "props")]
     conf, props = (json.loads(part) for part in raw)

@@ -83,7 +83,7 @@ def model_rows(model: str, task: BenchTask, count: int, *, seed: int) -> Rows:
         ValueError: more molecules than there are.
     """
     loaded, card = load(model)
-    exact = ExactModel(loaded.double())
+    exact = ExactModel(loaded.double(), card.name, f"task {task}")
     sample = sample_molecules()
     if task == "generate":
         latents = prior_latents(make_prior(None, exact, sample, seed), count, seed)
@@ -104,9 +104,7 @@ def on_device(rows: Rows, backend: Backend, preparation: Preparation, *, seed: i
     Raises:
         BackendError: the circuit does not fit the device.
     """
-    model = rows.source.model
-    plan = model.decoder_plan() if rows.role == "decoder" else model.encoder_plan()
-    template = build_template(plan, preparation, name=rows.role)
+    template = build_template(rows.source.plan(rows.role), preparation, name=rows.role)
     compiled = backend.compile(template.circuit, seed=seed)
     order = [template.parameter_names.index(name) for name in compiled.parameter_names]
     angles = data_angles(template, rows.inputs, seed=seed).angles[:, order]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from backends.base import Backend
 from backends.checks import check_shots
 from backends.registry import get_backend
+from calibration.closest import quoted
 from qhw.analysis.comparison import Comparison, assemble, model_facts, runner_of
 from qhw.analysis.early import check_device, check_used
 from qhw.analysis.result import (
@@ -22,15 +23,13 @@ from qhw.analysis.stage import Notify, StageRunner
 from qhw.analysis.tasks import ExactModel, Outcome, encode, generate, reconstruct
 from qhw.chem.qm9 import QM9, sample_molecules
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
-from qhw.latent.priors import PositiveOrthant, Prior, UniformSphere, VMFMixture
-from qhw.models.base import MoleculeVAE
+from qhw.latent.priors import Prior, fitted_prior
+from qhw.latent.registry import PRIORS
+from qhw.models.base import Model
 from qhw.models.checkpoint import CheckpointError, load, shipped
 
 FloatArray = NDArray[np.float64]
 
-PRIORS = ("vmf-mixture", "posterior", "positive-orthant", "uniform-sphere")
-"""Priors of ``generate``, the default first."""
-_MIXTURE_COMPONENTS = 24
 _PRIOR_STREAM, _CHOICE_STREAM = 21, 22
 _LOG = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ def compare(
     settings: Settings,
     *,
     backend: Backend | None = None,
-    model: MoleculeVAE | None = None,
+    model: Model | None = None,
     command: str = "",
     notify: Notify = _LOG.info,
     moment: datetime | None = None,
@@ -70,7 +69,7 @@ def compare(
     if begins:
         check_shots(settings.shots)
         check_device(settings, model, backend)
-    exact = ExactModel(model.double())
+    exact = ExactModel(model.double(), settings.model, f"task {settings.task}")
     sample = sample_molecules()
     runner = model_runner(settings, exact.model, backend, notify, moment)
     outcome = _run(settings, exact, runner, sample)
@@ -88,7 +87,7 @@ def compare(
 
 def model_runner(
     settings: Settings,
-    model: MoleculeVAE,
+    model: Model,
     backend: Backend,
     notify: Notify,
     moment: datetime | None = None,
@@ -111,7 +110,7 @@ def _run(settings: Settings, exact: ExactModel, runner: StageRunner, sample: QM9
     given = given_molecules(settings, sample)
     if settings.task == "encode":
         return encode(exact, runner, given)
-    kappa = settings.kappa if settings.kappa is not None else exact.model.kappa
+    kappa = settings.kappa if settings.kappa is not None else exact.kappa
     return reconstruct(exact, runner, given, kappa if settings.draw else None)
 
 
@@ -131,11 +130,17 @@ def check_prior(name: str | None) -> str:
     """The name of a prior, the default for ``None``.
 
     Raises:
-        ValueError: no such prior; the message lists those that exist.
+        ValueError: no such prior; the line has the closest.
+        PluginError: a package's prior that cannot be loaded.
     """
     if name is not None and name not in PRIORS:
-        raise ValueError(f"Argument `prior` must be one of {', '.join(PRIORS)}, but is {name!r}")
-    return name or PRIORS[0]
+        raise ValueError(
+            f"Argument `prior` must be one of those there are, but is {quoted(name)} "
+            f"({PRIORS.near(name)})"
+        )
+    if name is not None:
+        PRIORS.get(name)  # a package's that cannot be loaded is told of before work begins
+    return name or PRIORS.names()[0]
 
 
 def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> Prior:
@@ -154,17 +159,8 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
         ValueError: no such prior.
     """
     name = check_prior(name)
-    if name == "uniform-sphere":
-        return UniformSphere(exact.model.latent_dim)
-    if name == "positive-orthant":
-        return PositiveOrthant(exact.model.latent_dim)
-    directions = exact.direction(exact.encoder(exact.inputs(sample.molecules)))
-    if name == "posterior":
-        count = len(directions)
-        kappas = np.full(count, exact.model.kappa)
-        return VMFMixture(np.full(count, 1.0 / count), directions, kappas)
-    rng = np.random.default_rng([seed, _PRIOR_STREAM, 1])
-    return VMFMixture.fit(directions, _MIXTURE_COMPONENTS, rng)
+    asking = replace(exact, need=f"prior {name}")
+    return fitted_prior(name, asking, sample.molecules, seed)
 
 
 def check_request(settings: Settings) -> None:

@@ -31,7 +31,7 @@ from qhw.analysis.verdict import verdict
 from qhw.chem.molecule import MoleculeBatch
 from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
-from qhw.models.base import MoleculeVAE
+from qhw.models.base import Encodes, Model, decoding
 from qhw.models.checkpoint import ModelCard, code_version
 
 
@@ -164,7 +164,7 @@ def _provenance(command: str, start: datetime, snapshot: DeviceSnapshot | None) 
     )
 
 
-def model_facts(model: MoleculeVAE, card: ModelCard | None, name: str) -> ModelFacts:
+def model_facts(model: Model, card: ModelCard | None, name: str) -> ModelFacts:
     """What a result says of a model.
 
     Args:
@@ -172,16 +172,18 @@ def model_facts(model: MoleculeVAE, card: ModelCard | None, name: str) -> ModelF
         card: of its checkpoint; ``None`` for a live model.
         name: of a live model.
     """
-    plans = (model.encoder_plan(), model.decoder_plan())
+    decodes = decoding(model, name, "a comparison")
+    encodes = model if isinstance(model, Encodes) else None
+    plans = [decodes.decoder_plan(), *([encodes.encoder_plan()] if encodes else [])]
     quantum = sum(len(plan.weights) for plan in plans)
     return ModelFacts(
         name=name if card is None else card.name,
         kind=model.kind,
-        latent_dim=model.latent_dim,
-        wires=plans[1].ansatz.n_wires,
+        latent_dim=decodes.latent_dim,
+        wires=plans[0].ansatz.n_wires,
         quantum_parameters=quantum,
         classical_parameters=sum(p.numel() for p in model.parameters()) - quantum,
-        kappa=model.kappa,
+        kappa=encodes.kappa if encodes else None,
         sha256=None if card is None else card.sha256,
     )
 

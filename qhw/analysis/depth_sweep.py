@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backends.base import BackendError
 from backends.native.routing import LEVELS, region_of
 from calibration.catalog import list_snapshots, load_snapshot, snapshot_names
+from calibration.closest import closest, quoted
 from calibration.snapshot import SnapshotError
 from qhw.analysis.depth_jobs import Job, circuit_bytes, run_jobs
 from qhw.analysis.depth_report import (
@@ -137,9 +137,8 @@ def _devices(names: str, subjects: Sequence[Subject]) -> tuple[list[Device], str
 
 def _device(name: str) -> Device:
     if not name.endswith(".json") and not name.startswith("fake_") and name not in snapshot_names():
-        close = difflib.get_close_matches(name, snapshot_names(), n=3, cutoff=0.5)
-        near = f" (closest: {', '.join(close)})" if close else ""
-        return Device(name, None, f"no device or .json file is called {name!r}{near}")
+        near = closest(name, snapshot_names(), "qhw devices")
+        return Device(name, None, f"no device or .json file is called {quoted(name)} ({near})")
     try:
         snapshot = load_snapshot(name)
     except (SnapshotError, OSError, RecursionError, ValueError) as error:

@@ -6,13 +6,12 @@ from backends.base import Backend
 from backends.native.placement import check_fits
 from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.result import PLAIN, Settings
-from qhw.analysis.stage import Role
 from qhw.circuits.templates import build_template
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.structure import Structure
-from qhw.models.base import MoleculeVAE
+from qhw.models.base import Model, Role, decoding, encoding, plan_of
 
 ROLES: dict[str, tuple[Role, ...]] = {
     "generate": ("decoder",),
@@ -42,7 +41,7 @@ def check_used(settings: Settings) -> None:
             )
 
 
-def check_device(settings: Settings, model: MoleculeVAE, backend: Backend | VendorBackend) -> None:
+def check_device(settings: Settings, model: Model, backend: Backend | VendorBackend) -> None:
     """Refuse what the device or the model cannot do, as far as that shows without compiling.
 
     Only for a run that begins: one that is taken up again was let in before.
@@ -53,9 +52,14 @@ def check_device(settings: Settings, model: MoleculeVAE, backend: Backend | Vend
         backend: where; a vendor is asked for its device.
 
     Raises:
+        AbilityError: the model cannot do what the task needs.
         MitigationError: a technique that the task, the model or the device has no use for.
         BackendError: the vendor has no such device, or not for so many shots or qubits.
     """
+    need = f"task {settings.task}"
+    decoding(model, settings.model, need)  # every task ends in molecules
+    if settings.task != "generate":
+        encoding(model, settings.model, need)
     _check_pipeline(settings, model, backend)
     if isinstance(backend, ChecksEarly):
         whole = settings.own_raw or settings.mitigation in PLAIN
@@ -63,14 +67,12 @@ def check_device(settings: Settings, model: MoleculeVAE, backend: Backend | Vend
     snapshot = backend.snapshot
     if snapshot is None:
         return
-    plans = {"encoder": model.encoder_plan, "decoder": model.decoder_plan}
     for role in ROLES[settings.task]:
-        check_fits(build_template(plans[role](), settings.preparation).circuit, snapshot)
+        plan = plan_of(model, role, settings.model, need)
+        check_fits(build_template(plan, settings.preparation).circuit, snapshot)
 
 
-def _check_pipeline(
-    settings: Settings, model: MoleculeVAE, backend: Backend | VendorBackend
-) -> None:
+def _check_pipeline(settings: Settings, model: Model, backend: Backend | VendorBackend) -> None:
     if settings.mitigation == DEFAULT:  # fits itself to the device
         return
     pipeline = Pipeline.parse(settings.mitigation)

@@ -19,6 +19,7 @@ from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.templates import build_template
 from qhw.jobs.intent import PlannedJob, Quote, plan_batches
 from qhw.jobs.money import to_micro
+from qhw.models.base import plan_of
 from qhw.models.checkpoint import load
 
 
@@ -68,13 +69,13 @@ def quote(
     if settings.task != "generate":
         given_molecules(settings, sample_molecules())
     check_device(settings, model, vendor)
-    plans = {"encoder": model.encoder_plan, "decoder": model.decoder_plan}
     # circuits are built for a device's name; nothing runs on it here
     runner = model_runner(settings, model, cast(Backend, vendor), notify, moment)
     stages = []
     for role in ROLES[settings.task]:
         notify(f"{role}: compiling for {vendor.name}")
-        template = build_template(plans[role](), settings.preparation, name=role)
+        plan = plan_of(model, role, settings.model, f"task {settings.task}")
+        template = build_template(plan, settings.preparation, name=role)
         compiled = vendor.compile(template.circuit, seed=settings.seed)
         notify(f"{role}: checking and pricing")
         stages.append(quote_stage(runner, vendor, role, compiled, settings.molecules))

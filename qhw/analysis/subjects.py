@@ -73,15 +73,15 @@ def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
         CheckpointError: no such checkpoint, or a damaged one.
     """
     loaded, card = load(source)
-    model = ExactModel(loaded.double())
+    model = ExactModel(loaded.double(), card.name, "a depth report")
     sample = sample_molecules()
     latents = make_prior(None, model, sample, seed).sample(
         BASELINE_ROWS, np.random.default_rng(seed)
     )
     inputs = model.inputs(sample.molecules[:BASELINE_ROWS])
     parts = (
-        ("decoder", model.model.decoder_plan(), latents, model.decoder(latents), "latents"),
-        ("encoder", model.model.encoder_plan(), inputs, model.encoder(inputs), "molecules"),
+        ("decoder", model.plan("decoder"), latents, model.decoder(latents), "latents"),
+        ("encoder", model.plan("encoder"), inputs, model.encoder(inputs), "molecules"),
     )
     found = []
     for role, plan, data, exact, of in parts:

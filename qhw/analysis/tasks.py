@@ -18,7 +18,8 @@ from qhw.analysis.scores import direction_section, distribution_section
 from qhw.analysis.stage import Stage, StageRunner
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.sdf_reader import NamedMolecules
-from qhw.models.base import MoleculeVAE
+from qhw.circuits.plan import CircuitPlan
+from qhw.models.base import Decodes, Encodes, Model, Role, decoding, encoding, plan_of
 
 FloatArray = NDArray[np.float64]
 
@@ -63,33 +64,71 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ExactModel:
-    """A model as plain double-precision functions of arrays."""
+    """A model as plain double-precision functions of arrays.
 
-    model: MoleculeVAE
+    What the model cannot do raises :class:`qhw.models.base.AbilityError` when it is asked for.
+
+    Attributes:
+        model: in double precision.
+        name: in errors.
+        need: who asks, in errors: ``task generate``.
+    """
+
+    model: Model
+    name: str = "given"
+    need: str = "what is asked"
+
+    @property
+    def encodes(self) -> Encodes:
+        """The model as one that encodes."""
+        return encoding(self.model, self.name, self.need)
+
+    @property
+    def decodes(self) -> Decodes:
+        """The model as one that decodes."""
+        return decoding(self.model, self.name, self.need)
+
+    @property
+    def latent_dim(self) -> int:
+        """Dimension d of the latents."""
+        return self.decodes.latent_dim
+
+    @property
+    def kappa(self) -> float:
+        """Concentration of the vMF latent used in training."""
+        return self.encodes.kappa
+
+    def plan(self, role: Role) -> CircuitPlan:
+        """The circuit of a role."""
+        return plan_of(self.model, role, self.name, self.need)
 
     def inputs(self, molecules: MoleculeBatch) -> FloatArray:
         """Data of the encoder's preparation."""
         with torch.no_grad():
-            return _array(self.model.encoder_inputs(molecules))
+            return _array(self.encodes.encoder_inputs(molecules))
 
     def encoder(self, inputs: FloatArray) -> FloatArray:
         """Exact distributions of the encoder ``(B, 2**m)``."""
         with torch.no_grad():
-            return _array(self.model.encoder_probabilities(torch.from_numpy(inputs)))
+            return _array(self.encodes.encoder_probabilities(torch.from_numpy(inputs)))
 
     def direction(self, distributions: FloatArray) -> FloatArray:
         """mu ``(B, latent_dim)`` of encoder distributions."""
         with torch.no_grad():
-            return _array(self.model.latent_mean(torch.from_numpy(distributions)))
+            return _array(self.encodes.latent_mean(torch.from_numpy(distributions)))
+
+    def directions(self, molecules: MoleculeBatch) -> FloatArray:
+        """mu ``(B, latent_dim)`` of molecules."""
+        return self.direction(self.encoder(self.inputs(molecules)))
 
     def decoder(self, latents: FloatArray) -> FloatArray:
         """Exact distributions of the decoder ``(B, 2**n)``."""
         with torch.no_grad():
-            return _array(self.model.decoder_probabilities(torch.from_numpy(latents)))
+            return _array(self.decodes.decoder_probabilities(torch.from_numpy(latents)))
 
     def molecules(self, distributions: FloatArray) -> MoleculeBatch:
         """Molecules of decoder distributions."""
-        return self.model.decode(torch.from_numpy(distributions))
+        return self.decodes.decode(torch.from_numpy(distributions))
 
 
 def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Outcome:
@@ -101,7 +140,7 @@ def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Out
         latents: unit vectors ``(K, d)``.
     """
     names = tuple(f"latent {row}" for row in range(len(latents)))
-    stage = runner.run("decoder", model.model.decoder_plan(), latents, model.decoder(latents))
+    stage = runner.run("decoder", model.plan("decoder"), latents, model.decoder(latents))
     exact = stage.exact
     runner.notify("comparing with the exact statevector")
     rng = runner.stream(INTERVAL_STREAM)
@@ -186,7 +225,7 @@ def reconstruct(
     latents, draw = latents_from_shots(
         best, encoder.best, encoder.best_shots, kappa, runner.seed, encoder.kept
     )
-    decoder = runner.run("decoder", model.model.decoder_plan(), latents, model.decoder(latents))
+    decoder = runner.run("decoder", model.plan("decoder"), latents, model.decoder(latents))
     runner.notify("comparing with the exact statevector")
     whole = decoder.kept  # of the encoder's rows, those that came all the way
     missing += _missing(decoder, given.names, encoder.kept)
@@ -242,7 +281,7 @@ def _noiseless_way(
 
 def _run_encoder(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Stage:
     inputs = model.inputs(given.molecules)
-    return runner.run("encoder", model.model.encoder_plan(), inputs, model.encoder(inputs))
+    return runner.run("encoder", model.plan("encoder"), inputs, model.encoder(inputs))
 
 
 def _missing(

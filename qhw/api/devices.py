@@ -64,7 +64,8 @@ def device(
     Args:
         what: a name (``exact``; ``engine:ibm_fez`` and ``aer:ibm_fez``, simulators of a device
             model; ``emulator:ibm_fez``, the same behind the ledger; ``ibm:ibm_fez`` and
-            ``braket:iqm_garnet``, devices that cost money), the path of a calibration file, a
+            ``braket:iqm_garnet``, devices that cost money; ``mine:thing``, what a package or
+            :func:`qhw.register` offers as ``mine``), the path of a calibration file, a
             calibration, a Qiskit backend with calibration properties, or any backend of the house.
         budget: the most that a run on it may cost, such as ``"30usd"``.
         project: whose cap runs count against.

@@ -19,7 +19,7 @@ from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.chem.validity import ValidityReport
 from qhw.chem.validity import judge as judge_batch
-from qhw.models.base import MoleculeVAE
+from qhw.models.base import Model
 from qhw.paid.compare import CompareRun
 
 _LOG = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _CALL = "qhw.compare(...)"
 
 
 def compare(
-    model: str | Path | MoleculeVAE | None = None,
+    model: str | Path | Model | None = None,
     device: DeviceLike = "aer:ibm_boston",
     *,
     task: str = "generate",
@@ -76,7 +76,7 @@ def compare(
         (3,)
     """
     place = as_device(device)
-    live = model if isinstance(model, MoleculeVAE) else None
+    live = model if isinstance(model, Model) else None
     settings = Settings.parse(
         model=str(model or default_model()) if live is None else f"live {type(live).__name__}",
         device=place.name,
@@ -124,7 +124,7 @@ def judge(
 
 
 def _paid(
-    settings: Settings, place: Device, live: MoleculeVAE | None, tell: Callable[[str], None]
+    settings: Settings, place: Device, live: Model | None, tell: Callable[[str], None]
 ) -> ModelComparison:
     if live is not None:
         raise ValueError(

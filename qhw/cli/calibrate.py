@@ -82,10 +82,12 @@ def calibrate_command(
 
 def _plan(model: str | None, circuit: str) -> CircuitPlan:
     from qhw.analysis.compare import default_model
+    from qhw.models.base import Role, plan_of
     from qhw.models.checkpoint import load
 
-    loaded, _ = load(model or default_model())
-    return loaded.decoder_plan() if circuit == "decoder" else loaded.encoder_plan()
+    loaded, card = load(model or default_model())
+    role: Role = "decoder" if circuit == "decoder" else "encoder"
+    return plan_of(loaded, role, card.name, f"calibration for its {role}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

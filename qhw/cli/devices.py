@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from backends.live import Standing
     from backends.prices import PriceEntry
     from calibration.catalog import CatalogRow
+    from calibration.plugins import Offer
 
 
 def list_devices(
@@ -50,7 +51,8 @@ def _list_models(word: str, *, as_json: bool) -> None:
     if not rows:
         raise ValueError(f"Argument `word` must be part of a device's name, but no name has {word}")
     if as_json:
-        emit_json({"devices": [{"backend": "exact"}, *map(_document, rows)]})
+        others = [{"backend": offer.name, "package": offer.package} for offer in _offered()]
+        emit_json({"devices": [{"backend": "exact"}, *map(_document, rows), *others]})
         return
     table = WholeTable(box=None, pad_edge=False, header_style="dim")
     table.add_column("backend", no_wrap=True)
@@ -77,7 +79,15 @@ def _list_models(word: str, *, as_json: bool) -> None:
         if row.made_up is not None:
             said = f"{row.reference} is made up: {row.made_up}"
             out.print(said, soft_wrap=True)
-    out.print("also: exact (ideal, finite shots)")
+    also = ["exact (ideal, finite shots)", *(f"{offer.name}: (of {offer})" for offer in _offered())]
+    out.print(f"also: {', '.join(also)}", soft_wrap=True)
+
+
+def _offered() -> tuple[Offer, ...]:
+    """Prefixes of backends that other packages offer; their devices only they know."""
+    from backends.registry import BACKENDS
+
+    return BACKENDS.offers()
 
 
 def _document(row: CatalogRow) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from qhw.jobs.money import show_money
@@ -50,12 +51,17 @@ def charge_line(job: JobRecord, charged: int | None) -> str:
     return f"{'rehearsal: ' if job.rehearsal else ''}{known}{show_money(job.charge_micro)}"
 
 
-def open_lines(jobs: tuple[JobRecord, ...]) -> list[str]:
-    """What is known of jobs whose cancellation is asked for and not done."""
+def open_lines(jobs: tuple[JobRecord, ...], told: Collection[int] = ()) -> list[str]:
+    """What is known of jobs whose cancellation is asked for and not done.
+
+    Args:
+        jobs: of the ledger.
+        told: those of which the vendor's words are told elsewhere.
+    """
     lines = []
     for job in jobs:
         if job.cancel_requested and not job.state.final:
-            said = f" ({job.vendor_text})" if job.vendor_text else ""
+            said = f" ({job.vendor_text})" if job.vendor_text and job.id not in told else ""
             lines.append(
                 f"job {job.id} is {job.state}{said}, {charge_line(job, None)}; its cancellation is "
                 "written down and carried out at the next contact with the vendor: "

@@ -213,7 +213,7 @@ def cancel(
         emit_json({"run": job.id, "jobs": documents, **told})
     else:
         out.print(f"{job.id}: {states_line(jobs)}")
-        for line in open_lines(jobs):
+        for line in open_lines(jobs, done.problems):
             out.print(line, soft_wrap=True)
     _end(done)
 

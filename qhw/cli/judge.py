@@ -97,7 +97,7 @@ def _molecules(
     if samples < 1:
         raise ValueError(f"Argument `samples` must be >= 1, but is {samples}")
     loaded, card = load(model)
-    exact = ExactModel(loaded.double())
+    exact = ExactModel(loaded.double(), card.name, "qhw judge --model")
     source = make_prior(prior, exact, sample_molecules(), seed)
     latents = source.sample(samples, np.random.default_rng(seed))
     title = f"{samples} molecules generated exactly by {card.name}, prior {check_prior(prior)}"

@@ -57,7 +57,8 @@ def sample_latents(
     if count < 1:
         raise ValueError(f"Argument `count` must be >= 1, but is {count}")
     loaded, card = load(model or default_model())
-    source = make_prior(prior, ExactModel(loaded.double()), sample_molecules(), seed)
+    exact = ExactModel(loaded.double(), card.name, "qhw sample-latents")
+    source = make_prior(prior, exact, sample_molecules(), seed)
     latents = source.sample(count, np.random.default_rng(seed))
     document = {
         "model": card.name,

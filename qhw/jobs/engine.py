@@ -33,7 +33,7 @@ from qhw.jobs.clock import since_boot
 from qhw.jobs.config import Patience
 from qhw.jobs.desk import Desk, LeaseLost
 from qhw.jobs.errors import LedgerError
-from qhw.jobs.money import show_money, to_micro
+from qhw.jobs.money import MOST_USD, show_money, to_micro
 from qhw.jobs.records import AttemptRecord, JobRecord
 from qhw.jobs.states import Attempt, Remark, State
 
@@ -347,9 +347,9 @@ class Engine:
             most = show_money(record.reserve_micro)
             if not math.isfinite(usage.usd) or usage.usd < 0:
                 wrong = f"the vendor charges {usage.usd} usd, which is no charge"
-            elif to_micro(usage.usd) > record.reserve_micro:
+            elif usage.usd > MOST_USD or to_micro(usage.usd) > record.reserve_micro:
                 wrong = (
-                    f"the vendor charges {show_money(to_micro(usage.usd))} for {copy.vendor_id}, "
+                    f"the vendor charges {usage.usd:.10g} usd for {copy.vendor_id}, "
                     f"more than the {most} that it may cost at most: {usage.basis}"
                 )
         if not wrong:

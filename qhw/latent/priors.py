@@ -1,38 +1,86 @@
-"""Where latents come from when molecules are generated: one class a prior, a registry by name."""
+"""Where latents come from when molecules are generated: one class a prior."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
+from calibration.closest import quoted
+from calibration.plugins import why
 from qhw.latent import vmf
 from qhw.latent.checks import as_kappa, as_unit_vectors, check_dim
 from qhw.latent.movmf import MixtureFit, component_log_density, fit_mixture
+from qhw.latent.registry import PRIORS
 
 FloatArray = NDArray[np.float64]
 
 SCHEMA_VERSION = 1
+_COMPONENTS = 24
+_FIT_STREAM = 21
+_LENGTH_ERROR = 1e-6
 
 
+@runtime_checkable
 class Prior(Protocol):
-    """A distribution on the unit sphere of R^dim that can be sampled, evaluated and saved."""
+    """A distribution on the unit sphere of R^d that latents are drawn from."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """``(n, d)`` unit vectors."""
+
+
+@runtime_checkable
+class HasDensity(Protocol):
+    """A prior whose density is known."""
+
+    def log_density(self, x: ArrayLike) -> FloatArray:
+        """log density (nats, surface measure) at unit vectors ``(..., d)``."""
+
+
+class LatentModel(Protocol):
+    """What a prior may ask a model for."""
+
+    @property
+    def latent_dim(self) -> int:
+        """Dimension d of the latents."""
+
+    @property
+    def kappa(self) -> float:
+        """Concentration of the vMF latent used in training."""
+
+    def directions(self, molecules: Any) -> FloatArray:
+        """Exact mean directions ``(B, d)`` of molecules.
+
+        Raises:
+            AbilityError: the model cannot encode.
+        """
+
+
+class PriorKind(Protocol):
+    """What is registered as a prior: a class, or anything else that fits one to a model."""
+
+    def fitted(self, model: LatentModel, molecules: Any, seed: int) -> Prior:
+        """A prior for a model.
+
+        Args:
+            model: whose latents are meant.
+            molecules: the shipped held-out ones, a :class:`qhw.chem.molecule.MoleculeBatch`.
+            seed: of the fit.
+        """
+
+
+class StoredPrior(Prior, HasDensity, Protocol):
+    """A prior that can be evaluated and saved."""
 
     kind: ClassVar[str]
 
     @property
     def dim(self) -> int:
         """Dimension d of the latents."""
-
-    def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
-        """``(n, d)`` unit vectors."""
-
-    def log_density(self, x: ArrayLike) -> FloatArray:
-        """log density (nats, surface measure) at unit vectors ``(..., d)``."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready description; :func:`prior_from_dict` reads it back."""
@@ -51,6 +99,12 @@ class UniformSphere:
 
     def __post_init__(self) -> None:
         check_dim(self.dim)
+
+    @classmethod
+    def fitted(cls, model: LatentModel, molecules: Any, seed: int) -> Self:
+        """On the sphere of the model's latents; nothing is fitted."""
+        del molecules, seed
+        return cls(model.latent_dim)
 
     def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
         """``(n, d)`` unit vectors."""
@@ -81,6 +135,12 @@ class PositiveOrthant:
 
     def __post_init__(self) -> None:
         check_dim(self.dim)
+
+    @classmethod
+    def fitted(cls, model: LatentModel, molecules: Any, seed: int) -> Self:
+        """On the sphere of the model's latents; nothing is fitted."""
+        del molecules, seed
+        return cls(model.latent_dim)
 
     def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
         """``(n, d)`` non-negative unit vectors."""
@@ -139,6 +199,12 @@ class VMFMixture:
         return int(self.means.shape[1])
 
     @classmethod
+    def fitted(cls, model: LatentModel, molecules: Any, seed: int) -> VMFMixture:
+        """Fitted to the latents of molecules, 24 components."""
+        rng = np.random.default_rng([seed, _FIT_STREAM, 1])
+        return VMFMixture.fit(model.directions(molecules), _COMPONENTS, rng)
+
+    @classmethod
     def fit(cls, x: ArrayLike, components: int, rng: np.random.Generator, **settings: Any) -> Self:
         """Fit to directions ``(n, d)``; arguments and errors of :func:`.movmf.fit_mixture`."""
         return cls.from_fit(fit_mixture(x, components, rng, **settings))
@@ -176,24 +242,85 @@ class VMFMixture:
         return cls(data["weights"], data["means"], data["kappas"])
 
 
-PRIORS: dict[str, type[UniformSphere] | type[PositiveOrthant] | type[VMFMixture]] = {
-    cls.kind: cls for cls in (UniformSphere, PositiveOrthant, VMFMixture)
-}
-"""Every prior by name."""
+class Posterior(VMFMixture):
+    """The latents of molecules themselves, each with the spread of training, weighted equally:
+    samples lie around known molecules."""
+
+    kind: ClassVar[str] = "posterior"
+
+    @classmethod
+    def fitted(cls, model: LatentModel, molecules: Any, seed: int) -> Posterior:
+        """Around the latents of the molecules."""
+        del seed
+        directions = model.directions(molecules)
+        count = len(directions)
+        return Posterior(np.full(count, 1.0 / count), directions, np.full(count, model.kappa))
 
 
-def prior_from_dict(data: Mapping[str, Any]) -> Prior:
+def fitted_prior(name: str, model: LatentModel, molecules: Any, seed: int) -> Prior:
+    """A prior by name, fitted to a model.
+
+    Args:
+        name: of :data:`PRIORS`.
+        model: whose latents are meant.
+        molecules: held-out ones.
+        seed: of the fit.
+
+    Raises:
+        PluginError: a package's prior that cannot be used.
+        KeyError: no such prior.
+    """
+    kind: PriorKind = PRIORS.get(name)
+    if not callable(getattr(kind, "fitted", None)):
+        PRIORS.refuse(name, "it must have a method `fitted(model, molecules, seed)`")
+    prior = PRIORS.call(name, kind.fitted, model, molecules, seed)
+    if not isinstance(prior, Prior):
+        PRIORS.refuse(name, f"it must make a prior with `sample`, but made {type(prior).__name__}")
+    own: Prior = prior
+    return own if PRIORS.is_own(name) else _Checked(name, own, model.latent_dim)
+
+
+@dataclass(frozen=True, eq=False)
+class _Checked:
+    """A package's prior, its samples looked at before a circuit is made of them."""
+
+    name: str
+    prior: Prior
+    dim: int
+
+    def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """``(n, d)`` unit vectors."""
+        drawn = PRIORS.call(self.name, self.prior.sample, n, rng)
+        try:
+            found = np.asarray(drawn, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            PRIORS.refuse(self.name, f"samples must be numbers, but {why(error)}", error)
+        if found.shape != (n, self.dim):
+            fault = f"samples must have shape {(n, self.dim)}, but have {found.shape}"
+            PRIORS.refuse(self.name, fault)
+        lengths = np.linalg.norm(found, axis=1)
+        if not (np.abs(lengths - 1.0) <= _LENGTH_ERROR).all():  # NaN fails too
+            PRIORS.refuse(self.name, "samples must be unit vectors, but are not")
+        return found
+
+
+def prior_from_dict(data: Mapping[str, Any]) -> StoredPrior:
     """Read any prior written by its ``to_dict``.
 
     Raises:
         ValueError: unknown kind or version, a missing entry, or values a prior cannot have.
     """
     kind = data.get("kind")
-    if kind not in PRIORS:
+    if not isinstance(kind, str) or kind not in PRIORS:
         raise ValueError(
-            f"Argument `data` must have a `kind` among {', '.join(PRIORS)}, but it is {kind!r}"
+            f"Argument `data` must have a `kind` among those there are, but it is "
+            f"{quoted(str(kind))} ({PRIORS.near(str(kind))})"
         )
-    return PRIORS[kind].from_dict(data)
+    cls = PRIORS.get(kind)
+    if not hasattr(cls, "from_dict"):
+        PRIORS.refuse(kind, "it cannot be read from a file: it has no `from_dict`")
+    prior: StoredPrior = PRIORS.call(kind, cls.from_dict, data)
+    return prior
 
 
 def _check_header(data: Mapping[str, Any], kind: str, entries: tuple[str, ...]) -> None:

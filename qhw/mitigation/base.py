@@ -208,6 +208,7 @@ class Step(Protocol):
         """One estimate from one estimate per batch, in the order of :attr:`batches`."""
 
 
+@runtime_checkable
 class Technique(Protocol):
     """A stage of a pipeline, immutable, made from its arguments.
 

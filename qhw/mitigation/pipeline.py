@@ -8,29 +8,15 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from backends.base import Backend
 from backends.outcomes import DENSE_BITS
 from backends.vendor import VendorBackend
+from calibration.closest import quoted
 from qhw.mitigation.base import RANKS, AnyWidth, DeviceBound, MitigationError, Quantity, Technique
-from qhw.mitigation.cdr import CliffordRegression
-from qhw.mitigation.correction import ReadoutTechnique
 from qhw.mitigation.dd import Decoupling
-from qhw.mitigation.lre import LayerwiseRichardson
-from qhw.mitigation.pec import ErrorCancellation
-from qhw.mitigation.structure import Structure
-from qhw.mitigation.twirl import PauliTwirl
-from qhw.mitigation.zne import ZeroNoise
-
-FloatArray = NDArray[np.float64]
-Words = Sequence[str]
-Options = Mapping[str, str]
+from qhw.mitigation.registry import GRAMMAR, TECHNIQUES, Maker, Options, Words
 
 
 @dataclass(frozen=True)
@@ -123,14 +109,18 @@ class Pipeline:
         """Read ``name(argument,option=value)+name+...``; ``none`` is the empty pipeline.
 
         Raises:
-            MitigationError: unknown technique, bad argument, wrong order; lists what there is.
+            MitigationError: unknown technique (the line has the closest), bad argument, wrong
+                order.
+            PluginError: a package's technique that cannot be used.
         """
         if text.strip() == "none":
             return cls()
         return cls(tuple(_technique(part) for part in _split(text)))
 
 
-_PART = re.compile(r"\s*([a-z0-9]+)\s*(?:\(([^()]*)\))?\s*")
+_PARTS = ("name", "rank", "valid_for", "circuits", "needs", "build")
+"""Of a technique."""
+_PART = re.compile(rf"\s*({GRAMMAR})\s*(?:\(([^()]*)\))?\s*")
 
 
 def _split(text: str) -> list[str]:
@@ -143,117 +133,58 @@ def _technique(part: str) -> Technique:
     if found is None:
         raise MitigationError(
             f"Argument `mitigation` must be techniques such as twirl(8)+readout+zne(1,3), but "
-            f"has {part.strip()!r}"
+            f"has {quoted(part.strip())}"
         )
     name, inside = found.groups()
     if name not in TECHNIQUES:
         raise MitigationError(
-            f"Argument `mitigation` must have techniques among {', '.join(sorted(TECHNIQUES))}, "
-            f"but has {name!r}"
+            f"Argument `mitigation` must have techniques among those there are, but has "
+            f"{quoted(name)} ({TECHNIQUES.near(name)})"
         )
-    items = [item.strip() for item in (inside or "").split(",") if item.strip()]
+    return _made(name, inside or "")
+
+
+def _made(name: str, inside: str) -> Technique:
+    maker = TECHNIQUES.get(name)
+    technique: Technique = TECHNIQUES.call(name, maker, *_arguments(inside))
+    if not TECHNIQUES.is_own(name):
+        fault = _fault(name, technique) or _lost(name, technique, maker)
+        if fault:
+            TECHNIQUES.refuse(name, fault)
+    return technique
+
+
+def _arguments(inside: str) -> tuple[Words, Options]:
+    items = [item.strip() for item in inside.split(",") if item.strip()]
     words = [item for item in items if "=" not in item]
-    options = dict(item.split("=", 1) for item in items if "=" in item)
-    return TECHNIQUES[name](words, options)
+    return words, dict(item.split("=", 1) for item in items if "=" in item)
 
 
-def whole(name: str, word: str) -> int:
-    """A whole number.
-
-    Raises:
-        MitigationError: it is none.
-    """
-    try:
-        return int(word)
-    except ValueError:
-        raise MitigationError(f"{name} must have a whole number, but has {word!r}") from None
-
-
-def number(name: str, word: str) -> float:
-    """A finite number.
-
-    Raises:
-        MitigationError: it is none.
-    """
-    try:
-        value = float(word)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        raise MitigationError(f"{name} must have a number, but has {word!r}")
-    return value
+def _fault(name: str, technique: object) -> str | None:
+    """What keeps a package's object from being a technique of that name."""
+    if not isinstance(technique, Technique):
+        lacking = [part for part in _PARTS if not hasattr(technique, part)]
+        return (
+            f"it must make a technique, but {type(technique).__name__} lacks {', '.join(lacking)}"
+        )
+    if technique.name != name:
+        return f"its technique must be named as it is used, but is named {technique.name!r}"
+    if technique.rank not in range(len(RANKS)):
+        ranks = f"0 to {len(RANKS) - 1} ({', '.join(RANKS)})"
+        return f"its rank must be {ranks}, but is {technique.rank!r}"
+    return None
 
 
-def _only(name: str, words: Words, most: int, options: Options, known: Sequence[str]) -> None:
-    if len(words) > most or not set(options) <= set(known):
-        allowed = f"up to {most} argument{'s' * (most != 1)}" if most < 99 else "arguments"
-        named = f" and the options {', '.join(known)}" if known else ""
-        given = ", ".join([*words, *(f"{k}={v}" for k, v in options.items())])
-        raise MitigationError(f"{name} must have {allowed}{named}, but has {given}")
-
-
-def _twirl(words: Words, options: Options) -> Technique:
-    _only("twirl", words, 1, options, ())
-    return PauliTwirl(whole("twirl", words[0])) if words else PauliTwirl()
-
-
-def _dd(words: Words, options: Options) -> Technique:
-    _only("dd", words, 1, options, ())
-    return Decoupling(words[0]) if words else Decoupling()  # type: ignore[arg-type]  # checked there
-
-
-def _structure(words: Words, options: Options) -> Technique:
-    _only("structure", words, 0, options, ())
-    return Structure()
-
-
-def _readout(words: Words, options: Options) -> Technique:
-    _only("readout", words, 1, options, ("share",))
-    share = number("readout", options.get("share", "0"))
-    method = words[0] if words else None
-    return ReadoutTechnique(method, share)  # type: ignore[arg-type]  # checked by the technique
-
-
-def _zne(words: Words, options: Options) -> Technique:
-    _only("zne", words, 99, options, ())
-    model = words[-1] if words and words[-1].isalpha() else "linear"
-    scales = tuple(number("zne", w) for w in words if not w.isalpha()) or (1.0, 3.0)
-    return ZeroNoise(scales, model)  # type: ignore[arg-type]  # checked by the technique
-
-
-def _cdr(words: Words, options: Options) -> Technique:
-    fields = {"non_clifford": "non_clifford", "share": "training_share"}
-    _only("cdr", words, 2, options, tuple(fields))
-    given: dict[str, Any] = {fields[k]: number("cdr", v) for k, v in options.items()}
-    for word in words:
-        if word.isalpha():
-            given["map"] = word
-        else:
-            given["training"] = whole("cdr", word)
-    return CliffordRegression(**given)
-
-
-def _lre(words: Words, options: Options) -> Technique:
-    _only("lre", words, 2, options, ())
-    return LayerwiseRichardson(*(whole("lre", w) for w in words))
-
-
-def _pec(words: Words, options: Options) -> Technique:
-    _only("pec", words, 1, options, ("limit",))
-    default = ErrorCancellation()
-    samples = whole("pec", words[0]) if words else default.samples
-    limit = number("pec", options["limit"]) if options else default.limit
-    return ErrorCancellation(samples, limit)
-
-
-TECHNIQUES: dict[str, Callable[[Words, Options], Technique]] = {
-    "dd": _dd,
-    "twirl": _twirl,
-    "readout": _readout,
-    "structure": _structure,
-    "zne": _zne,
-    "cdr": _cdr,
-    "lre": _lre,
-    "pec": _pec,
-}
-"""Maker of every technique from its arguments and options."""
+def _lost(name: str, technique: Technique, maker: Maker) -> str | None:
+    """What is lost when a technique is written down and read: runs are taken up from the text."""
+    text = str(technique)
+    found = _PART.fullmatch(text)
+    if found is None or found[1] != name:
+        return f"its text must be {name} with arguments in brackets, but is {quoted(text)}"
+    again = TECHNIQUES.call(name, maker, *_arguments(found[2] or ""))
+    if str(again) != text:
+        return f"its text {quoted(text)} is read as {quoted(str(again))}"
+    comparable = type(technique).__eq__ is not object.__eq__
+    if comparable and again != technique:
+        return f"its text {quoted(text)} is read as another technique"
+    return None

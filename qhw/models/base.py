@@ -1,36 +1,181 @@
-"""What every molecular quantum VAE offers to the rest of the house.
+"""What a model is to the rest of the house, and what models can do.
 
-The classical side (heads, decoding) and the quantum side (two circuit plans) are kept apart so
-that the same model runs in torch, on the exact statevector, and on a device.
+A model trains and is stored (:class:`Model`). What else it can do are protocols: it encodes
+molecules, decodes latents, samples, gives energies; who needs one of these asks for it. The
+classical side (heads, decoding) and the quantum side (circuit plans) are kept apart so that the
+same model runs in torch, on the exact statevector, and on a device.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.plan import CircuitPlan
+from qhw.models.evaluate import reconstruction_metrics
 
-__all__ = ["CircuitPlan", "MoleculeVAE"]
+__all__ = ["CircuitPlan", "Model", "MoleculeVAE"]
+
+Role = Literal["encoder", "decoder"]
+"""Circuit of a model."""
+Ability = Literal["encode", "decode", "sample", "give energies"]
 
 
-class MoleculeVAE(nn.Module, ABC):
-    """A variational autoencoder of molecules: quantum encoder, vMF latent, quantum decoder."""
+class AbilityError(ValueError):
+    """A model is asked for what it cannot do."""
+
+
+class Model(nn.Module, ABC):
+    """What is trained on molecules and stored; made from ``(config, generator)``."""
 
     kind: ClassVar[str]
     """Registry key, also written in checkpoints."""
+    Config: ClassVar[type[BaseModel]]
+    config: Any
+    """What it was made from, a ``Config``."""
+
+    spreads: ClassVar[bool] = False
+    """Whether :meth:`loss` itself spreads a batch over :attr:`threads`."""
+    threads: int = 1
+
+    @property
+    def structure(self) -> MoleculeStructure | None:
+        """What a decoder's exact outcomes are meant to look like, if anything is known."""
+        return None
+
+    @abstractmethod
+    def loss(self, molecules: MoleculeBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Training losses by name; ``"total"`` is minimised."""
+
+    def metrics(
+        self, molecules: MoleculeBatch, generator: torch.Generator
+    ) -> dict[str, float | None]:
+        """What is measured after training and written into the checkpoint, by name; nothing here.
+
+        Called in evaluation mode.
+
+        Args:
+            molecules: held out.
+            generator: of whatever is random.
+        """
+        del molecules, generator
+        return {}
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A model that turns molecules into directions of its latent through a circuit."""
+
+    latent_dim: int
+    kappa: float
+
+    def encoder_plan(self) -> CircuitPlan:
+        """The encoder's circuit with the current weights."""
+
+    def encoder_inputs(self, molecules: MoleculeBatch) -> Tensor:
+        """Data for the encoder's preparation: amplitudes ``(B, 2**n)`` or angles ``(B, P)``."""
+
+    def encoder_probabilities(self, inputs: Tensor) -> Tensor:
+        """Exact distribution over the encoder's measured wires, ``(B, 2**m)``."""
+
+    def latent_mean(self, probabilities: Tensor) -> Tensor:
+        """Directions ``(B, latent_dim)`` of measured distributions."""
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """A model that turns latents into molecules through a circuit."""
+
+    latent_dim: int
+
+    def decoder_plan(self) -> CircuitPlan:
+        """The decoder's circuit; its preparation loads a signed latent ``(latent_dim,)``."""
+
+    def decoder_probabilities(self, latents: Tensor) -> Tensor:
+        """Exact distribution ``(B, 2**n)`` for unit latents ``(B, latent_dim)``, signs allowed."""
+
+    def decode(self, probabilities: Tensor) -> MoleculeBatch:
+        """Molecules from measured decoder distributions ``(B, 2**n)``."""
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A model that draws molecules without a latent of the house's."""
+
+    def sample(self, n: int, generator: torch.Generator) -> MoleculeBatch:
+        """``n`` molecules."""
+
+
+@runtime_checkable
+class Energy(Protocol):
+    """A model of molecules' energies."""
+
+    def energy(self, molecules: MoleculeBatch) -> Tensor:
+        """Energies ``(B,)``, eV."""
+
+
+def encoding(model: Model, name: str, need: str) -> Encodes:
+    """The model as one that encodes.
+
+    Args:
+        model: any.
+        name: in the error.
+        need: who needs it, such as ``task encode``.
+
+    Raises:
+        AbilityError: it cannot.
+    """
+    if isinstance(model, Encodes):
+        return model
+    raise unable(model, name, need, "encode")
+
+
+def decoding(model: Model, name: str, need: str) -> Decodes:
+    """The model as one that decodes.
+
+    Args:
+        model: any.
+        name: in the error.
+        need: who needs it, such as ``task generate``.
+
+    Raises:
+        AbilityError: it cannot.
+    """
+    if isinstance(model, Decodes):
+        return model
+    raise unable(model, name, need, "decode")
+
+
+def plan_of(model: Model, role: Role, name: str, need: str) -> CircuitPlan:
+    """The circuit of a role with the current weights.
+
+    Raises:
+        AbilityError: the model has none.
+    """
+    if role == "encoder":
+        return encoding(model, name, need).encoder_plan()
+    return decoding(model, name, need).decoder_plan()
+
+
+def unable(model: Model, name: str, need: str, ability: Ability) -> AbilityError:
+    """What to say of a model that lacks an ability."""
+    return AbilityError(
+        f"Model {name} of kind {model.kind} cannot {ability}: {need} needs a model that can"
+    )
+
+
+class MoleculeVAE(Model):
+    """A variational autoencoder of molecules: quantum encoder, vMF latent, quantum decoder."""
 
     latent_dim: int
     kappa: float
     """Concentration of the vMF latent used in training."""
-    spreads: ClassVar[bool] = False
-    """Whether :meth:`loss` itself spreads a batch over :attr:`threads`."""
-    threads: int = 1
 
     # -- quantum side --------------------------------------------------------------------------
     @abstractmethod
@@ -56,11 +201,6 @@ class MoleculeVAE(nn.Module, ABC):
     def decode(self, probabilities: Tensor) -> MoleculeBatch:
         """Molecules from measured decoder distributions ``(B, 2**n)``."""
 
-    @property
-    def structure(self) -> MoleculeStructure | None:
-        """What the decoder's exact outcomes are meant to look like, if anything is known."""
-        return None
-
     # -- exact ---------------------------------------------------------------------------------
     @abstractmethod
     def encoder_probabilities(self, inputs: Tensor) -> Tensor:
@@ -74,6 +214,9 @@ class MoleculeVAE(nn.Module, ABC):
         """Exact latent mean directions ``(B, latent_dim)``."""
         return self.latent_mean(self.encoder_probabilities(self.encoder_inputs(molecules)))
 
-    @abstractmethod
-    def loss(self, molecules: MoleculeBatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Training losses by name; ``"total"`` is minimised."""
+    # -- trained -------------------------------------------------------------------------------
+    def metrics(
+        self, molecules: MoleculeBatch, generator: torch.Generator
+    ) -> dict[str, float | None]:
+        """How well molecules are rebuilt; see :mod:`qhw.models.evaluate`."""
+        return reconstruction_metrics(self, molecules, generator)

@@ -20,8 +20,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 
+from calibration.closest import closest, quoted
 from calibration.documents import read_bounded
-from qhw.models.base import MoleculeVAE
+from qhw.models.base import Model
 from qhw.models.registry import KINDS, build
 
 FORMAT_VERSION = 1
@@ -89,7 +90,7 @@ def shipped() -> tuple[str, ...]:
 
 
 def save(
-    model: MoleculeVAE,
+    model: Model,
     path: Path,
     *,
     name: str,
@@ -118,11 +119,10 @@ def save(
     """
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     _check_finite(tensors, str(path))
-    config: Any = model.config
     card = ModelCard(
         name=name,
         kind=model.kind,
-        config=config.model_dump(mode="json"),
+        config=model.config.model_dump(mode="json"),
         seed=seed,
         training=dict(training or {}),
         data=dict(data or {}),
@@ -142,7 +142,7 @@ def save(
     return card
 
 
-def load(source: str | Path) -> tuple[MoleculeVAE, ModelCard]:
+def load(source: str | Path) -> tuple[Model, ModelCard]:
     """Read a checkpoint.
 
     Args:
@@ -152,7 +152,7 @@ def load(source: str | Path) -> tuple[MoleculeVAE, ModelCard]:
         The model, in evaluation mode, and its card.
 
     Raises:
-        CheckpointError: one line that says what is wrong: an unknown name (lists the shipped),
+        CheckpointError: one line that says what is wrong: an unknown name (with the closest),
             a missing or far too large file, bad JSON, another format version, an unknown kind,
             missing or extra tensors, a wrong shape or type, a value that is not finite, tensors
             of another card, or a card that was altered.
@@ -245,8 +245,9 @@ def _locate(source: str | Path) -> tuple[str, Any]:
     if isinstance(source, str) and source in shipped():
         return source, files("qhw") / "data" / "models"
     raise CheckpointError(
-        f"Model {str(source)!r} is neither a shipped checkpoint ({', '.join(shipped()) or 'none'}) "
-        "nor the path of a .safetensors or .json file."
+        f"Model {quoted(str(source))} is neither a shipped checkpoint "
+        f"({closest(str(source), shipped(), 'qhw models')}) nor the path of a .safetensors or "
+        ".json file."
     )
 
 
@@ -278,7 +279,8 @@ def _read_card(name: str, folder: Any) -> tuple[dict[str, Any], ModelCard]:
         raise CheckpointError(f"{name} is not a model card: {field}: {first['msg']}.") from error
     if card.kind not in KINDS:
         raise CheckpointError(
-            f"{name} has kind {card.kind!r}, but the kinds are {', '.join(KINDS)}."
+            f"{name} has kind {quoted(card.kind)}, but the kinds are others "
+            f"({KINDS.near(card.kind)})."
         )
     return raw, card
 

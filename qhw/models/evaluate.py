@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,7 +12,9 @@ from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.validity import judge
 from qhw.latent.vmf_torch import sample
-from qhw.models.base import MoleculeVAE
+
+if TYPE_CHECKING:
+    from qhw.models.base import MoleculeVAE
 
 Latent = Literal["mean", "sampled"]
 _CHUNK = 2048

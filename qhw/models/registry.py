@@ -3,35 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from pydantic import ValidationError
+from calibration.closest import quoted
+from calibration.plugins import Table
 
-from qhw.models.base import MoleculeVAE
+if TYPE_CHECKING:
+    import torch
 
-KINDS: dict[str, str] = {
-    "qvae": "qhw.models.qvae.QVAE",
-    "nisq": "qhw.models.nisq.NISQVAE",
-}
-"""Kind -> class. A class takes ``(config, generator)``, has a pydantic ``Config`` and keeps the
-config it was made from as ``config``."""
+    from qhw.models.base import Model
+
+KINDS = Table(
+    "models",
+    "model kind",
+    {
+        "qvae": "qhw.models.qvae:QVAE",
+        "nisq": "qhw.models.nisq:NISQVAE",
+    },
+)
+"""Class of every kind: a :class:`qhw.models.base.Model`. A class takes ``(config, generator)``, has
+a pydantic ``Config`` and keeps the config it was made from as ``config``."""
 
 
-def model_class(kind: str) -> Any:
+def model_class(kind: str) -> type[Model]:
     """The class of a kind.
 
     Raises:
-        ValueError: unknown kind; the message lists those that exist.
+        ValueError: unknown kind; the line has the closest.
+        PluginError: a package's kind that cannot be used.
     """
+    from pydantic import BaseModel
+
+    from qhw.models.base import Model
+
     if kind not in KINDS:
-        raise ValueError(f"Argument `kind` must be one of {', '.join(KINDS)}, but is {kind!r}.")
-    module, name = KINDS[kind].rsplit(".", 1)
-    return getattr(import_module(module), name)
+        raise ValueError(
+            f"Argument `kind` must be one of those there are, but is {quoted(kind)} "
+            f"({KINDS.near(kind)})."
+        )
+    found = KINDS.get(kind)
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        KINDS.refuse(kind, "it must be a class of qhw.models.base.Model, but is not")
+    config, own = getattr(found, "Config", None), getattr(found, "kind", None)
+    if not (isinstance(config, type) and issubclass(config, BaseModel)):
+        KINDS.refuse(kind, "its class must have a pydantic `Config`, but has none")
+    if own != kind:
+        KINDS.refuse(kind, f"its class must have `kind` {kind!r}, but has {own!r}")
+    checked: type[Model] = found
+    return checked
 
 
-def build(kind: str, config: Mapping[str, Any], generator: torch.Generator) -> MoleculeVAE:
+def build(kind: str, config: Mapping[str, Any], generator: torch.Generator) -> Model:
     """A fresh model.
 
     Args:
@@ -41,7 +63,10 @@ def build(kind: str, config: Mapping[str, Any], generator: torch.Generator) -> M
 
     Raises:
         ValueError: unknown kind, or unknown, missing or out-of-range fields, by name.
+        PluginError: a package's kind that cannot be used.
     """
+    from pydantic import ValidationError
+
     cls = model_class(kind)
     try:
         parsed = cls.Config.model_validate(dict(config))
@@ -53,5 +78,7 @@ def build(kind: str, config: Mapping[str, Any], generator: torch.Generator) -> M
         raise ValueError(
             f"Argument `config` must fit model kind {kind!r}, but {faults}."
         ) from error
-    model: MoleculeVAE = cls(parsed, generator)
+    model: Model = KINDS.call(kind, cls, parsed, generator)
+    if getattr(model, "config", None) is not parsed:  # else it could not be stored once trained
+        KINDS.refuse(kind, "it must keep the config it is made from as `config`, but does not")
     return model

@@ -1,4 +1,4 @@
-"""One training loop for every molecular VAE: Adam, a log of JSON lines, exact resume."""
+"""One training loop for every kind of model: Adam, a log of JSON lines, exact resume."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from torch import Tensor
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import load_qm9, split
 from qhw.models import checkpoint
-from qhw.models.base import MoleculeVAE
-from qhw.models.evaluate import reconstruction_metrics
+from qhw.models.base import Model
 from qhw.models.registry import build
 from qhw.models.training_state import TrainingState
 from qhw.yaml_files import read_yaml
@@ -110,7 +109,7 @@ class Precomputes(Protocol):
         """Tensors of a training set, with ``len`` and ``[rows]``."""
 
     def loss_of(self, data: Any, generator: torch.Generator) -> dict[str, Tensor]:
-        """As :meth:`qhw.models.base.MoleculeVAE.loss`, of picked rows."""
+        """As :meth:`qhw.models.base.Model.loss`, of picked rows."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +187,11 @@ def train(
                 stream.write(json.dumps(run.epoch(epoch)) + "\n")
             if (epoch + 1) % config.checkpoint_every == 0 or epoch + 1 == config.epochs:
                 state.write(model, run.optimizer, generator, epoch + 1)
-    metrics = reconstruction_metrics(
-        model.eval(), data.validation[: config.evaluate], torch.Generator().manual_seed(config.seed)
+    measured = model.eval().metrics(
+        data.validation[: config.evaluate], torch.Generator().manual_seed(config.seed)
     )
+    # a card holds no NaN; what was not measured is none, and the weights are kept
+    metrics = {k: v if v is not None and math.isfinite(v) else None for k, v in measured.items()}
     checkpoint.save(
         model,
         out / "model.safetensors",
@@ -213,7 +214,7 @@ class _Run:
     def __init__(
         self,
         config: TrainConfig,
-        model: MoleculeVAE,
+        model: Model,
         molecules: MoleculeBatch,
         generator: torch.Generator,
     ) -> None:
@@ -256,6 +257,11 @@ class _Run:
             losses = self.model.loss_of(picked, self.generator)
         else:
             losses = self.model.loss(self.molecules[rows], self.generator)
+        if "total" not in losses:
+            raise TrainingError(
+                f"Model kind {self.config.model.kind} must give a loss `total`, but gives "
+                f"{', '.join(losses) or 'none'}."
+            )
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()  # type: ignore[no-untyped-call]
         if self.config.clip_norm is not None:

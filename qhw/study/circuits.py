@@ -23,12 +23,11 @@ from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
 from qhw.circuits.templates import CircuitTemplate, Preparation, build_template
-from qhw.models.base import MoleculeVAE
+from qhw.models.base import Model, Role, plan_of
 from qhw.models.checkpoint import load
 from qhw.study.config import Simulator, StudyTask
 from qhw.study.grid import CircuitKey
 
-Role = Literal["encoder", "decoder"]
 ROLES: dict[StudyTask, tuple[Role, ...]] = {
     "generate": ("decoder",),
     "reconstruct": ("encoder", "decoder"),
@@ -85,9 +84,9 @@ class CircuitSet(BaseModel):
             raise StoredError(f"{where}: `{place}`: {first['msg']}") from error
 
 
-def template_of(model: MoleculeVAE, role: Role, preparation: Preparation) -> CircuitTemplate:
+def template_of(model: Model, role: Role, preparation: Preparation) -> CircuitTemplate:
     """The circuit of a role before compilation."""
-    plan = model.encoder_plan() if role == "encoder" else model.decoder_plan()
+    plan = plan_of(model, role, type(model).__name__, f"its {role} in a study")
     return build_template(plan, preparation, name=role)
 
 

@@ -16,8 +16,9 @@ from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import sample_molecules
 from qhw.chem.validity import ValidityReport, judge
 from qhw.circuits.templates import CircuitTemplate, Preparation, data_angles
+from qhw.models.base import Role
 from qhw.models.checkpoint import load
-from qhw.study.circuits import Role, template_of
+from qhw.study.circuits import template_of
 from qhw.study.config import StudyConfig, StudyTask
 
 FloatArray = NDArray[np.float64]
@@ -98,7 +99,7 @@ def _material(
     model, card = load(name)
     if card.sha256 != digest:
         raise ValueError(f"{name} has changed since the study began; start the study again.")
-    exact = ExactModel(model.double())
+    exact = ExactModel(model.double(), card.name, f"task {task}")
     sample = sample_molecules()
     encoder, kappa = None, None
     templates: dict[Role, CircuitTemplate] = {
@@ -112,7 +113,7 @@ def _material(
         inputs = exact.inputs(held_out(rows, sample, seed).molecules)
         angles = data_angles(templates["encoder"], inputs, seed=seed).angles
         encoder = exact.encoder(inputs)
-        kappa = exact.model.kappa if draw else None
+        kappa = exact.kappa if draw else None
         latents = draw_latents(exact.direction(encoder), kappa, seed)
     target = exact.decoder(latents)
     return Material(

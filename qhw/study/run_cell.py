@@ -28,7 +28,8 @@ from qhw.mitigation.default import resolve
 from qhw.mitigation.program import build_program, run_program
 from qhw.mitigation.readout import confusion_factors, inverse
 from qhw.mitigation.simplex import project_to_simplex
-from qhw.study.circuits import Role, data_columns, open_circuits
+from qhw.models.base import Role
+from qhw.study.circuits import data_columns, open_circuits
 from qhw.study.config import Source
 from qhw.study.grid import Cell
 from qhw.study.material import Material, material

@@ -13,6 +13,7 @@ from qhw.analysis.stage import StageRunner
 from qhw.analysis.tasks import ExactModel
 from qhw.chem.qm9 import sample_molecules
 from qhw.latent import vmf
+from qhw.latent.priors import VMFMixture
 from qhw.mitigation.calibrate import calibrate_readout
 from qhw.models.checkpoint import load, shipped
 
@@ -142,8 +143,13 @@ def test_priors_by_name(small_model: Path) -> None:
     nearest = (around @ mu.T).max(axis=1)
     assert nearest.mean() > vmf.mean_resultant_length(32, exact.model.kappa) - 0.01
     assert fitted.log_density(mu).mean() > uniform.log_density(mu).mean() + 10
-    with pytest.raises(ValueError, match="one of vmf-mixture, posterior, positive-orthant"):
-        make_prior("gauss", exact, sample, 0)
+    exactly = VMFMixture.fit(mu, 24, np.random.default_rng([0, 21, 1]))
+    for part in ("weights", "means", "kappas"):  # published figures depend on the very bits
+        np.testing.assert_array_equal(getattr(fitted, part), getattr(exactly, part))
+    with pytest.raises(
+        ValueError, match=r"`prior` .* 'uniform-spere' \(closest: uniform-sphere; 3 others"
+    ):
+        make_prior("uniform-spere", exact, sample, 0)
 
 
 @pytest.mark.parametrize(

@@ -151,9 +151,10 @@ def test_sdf_has_input_exact_and_device_of_every_row(comparison: Comparison, fol
 
 
 def waits(circuit: QuantumCircuit) -> list[float]:
-    """Seconds of every delay."""
-    durations = (step.operation.duration for step in circuit.get_instructions("delay"))
-    return [d if isinstance(d, float) else d.value.value() for d in durations]
+    """Seconds of every delay; files count in periods of the clock that they name."""
+    dt_s = (circuit.metadata or {}).get("dt_s", float("nan"))
+    waits = (step.operation for step in circuit.get_instructions("delay"))
+    return [w.duration * (dt_s if w.unit == "dt" else 1.0) for w in waits]
 
 
 def test_circuits_counts_and_snapshot_are_complete(comparison: Comparison, folder: Path) -> None:

@@ -140,7 +140,7 @@ def test_devices_the_vendors_do_not_know(
     ibm: tuple[IBMPlatform, LoopbackServer], braket: tuple[BraketService, LoopbackServer]
 ) -> None:
     rows = by_name(ask_devices(["ibm:ibm_nowhere", "braket:aqt_ibex_q1"], patience=PATIENT))
-    assert "no such device (ibm_lagos, ibm_perth)" in rows["ibm:ibm_nowhere"].error
+    assert "no such device (all: ibm_perth, ibm_lagos)" in rows["ibm:ibm_nowhere"].error
     assert "not found" in rows["braket:aqt_ibex_q1"].error
     for name in ("aer:ibm_boston", "ibm:", "exact"):
         with pytest.raises(UnknownBackendError, match="must be ibm, braket"):

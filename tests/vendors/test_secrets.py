@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,7 +96,8 @@ def test_a_token_in_a_failed_jobs_reason_is_not_stored(
             if "authorization" in r.headers
         )
         reason = f"worker said: login {token} of {API_KEY} at {CRN} was refused"
-        body = f'{{"id": "{job.id}", "state": {{"status": "Failed", "reason": "{reason}"}}}}'
+        state = {"status": "Failed", "reason": reason}
+        body = json.dumps({**job.document(), "state": state})
         told = Fault.answer(200, headers={"Content-Type": "application/json"}, body=body.encode())
         vendor.faults.add(Rule(f"{API}/jobs/{job.id}", told, "GET", times=None))
         for _ in range(3):

@@ -1,0 +1,39 @@
+"""Mitigation techniques by name: one line each, imported when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from calibration.plugins import Table
+
+if TYPE_CHECKING:
+    from qhw.mitigation.base import Technique
+
+Words: TypeAlias = Sequence[str]
+"""Arguments in brackets, in order."""
+Options: TypeAlias = Mapping[str, str]
+"""Arguments with a name."""
+Maker: TypeAlias = "Callable[[Words, Options], Technique]"
+
+GRAMMAR = "[a-z0-9]+"
+"""Of a technique's name in a pipeline."""
+
+TECHNIQUES = Table(
+    "techniques",
+    "technique",
+    {
+        "dd": "qhw.mitigation.arguments:dd",
+        "twirl": "qhw.mitigation.arguments:twirl",
+        "readout": "qhw.mitigation.arguments:readout",
+        "structure": "qhw.mitigation.arguments:structure",
+        "zne": "qhw.mitigation.arguments:zne",
+        "cdr": "qhw.mitigation.arguments:cdr",
+        "lre": "qhw.mitigation.arguments:lre",
+        "pec": "qhw.mitigation.arguments:pec",
+    },
+    grammar=GRAMMAR,
+    reserved=("none", "default"),
+)
+"""Maker of every technique from its arguments and options: ``mine(3,share=0.1)`` calls
+``maker(["3"], {"share": "0.1"})``."""
