@@ -2,7 +2,8 @@
 
 The noisy distribution of up to ten qubits is computed exactly (density matrix, readout errors
 included) and kept for the last batch, so any number of shots costs one simulation: shots are
-multinomial draws from it. Larger circuits run as trajectories, shot by shot.
+multinomial draws from it. Larger circuits run as trajectories, shot by shot, and those of more than
+twenty qubits with twirled noise (:mod:`backends.reference.twirled`), which the result says.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
-from backends.binding import columns_of
+from backends.binding import bind_rows, columns_of
 from backends.checks import check_angles, check_shots, measured_qubits, sample
 from backends.figures import size_of
 from backends.native.placement import place
 from backends.native.schedule import schedule_alap
 from backends.native.simulable import simulable
+from backends.outcomes import tabulated
 from backends.plain import plain_measured
 from backends.readout import ReadoutMatrices, readout_matrices
+from backends.reference.twirled import WORDS, misread, noisy_shots
 from calibration.aer_noise import to_aer_noise_model
-from calibration.noise import NoiseOptions, apply_confusion
+from calibration.noise import DeviceNoise, NoiseOptions, apply_confusion
 from calibration.snapshot import DeviceSnapshot
 
 FloatArray = NDArray[np.float64]
@@ -38,6 +41,8 @@ _MATRIX_WORK, _STATE_WORK = 2**19, 2**21
 
 MAX_EXACT_QUBITS = 10
 """A density matrix of 10 qubits takes 16 MB and some seconds a row."""
+MAX_STATE_QUBITS = 20
+"""A statevector of 20 qubits takes 16 MB and some 0.1 s a shot."""
 
 
 class AerBackend:
@@ -137,10 +142,13 @@ class AerBackend:
         """Shots of every row; up to ten qubits multinomial draws of :meth:`probabilities`.
 
         Raises:
-            BackendError: shots out of range, or angles of the wrong shape or not finite.
+            BackendError: shots out of range, angles of the wrong shape or not finite, or a wide
+                circuit that is neither Clifford nor shallow.
         """
         x = check_angles(compiled, angles)
         shots = check_shots(shots)
+        if compiled.circuit.num_qubits > MAX_STATE_QUBITS:
+            return self._wide(compiled, x, shots, seed)
         if compiled.circuit.num_qubits > MAX_EXACT_QUBITS:
             counts = self._trajectories(compiled, x, shots, seed)
         else:
@@ -182,6 +190,23 @@ class AerBackend:
             for outcome, count in data["counts"].items():
                 counts[row, int(outcome, 16)] = count
         return counts
+
+    def _wide(self, compiled: CompiledTemplate, x: FloatArray, shots: int, seed: int) -> ShotResult:
+        noise = DeviceNoise(self._simulable.restricted(compiled.physical_qubits), self._noise)
+        if any(self._noise.detuning_rad_s(q) for q in noise.snapshot.labels):
+            raise BackendError(
+                f"Argument `noise` must have no detuning for circuits of more than "
+                f"{MAX_STATE_QUBITS} qubits, whose noise is twirled."
+            )
+        rng = np.random.default_rng(seed)
+        confusion = self.readout_matrices(compiled).matrices
+        rows = bind_rows(compiled, x)
+        bits = [misread(noisy_shots(row, noise, shots, rng), confusion, rng) for row in rows]
+        counts, outcomes = tabulated(bits)
+        done = datetime.now(UTC)
+        return ShotResult(
+            counts, shots, self.name, seed, done, outcomes=outcomes, approximation=WORDS
+        )
 
     def _experiments(
         self,

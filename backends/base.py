@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
+from backends.outcomes import Outcomes, stacked
 from calibration.snapshot import DeviceSnapshot
 
 
@@ -87,13 +88,16 @@ class ShotResult:
 
     Attributes:
         counts: ``(B, 2**m)`` int64, outcome order as in this module's docstring; rows that failed
-            are all zero.
+            are all zero. Beyond :data:`backends.outcomes.DENSE_BITS` bits ``(B, K)``, columns
+            ``outcomes``.
         shots: shots per circuit.
         backend: name of the backend.
         seed: seed used, ``None`` on hardware.
         finished: when the counts were complete (UTC).
         row_errors: the vendor's text for each row that failed for good, by row; simulators have
             none.
+        outcomes: that the columns of ``counts`` stand for; ``None`` for all in order.
+        approximation: what a simulator left out of its own model, in words; empty for nothing.
     """
 
     counts: NDArray[np.int64]
@@ -102,6 +106,8 @@ class ShotResult:
     seed: int | None
     finished: datetime
     row_errors: Mapping[int, str] = field(default_factory=dict)
+    outcomes: Outcomes | None = None
+    approximation: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,6 +212,24 @@ def run_batches(
         backend.run(b.compiled, b.angles, shots=b.shots, seed=stream_seed(seed, b.label))
         for b in batches
     )
+
+
+def same_columns(
+    results: Mapping[str, ShotResult],
+) -> tuple[dict[str, NDArray[np.int64]], Outcomes | None]:
+    """Counts of all batches with the same columns, and their outcomes.
+
+    Args:
+        results: by label; either all list every outcome, or all those that they saw.
+    """
+    if all(result.outcomes is None for result in results.values()):
+        return {label: result.counts for label, result in results.items()}, None
+    counts, outcomes = stacked([(r.counts, r.outcomes) for r in results.values()])
+    out, start = {}, 0
+    for label, result in results.items():
+        out[label] = counts[start : start + len(result.counts)]
+        start += len(result.counts)
+    return out, outcomes
 
 
 def stream_seed(seed: int, label: str) -> int:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-import numpy as np
 from qiskit import QuantumCircuit
 
 from backends.answer_values import moment, place, shown, task_arn
@@ -33,6 +32,7 @@ from backends.braket_devices import BraketDevice, arn_of, name_of, read_device, 
 from backends.braket_program import KEY_TAG, Destination, openqasm, task_parameters
 from backends.braket_results import Asked, read_rows, simulated_seconds
 from backends.checks import check_angles
+from backends.outcomes import none_seen
 from backends.prices import PriceEntry
 from backends.vendor import (
     JobCounts,
@@ -314,9 +314,10 @@ class BraketBackend:
                 raise VendorUnavailable(
                     f"Task {handle.vendor_id} is complete, but: {error}"
                 ) from error
-            none = np.zeros((rows, 2**submission.compiled.n_measured), dtype=np.int64)
-            return JobCounts(none, dict.fromkeys(range(rows), status.vendor_text), b"", finished)
-        return JobCounts(found.counts, found.errors, found.raw, finished)
+            none, outcomes = none_seen(rows, submission.compiled.n_measured)
+            errors = dict.fromkeys(range(rows), status.vendor_text)
+            return JobCounts(none, errors, b"", finished, outcomes=outcomes)
+        return JobCounts(found.counts, found.errors, found.raw, finished, outcomes=found.outcomes)
 
     def cancel(self, handle: JobHandle) -> JobStatus:
         """Ask for cancellation; a task already final is no error."""

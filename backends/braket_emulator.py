@@ -22,6 +22,7 @@ from backends.braket_execute import decode, run_native
 from backends.braket_program import Destination, openqasm, task_parameters
 from backends.checks import check_angles
 from backends.emulated import EmulatedJobs, check_width, seed_of
+from backends.outcomes import tabulated
 from backends.vendor import JobCounts, JobHandle, Submission
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
@@ -98,10 +99,8 @@ class BraketEmulator(EmulatedJobs):
         executables, _ = decode(self._parameters(submission, handle.key)["action"])
         seed = seed_of(handle)
         bits = run_native(executables, self._snapshot, submission.shots, seed, self._noise)
-        m = submission.compiled.n_measured
-        outcomes = [found @ (1 << np.arange(m)[::-1]) for found in bits]
-        counts = np.stack([np.bincount(row, minlength=2**m) for row in outcomes]).astype(np.int64)
-        return JobCounts(counts, {}, counts.tobytes(), datetime.now(UTC))
+        counts, outcomes = tabulated([found.astype(np.uint8) for found in bits])
+        return JobCounts(counts, {}, counts.tobytes(), datetime.now(UTC), outcomes=outcomes)
 
     def _parameters(self, submission: Submission, key: str) -> dict[str, Any]:
         compiled = submission.compiled

@@ -31,12 +31,15 @@ from qiskit.circuit.library import (
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel
 
+from backends.aer import MAX_STATE_QUBITS
 from backends.base import BackendError
 from backends.braket_checks import check_native
+from backends.checks import measured_qubits
 from backends.native.gates import GPi2Gate, GPiGate, for_aer
 from backends.native.schedule import schedule_alap
+from backends.reference.twirled import misread, noisy_shots
 from calibration.aer_noise import to_aer_noise_model
-from calibration.noise import NoiseOptions
+from calibration.noise import DeviceNoise, NoiseOptions
 from calibration.snapshot import DeviceSnapshot
 
 _GATES: dict[str, type[Gate]] = {
@@ -197,6 +200,11 @@ def run_native(
     for qubits, rows in groups.items():
         part = snapshot.restricted(qubits)
         model = None if noise is None else to_aer_noise_model(snapshot, qubits, noise)
+        if len(qubits) > MAX_STATE_QUBITS:
+            device = None if noise is None else DeviceNoise(part, noise)
+            for row in rows:
+                found[row] = _twirled(executables[row].circuit, part, device, generator, shots)
+            continue
         circuits = [_for_aer(executables[row].circuit, part, model) for row in rows]
         small = model is not None and len(qubits) <= _MAX_DENSITY_QUBITS
         simulator = AerSimulator(
@@ -221,6 +229,27 @@ def _for_aer(
     if circuit is None:
         raise IllegalActionError("only verbatim programs are rehearsed on a QPU")
     return for_aer(circuit if model is None else schedule_alap(circuit, part).circuit)
+
+
+def _twirled(
+    circuit: QuantumCircuit | None,
+    part: DeviceSnapshot,
+    noise: DeviceNoise | None,
+    generator: np.random.Generator,
+    shots: int,
+) -> NDArray[np.int64]:
+    """Shots ``(shots, measured)`` of a wide program, classical bit i in column i."""
+    if circuit is None:
+        raise IllegalActionError("only verbatim programs are rehearsed on a QPU")
+    timed = circuit if noise is None else schedule_alap(circuit, part).circuit
+    try:
+        bits = noisy_shots(timed, noise, shots, generator)
+    except BackendError as error:
+        raise IllegalActionError(str(error)) from error
+    if noise is not None:
+        confusion = np.stack([noise.confusion(q) for q in measured_qubits(timed)])
+        bits = misread(bits, confusion, generator)
+    return bits[:, ::-1].astype(np.int64)
 
 
 def _bits(counts: dict[str, int], width: int, generator: np.random.Generator) -> NDArray[np.int64]:

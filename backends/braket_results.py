@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.answer_values import amount, shown, whole
+from backends.outcomes import DENSE_BITS, Outcomes, none_seen, stacked, tabulated
 from backends.vendor import VendorError
 from backends.vendor_text import clean_text
 
@@ -21,6 +22,8 @@ _CHILD_SUFFIX = "/results.json"
 _SHARES_END = 1e-3
 """How far the rounded probabilities of a result may be from 1, all together."""
 
+Table: TypeAlias = tuple[NDArray[np.int64], Outcomes | None]
+"""Counts ``(1, D)``, and the outcomes of their columns; ``None`` for all in order."""
 Reader = Callable[[str, str], tuple[bytes, dict[str, Any]]]
 """Reads a JSON object of a bucket by its key: its bytes, and parsed."""
 
@@ -50,6 +53,7 @@ class Rows:
 
     Attributes:
         counts: ``(B, 2**m)`` int64, first measured wire most significant; zeros where it failed.
+            Of wide circuits ``(B, K)``, columns ``outcomes``.
         errors: vendor's text of each failed row, or what a row's result contradicts.
         raw: the result file; where results are spread over several, a JSON object of them by key.
     """
@@ -57,6 +61,7 @@ class Rows:
     counts: NDArray[np.int64]
     errors: dict[int, str]
     raw: bytes
+    outcomes: Outcomes | None = None
 
 
 def read_rows(bucket: str, key: str, read: Reader, asked: Asked) -> Rows:
@@ -91,7 +96,8 @@ def _rows(files: _Files, asked: Asked) -> Rows:
     rows = asked.rows
     if len(found) != rows:
         raise VendorError(f"The result must have {rows} rows, but has {len(found)}.")
-    counts = np.zeros((rows, 2 ** len(asked.wires)), dtype=np.int64)
+    none = none_seen(1, len(asked.wires))
+    tables = [none] * rows
     errors: dict[int, str] = {}
     wrong: list[VendorError] = []
     for row, entry in enumerate(found):
@@ -99,19 +105,19 @@ def _rows(files: _Files, asked: Asked) -> Rows:
             errors[row] = _reason(entry)
             continue
         try:
-            counts[row] = _counts(entry, asked.shots, asked.wires)
+            tables[row] = _counts(entry, asked.shots, asked.wires)
         except VendorError as error:
             errors[row] = str(error)
             wrong.append(error)
             continue
-        if counts[row].sum() < asked.shots:
-            errors[row] = (
-                f"The result must hold {asked.shots} shots, but holds {counts[row].sum()}."
-            )
-            counts[row] = 0
+        there = tables[row][0].sum()
+        if there < asked.shots:
+            errors[row] = f"The result must hold {asked.shots} shots, but holds {there}."
+            tables[row] = none
     if wrong and len(errors) == rows:
         raise wrong[0]
-    return Rows(counts, errors, files.raw())
+    counts, outcomes = stacked(tables)
+    return Rows(counts, errors, files.raw(), outcomes)
 
 
 def _check_whose(document: Mapping[str, Any], kind: str, files: _Files, asked: Asked) -> None:
@@ -209,8 +215,8 @@ def _executables(document: Mapping[str, Any], files: _Files) -> list[Mapping[str
     return found
 
 
-def _counts(entry: Mapping[str, Any], shots: int, wires: Sequence[int]) -> NDArray[np.int64]:
-    """Counts of one row.
+def _counts(entry: Mapping[str, Any], shots: int, wires: Sequence[int]) -> Table:
+    """Counts of one row, and the outcomes of their columns.
 
     Raises:
         VendorError: not a result of these wires and at most so many shots.
@@ -221,9 +227,7 @@ def _counts(entry: Mapping[str, Any], shots: int, wires: Sequence[int]) -> NDArr
         raise VendorError(f"The result is malformed: {error!r}") from error
 
 
-def _checked_counts(
-    entry: Mapping[str, Any], shots: int, wires: Sequence[int]
-) -> NDArray[np.int64]:
+def _checked_counts(entry: Mapping[str, Any], shots: int, wires: Sequence[int]) -> Table:
     measured = [whole(q, "measuredQubits") for q in entry.get("measuredQubits") or ()]
     if len(set(measured)) != len(measured):
         raise VendorError("The result must measure each qubit once, but repeats one.")
@@ -231,20 +235,18 @@ def _checked_counts(
     if missing:
         raise VendorError(f"The result must measure qubits {list(wires)}, but lacks {missing}.")
     columns = [measured.index(q) for q in wires]
-    weights = 1 << np.arange(len(wires))[::-1]
-    size = 2 ** len(wires)
     if entry.get("measurements"):
-        counts = np.bincount(_bits(entry, len(measured))[:, columns] @ weights, minlength=size)
+        table = tabulated([_bits(entry, len(measured))[:, columns]])
     elif entry.get("measurementProbabilities"):
-        counts = _whole(_shares(entry, len(measured), columns, weights), shots)
+        table = _told(entry, len(measured), columns, shots)
     else:
         raise VendorError("The result must hold `measurements` or `measurementProbabilities`.")
-    if counts.sum() > shots:
-        raise VendorError(f"The result must hold {shots} shots, but holds {counts.sum()}.")
-    return np.asarray(counts, dtype=np.int64)
+    if table[0].sum() > shots:
+        raise VendorError(f"The result must hold {shots} shots, but holds {table[0].sum()}.")
+    return table
 
 
-def _bits(entry: Mapping[str, Any], width: int) -> NDArray[np.int64]:
+def _bits(entry: Mapping[str, Any], width: int) -> NDArray[np.uint8]:
     """``(shots, qubits)`` bits as they were measured.
 
     Raises:
@@ -260,30 +262,35 @@ def _bits(entry: Mapping[str, Any], width: int) -> NDArray[np.int64]:
         or ((bits != 0) & (bits != 1)).any()
     ):
         raise VendorError("The result's `measurements` must be one bit a qubit and shot.")
-    return bits.astype(np.int64)
+    return bits.astype(np.uint8)
 
 
-def _shares(
-    entry: Mapping[str, Any], width: int, columns: Sequence[int], weights: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """``(2**m,)`` probabilities of a row's outcomes.
+def _told(entry: Mapping[str, Any], width: int, columns: Sequence[int], shots: int) -> Table:
+    """Counts that a row's probabilities amount to.
 
     Raises:
         VendorError: not probabilities of outcomes.
     """
-    shares = np.zeros(2 ** len(columns))
+    by_outcome: dict[int, float] = {}
     for text, share in entry["measurementProbabilities"].items():
         if len(text) != width or set(text) - {"0", "1"}:
             raise VendorError(
                 f"The result is malformed: outcomes must be {width} bits, but one is {shown(text)}."
             )
-        picked = np.array([int(text[c]) for c in columns])
-        shares[picked @ weights] += amount(share, "measurementProbabilities")
+        outcome = int("".join(text[c] for c in columns), 2)
+        told = amount(share, "measurementProbabilities")
+        by_outcome[outcome] = by_outcome.get(outcome, 0.0) + told
+    if len(columns) > DENSE_BITS:
+        outcomes = Outcomes.of_integers(sorted(by_outcome), len(columns))
+        shares = np.array([by_outcome[outcome] for outcome in sorted(by_outcome)])
+    else:
+        outcomes, shares = None, np.zeros(2 ** len(columns))
+        shares[list(by_outcome)] = list(by_outcome.values())
     if abs(shares.sum() - 1) > _SHARES_END:
         raise VendorError(
             f"The result's probabilities must sum to 1, but sum to {shares.sum():.6g}."
         )
-    return shares
+    return _whole(shares, shots)[None], outcomes
 
 
 def _whole(shares: NDArray[np.float64], shots: int) -> NDArray[np.int64]:

@@ -8,6 +8,8 @@ from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CompiledTemplate
 
+SILENT = ("delay", "id")
+"""Instructions that change nothing but by the noise that goes with them."""
 MAX_SIMULATED_SHOTS = 10_000_000
 """Shots of one circuit on a simulator: as many as IBM takes in one job."""
 

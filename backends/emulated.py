@@ -10,7 +10,8 @@ import hashlib
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 
-from backends.base import BackendError, CostEstimate
+from backends.aer import MAX_STATE_QUBITS
+from backends.base import BackendError, CompiledTemplate, CostEstimate
 from backends.vendor import JobHandle, JobState, JobStatus, Submission, SubmissionRefused, Usage
 from calibration.catalog import load_snapshot
 from calibration.snapshot import DeviceSnapshot
@@ -87,13 +88,20 @@ def check_width(submission: Submission, most: int) -> None:
     """Refuse circuits that are too wide to simulate.
 
     Raises:
-        BackendError: more than ``most`` qubits.
+        BackendError: more than ``most`` qubits, but not so many that noise is twirled.
     """
-    if submission.compiled.circuit.num_qubits > most:
+    if most < submission.compiled.circuit.num_qubits <= MAX_STATE_QUBITS:
         raise BackendError(
-            f"Argument `submission` must use at most {most} qubits on an emulator, but "
-            f"uses {submission.compiled.circuit.num_qubits}."
+            f"Argument `submission` must use at most {most} qubits on an emulator, or more than "
+            f"{MAX_STATE_QUBITS}, whose noise is twirled, but uses "
+            f"{submission.compiled.circuit.num_qubits}."
         )
+
+
+def is_twirled(submission: Submission | CompiledTemplate) -> bool:
+    """Whether a simulated vendor runs a circuit with twirled noise, because it is wide."""
+    compiled = submission.compiled if isinstance(submission, Submission) else submission
+    return bool(compiled.circuit.num_qubits > MAX_STATE_QUBITS)
 
 
 def seed_of(handle: JobHandle) -> int:

@@ -12,13 +12,20 @@ from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResu
 from backends.checks import check_angles, check_shots, sample
 from backends.delays import check_delays
 from backends.figures import size_of
+from backends.outcomes import DENSE_BITS, tabulated
 from backends.plain import plain_measured
+from backends.reference.base import ExactReference, ReferenceFacts
+from backends.reference.choose import dense, exact_references
 from backends.statevector import measured_probabilities
 from calibration.snapshot import DeviceSnapshot
 
 BASIS = ("rx", "ry", "rz", "cz")
 MAX_QUBITS = 20
-"""A state of 20 qubits takes 16 MB a row."""
+"""Statevectors of all rows up to here, 16 MB a row; wider circuits row by row, by the method that
+:mod:`backends.reference.choose` finds."""
+
+MAX_WIDE_QUBITS = 1000
+"""Qubits of any circuit."""
 
 
 class ExactBackend:
@@ -38,13 +45,13 @@ class ExactBackend:
         """Translate to the native gates; qubits stay where they are, delays do nothing.
 
         Raises:
-            BackendError: more than 20 qubits, not "gates, then one measurement of every bit", or a
-                delay of unknown length.
+            BackendError: more than 1,000 qubits, not "gates, then one measurement of every bit", or
+                a delay of unknown length.
         """
         circuit = plain_measured(circuit)
-        if circuit.num_qubits > MAX_QUBITS:
+        if circuit.num_qubits > MAX_WIDE_QUBITS:
             raise BackendError(
-                f"Argument `circuit` must have at most {MAX_QUBITS} qubits on `exact`, "
+                f"Argument `circuit` must have at most {MAX_WIDE_QUBITS} qubits on `exact`, "
                 f"but has {circuit.num_qubits}."
             )
         native = transpile(
@@ -70,9 +77,24 @@ class ExactBackend:
         """Outcome probabilities ``(B, 2**m)`` for angles ``(B, P)`` in radians.
 
         Raises:
-            BackendError: angles of the wrong shape or not finite.
+            BackendError: angles of the wrong shape or not finite, more than 20 measured bits, or a
+                wide circuit that has no exact reference.
         """
-        return measured_probabilities(compiled, check_angles(compiled, angles))
+        x = check_angles(compiled, angles)
+        if compiled.circuit.num_qubits <= MAX_QUBITS:
+            return measured_probabilities(compiled, x)
+        if compiled.n_measured > DENSE_BITS:
+            raise BackendError(
+                f"Argument `compiled` must measure at most {DENSE_BITS} bits to be written down as "
+                f"2**m probabilities, but measures {compiled.n_measured}; `references` takes more."
+            )
+        return dense(self._references(compiled, x), compiled.n_measured)
+
+    def references(
+        self, compiled: CompiledTemplate, angles: NDArray[np.float64]
+    ) -> tuple[ExactReference, ...] | ReferenceFacts:
+        """The exact distribution of each row of a wide circuit, or why there is none."""
+        return exact_references(compiled, check_angles(compiled, angles))
 
     def run(
         self, compiled: CompiledTemplate, angles: NDArray[np.float64], *, shots: int, seed: int
@@ -80,9 +102,15 @@ class ExactBackend:
         """Multinomial shots of the exact distribution.
 
         Raises:
-            BackendError: shots out of range, or angles of the wrong shape or not finite.
+            BackendError: shots out of range, angles of the wrong shape or not finite, or a wide
+                circuit that has no exact reference.
         """
         shots = check_shots(shots)
+        if compiled.circuit.num_qubits > MAX_QUBITS:
+            rng = np.random.default_rng(seed)
+            found = self._references(compiled, check_angles(compiled, angles))
+            counts, outcomes = tabulated([one.sample(shots, rng) for one in found])
+            return ShotResult(counts, shots, self.name, seed, datetime.now(UTC), outcomes=outcomes)
         exact = self.probabilities(compiled, angles)
         counts = sample(exact, shots, np.random.default_rng(seed))
         return ShotResult(counts, shots, self.name, seed, datetime.now(UTC))
@@ -91,3 +119,13 @@ class ExactBackend:
         """Simulation is free."""
         del compiled, circuits, shots
         return CostEstimate(0.0, None, "simulated on this machine, free")
+
+    def _references(
+        self, compiled: CompiledTemplate, x: NDArray[np.float64]
+    ) -> tuple[ExactReference, ...]:
+        found = self.references(compiled, x)
+        if isinstance(found, ReferenceFacts):
+            raise BackendError(
+                f"Argument `compiled` must have an exact reference, but {found.detail}."
+            )
+        return found

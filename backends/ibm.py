@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any, Literal
 
-import numpy as np
 from qiskit import QuantumCircuit
 from qiskit_ibm_runtime import IBMBackend as QiskitIBMBackend
 from qiskit_ibm_runtime.api.rest.runtime import Runtime
@@ -41,6 +40,7 @@ from backends.ibm_program import (
     split,
 )
 from backends.ibm_results import check_counts
+from backends.outcomes import none_seen
 from backends.prices import PriceEntry, price_of
 from backends.vendor import (
     JobCounts,
@@ -264,15 +264,17 @@ class IBMBackend:
             raise VendorUnavailable(f"Job {handle.vendor_id} is not finished: {status.vendor_text}")
         if status.state is not JobState.DONE:
             rows = len(submission.angles)
-            none = np.zeros((rows, 2**submission.compiled.n_measured), dtype=np.int64)
+            none, outcomes = none_seen(rows, submission.compiled.n_measured)
             errors = dict.fromkeys(range(rows), status.vendor_text)
-            return JobCounts(none, errors, b"", datetime.now(UTC))
+            return JobCounts(none, errors, b"", datetime.now(UTC), outcomes=outcomes)
         bits = submission.compiled.n_measured
         raw, found = self._client.ask(
             f"results of job {handle.vendor_id}", lambda c: results(c, handle, bits)
         )
-        check_counts(found.counts, submission)
-        return JobCounts(found.counts, {}, raw, found.finished, found.unproven)
+        check_counts(found.counts, found.outcomes, submission)
+        return JobCounts(
+            found.counts, {}, raw, found.finished, found.unproven, outcomes=found.outcomes
+        )
 
     def cancel(self, handle: JobHandle) -> JobStatus:
         """Ask for cancellation; a job already final is no error."""

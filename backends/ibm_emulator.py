@@ -7,6 +7,7 @@ with the noise of the device's snapshot.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -14,8 +15,15 @@ from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from backends.aer import AerBackend
-from backends.base import BackendError, CompiledTemplate, stream_seed
-from backends.emulated import EmulatedJobs, check_width, seed_of
+from backends.base import (
+    BackendError,
+    CircuitBatch,
+    CompiledTemplate,
+    run_batches,
+    same_columns,
+    stream_seed,
+)
+from backends.emulated import EmulatedJobs, check_width, is_twirled, seed_of
 from backends.ibm_program import (
     IBMOptions,
     check,
@@ -102,6 +110,8 @@ class IBMEmulator(EmulatedJobs):
         """
         self.validate(submission)
         seed = seed_of(handle)
+        if is_twirled(submission):
+            return self._wide(submission, seed)
         noise = to_aer_noise_model(self._snapshot, submission.compiled.physical_qubits)
         small = submission.compiled.circuit.num_qubits < _MAX_QUBITS
         simulator = AerSimulator(
@@ -111,12 +121,25 @@ class IBMEmulator(EmulatedJobs):
         )
         asked = sampler_options(submission, self._options)
         asked.simulator.angle_decimals = 12  # IBM rounds angles to 1e-5 quarter turns by default
-        tables = []
+        pubs: list[Any] = []
         for place, pub in enumerate(pubs_of(submission, None)):
             # PUBs of one call get the same random numbers: equal circuits would have equal counts
             asked.simulator.seed_simulator = stream_seed(seed, f"pub {place}") if place else seed
             sampler = Sampler(mode=simulator, options=asked)
-            tables.append(counts_of(sampler.run([pub], shots=submission.shots).result()))
-        counts = np.concatenate(tables)
-        check_counts(counts, submission)
-        return JobCounts(counts, {}, counts.tobytes(), datetime.now(UTC))
+            pubs += sampler.run([pub], shots=submission.shots).result()
+        counts, outcomes = counts_of(pubs)
+        check_counts(counts, outcomes, submission)
+        return JobCounts(counts, {}, counts.tobytes(), datetime.now(UTC), outcomes=outcomes)
+
+    def _wide(self, submission: Submission, seed: int) -> JobCounts:
+        """Counts of circuits whose noise is twirled; what IBM adds to circuits is not simulated."""
+        simulated = AerBackend(self._snapshot, fractional=self._options.fractional)
+        batches = [
+            CircuitBatch(f"part {place}", part.compiled, part.angles, part.shots)
+            for place, part in enumerate(submission.parts())
+        ]
+        found = run_batches(simulated, batches, seed=seed)
+        labelled = {batch.label: result for batch, result in zip(batches, found, strict=True)}
+        tables, outcomes = same_columns(labelled)
+        counts = np.concatenate(list(tables.values()))
+        return JobCounts(counts, {}, counts.tobytes(), datetime.now(UTC), outcomes=outcomes)

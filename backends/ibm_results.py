@@ -21,6 +21,7 @@ from qiskit_ibm_runtime.decoders.executor_sampler.decoder import ClientSideSampl
 
 from backends.answer_values import moment, shown
 from backends.bounded_http import MOST_BYTES, check_json
+from backends.outcomes import DENSE_BITS, Outcomes, columns, count_shots
 from backends.vendor import Submission, VendorError
 
 OUR_DATA = "qhw"
@@ -39,11 +40,13 @@ class Results:
         counts: ``(B, 2**m)`` int64, amplitude index of the measured wires.
         finished: when the device was done, UTC.
         unproven: what could not be checked about whose results these are.
+        outcomes: that the columns of ``counts`` stand for; ``None`` for all in order.
     """
 
     counts: NDArray[np.int64]
     finished: datetime
     unproven: str
+    outcomes: Outcomes | None = None
 
 
 def decode(text: str, key: str, bits: int) -> Results:
@@ -73,7 +76,8 @@ def decode(text: str, key: str, bits: int) -> Results:
                 raise ValueError(
                     f"the result must hold {bits} bits a shot, but holds {register.num_bits}"
                 )
-    return Results(counts_of(result), finished, unproven)
+    counts, outcomes = counts_of(result)
+    return Results(counts, finished, unproven, outcomes)
 
 
 def decode_program(text: str) -> Any:
@@ -145,28 +149,39 @@ def _finished(program: Any) -> datetime:
         return datetime.now(UTC)
 
 
-def counts_of(result: Any) -> NDArray[np.int64]:
-    """Counts ``(B, 2**m)`` of a primitive result, rows of all PUBs one below the other."""
-    tables = []
+def counts_of(result: Any) -> tuple[NDArray[np.int64], Outcomes | None]:
+    """Counts ``(B, 2**m)`` of a primitive result, rows of all PUBs one below the other.
+
+    Returns:
+        Counts, and the outcomes of their columns; ``None`` for all in order.
+    """
+    rows: list[NDArray[np.uint8]] = []
+    bits = 0
     for pub in result:
         (register,) = pub.data.values()
         packed = register.array.reshape(-1, register.num_shots, register.array.shape[-1])
-        weights = 256 ** np.arange(packed.shape[-1], dtype=np.int64)[::-1]
-        outcomes = packed.astype(np.int64) @ weights
-        size = 2**register.num_bits
-        tables.append(np.stack([np.bincount(row, minlength=size) for row in outcomes]))
-    return np.concatenate(tables).astype(np.int64)
+        bits = register.num_bits
+        rows += list(packed)
+    if bits > DENSE_BITS:
+        outcomes, counts = count_shots(rows, bits)
+        return counts, outcomes
+    weights = 256 ** np.arange(rows[0].shape[-1], dtype=np.int64)[::-1]
+    tables = [np.bincount(row.astype(np.int64) @ weights, minlength=2**bits) for row in rows]
+    return np.stack(tables).astype(np.int64), None
 
 
-def check_counts(counts: NDArray[np.int64], submission: Submission) -> None:
+def check_counts(
+    counts: NDArray[np.int64], outcomes: Outcomes | None, submission: Submission
+) -> None:
     """Refuse results that do not belong to a submission.
 
     Raises:
         VendorError: other rows, bits or shots than asked for.
     """
-    shape = (len(submission.angles), 2**submission.compiled.n_measured)
+    bits = submission.compiled.n_measured
+    shape = (len(submission.angles), columns(bits, outcomes))
     if counts.shape != shape or not (counts.sum(axis=1) == submission.shots).all():
         raise VendorError(
-            f"IBM's result must hold {shape[0]} rows of {submission.shots} shots over {shape[1]} "
-            f"outcomes, but has shape {counts.shape} and {counts.sum()} shots in all."
+            f"IBM's result must hold {shape[0]} rows of {submission.shots} shots of {bits} "
+            f"bits, but has shape {counts.shape} and {counts.sum()} shots in all."
         )

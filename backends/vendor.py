@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate
+from backends.outcomes import Outcomes
 from backends.secrets import without_secrets
 from backends.vendor_text import clean_text
 from calibration.snapshot import DeviceSnapshot
@@ -156,11 +157,13 @@ class JobCounts:
 
     Attributes:
         counts: ``(B, 2**m)`` int64, amplitude index of the measured wires; rows that failed are
-            all zero.
+            all zero. Beyond :data:`backends.outcomes.DENSE_BITS` bits ``(B, K)``, columns
+            ``outcomes``.
         row_errors: the vendor's text for each failed row, by row; empty when all worked.
         raw: the vendor's result payload, byte for byte.
         finished: UTC.
         unproven: what could not be checked about whose results these are; empty for nothing.
+        outcomes: that the columns of ``counts`` stand for; ``None`` for all in order.
     """
 
     counts: NDArray[np.int64]
@@ -168,6 +171,7 @@ class JobCounts:
     raw: bytes
     finished: datetime
     unproven: str = ""
+    outcomes: Outcomes | None = None
 
     def __post_init__(self) -> None:
         told = {row: without_secrets(text) for row, text in self.row_errors.items()}

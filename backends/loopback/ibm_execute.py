@@ -21,11 +21,13 @@ from qiskit_ibm_runtime.fake_provider.executor.broadcast_sample import broadcast
 from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM_PARAMS_CONVERTERS
 from samplomatic.quantum_program import SamplexItem
 
-from backends.aer import AerBackend
-from backends.base import CompiledTemplate
+from backends.aer import MAX_STATE_QUBITS, AerBackend
+from backends.base import CompiledTemplate, ShotResult
 from backends.binding import angle_values
 from backends.checks import measured_qubits, sample
 from backends.native.schedule import schedule_alap
+from backends.outcomes import Outcomes, tabulated
+from backends.reference.twirled import noisy_shots
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
 
@@ -157,9 +159,9 @@ def run(
     started = datetime.now(UTC)
     data, parts, measured = [], [], []
     for index, work in enumerate(program.works):
-        counts = _counts(work, program.shots, snapshot, noise, seed + index)
-        measured.append(counts)
-        bits = _shots_of(counts, program.shots, work.circuit.num_clbits, seed + index)
+        found = _counts(work, program.shots, snapshot, noise, seed + index)
+        measured.append(found.counts)
+        bits = _shots_of(found, program.shots, work.circuit.num_clbits, seed + index)
         arrays = {**_by_register(work, bits), **work.extra}
         data.append(
             {
@@ -193,7 +195,7 @@ def run(
 
 def _counts(
     work: Work, shots: int, snapshot: DeviceSnapshot, noise: NoiseOptions | None, seed: int
-) -> NDArray[np.int64]:
+) -> ShotResult:
     """Counts ``(B, 2**clbits)``, classical bit 0 least significant."""
     circuit, qubits = _used_part(work.circuit)
     if noise is None:
@@ -212,13 +214,17 @@ def _counts(
         snapshot=snapshot,
     )
     simulator = AerBackend(snapshot, noise=noise)
-    return simulator.run(template, work.angles, shots=shots, seed=seed).counts
+    return simulator.run(template, work.angles, shots=shots, seed=seed)
 
 
-def _perfect_counts(
-    circuit: QuantumCircuit, work: Work, shots: int, seed: int
-) -> NDArray[np.int64]:
+def _perfect_counts(circuit: QuantumCircuit, work: Work, shots: int, seed: int) -> ShotResult:
     """The same without noise, orders of magnitude faster."""
+    done = datetime.now(UTC)
+    if circuit.num_qubits > MAX_STATE_QUBITS:
+        rng = np.random.default_rng(seed)
+        rows = [circuit.assign_parameters(row.tolist()) for row in work.angles]
+        table, outcomes = tabulated([noisy_shots(row, None, shots, rng) for row in rows])
+        return ShotResult(table, shots, "loopback", seed, done, outcomes=outcomes)
     measured = circuit.remove_final_measurements(inplace=False)
     measured.save_probabilities(list(reversed(measured_qubits(circuit))))
     simulator = AerSimulator(method="statevector")
@@ -229,17 +235,19 @@ def _perfect_counts(
     else:
         found = simulator.run([measured] * len(work.angles)).result()
     exact = np.array([r.data.to_dict()["probabilities"] for r in found.results])
-    return sample(exact, shots, np.random.default_rng(seed))
+    counts = sample(exact, shots, np.random.default_rng(seed))
+    return ShotResult(counts, shots, "loopback", seed, done)
 
 
-def _shots_of(counts: NDArray[np.int64], shots: int, bits: int, seed: int) -> NDArray[np.bool_]:
+def _shots_of(result: ShotResult, shots: int, bits: int, seed: int) -> NDArray[np.bool_]:
     """``(B, shots, clbits)``, classical bit i at index i, shots in random order."""
     generator = np.random.default_rng([seed, 1])
-    places = np.arange(bits)
+    counts = result.counts
+    outcomes = Outcomes.all_of(bits) if result.outcomes is None else result.outcomes
+    written = outcomes.bits()[:, ::-1]
     found = np.empty((len(counts), shots, bits), dtype=np.bool_)
     for row, count in enumerate(counts):
-        outcomes = generator.permutation(np.repeat(np.arange(len(count)), count))
-        found[row] = outcomes[:, None] >> places & 1
+        found[row] = written[generator.permutation(np.repeat(np.arange(len(count)), count))]
     return found
 
 

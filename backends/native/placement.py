@@ -142,7 +142,10 @@ def _routed(
     best = tries[0]
     for tried in tries[:3]:
         wish = Interaction.of(tried.circuit, snapshot.restricted(tried.qubits))
-        spot = best_layouts(wish, snapshot, top=1, limit=_SEARCH_LIMIT)[0]
+        try:
+            spot = best_layouts(wish, snapshot, top=1, limit=_SEARCH_LIMIT)[0]
+        except LayoutError:
+            continue  # wide: the search ended before it found even the place where it is
         moved = _compile(tried.circuit, snapshot, spot.qubits, tried.seed, fractional)
         best = max(best, moved, key=lambda t: t.layout.log_success)
     return best

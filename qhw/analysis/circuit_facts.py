@@ -41,6 +41,7 @@ def circuit_facts(stage: Stage) -> CircuitFacts:
         negative_mass=_mean(None if projected is None else projected.negative_mass),
         projection_distance=_mean(None if projected is None else projected.distance),
         mitigation=run.facts() if source == "device_mitigated" else None,
+        approximation=run.approximation or None,
     )
 
 

@@ -95,6 +95,7 @@ def assemble(
         draw=outcome.draw,
         missing=outcome.missing,
         rehearsal=is_rehearsal(backend),
+        reference=outcome.reference,
         provenance=_provenance(command, start, snapshot),
         row_names=tuple(
             RowName(index=int(row), name=name)

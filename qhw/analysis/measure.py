@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.base import Backend
-from backends.exact import ExactBackend
+from backends.exact import MAX_QUBITS, ExactBackend
 from backends.vendor import VendorBackend
 from qhw.analysis.comparison import Comparison, assemble, runner_of
 from qhw.analysis.metrics import total_variation
 from qhw.analysis.quote import StageQuote, quote_stage
-from qhw.analysis.result import MeasureSettings, MissingRow
+from qhw.analysis.result import MeasureSettings
 from qhw.analysis.scores import distribution_section
 from qhw.analysis.stage import Notify, Stage, StageRunner
 from qhw.analysis.synthesis import evolved_distribution, evolves
 from qhw.analysis.tasks import INTERVAL_STREAM, Outcome
+from qhw.analysis.wide import outcome_of, wide_outcome, wide_reference
 from qhw.circuits.workload import ROLE, Workload
 
 FloatArray = NDArray[np.float64]
@@ -72,17 +73,24 @@ def measure(
         moment: to which ages of calibrations are counted, by default now.
 
     Raises:
-        BackendError: the circuit does not fit the device, or is too wide for an exact reference.
+        BackendError: the circuit does not fit the device.
         MitigationError: pipeline, shots, circuit, device and calibration do not go together.
         TooFewRowsError: so many circuits failed that nothing is left to compare.
     """
     start = datetime.now(UTC)
     runner = runner_of(settings, backend, notify, moment)
     notify("computing the exact distributions")
-    exact = exact_distributions(workload)
+    wide = wide_reference(workload) if workload.circuit.num_qubits > MAX_QUBITS else None
+    exact = (
+        Exact(np.empty((len(workload), 0))) if wide is not None else exact_distributions(workload)
+    )
     stage = runner.run(workload, exact.distributions)
-    notify("comparing with the exact statevector")
-    outcome = _outcome(workload, stage, runner, exact.synthesis)
+    if wide is not None:
+        notify(f"comparing with the exact reference: {wide.facts.method}")
+        outcome = wide_outcome(workload, stage, runner, wide)
+    else:
+        notify("comparing with the exact statevector")
+        outcome = _outcome(workload, stage, runner, exact.synthesis)
     return assemble(settings, outcome, backend, model=None, command=command, start=start)
 
 
@@ -123,7 +131,7 @@ def exact_distributions(workload: Workload) -> Exact:
     """Exact outcome distributions, evolutions being what they stand for.
 
     Raises:
-        BackendError: more qubits than a statevector is computed for.
+        BackendError: more than 20 measured bits, or a wide circuit without an exact reference.
     """
     ideal = ExactBackend()
     compiled = ideal.compile(workload.circuit)
@@ -148,14 +156,4 @@ def _outcome(
         runner.stream(INTERVAL_STREAM),
         errors={} if stage.best_source == "device_raw" else {stage.best_source: own_error},
     )
-    return Outcome(
-        stages=(stage,),
-        sections=(section,),
-        molecules={},
-        names=tuple(workload.row_names[row] for row in stage.kept),
-        rows=stage.kept,
-        missing=tuple(
-            MissingRow(index=row, name=workload.row_names[row], role=ROLE, text=text)
-            for row, text in sorted(stage.missing.items())
-        ),
-    )
+    return outcome_of(workload, stage, section)

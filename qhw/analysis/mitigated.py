@@ -24,6 +24,7 @@ from backends.base import (
     CompiledTemplate,
     ShotResult,
     run_batches,
+    same_columns,
 )
 from backends.readout import readout_matrices
 from calibration.documents import read_bounded
@@ -85,12 +86,14 @@ class MitigatedRun:
         mitigated: of the rows that have counts.
         raw_counts: ``(K, 2**m)`` int64 of the same rows.
         raw_shots: behind each of them.
+        approximation: what the simulator left out, in words; empty for nothing.
     """
 
     plan: MitigationPlan
     mitigated: Mitigated
     raw_counts: NDArray[np.int64]
     raw_shots: int
+    approximation: str = ""
 
     @property
     def probabilities(self) -> FloatArray:
@@ -103,8 +106,11 @@ class MitigatedRun:
         """Where confusion matrices come from."""
         calibration = self.mitigated.calibration
         if calibration is None:
-            return readout_matrices(self.plan.program.compiled).source
-        return calibration_words(calibration)
+            source = readout_matrices(self.plan.program.compiled).source
+        else:
+            source = calibration_words(calibration)
+        fit = self.mitigated.record.get("readout")
+        return f"{source}; {fit['method']}" if fit else source
 
     @property
     def effective_shots(self) -> int:
@@ -224,12 +230,13 @@ def combine_plan(
     plan: MitigationPlan, results: Mapping[str, ShotResult], kept: NDArray[np.int64]
 ) -> MitigatedRun:
     """What the counts of the rows ``kept`` become."""
-    counts = {label: result.counts for label, result in results.items()}
+    counts, outcomes = same_columns(results)
     finished = max(result.finished for result in results.values())
-    mitigated = plan.program.combine(counts, finished=finished, kept=kept)
+    mitigated = plan.program.combine(counts, finished=finished, kept=kept, outcomes=outcomes)
     raw = sum(counts[batch.label][kept] for batch in plan.raw_batches)
     shots = sum(batch.shots for batch in plan.raw_batches)
-    return MitigatedRun(plan, mitigated, np.asarray(raw, dtype=np.int64), shots)
+    words = "; ".join(dict.fromkeys(r.approximation for r in results.values() if r.approximation))
+    return MitigatedRun(plan, mitigated, np.asarray(raw, dtype=np.int64), shots, words)
 
 
 def read_calibrations(paths: Sequence[str], device: str) -> tuple[ReadoutCalibration, ...]:

@@ -68,7 +68,7 @@ def molecule_section(
             key="type_accuracy",
             label="atom types right",
             better="higher",
-            rows=tuple(make_row(source, v, rng, most=1.0) for source, v in types.items()),
+            rows=tuple(make_row(source, v, rng, within=(0.0, 1.0)) for source, v in types.items()),
             note="share of each molecule's atoms; missing and surplus atoms count as wrong",
         ),
         Metric(

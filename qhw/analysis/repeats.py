@@ -24,7 +24,12 @@ _MOST_NUMBERS = 2**24
 
 
 def repeats(
-    p: FloatArray, shots: int, rng: np.random.Generator, error: FloatArray | None = None
+    p: FloatArray,
+    shots: int,
+    rng: np.random.Generator,
+    error: FloatArray | None = None,
+    *,
+    most: int = REPEATS,
 ) -> FloatArray:
     """The distribution as repeated experiments would give it, ``(R, D)``.
 
@@ -34,8 +39,9 @@ def repeats(
         rng: of the draws.
         error: standard errors ``(1, D)`` of a mitigated one; draws are then normal ones, projected
             to distributions. Without it they are multinomial.
+        most: repeats drawn.
     """
-    count = max(100, min(REPEATS, _MOST_NUMBERS // p.shape[1]))
+    count = max(100, min(most, _MOST_NUMBERS // p.shape[1]))
     if error is None:
         exact = p[0].clip(0.0, None)
         return np.asarray(rng.multinomial(shots, exact / exact.sum(), size=count) / shots)

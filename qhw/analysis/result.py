@@ -221,6 +221,11 @@ class Section(Frozen):
     text: str
     metrics: tuple[Metric, ...]
 
+    @property
+    def leading(self) -> Metric | None:
+        """What a verdict rests on: linear cross-entropy of wide circuits, else total variation."""
+        return self.metric("linear_xeb") or self.metric("total_variation")
+
     def metric(self, key: str) -> Metric | None:
         """The metric of that key, ``None`` if it has none."""
         return next((metric for metric in self.metrics if metric.key == key), None)
@@ -390,6 +395,8 @@ class CircuitFacts(Frozen):
         negative_mass: mean negative mass before projection, ``None`` without correction.
         projection_distance: mean Euclidean distance of the projection.
         mitigation: of a pipeline that runs circuits of its own.
+        approximation: what the simulator left out of its own device model, in words; ``None`` for
+            nothing (since version 3).
     """
 
     role: CircuitRole
@@ -415,6 +422,41 @@ class CircuitFacts(Frozen):
     negative_mass: float | None = None
     projection_distance: float | None = None
     mitigation: MitigationFacts | None = None
+    approximation: str | None = None
+
+
+class SeenOutcome(Frozen):
+    """One of the outcomes that a row gave most often.
+
+    Attributes:
+        index: row of the run.
+        outcome: as Qiskit writes it.
+        count: raw.
+        exact: its probability; ``None`` without an exact reference.
+    """
+
+    index: Count
+    outcome: str
+    count: Count
+    exact: float | None
+
+
+class Reference(Frozen):
+    """How the exact distribution of a wide circuit is known, if it is.
+
+    Attributes:
+        method: ``statevector``, ``stabilizer``, ``matrix product state`` or ``none``.
+        detail: one line of the worst row: sizes and truncation, or why there is none.
+        discarded_weight: that truncation left out, of the worst row.
+        distinct: different outcomes seen, of all rows.
+        seen: the most frequent ones of the first rows.
+    """
+
+    method: str
+    detail: str
+    discarded_weight: float
+    distinct: Count
+    seen: tuple[SeenOutcome, ...]
 
 
 class Draw(Frozen):
@@ -455,13 +497,15 @@ class Verdict(Frozen):
             device could be better, because a baseline is exact (since version 3).
         text: the sentence.
         section: section it rests on.
-        skill: total variation skill score of the device; ``None`` where it is unknown.
+        skill: skill score of the device; ``None`` where it is unknown.
+        metric: key of the metric of that score (since version 3).
     """
 
     level: Literal["better", "same", "worse", "unknown"]
     text: str
     section: str
     skill: Skill | None
+    metric: str = "total_variation"
 
 
 class ComparisonResult(Frozen):
@@ -474,6 +518,8 @@ class ComparisonResult(Frozen):
             was the decoder, the row still counts in the encoder's sections.
         rehearsal: the vendor was a server on this machine: counts are simulated, and money is what
             the run would have cost (since version 2; earlier files do not say).
+        reference: of a wide circuit how exact is known; ``None`` where it is a statevector of all
+            rows (since version 3).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -490,6 +536,7 @@ class ComparisonResult(Frozen):
     missing: tuple[MissingRow, ...] = ()
     rehearsal: bool = False
     row_names: tuple[RowName, ...] = ()
+    reference: Reference | None = None
 
     @property
     def rows(self) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qhw.analysis.baselines import prior_mean, shot_floor, uniform
 from qhw.analysis.bootstrap import (
+    Bounds,
     Interval,
     always_something_to_beat,
     mean_interval,
@@ -33,18 +34,38 @@ BASELINES: tuple[SourceKey, ...] = ("uniform", "prior_mean")
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
+    """A metric before it is computed.
+
+    Attributes:
+        key: for code.
+        label: for people.
+        unit: of it.
+        better: which direction is good.
+        note: its definition.
+        of: exact and measured distributions ``(K, D)`` and shots to values ``(K,)``; ``None`` where
+            they are computed otherwise.
+        as_error: values to what is less for the better, 0 or more.
+        bounds: what the values cannot leave, by default 0 and, where more is better, 1.
+    """
+
     key: str
     label: str
     unit: str
     better: Literal["lower", "higher"]
     note: str
-    of: Callable[[FloatArray, FloatArray, int], FloatArray]
+    of: Callable[[FloatArray, FloatArray, int], FloatArray] | None
     as_error: Callable[[FloatArray], FloatArray]
+    bounds: Bounds | None = None
+
+    @property
+    def within(self) -> Bounds:
+        """What the values cannot leave."""
+        return self.bounds or (0.0, 1.0 if self.better == "higher" else math.inf)
 
 
 _KINDS = (
-    _Kind(
+    Kind(
         "total_variation",
         "total variation distance",
         "",
@@ -53,7 +74,7 @@ _KINDS = (
         lambda p, q, _: total_variation(p, q),
         lambda v: v,
     ),
-    _Kind(
+    Kind(
         "hellinger_fidelity",
         "Hellinger fidelity",
         "",
@@ -63,7 +84,7 @@ _KINDS = (
         lambda p, q, _: hellinger_fidelity(p, q),
         lambda v: np.maximum(1.0 - v, 0.0),
     ),
-    _Kind(
+    Kind(
         "hellinger_distance",
         "Hellinger distance",
         "",
@@ -72,7 +93,7 @@ _KINDS = (
         lambda p, q, _: hellinger_distance(p, q),
         lambda v: v,
     ),
-    _Kind(
+    Kind(
         "kl_divergence",
         "KL divergence",
         "nats",
@@ -122,19 +143,20 @@ def distribution_section(
         compared["prior_mean"] = prior_mean(exact)
     metrics = []
     for kind in _KINDS:
+        assert kind.of is not None  # all of these are computed from distributions
         values: dict[SourceKey, FloatArray] = {
             source: kind.of(exact, q, shots) for source, q in compared.items()
         }
         if floor:
             values["shots_only"] = floor[kind.key]
         if len(exact) > 1:
-            metrics.append(_metric(kind, values, rng))
+            metrics.append(metric_of_rows(kind, values, rng))
             continue
         repeated = {
             source: kind.of(exact, repeats(q, shots, rng, (errors or {}).get(source)), shots)
             for source, q in {**measured, "shots_only": exact}.items()
         }
-        metrics.append(_metric_of_one(kind, values, repeated))
+        metrics.append(metric_of_one(kind, values, repeated))
     return Section(key=key, title=title, text=text, metrics=tuple(metrics))
 
 
@@ -157,7 +179,7 @@ def direction_section(
         "prior_mean": others,
     }
     values = {source: mean_direction_angle(exact, d) for source, d in directions.items()}
-    kind = _Kind(
+    kind = Kind(
         "angle",
         "angle of the mean direction",
         "degrees",
@@ -170,26 +192,30 @@ def direction_section(
         key="direction",
         title="Latent mean direction",
         text="How far the direction estimated from shots points from the exact one.",
-        metrics=(_metric(kind, values, rng),),
+        metrics=(metric_of_rows(kind, values, rng),),
     )
 
 
 def make_row(
-    source: SourceKey, values: ArrayLike, rng: np.random.Generator, *, most: float = math.inf
+    source: SourceKey,
+    values: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    within: Bounds = (0.0, math.inf),
 ) -> Row:
     """A row with the interval of its mean; NaN becomes ``None``.
 
     Args:
         source: of the values.
-        values: ``(K,)``, 0 or more.
+        values: ``(K,)``.
         rng: of the interval.
-        most: no value can be larger.
+        within: what no value can leave.
     """
     v = np.asarray(values, dtype=np.float64)
     known = v[np.isfinite(v)]
     mean = None
     if len(known) >= 2:
-        interval = mean_interval(known, rng, within=(0.0, most))
+        interval = mean_interval(known, rng, within=within)
         mean = _estimate(interval)
     return Row(
         source=source,
@@ -198,19 +224,24 @@ def make_row(
     )
 
 
-def _metric_of_one(
-    kind: _Kind, values: Mapping[SourceKey, FloatArray], repeated: Mapping[SourceKey, FloatArray]
+def metric_of_one(
+    kind: Kind, values: Mapping[SourceKey, FloatArray], repeated: Mapping[SourceKey, FloatArray]
 ) -> Metric:
-    """A metric of one circuit, its intervals from repeated experiments ``(R,)`` by source."""
+    """A metric of one circuit alone.
+
+    Args:
+        kind: of metric.
+        values: ``(1,)`` by source, ``uniform`` among them.
+        repeated: ``(R,)`` of repeated experiments by source.
+    """
     constant = float(kind.as_error(values["uniform"])[0])
     rows, skills = [], []
     order: tuple[SourceKey, ...] = (*DEVICE_SOURCES, "shots_only", "uniform")
     for source in order:
         if source not in values:
             continue
-        most = 1.0 if kind.better == "higher" else math.inf
         spread = repeated.get(source)
-        found = spread_interval(values[source][0], spread, within=(0.0, most))
+        found = spread_interval(values[source][0], spread, within=kind.within)
         rows.append(Row(source=source, values=(found.value,), mean=_estimate(found)))
         if spread is None or constant <= ROUNDING:
             continue
@@ -234,13 +265,21 @@ def _estimate(found: Interval) -> Estimate:
     return Estimate(value=found.value, low=found.low, high=found.high, level=found.level)
 
 
-def _metric(
-    kind: _Kind, values: Mapping[SourceKey, FloatArray], rng: np.random.Generator
+def metric_of_rows(
+    kind: Kind, values: Mapping[SourceKey, FloatArray], rng: np.random.Generator
 ) -> Metric:
+    """A metric of several rows.
+
+    Args:
+        kind: of metric.
+        values: ``(K,)`` by source, the baselines among them.
+        rng: of the intervals.
+    """
     order: Iterable[SourceKey] = (*DEVICE_SOURCES, "shots_only", "prior_mean", "uniform")
-    most = 1.0 if kind.better == "higher" else math.inf
     rows = tuple(
-        make_row(source, values[source], rng, most=most) for source in order if source in values
+        make_row(source, values[source], rng, within=kind.within)
+        for source in order
+        if source in values
     )
     return Metric(
         key=kind.key,
@@ -254,7 +293,7 @@ def _metric(
 
 
 def _skills(
-    kind: _Kind, values: Mapping[SourceKey, FloatArray], rng: np.random.Generator
+    kind: Kind, values: Mapping[SourceKey, FloatArray], rng: np.random.Generator
 ) -> tuple[Skill, ...]:
     errors = np.stack([kind.as_error(values[baseline]) for baseline in BASELINES])
     best = int(errors.mean(axis=1).argmin())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate
+from backends.outcomes import Outcomes
 from calibration.readout import ReadoutCalibration
 from qhw.analysis.mitigated import (
     MitigatedRun,
@@ -55,7 +56,8 @@ class Stage:
         compiled: after compilation.
         angles: ``(B, P)`` bound to it, radians, columns its ``parameter_names``.
         loading_fidelity: ``(B,)`` squared overlap of the loaded with the wanted state.
-        exact: ``(B, 2**m)`` of the same inputs; amplitude index of the measured wires.
+        exact: ``(B, 2**m)`` of the same inputs; amplitude index of the measured wires. Of a wide
+            circuit ``(B, K)``, NaN where there is no exact reference.
         shots: per row asked for, with everything a pipeline runs counted.
         cost: of running it.
         kept: ``(B,)`` place of each row among the inputs.
@@ -82,6 +84,11 @@ class Stage:
     def counts(self) -> NDArray[np.int64]:
         """Raw ``(B, 2**m)``, amplitude index of the measured wires."""
         return self.pipeline.raw_counts
+
+    @property
+    def outcomes(self) -> Outcomes | None:
+        """Of the columns of counts and distributions; ``None`` for all ``2**m`` in order."""
+        return self.pipeline.mitigated.outcomes
 
     @property
     def raw(self) -> FloatArray:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qhw.analysis.baselines import prior_mean
 from qhw.analysis.draw import Drawing, draw_latents, latents_from_shots, noiseless_way
 from qhw.analysis.molecule_scores import Reports, molecule_section, reports
-from qhw.analysis.result import Draw, MissingRow, Section, SourceKey
+from qhw.analysis.result import Draw, MissingRow, Reference, Section, SourceKey
 from qhw.analysis.scores import direction_section, distribution_section
 from qhw.analysis.stage import Stage, StageRunner
 from qhw.chem.molecule import MoleculeBatch
@@ -42,6 +42,7 @@ class Outcome:
         missing: the other rows.
         draw: of the latents, ``reconstruct`` only.
         arrays: latents and the like, for the run's folder.
+        reference: how exact is known of a wide circuit.
     """
 
     stages: tuple[Stage, ...]
@@ -52,6 +53,7 @@ class Outcome:
     missing: tuple[MissingRow, ...] = ()
     draw: Draw | None = None
     arrays: dict[str, FloatArray] = field(default_factory=dict)
+    reference: Reference | None = None
 
     @cached_property
     def judged(self) -> dict[SourceKey, Reports]:

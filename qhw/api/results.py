@@ -53,7 +53,12 @@ class Compared(ABC):
         return self.result.to_json()
 
     def plot(self) -> Figure:
-        """Distance to exact of every row, and on average, between shot floor and baselines."""
+        """Distance to exact of every row, and on average, between shot floor and baselines; of a
+        wide circuit its linear cross-entropy fidelity.
+
+        Raises:
+            ValueError: there is no exact reference, so nothing to draw.
+        """
         section = self.result.section(self.result.verdict.section)
         assert section is not None  # the verdict rests on it
         return distance_figure(section, self.rows.tolist())
@@ -87,7 +92,8 @@ class Measurement(Compared):
     """A circuit's counts on a device beside the exact distribution.
 
     Rows are those that have counts (see :attr:`rows`); outcome ``k`` of an array is the integer
-    whose bit ``c`` is classical bit ``c`` of the circuit.
+    whose bit ``c`` is classical bit ``c`` of the circuit. Beyond 20 bits arrays have a column for
+    each of :attr:`outcomes` only, those that were seen.
 
     Attributes:
         comparison: everything, raw.
@@ -98,6 +104,12 @@ class Measurement(Compared):
     comparison: Comparison
     workload: Workload
     run: str | None = None
+
+    @property
+    def outcomes(self) -> list[int]:
+        """Outcome of each column of the arrays below: ``0 .. 2**m - 1``, or those seen, rising."""
+        found = self._stage.outcomes
+        return list(range(self.counts.shape[1])) if found is None else found.integers()
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -116,7 +128,7 @@ class Measurement(Compared):
 
     @property
     def exact(self) -> FloatArray:
-        """``(K, 2**m)`` exact distributions."""
+        """``(K, 2**m)`` exact probabilities; NaN where there is no exact reference."""
         return self._stage.exact
 
     def get_counts(self, row: int = 0) -> dict[str, int]:
@@ -125,8 +137,8 @@ class Measurement(Compared):
         Args:
             row: among those that have counts.
         """
-        seen = np.flatnonzero(self.counts[row])
-        return {self.workload.outcome(int(k)): int(self.counts[row, k]) for k in seen}
+        seen, named = np.flatnonzero(self.counts[row]), self.outcomes
+        return {self.workload.outcome(named[k]): int(self.counts[row, k]) for k in seen}
 
     def to_dataframe(self) -> pd.DataFrame:
         """A line for every row and outcome that was seen or is possible.
@@ -137,11 +149,12 @@ class Measurement(Compared):
 
         rows, outcomes = np.nonzero((self.counts > 0) | (self.exact > 0) | (self.probabilities > 0))
         names = np.array(self.comparison.outcome.names, dtype=object)
+        named = self.outcomes
         return pd.DataFrame(
             {
                 "row": self.rows[rows],
                 "name": names[rows],
-                "outcome": [self.workload.outcome(int(k)) for k in outcomes],
+                "outcome": [self.workload.outcome(named[k]) for k in outcomes],
                 "count": self.counts[rows, outcomes],
                 "raw": self.raw[rows, outcomes],
                 "mitigated": self.probabilities[rows, outcomes],

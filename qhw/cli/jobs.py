@@ -163,7 +163,9 @@ def counts(run: RunName, out_folder: Out = RUNS, as_json: Json = False) -> None:
                 f"Option `--out` must hold no link named {path.name}, but {path} is one"
             )
         packed = io.BytesIO()
-        np.savez_compressed(packed, counts=rows.counts, angles=rows.angles, shots=rows.shots)
+        arrays: dict[str, Any] = {} if rows.outcomes is None else {"outcomes": rows.outcomes.packed}
+        arrays |= {"counts": rows.counts, "angles": rows.angles, "shots": rows.shots}
+        np.savez_compressed(packed, allow_pickle=False, **arrays)
         write_atomically(path, packed.getvalue())
         errors = {str(row): text for row, text in rows.row_errors.items()}
         written.append({"file": str(path), "rows": len(rows.counts), "row_errors": errors})

@@ -11,9 +11,12 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from backends.outcomes import Outcomes
 from qhw.jobs.errors import LedgerError
 from qhw.jobs.schema import blob
 
+_SPARSE_VERSION = 1
+"""Of counts stored with their outcomes; every version up to it is read."""
 _LEVEL = 1  # counts and JSON shrink several times even so, and a job's payload takes no time
 
 
@@ -56,6 +59,42 @@ def unpack_floats(data: bytes) -> NDArray[np.float64]:
     return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), dtype=np.float64)
 
 
-def unpack_counts(data: bytes) -> NDArray[np.int64]:
-    """Read :func:`pack_array`'s bytes."""
-    return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), dtype=np.int64)
+def pack_counts(counts: NDArray[np.int64], outcomes: Outcomes | None) -> bytes:
+    """Counts, with the outcomes of their columns where those are not all in order.
+
+    Args:
+        counts: ``(B, D)``.
+        outcomes: of the columns; ``None`` for all in order, which are stored as they always were.
+    """
+    if outcomes is None:
+        return pack_array(counts)
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        allow_pickle=False,
+        version=_SPARSE_VERSION,
+        bits=outcomes.n_bits,
+        outcomes=outcomes.packed,
+        counts=counts,
+    )
+    return buffer.getvalue()
+
+
+def unpack_counts(data: bytes) -> tuple[NDArray[np.int64], Outcomes | None]:
+    """Read :func:`pack_counts`'s bytes, of this or an earlier version.
+
+    Raises:
+        LedgerError: of a later version.
+    """
+    found = np.load(io.BytesIO(data), allow_pickle=False)
+    if isinstance(found, np.ndarray):
+        return np.asarray(found, dtype=np.int64), None
+    with found:
+        version = int(found["version"])
+        if not 1 <= version <= _SPARSE_VERSION:
+            raise LedgerError(
+                f"Counts of the ledger must be of version 1 to {_SPARSE_VERSION}, but are of "
+                f"{version}: a later qhw wrote them"
+            )
+        outcomes = Outcomes(found["outcomes"], int(found["bits"]))
+        return np.asarray(found["counts"], dtype=np.int64), outcomes

@@ -241,7 +241,7 @@ class Desk:
 
     def store(self, old: JobRecord, counts: JobCounts, row_errors: str) -> JobRecord:
         """Keep counts and the vendor's raw payload, in the commit that says they are here."""
-        packed = blobs.pack_array(counts.counts)
+        packed = blobs.pack_counts(counts.counts, counts.outcomes)
 
         def work(connection: Connection) -> JobRecord:
             row = {

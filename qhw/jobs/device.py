@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CircuitBatch, CompiledTemplate, CostEstimate, ShotResult
+from backends.emulated import is_twirled
+from backends.reference.twirled import WORDS
 from backends.registry import DEBIAS
 from backends.vendor import VendorBackend, VendorMitigated, is_rehearsal
 from calibration.snapshot import DeviceSnapshot
@@ -183,12 +185,22 @@ class LedgerBackend:
         if found.compiled.circuit.count_ops() != batches[0].compiled.circuit.count_ops():
             raise self._changed("circuits")
         finished = max(job.updated for job in jobs)
+        simulated = self.rehearsal or self.device.startswith("emulator:")
         out, start = {}, 0
         for batch in batches:
             end = start + len(batch.angles)
             errors = {r - start: text for r, text in found.row_errors.items() if start <= r < end}
             counts = found.counts[start:end]
-            out[batch.label] = ShotResult(counts, found.shots, self.device, None, finished, errors)
+            out[batch.label] = ShotResult(
+                counts,
+                found.shots,
+                self.device,
+                None,
+                finished,
+                errors,
+                found.outcomes,
+                WORDS if simulated and is_twirled(found.compiled) else "",
+            )
             start = end
         return out
 

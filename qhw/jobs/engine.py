@@ -14,6 +14,7 @@ import numpy as np
 
 from backends.base import BackendError
 from backends.last_check import check_last, checked_last
+from backends.outcomes import columns
 from backends.vendor import (
     JobCounts,
     JobHandle,
@@ -382,7 +383,7 @@ def _checked(counts: JobCounts, submission: Submission) -> str:
     Raises:
         VendorError: counts of another shape, or a row without shots that nobody reports failed.
     """
-    shape = (len(submission.angles), 2**submission.compiled.n_measured)
+    shape = (len(submission.angles), columns(submission.compiled.n_measured, counts.outcomes))
     if counts.counts.shape != shape or (counts.counts < 0).any():
         raise VendorError(
             f"Counts must have shape {shape} and none below 0, but have {counts.counts.shape}"

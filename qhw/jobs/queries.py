@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from backends.base import CompiledTemplate
+from backends.outcomes import Outcomes, none_seen, stacked
 from qhw.jobs import blobs
 from qhw.jobs.content import get_template
 from qhw.jobs.errors import UnknownRunError
@@ -30,12 +31,13 @@ class RowCounts:
 
     Attributes:
         counts: ``(B, 2**m)`` int64, amplitude index of the measured wires; rows without a result
-            are all zero.
+            are all zero. Of wide circuits ``(B, K)``, columns ``outcomes``.
         row_errors: why each row without a result has none.
         angles: ``(B, P)`` radians, as submitted.
         shots: per row.
         compiled: circuit that ran; the first of several.
         jobs: the vendor jobs, in order of their rows.
+        outcomes: that the columns of ``counts`` stand for; ``None`` for all in order.
     """
 
     counts: NDArray[np.int64]
@@ -44,6 +46,7 @@ class RowCounts:
     shots: int
     compiled: CompiledTemplate
     jobs: tuple[JobRecord, ...]
+    outcomes: Outcomes | None = None
 
 
 def get_run(connection: Connection, run_id: str) -> RunRecord:
@@ -276,8 +279,7 @@ def row_counts(connection: Connection, jobs: Sequence[JobRecord]) -> RowCounts:
     if not jobs:
         raise UnknownRunError("Argument `jobs` must hold at least one job, but is empty")
     compiled = get_template(connection, jobs[0].circuit_id)
-    total = sum(record.rows for record in jobs)
-    counts = np.zeros((total, 2**compiled.n_measured), dtype=np.int64)
+    parts: list[tuple[NDArray[np.int64], Outcomes | None]] = []
     errors: dict[int, str] = {}
     angles = []
     start = 0
@@ -287,7 +289,12 @@ def row_counts(connection: Connection, jobs: Sequence[JobRecord]) -> RowCounts:
         there = sa.select(result.c.counts_sha256).where(result.c.job_id == record.id)
         sha = connection.scalar(there)
         if sha is not None:
-            counts[start:end] = blobs.unpack_counts(blobs.get(connection, sha))
+            parts.append(blobs.unpack_counts(blobs.get(connection, sha)))
+        else:
+            parts.append(none_seen(record.rows, compiled.n_measured))
         errors |= {start + row: text for row, text in row_errors_of(connection, record).items()}
         start = end
-    return RowCounts(counts, errors, np.concatenate(angles), jobs[0].shots, compiled, tuple(jobs))
+    counts, outcomes = stacked(parts)
+    return RowCounts(
+        counts, errors, np.concatenate(angles), jobs[0].shots, compiled, tuple(jobs), outcomes
+    )

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.base import Backend, CircuitBatch
+from backends.outcomes import Outcomes
 from backends.vendor import VendorBackend
 from calibration.readout import ReadoutCalibration
 from qhw.chem.structure import MoleculeStructure
@@ -163,6 +164,8 @@ class Context:
         moment: to which the calibration's age is counted, ``None`` for now; a run taken up again
             is judged by when it was submitted.
         structure: of the exact outcomes, where a model declares one and obeys it.
+        outcomes: of the columns of counts, where they are not all ``2**m`` in order; known once
+            there are counts.
     """
 
     backend: Backend
@@ -172,6 +175,7 @@ class Context:
     calibration: ReadoutCalibration | None = None
     moment: datetime | None = None
     structure: MoleculeStructure | None = None
+    outcomes: Outcomes | None = None
 
     def rng(self, label: str) -> np.random.Generator:
         """Generator of one batch's random choices: the same for the same seed and label."""
@@ -246,6 +250,15 @@ class Calibrating(Protocol):
     """
 
     share: float
+
+
+@runtime_checkable
+class AnyWidth(Protocol):
+    """A technique that says whether counts may lack outcomes; others need all ``2**m``."""
+
+    @property
+    def any_width(self) -> bool:
+        """Whether it takes counts of outcomes too many to be listed all."""
 
 
 @runtime_checkable

@@ -8,11 +8,14 @@ from datetime import timedelta
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backends.base import CircuitBatch, CompiledTemplate
+from backends.outcomes import Outcomes
 from calibration.readout import AGE_LIMIT
 from qhw.mitigation.base import (
     BOTH,
+    PSEUDO_COUNTS,
     Context,
     Estimate,
     Measured,
@@ -24,17 +27,26 @@ from qhw.mitigation.calibrate import measured_device_qubits
 from qhw.mitigation.ibu import unfolded_estimate
 from qhw.mitigation.m3 import m3_estimate, require_mthree
 from qhw.mitigation.readout import (
+    Factors,
+    Shift,
     calibration_shifts,
     common_errors,
     confusion_factors,
     inverse,
+    inverse_reach,
     joint,
     shifted,
+    undone,
 )
+from qhw.mitigation.subspace import subspace_estimate
 
+FloatArray = NDArray[np.float64]
 Method = Literal["tensored", "m3", "ibu"]
 
 MAX_SHARE = 0.5
+MATRIX_BITS = 12
+"""Measured bits up to which a matrix of all outcomes is written down: 134 MB."""
+_LEFT_OUT = "left out: {} bits are too many to propagate them"
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,11 @@ class ReadoutTechnique:
         return f"readout({','.join(parts)})" if parts else "readout"
 
     @property
+    def any_width(self) -> bool:
+        """Whether it takes counts of outcomes too many to be listed all."""
+        return self.method in (None, "m3") and not self.share
+
+    @property
     def circuits(self) -> int:
         """The circuit itself."""
         return 1
@@ -91,10 +108,18 @@ class ReadoutTechnique:
 
         Raises:
             MitigationError: a calibration that does not cover the measured qubits, is of another
-                device, or is too old; a package that is missing.
+                device, or is too old; a package that is missing; more measured bits than the method
+                takes.
         """
         check_calibration(batch.compiled, context)
-        if self.method == "m3":
+        bits = batch.compiled.n_measured
+        expectation = context.features is not None
+        if bits > MATRIX_BITS and (self.method == "ibu" or (self.method == "m3" and expectation)):
+            raise MitigationError(
+                f"{self} works up to {MATRIX_BITS} measured bits here, but the circuit has {bits}; "
+                "readout takes more"
+            )
+        if self.method == "m3" and bits <= MATRIX_BITS:
             require_mthree()
         return ReadoutStep((batch,), self.method)
 
@@ -118,6 +143,8 @@ class ReadoutStep:
         """
         batch, measured = self.batches[0], results[0]
         together = self.method in (None, "ibu")
+        if batch.compiled.n_measured > MATRIX_BITS:
+            return self._without_matrix(measured, context)
         factors = confusion_factors(batch.compiled, context.calibration, pairs=together)
         shifts = calibration_shifts(batch.compiled, context.calibration, factors)
         if self.method == "m3":
@@ -135,6 +162,50 @@ class ReadoutStep:
         common = common_errors(measured.values @ undo.T, factors, shifts)
         common = common if wanted is None else common @ wanted.T
         return Estimate(values, variance, 0, measured.record, source, common)
+
+    def _without_matrix(self, measured: Estimate, context: Context) -> Estimate:
+        """The same where no matrix of all outcomes can be had.
+
+        Up to 20 bits the inverse is applied wire by wire; beyond, and with ``m3``, the system is
+        solved on the outcomes seen, pairs apart. Of distributions the errors of a measured
+        calibration are left out, and the record says so.
+        """
+        compiled, outcomes = self.batches[0].compiled, context.outcomes
+        m, n = compiled.n_measured, max(measured.shots, 1)
+        seen_only = outcomes is not None or self.method == "m3"
+        pairs = self.method is None and not seen_only
+        factors = confusion_factors(compiled, context.calibration, pairs=pairs)
+        if context.features is not None:
+            shifts = calibration_shifts(compiled, context.calibration, factors)
+            return _functionals(measured, factors, shifts, context.features)
+        if seen_only:
+            singles = np.stack([factors[(w,)] for w in range(m)])
+            found = subspace_estimate(measured, singles, outcomes or Outcomes.all_of(m))
+        else:
+            values = undone(measured.values, factors)
+            spread = undone(measured.values, factors, squared=True) - values**2
+            unseen = PSEUDO_COUNTS * (inverse_reach(factors) / n) ** 2
+            found = Estimate(values, np.maximum(spread, 0.0) / n + unseen, 0, measured.record)
+        if context.calibration is None:
+            return found
+        return found.noted(calibration={"errors": _LEFT_OUT.format(m)})
+
+
+def _functionals(
+    measured: Estimate, factors: Factors, shifts: Sequence[Shift], features: FloatArray
+) -> Estimate:
+    """Features ``(K, 2**m)`` of corrected rows, the inverse applied to them wire by wire."""
+    weights = undone(features, {wires: matrix.T for wires, matrix in factors.items()})
+    corrected = undone(measured.values, factors)
+    common = [common_errors(corrected, factors, [shift])[0] @ features.T for shift in shifts]
+    return Estimate(
+        measured.values @ weights.T,
+        linear_variance(measured.values, measured.shots, weights),
+        0,
+        measured.record,
+        Measured(measured.values, measured.shots, weights),
+        np.array(common).reshape(len(shifts), len(corrected), len(features)),
+    )
 
 
 def check_calibration(

@@ -64,6 +64,11 @@ class Decoupling:
         return f"dd({self.sequence})"
 
     @property
+    def any_width(self) -> bool:
+        """Counts are left alone."""
+        return True
+
+    @property
     def circuits(self) -> int:
         """The circuit itself."""
         return 1

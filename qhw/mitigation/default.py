@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+
+from qiskit.circuit import Instruction
 
 from backends.base import CompiledTemplate
 from backends.exact import MAX_QUBITS
-from backends.rewrite import two_qubit_gates
+from backends.outcomes import DENSE_BITS
+from backends.rewrite import Pair, two_qubit_gates
 from qhw.mitigation.base import Calibrating, MitigationError, Technique
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.twirl import allowed_twirls
@@ -73,6 +77,7 @@ def canonical(text: str) -> str:
 def default_pipeline(compiled: CompiledTemplate, total_shots: int | None = None) -> Pipeline:
     """Readout correction and regression on training circuits, twirled where the gates allow it.
 
+    Counts of more than 20 bits are corrected for readout only, twirled where the gates allow it.
     Extrapolation that shrinks takes the place of regression where the training circuits cannot be
     simulated exactly or too few shots are left for them.
 
@@ -83,11 +88,17 @@ def default_pipeline(compiled: CompiledTemplate, total_shots: int | None = None)
     gates = two_qubit_gates(compiled)
     if not gates:
         return Pipeline.parse("readout")
+    if compiled.n_measured > DENSE_BITS:
+        return _twirled(gates, 8, "readout")
     few = total_shots is not None and total_shots < _FEWEST_TO_TRAIN
     if few or compiled.circuit.num_qubits > MAX_QUBITS:
         variants, tail = 8, "readout+zne(1,3,shrink)"
     else:
         variants, tail = 4, "readout+cdr(16)"
+    return _twirled(gates, variants, tail)
+
+
+def _twirled(gates: Sequence[tuple[Instruction, Pair]], variants: int, tail: str) -> Pipeline:
     try:
         for gate, _ in gates:
             allowed_twirls(gate)

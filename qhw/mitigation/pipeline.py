@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 
 from backends.base import Backend
+from backends.outcomes import DENSE_BITS
 from backends.vendor import VendorBackend
 from calibration.closest import quoted
-from qhw.mitigation.base import RANKS, DeviceBound, MitigationError, Quantity, Technique
+from qhw.mitigation.base import RANKS, AnyWidth, DeviceBound, MitigationError, Quantity, Technique
 from qhw.mitigation.dd import Decoupling
 from qhw.mitigation.registry import GRAMMAR, TECHNIQUES, Maker, Options, Words
 
@@ -75,6 +76,22 @@ class Pipeline:
                 raise MitigationError(
                     f"{technique.name} must be used for a {' or '.join(technique.valid_for)}, "
                     f"but an {quantity} is wanted"
+                )
+
+    def check_width(self, bits: int) -> None:
+        """Refuse techniques that need a column for every outcome where there are too many.
+
+        Args:
+            bits: measured.
+
+        Raises:
+            MitigationError: names the technique and up to which width it works.
+        """
+        for technique in self.techniques:
+            if bits > DENSE_BITS and not (isinstance(technique, AnyWidth) and technique.any_width):
+                raise MitigationError(
+                    f"{technique} works up to {DENSE_BITS} measured bits, but the circuit has "
+                    f"{bits}; readout, readout(m3), twirl and dd take any number"
                 )
 
     def check_device(self, backend: Backend | VendorBackend) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches
+from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches, same_columns
+from backends.outcomes import Outcomes, columns
 from calibration.readout import ReadoutCalibration, calibration_states, fit_readout
 from qhw.chem.structure import MoleculeStructure
 from qhw.mitigation.base import (
@@ -53,6 +54,7 @@ class Mitigated:
         total_shots: of everything, calibration and training included.
         record: fits and coefficients, by technique.
         calibration: readout calibration used, measured or given; ``None`` for the snapshot's.
+        outcomes: of the columns of counts, values and probabilities; ``None`` for all ``2**m``.
     """
 
     pipeline: str
@@ -67,6 +69,7 @@ class Mitigated:
     total_shots: int
     record: dict[str, Any]
     calibration: ReadoutCalibration | None
+    outcomes: Outcomes | None = None
 
     @property
     def standard_error(self) -> FloatArray:
@@ -160,6 +163,7 @@ class Program:
         *,
         finished: datetime | None = None,
         kept: NDArray[np.int64] | None = None,
+        outcomes: Outcomes | None = None,
     ) -> Mitigated:
         """What the counts say.
 
@@ -168,16 +172,18 @@ class Program:
             finished: when they were complete; dates a calibration among them.
             kept: rows of the program that have counts in every batch, by default all; the others
                 are left out.
+            outcomes: of the columns of all counts; ``None`` for all ``2**m`` in order.
 
         Raises:
             ValueError: counts of a batch are missing or of the wrong shape.
         """
         for batch in self.batches:
             got = counts.get(batch.label)
-            if got is None or got.shape != (len(batch.angles), 2**batch.compiled.n_measured):
+            width = columns(batch.compiled.n_measured, outcomes)
+            if got is None or got.shape != (len(batch.angles), width):
                 raise ValueError(
                     f"Argument `counts` must have {len(batch.angles)} rows of "
-                    f"2**{batch.compiled.n_measured} outcomes for {batch.label!r}, but has "
+                    f"{width} outcomes for {batch.label!r}, but has "
                     f"{None if got is None else got.shape}"
                 )
         if kept is not None:
@@ -186,6 +192,7 @@ class Program:
                 for b in self.batches
             }
         context = self._calibrated(counts, finished or datetime.now(UTC))
+        context = replace(context, outcomes=outcomes)
         found = context.wanted(self._root.estimate(counts, context))
         projection = project_to_simplex(found.values) if context.features is None else None
         return Mitigated(
@@ -201,6 +208,7 @@ class Program:
             total_shots=self.total_shots,
             record=found.record,
             calibration=context.calibration,
+            outcomes=outcomes,
         )
 
     def _calibrated(self, counts: Counts, finished: datetime) -> Context:
@@ -250,6 +258,7 @@ def build_program(
         MitigationError: pipeline, shots, circuit, device and calibration do not go together.
     """
     pipeline.check("distribution" if features is None else "expectation")
+    pipeline.check_width(compiled.n_measured)
     context = Context(backend, seed, len(angles), features, calibration, moment, structure)
     first: tuple[CircuitBatch, ...] = ()
     if calibrate:
@@ -269,8 +278,10 @@ def run_program(program: Program, *, seed: int) -> Mitigated:
         BackendError: the backend refuses.
     """
     results = run_batches(program.context.backend, program.batches, seed=seed)
-    counts = {b.label: r.counts for b, r in zip(program.batches, results, strict=True)}
-    return program.combine(counts, finished=max(r.finished for r in results))
+    found = {b.label: r for b, r in zip(program.batches, results, strict=True)}
+    counts, outcomes = same_columns(found)
+    finished = max(r.finished for r in results)
+    return program.combine(counts, finished=finished, outcomes=outcomes)
 
 
 def _grow(batch: CircuitBatch, techniques: Sequence[Technique], context: Context) -> _Node:

@@ -150,6 +150,31 @@ def joint(factors: Factors) -> FloatArray:
     return product
 
 
+def undone(table: FloatArray, factors: Factors, *, squared: bool = False) -> FloatArray:
+    """Rows ``(B, 2**m)`` times the inverse of the product, factor by factor.
+
+    Args:
+        table: a row each.
+        factors: by wires; together they are ``0 .. m-1``.
+        squared: by the squares of the inverse's elements, which are a product too.
+    """
+    columns = np.ascontiguousarray(table.T)
+    for wires, matrix in factors.items():
+        single = np.asarray(np.linalg.inv(matrix), np.float64)
+        columns = applied(columns, wires, single**2 if squared else single)
+    return np.asarray(columns.T)
+
+
+def inverse_reach(factors: Factors) -> float:
+    """Largest minus smallest element of the product's inverse, in any row at most."""
+    high, low = 1.0, 1.0
+    for matrix in factors.values():
+        single = np.linalg.inv(matrix)
+        ends = [a * float(b) for a in (high, low) for b in (single.max(), single.min())]
+        high, low = max(ends), min(ends)
+    return high - low
+
+
 def inverse(factors: Factors) -> FloatArray:
     """What undoes the product of confusion matrices, ``(2**m, 2**m)``; its columns sum to 1."""
     return joint({w: np.asarray(np.linalg.inv(a), np.float64) for w, a in factors.items()})

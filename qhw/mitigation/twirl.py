@@ -62,6 +62,11 @@ class PauliTwirl:
         return f"twirl({self.variants})"
 
     @property
+    def any_width(self) -> bool:
+        """Counts are only added up."""
+        return True
+
+    @property
     def circuits(self) -> int:
         """One batch a variant."""
         return self.variants

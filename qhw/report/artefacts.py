@@ -86,14 +86,18 @@ def _arrays(comparison: Comparison) -> dict[str, NDArray[np.generic]]:
     """Raw counts, angles bound to the circuit, distributions and latents, by name.
 
     ``*_rows`` are the run's rows of a circuit's arrays; directions have the encoder's rows,
-    latents the decoder's.
+    latents the decoder's. ``*_outcomes`` are those of the columns, where that is not all of them:
+    bytes, most significant first.
     """
     arrays: dict[str, NDArray[np.generic]] = dict(comparison.outcome.arrays)
     for stage in comparison.outcome.stages:
         last = stage is comparison.outcome.stages[-1]
         arrays[f"{stage.role}_rows"] = comparison.outcome.rows if last else stage.kept
         arrays[f"{stage.role}_counts"] = stage.counts
-        arrays[f"{stage.role}_exact"] = stage.exact
+        if stage.outcomes is not None:
+            arrays[f"{stage.role}_outcomes"] = stage.outcomes.packed
+        if not np.isnan(stage.exact).any():  # there may be no exact reference
+            arrays[f"{stage.role}_exact"] = stage.exact
         arrays[f"{stage.role}_angles"] = stage.angles
         if stage.best_source in _ARRAYS:
             arrays[f"{stage.role}_{_ARRAYS[stage.best_source]}"] = stage.best

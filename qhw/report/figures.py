@@ -45,20 +45,22 @@ _MAX_ROWS = 60
 def key_figure(section: Section, rows: Sequence[int] | None = None) -> str:
     """:func:`distance_figure` as SVG text."""
     figure = distance_figure(section, rows)
+    assert section.leading is not None  # else there was no figure
     with house_style():
-        return to_svg(
-            figure, f"{section.title}: total variation distance to exact, by row and mean"
-        )
+        return to_svg(figure, f"{section.title}: {_name(section.leading)}, by row and mean")
 
 
 def distance_figure(section: Section, rows: Sequence[int] | None = None) -> Figure:
-    """Total variation distance by row and on average.
+    """Total variation distance, or linear cross-entropy, by row and on average.
 
     Args:
-        section: one with the metric ``total_variation``.
+        section: one with a leading metric.
         rows: number of each row in the run, by default ``0, 1, ...``.
+
+    Raises:
+        ValueError: it has none.
     """
-    metric = section.metric("total_variation")
+    metric = section.leading
     if metric is None:
         raise ValueError(f"Argument `section` must have total_variation, but {section.key} has not")
     with house_style():
@@ -70,6 +72,10 @@ def distance_figure(section: Section, rows: Sequence[int] | None = None) -> Figu
         handles, labels = by_row.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return figure
+
+
+def _name(metric: Metric) -> str:
+    return f"{metric.label} to exact" if metric.key == "total_variation" else metric.label
 
 
 def _each_row(axes: Axes, metric: Metric, rows: NDArray[np.int64]) -> None:
@@ -87,11 +93,13 @@ def _each_row(axes: Axes, metric: Metric, rows: NDArray[np.int64]) -> None:
             color=COLOURS[row.source],
             label=SOURCE_LABELS[row.source],
         )
-    axes.set_yscale("log")
+    logarithmic = metric.key == "total_variation"
+    axes.set_yscale("log" if logarithmic else "linear")
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     total = len(rows)
     axes.set_xlabel("row" if total <= _MAX_ROWS else f"row (first {_MAX_ROWS} of {total})")
-    axes.set_ylabel("total variation distance to exact\n(log scale, lower is better)")
+    scale = "log scale, " if logarithmic else ""
+    axes.set_ylabel(f"{_name(metric)}\n({scale}{metric.better} is better)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color=SOFT, alpha=0.25, lw=0.6)
 

@@ -107,7 +107,9 @@ def render(comparison: Comparison, run_id: str) -> str:
         labels=SOURCE_LABELS,
         css=_asset("report.css"),
         script=_asset("viewer.js"),
-        figure=Markup(key_figure(main, [row.index for row in result.named_rows])),
+        figure=Markup(key_figure(main, [row.index for row in result.named_rows]))
+        if main.leading is not None
+        else None,
         chip=Markup(chip_figure(snapshot, used)) if snapshot is not None else None,
         pairs=pairs(comparison) if comparison.outcome.molecules else [],
         skill_of=skill_of,

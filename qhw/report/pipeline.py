@@ -59,6 +59,7 @@ def write_mitigation(role: str, run: MitigatedRun, folder: Path) -> None:
         standard_error=found.standard_error,
         probabilities=run.probabilities,
         raw_counts=run.raw_counts,
+        **({} if found.outcomes is None else {"outcomes": found.outcomes.packed}),
     )
     listed = []
     for batch in run.plan.batches:

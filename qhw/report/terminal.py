@@ -50,10 +50,12 @@ def _numbers(result: ComparisonResult) -> WholeTable:
     table.add_column("")
     molecules = result.section("molecules_exact")
     judged = ("RMSD (Å)", "types", "strict valid") if molecules else ()
-    for heading in ("TVD to exact", "95 % interval", "skill", *judged):
-        table.add_column(heading, justify="right")
     main = result.section(result.verdict.section)
-    metric = main.metric("total_variation") if main else None
+    metric = main.leading if main else None
+    wide = metric is not None and metric.key != "total_variation"
+    score = metric.label if metric and wide else "TVD to exact"
+    for heading in (score, "95 % interval", "skill", *judged):
+        table.add_column(heading, justify="right")
     sources: list[SourceKey] = [row.source for row in metric.rows] if metric else []
     if molecules:
         sources = ["exact", *sources]
@@ -106,6 +108,10 @@ def _missing(result: ComparisonResult) -> list[str]:
     return lines
 
 
+def _predicted(facts: CircuitFacts) -> str:
+    return f"predicted share of runs without any error: {percent(facts.predicted_success)}"
+
+
 def _time(facts: CircuitFacts, device: DeviceFacts) -> str:
     if not facts.duration_s:
         return "gate times unknown, " if device.snapshot is not None else ""
@@ -120,6 +126,12 @@ def _facts(result: ComparisonResult) -> list[str]:
         for c in result.circuits
     ]
     lines += filter(None, map(mitigation_line, result.circuits))
+    lines += [f"{c.role}: {c.approximation}" for c in result.circuits if c.approximation]
+    if result.reference is not None:
+        lines.append(f"exact: {result.reference.method}; {printable(result.reference.detail)}")
+        lines.append(f"different outcomes seen: {result.reference.distinct:,}")
+        if result.reference.method == "none":
+            lines.append(_predicted(result.circuits[0]))
     device, age = result.device, result.provenance.snapshot_age_days
     if device.snapshot is not None and device.taken is not None:
         lines.append(

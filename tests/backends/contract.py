@@ -104,7 +104,7 @@ class BackendContract:
 
     def test_too_many_qubits_are_refused(self, backend: Backend) -> None:
         with pytest.raises(BackendError, match="qubits"):
-            backend.compile(product_circuit(200))
+            backend.compile(product_circuit(2000))
 
     def test_estimate_has_a_basis(self, backend: Backend) -> None:
         cost = backend.estimate(backend.compile(product_circuit(2)), circuits=3, shots=10)

@@ -32,7 +32,8 @@ def test_outcomes_are_counted_as_integers(bits: int, rows: int, shots: int, seed
     values, times = np.unique(drawn[0], return_counts=True)
     assert array.get_int_counts((0,)) == dict(zip(values, times, strict=True))
     pub = SamplerPubResult(DataBin(c=array, shape=(rows,)))
-    counts = counts_of(PrimitiveResult([pub, pub]))
+    counts, outcomes = counts_of(PrimitiveResult([pub, pub]))
+    assert outcomes is None
     expected = np.stack([np.bincount(row, minlength=2**bits) for row in drawn])
     assert np.array_equal(counts, np.concatenate([expected, expected]))
 
@@ -41,10 +42,10 @@ def test_counts_of_another_job_are_refused(compiled: CompiledTemplate) -> None:
     submission = Submission(compiled, ANGLES, 10)
     good = np.zeros((2, 8), dtype=np.int64)
     good[:, 3] = 10
-    check_counts(good, submission)
+    check_counts(good, None, submission)
     for bad in (good[:1], good[:, :4], good + 1):
         with pytest.raises(VendorError, match="2 rows of 10 shots"):
-            check_counts(bad, submission)
+            check_counts(bad, None, submission)
 
 
 @pytest.mark.parametrize("seconds", [2.0, 60.0, 5000.0, 1e6])

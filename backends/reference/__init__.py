@@ -1,0 +1,1 @@
+"""Exact references of wide circuits: what can be known of a distribution without its vector."""
