@@ -47,6 +47,8 @@ def of_output(done: Done, secrets: tuple[str, ...], limit_s: float) -> list[str]
     elif "Traceback (most recent call last)" in text:
         last = [line for line in text.splitlines() if line.strip()][-1]
         problems.append(f"traceback {_RAW.sub('?', last)[:60]}")
+    elif done.code == 1 and "job " in done.err.decode(errors="replace"):
+        pass  # what could not be done is told job by job, the others went on
     elif done.code not in (0, 2):
         problems.append(f"exit {done.code}")
     elif done.code == 2 and done.err.decode(errors="replace").count("error: ") != 1:

