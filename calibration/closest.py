@@ -6,12 +6,16 @@ import difflib
 from collections.abc import Collection
 
 _SHOWN, _CUTOFF = 3, 0.5
+_FEW = 12
+"""So many names are all told where none is like the wrong one."""
 _LONGEST = 100
 """Characters of a wrong name that are compared and repeated: it may come out of a file."""
 
 
 def closest(name: str, known: Collection[str], command: str) -> str:
-    """At most three names like a wrong one, how many others there are, and what lists them.
+    """Names like a wrong one, three at most, how many others there are, and what lists them.
+
+    Where none is like it and there are few, all of them.
 
     Args:
         name: that is not there.
@@ -25,7 +29,7 @@ def closest(name: str, known: Collection[str], command: str) -> str:
     close = difflib.get_close_matches(name[:_LONGEST], known, n=_SHOWN, cutoff=_CUTOFF)
     if not known:
         return "there is none"
-    if len(known) <= _SHOWN:
+    if len(known) <= (_SHOWN if close else _FEW):
         return f"all: {', '.join([*close, *(n for n in known if n not in close)])}"
     others = len(known) - len(close)
     if not close:

@@ -147,7 +147,7 @@ def test_raw_counts_with_all_shots_are_asked_for(braket: BraketService, given: G
 @pytest.mark.parametrize(
     ("pipeline", "shots", "words"),
     [
-        ("magic", 400, "among .*readout.*'magic'"),
+        ("magic", 400, "'magic' .all: .*readout"),
         ("zne(0.5,3)", 400, "from 1 to"),
         ("zne(1,3)+readout", 400, "circuit outwards"),
         ("twirl(8)+readout+zne(1,3)", 1, "at least one"),
