@@ -19,11 +19,9 @@ from qiskit_aer import AerSimulator
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
 from backends.binding import columns_of
 from backends.checks import check_angles, check_shots, measured_qubits, sample
-from backends.figures import size_of
-from backends.native.placement import place
-from backends.native.schedule import schedule_alap
+from backends.native.compile import compile_template
+from backends.native.rows import simulated
 from backends.native.simulable import simulable
-from backends.plain import plain_measured
 from backends.readout import ReadoutMatrices, readout_matrices
 from calibration.aer_noise import to_aer_noise_model
 from calibration.noise import NoiseOptions, apply_confusion
@@ -85,7 +83,10 @@ class AerBackend:
         return self._noise
 
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
-        """Place, route where needed, translate, and schedule as late as possible.
+        """Compile as vendors' devices do, waits of an as-late-as-possible schedule written out.
+
+        A device whose native gates depend on a row's numbers keeps its templates in canonical
+        gates; its rows are simulated pulse by pulse as they would be sent.
 
         Delays of the circuit stay where they are; unscheduled, only the scheduler's waits are
         left out.
@@ -94,20 +95,11 @@ class AerBackend:
             BackendError: the circuit does not fit the device, is not "gates, then one
                 measurement of every bit", or has a delay without a length there.
         """
-        circuit = plain_measured(circuit)
-        placed = place(circuit, self._simulable, seed=seed, fractional=self._fractional)
-        schedule = schedule_alap(placed.circuit, self._simulable.restricted(placed.qubits))
-        native = placed.circuit
-        return CompiledTemplate(
-            circuit=schedule.circuit if self._scheduled else native,
-            parameter_names=tuple(p.name for p in circuit.parameters),
-            n_measured=circuit.num_clbits,
-            physical_qubits=placed.qubits,
-            **size_of(native),
-            duration_s=schedule.duration_s,
-            seed=placed.seed,
-            snapshot=self._snapshot,
-            predicted_success=placed.layout.success,
+        return compile_template(
+            circuit,
+            self._snapshot,
+            seed=seed,
+            fractional=self._fractional,
             scheduled=self._scheduled,
         )
 
@@ -128,7 +120,10 @@ class AerBackend:
             or self._last[0] is not compiled
             or not np.array_equal(self._last[1], x)
         ):
-            self._last = (compiled, x.copy(), self._density_matrix(compiled, x))
+            found = np.empty((len(x), 2**compiled.n_measured))
+            for rows, native, values in simulated(compiled, x, scheduled=self._scheduled):
+                found[rows] = self._density_matrix(native, values)
+            self._last = (compiled, x.copy(), found)
         return self._last[2].copy()
 
     def run(
@@ -174,13 +169,14 @@ class AerBackend:
         self, compiled: CompiledTemplate, x: FloatArray, shots: int, seed: int
     ) -> NDArray[np.int64]:
         counts = np.zeros((len(x), 2**compiled.n_measured), dtype=np.int64)
-        circuit = compiled.circuit
-        size = max(1, _STATE_WORK // (shots * 2**circuit.num_qubits))
-        options = {"size": size, "seed": seed, "shots": shots}
-        found = self._experiments(circuit, compiled, x, "statevector", **options)
-        for row, data in enumerate(found):
-            for outcome, count in data["counts"].items():
-                counts[row, int(outcome, 16)] = count
+        size = max(1, _STATE_WORK // (shots * 2**compiled.circuit.num_qubits))
+        for rows, native, values in simulated(compiled, x, scheduled=self._scheduled):
+            options = {"size": size, "seed": seed, "shots": shots}
+            found = self._experiments(native.circuit, native, values, "statevector", **options)
+            for row, data in zip(rows, found, strict=True):
+                for outcome, count in data["counts"].items():
+                    counts[row, int(outcome, 16)] = count
+            seed += len(rows) * _SEED_STEP
         return counts
 
     def _experiments(

@@ -13,7 +13,6 @@ from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
-from backends.aer import AerBackend
 from backends.base import BackendError, CompiledTemplate, stream_seed
 from backends.emulated import EmulatedJobs, check_width, seed_of
 from backends.ibm_program import (
@@ -27,6 +26,7 @@ from backends.ibm_program import (
     sampler_options,
     split,
 )
+from backends.native.compile import compile_template
 from backends.vendor import JobCounts, JobHandle, Submission
 from calibration.aer_noise import to_aer_noise_model
 from calibration.snapshot import DeviceSnapshot
@@ -73,8 +73,10 @@ class IBMEmulator(EmulatedJobs):
         Raises:
             BackendError: the circuit does not fit the device.
         """
-        simulated = AerBackend(self._snapshot, fractional=self._options.fractional)
-        return simulated.compile(circuit, seed=seed)
+        fractional = self._options.fractional
+        return compile_template(
+            circuit, self._snapshot, seed=seed, fractional=fractional, scheduled=True
+        )
 
     def split(self, submission: Submission) -> tuple[Submission, ...]:
         """Cut as ``ibm:`` does."""

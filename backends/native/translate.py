@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -13,6 +14,8 @@ from backends.native.entanglers import Canonical, Entangler, canonical_of, entan
 from backends.native.pulses import PulseKit
 from backends.native.rotations import IDENTITY, PAULI_X, PAULI_Z, Matrix, rz
 from calibration.snapshot import DeviceSnapshot, Gate, GateLimit
+
+_DIAGONAL = {"cz", "rzz", "cp"}
 
 
 def one_qubit_kits(snapshot: DeviceSnapshot, *, fractional: bool = False) -> tuple[PulseKit, ...]:
@@ -66,6 +69,7 @@ def to_native(
     *,
     fractional: bool = False,
     couplings: Mapping[tuple[int, int], Mapping[Canonical, Gate]] | None = None,
+    written_z: bool = False,
 ) -> QuantumCircuit:
     """Translate a routed circuit; rotations about z are pushed through and dropped at the end.
 
@@ -76,6 +80,8 @@ def to_native(
         qubits: device qubit of each circuit qubit.
         fractional: with the gates that must be asked for.
         couplings: from :func:`native_couplings`, when already at hand.
+        written_z: for simulators: where every two-qubit gate is diagonal, the same pulses with
+            rotations about z written out where they arise, instead of carried on as phases.
 
     Returns:
         The same circuit in native gates. Where a qubit is measured, its distribution is kept; where
@@ -86,11 +92,19 @@ def to_native(
     """
     edges = native_couplings(snapshot, fractional=fractional) if couplings is None else couplings
     kits = one_qubit_kits(snapshot, fractional=fractional)
-    pass_ = _Pass(circuit, snapshot, [kits[q] for q in qubits], edges, qubits)
+    written_z = written_z and _diagonal(edges)
+    if written_z:
+        kits = tuple(replace(kit, z_is_gate=True) for kit in kits)
+    pass_ = _Pass(circuit, snapshot, [kits[q] for q in qubits], edges, qubits, written_z)
     for item in circuit.data:
         pass_.step(item)
     pass_.finish()
     return pass_.out
+
+
+def _diagonal(edges: Mapping[tuple[int, int], Mapping[Canonical, Gate]]) -> bool:
+    """Whether rotations about z commute with every native two-qubit gate, so that they are free."""
+    return {g.name for natives in edges.values() for g in natives.values()} <= _DIAGONAL
 
 
 class _Pass:
@@ -103,12 +117,16 @@ class _Pass:
         kits: Sequence[PulseKit],
         edges: Mapping[tuple[int, int], Mapping[Canonical, Gate]],
         qubits: Sequence[int],
+        written_z: bool,
     ) -> None:
+        self._written_z = written_z
         self.out = circuit.copy_empty_like()
         self.out.global_phase = 0
         self._index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
         self._snapshot, self._kits, self._edges, self._qubits = snapshot, kits, edges, qubits
         self._pending: list[Matrix] = [IDENTITY] * circuit.num_qubits
+        # what is owed to qubits that are not measured takes the pulses that are sent
+        self._last = [replace(kit, z_is_gate=False) for kit in kits]
 
     def step(self, item: CircuitInstruction) -> None:
         """Take one instruction."""
@@ -130,7 +148,7 @@ class _Pass:
 
     def finish(self) -> None:
         """Emit what qubits that were not measured still owe."""
-        for place, kit in enumerate(self._kits):
+        for place, kit in enumerate(self._last):
             for gate in kit.exactly(self._pending[place]):
                 self.out.append(gate, [place])
 
@@ -169,6 +187,8 @@ class _Pass:
                 gates, angle = self._kits[place].up_to_x(before @ self._pending[place])
             else:
                 gates, angle = self._kits[place].up_to_z(self._pending[place])
+            if self._written_z:
+                gates, angle = [*gates, *self._kits[place].about_z(angle)], 0.0
             for pulse in gates:
                 self.out.append(pulse, [place])
             rests.append(rz(angle))

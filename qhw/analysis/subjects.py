@@ -13,8 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
 from backends.base import BackendError
-from backends.native.compile import as_compilable
-from backends.plain import on_qubits, qubits_to_measure
+from backends.plain import plain_bound, on_qubits, qubits_to_measure
 from qhw.analysis.baselines import prior_mean, uniform
 from qhw.analysis.compare import make_prior
 from qhw.analysis.metrics import total_variation
@@ -145,7 +144,7 @@ def circuit_subject(circuit: QuantumCircuit, source: str) -> Subject:
 
 
 def _subject(given: QuantumCircuit, source: str) -> Subject:
-    opened = as_compilable(given)
+    opened = plain_bound(given)
     used = qubits_to_measure(opened, placed=given.layout is not None)
     circuit = on_qubits(opened, used)
     note = "" if given.layout is None else f"{LAYOUT_NOT_KEPT}; "

@@ -21,7 +21,8 @@ from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
 from backends.native.compile import compile_native
 from backends.native.schedule import schedule_alap
-from backends.native.template import compile_template, native_rows
+from backends.native.compile import compile_template
+from backends.native.rows import native_rows
 from backends.rewrite import device_part
 from backends.stored import pack, unpack
 from calibration.noise import NoiseOptions

@@ -13,7 +13,7 @@ from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
 from backends.ibm_program import IBMOptions, encode
 from backends.loopback.ibm_execute import decode
-from backends.native.template import compile_template
+from backends.native.compile import compile_template
 from backends.rewrite import two_qubit_gates
 from backends.statevector import measured_probabilities
 from backends.vendor import Submission

@@ -11,7 +11,7 @@ from qiskit import QuantumCircuit
 from backends.checks import sample
 from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
-from backends.native.template import compile_template
+from backends.native.compile import compile_template
 from backends.statevector import measured_probabilities
 from calibration.catalog import load_snapshot
 from calibration.snapshot import DeviceSnapshot, Qubit
