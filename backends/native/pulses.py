@@ -38,13 +38,15 @@ class PulseKit:
     """The one-qubit pulses of a qubit.
 
     Attributes:
-        name: ``sx`` (sx, x, virtual rz), ``rx`` (any rx, virtual rz), ``quarter_rx`` (rx by
+        name: ``sx`` (sx, x if there is one, virtual rz), ``rx`` (any rx, virtual rz), ``quarter_rx`` (rx by
             multiples of pi/2, virtual rz), ``u`` (u3, u2, virtual u1), ``r`` (equatorial pulses
             of any length), ``gpi`` (equatorial pulses of pi and pi/2).
+        half_turns: whether a half turn is one pulse.
         z_is_gate: write rotations about z as gates also where they exist only as phases.
     """
 
     name: KitName
+    half_turns: bool = True
     z_is_gate: bool = False
 
     @classmethod
@@ -69,7 +71,7 @@ class PulseKit:
         )
         for name, needs, allowed in kits:
             if allowed and needs <= have:
-                return cls(name)
+                return cls(name, half_turns=name != "sx" or "x" in have)
         raise BackendError(
             f"Native one-qubit gates must include one of {[sorted(k[1]) for k in kits]}, "
             f"but are {sorted(have)}."
@@ -90,7 +92,7 @@ class PulseKit:
         a, turn, c = euler_zxz(unitary)
         if turn < TOLERANCE:
             return [], wrap(a + c)
-        if turn > math.pi - TOLERANCE:
+        if turn > math.pi - TOLERANCE and self.half_turns:
             steps, rest = [(0.0, math.pi)], a - c
         elif self.name in _FREE_TURN or abs(turn - math.pi / 2) < TOLERANCE:
             steps, rest = [(c, turn)], a

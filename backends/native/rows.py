@@ -19,9 +19,9 @@ from backends.base import BackendError, CompiledTemplate
 from backends.binding import bind_rows
 from backends.native.schedule import schedule_alap
 from backends.native.simulable import as_simulable, simulable
-from backends.native.target import native_gates
+from backends.native.target import CANONICAL
 from backends.native.translate import native_couplings, to_native
-from backends.native.writing import with_random_angles
+from backends.native.writing import with_random_angles, writes_rows
 from calibration.snapshot import DeviceSnapshot
 
 FloatArray = NDArray[np.float64]
@@ -38,12 +38,9 @@ def device_part(compiled: CompiledTemplate) -> DeviceSnapshot | None:
 
 
 def is_native(compiled: CompiledTemplate, part: DeviceSnapshot) -> bool:
-    """Whether a template is in the device's gates, not in those that native rows are made from.
-
-    A virtual ``rz`` counts as one: see :func:`simulated`.
-    """
-    known = {*native_gates(part, fractional=True), "rz", "measure", "barrier", "delay"}
-    return all(item.operation.name in known for item in compiled.circuit.data)
+    """Whether a template is in the device's gates, not in those that native rows are made from."""
+    foreign = CANONICAL - {*part.one_qubit_gates, *part.two_qubit_gates, *part.optional_gates}
+    return all(item.operation.name not in foreign for item in compiled.circuit.data)
 
 
 def native_rows(compiled: CompiledTemplate, angles: ArrayLike) -> Iterator[QuantumCircuit]:
@@ -57,6 +54,9 @@ def native_rows(compiled: CompiledTemplate, angles: ArrayLike) -> Iterator[Quant
     """
     if compiled.snapshot is None:
         raise BackendError("Argument `compiled` must be compiled for a device, but has none.")
+    if not writes_rows(compiled.snapshot):
+        yield from bind_rows(compiled, angles)
+        return
     couplings = native_couplings(compiled.snapshot)
     for bound in bind_rows(compiled, angles):
         yield to_native(bound, compiled.snapshot, compiled.physical_qubits, couplings=couplings)
@@ -100,9 +100,7 @@ def simulated(
         circuit, names, columns = _freed(native, np.array(found, dtype=np.float64))
         if scheduled:
             circuit = schedule_alap(circuit, part).circuit
-        template = replace(
-            compiled, circuit=circuit, parameter_names=names, scheduled=scheduled
-        )
+        template = replace(compiled, circuit=circuit, parameter_names=names, scheduled=scheduled)
         made.append((np.array(rows, dtype=np.int64), template, columns))
     return made
 
@@ -153,8 +151,6 @@ def _freed(
             place = here.stop
             if any(differ[i] for i in here):
                 operation = operation.to_mutable()
-                operation.params = [
-                    Parameter(f"v{i}") if differ[i] else values[0, i] for i in here
-                ]
+                operation.params = [Parameter(f"v{i}") if differ[i] else values[0, i] for i in here]
         freed.append(operation, item.qubits, item.clbits)
     return freed, names, values[:, differ]

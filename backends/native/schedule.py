@@ -56,9 +56,7 @@ def schedule_alap(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Schedule
     return Schedule(padded, duration, _idle(circuit, placed))
 
 
-def idle_alap(
-    circuit: QuantumCircuit, snapshot: DeviceSnapshot
-) -> tuple[float, tuple[float, ...]]:
+def idle_alap(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> tuple[float, tuple[float, ...]]:
     """:attr:`Schedule.duration_s` and :attr:`Schedule.idle_s` of :func:`schedule_alap` alone."""
     placed, duration = _placed(circuit, snapshot)
     return duration, _idle(circuit, placed)
@@ -68,9 +66,7 @@ _Placed = tuple[CircuitInstruction, tuple[float, ...], float]
 """An instruction, the wait of each of its qubits before it, and seconds they wait inside it."""
 
 
-def _placed(
-    circuit: QuantumCircuit, snapshot: DeviceSnapshot
-) -> tuple[list[_Placed], float]:
+def _placed(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> tuple[list[_Placed], float]:
     index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
     # Times run backwards from the start of readout: each item starts before (above) it finishes.
     ahead = [0.0] * circuit.num_qubits

@@ -16,6 +16,9 @@ from backends.base import BackendError
 from backends.native.translate import native_couplings
 from calibration.snapshot import DeviceSnapshot
 
+CANONICAL = frozenset({"u", "cz", "rzz", "iswap"})
+"""Names of the gates that circuits are routed in and native gates are written from."""
+
 
 def native_gates(snapshot: DeviceSnapshot, *, fractional: bool = False) -> dict[str, Gate]:
     """The device's native gates by name, as Qiskit gates.

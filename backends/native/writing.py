@@ -74,7 +74,9 @@ class Writing:
         if folded is found.circuit:
             return found
         # Level 1 only merges one-qubit gates of a circuit that is already in place.
-        return route_on(replace(found, circuit=folded), target, qubits, seed=seed, stay=True, level=1)
+        return route_on(
+            replace(found, circuit=folded), target, qubits, seed=seed, stay=True, level=1
+        )
 
     def native(self, routed: Routed, seed: int) -> QuantumCircuit:
         """The routed circuit in native gates; if it is free and written row by row, of a row of

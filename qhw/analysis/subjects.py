@@ -13,7 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
 from backends.base import BackendError
-from backends.plain import plain_bound, on_qubits, qubits_to_measure
+from backends.plain import on_qubits, plain_bound, qubits_to_measure
 from qhw.analysis.baselines import prior_mean, uniform
 from qhw.analysis.compare import make_prior
 from qhw.analysis.metrics import total_variation
