@@ -38,9 +38,9 @@ class PulseKit:
     """The one-qubit pulses of a qubit.
 
     Attributes:
-        name: ``sx`` (sx, x if there is one, virtual rz), ``rx`` (any rx, virtual rz), ``quarter_rx`` (rx by
-            multiples of pi/2, virtual rz), ``u`` (u3, u2, virtual u1), ``r`` (equatorial pulses
-            of any length), ``gpi`` (equatorial pulses of pi and pi/2).
+        name: ``sx`` (sx, perhaps x, virtual rz), ``rx`` (any rx, virtual rz), ``quarter_rx`` (rx
+            by multiples of pi/2, virtual rz), ``u`` (u3, u2, virtual u1), ``r`` (equatorial
+            pulses of any length), ``gpi`` (equatorial pulses of pi and pi/2).
         half_turns: whether a half turn is one pulse.
         z_is_gate: write rotations about z as gates also where they exist only as phases.
     """

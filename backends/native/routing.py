@@ -249,6 +249,7 @@ def _region(key: _Key, fractional: bool) -> Region:
     graph.add_nodes_from(range(snapshot.n_qubits))
     graph.add_edges_from_no_data(list(couplings))
     alive: list[set[int]] = [c - snapshot.dead_qubits for c in rx.connected_components(graph)]
-    qubits = tuple(sorted(max(alive, key=len)))
+    largest = max(alive, key=len)
+    qubits = tuple(sorted(largest))
     target = to_canonical_target(snapshot.restricted(qubits), fractional=fractional)
     return Region(qubits, couplings, target)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qiskit import QuantumCircuit
 
+from backends.plain import plain_bound
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth_jobs import Compiled, Job, circuit_bytes, run_jobs
 
