@@ -1,13 +1,13 @@
 """Two-qubit gates and predicted success of the compiler on every device of the catalogue.
 
-``python -m benchmarks.compilers [--json] [device ...]`` compiles the shipped models' circuits and a
-few standard ones with seed 0, and prints them beside what the two compilers gave that came before
-(version 2, kept in ``compilers_reference.json``) and beside ``qiskit.transpile`` at level 3, best of
-the same seeds, scored by the same prediction. Where Qiskit cannot write a device's pulses it lays
-out, routes and optimises in canonical gates, and our pass writes them.
+``python -m benchmarks.compilers [--json] [device ...]`` compiles the shipped models' circuits and
+a few standard ones with seed 0, and prints them beside what the two compilers before gave (version
+2, kept in ``compilers_reference.json``) and beside ``qiskit.transpile`` at level 3, best of the same
+seeds, scored by the same prediction. Where Qiskit cannot write a device's pulses it lays out, routes
+and optimises in canonical gates, and our pass writes them.
 
-The reference's ``simulated`` is what ``aer:`` and ``ibm:`` ran, ``sent`` what ``braket:`` ran on the
-devices that are written row by row, ``counted`` the best of three seeds of a depth report, with
+The reference's ``simulated`` is what ``aer:`` and ``ibm:`` ran, ``sent`` what ``braket:`` ran on
+the devices that are written row by row, ``counted`` the best of three seeds of a depth report, its
 angles bound.
 """
 
@@ -106,7 +106,7 @@ def by_qiskit(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Figures:
 def _tried(circuit: QuantumCircuit, snapshot: DeviceSnapshot, how: Writing, seed: int) -> Figures:
     if how.by_rows:
         routed = route(circuit, how.region, snapshot.name, level=LEVELS[-1], seed=seed)
-        native, qubits = how.native(routed, seed), routed.qubits
+        native, qubits = how.native(routed.circuit, routed.qubits, seed), routed.qubits
     else:
         target = to_target(snapshot.restricted(how.region.qubits))
         wide = transpile(

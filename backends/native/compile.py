@@ -8,7 +8,7 @@ depth reports and drift all compile here: what is simulated is what is sent and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from qiskit import QuantumCircuit
@@ -17,10 +17,12 @@ from backends.base import BackendError, CompiledTemplate
 from backends.checks import check_measures_last
 from backends.delays import with_own_delays
 from backends.figures import size_of
+from backends.native.fold import fold_rzz_angles
 from backends.native.prediction import Prediction, predict
 from backends.native.regions import SEARCH_LIMIT, regions
 from backends.native.routing import LEVELS, Routed, as_asked, as_given, check_fits, route
 from backends.native.schedule import schedule_alap
+from backends.native.translate import to_native
 from backends.native.writing import Writing
 from backends.plain import plain, plain_measured
 from calibration.layout import Interaction, LayoutError, best_layouts, score
@@ -64,6 +66,24 @@ class NativeCircuit:
     seed: int
     prediction: Prediction
     snapshot: DeviceSnapshot = field(repr=False)
+
+    def bound(self, values: Mapping[str, float]) -> NativeCircuit:
+        """The circuit of one row of angles, as it is sent.
+
+        Args:
+            values: radians by parameter name.
+
+        Raises:
+            BackendError: an angle that no native gate can make.
+        """
+        here = {p: values[p.name] for p in self.template.parameters}
+        template = self.template.assign_parameters(here)
+        if self.template is self.circuit:
+            circuit = template = fold_rzz_angles(template, self.snapshot)
+        else:
+            circuit = to_native(template, self.snapshot, self.qubits)
+        prediction = predict(circuit, self.snapshot, self.qubits)
+        return replace(self, circuit=circuit, template=template, prediction=prediction)
 
     @property
     def two_qubit_gates(self) -> int:
@@ -198,7 +218,7 @@ class _Compiler:
 
     def written(self, routed: Routed) -> NativeCircuit:
         """In native gates, with a prediction."""
-        native = self.how.native(routed, self.seed)
+        native = self.how.native(routed.circuit, routed.qubits, self.seed)
         snapshot = self.how.snapshot
         return NativeCircuit(
             circuit=native,
@@ -215,7 +235,10 @@ class _Compiler:
 
     def in_place(self, routed: Routed) -> Routed:
         """A circuit in canonical gates, in the gates that Qiskit writes in."""
-        return self.how.on(routed, routed.qubits, seed=self.seed) if self.how.by_qiskit else routed
+        if not self.how.by_qiskit:
+            return routed
+        level = max(1, self.level)  # 1 merges one-qubit gates
+        return self.how.on(routed, routed.qubits, seed=self.seed, level=level)
 
     def _small(self, circuit: QuantumCircuit, *, swaps: bool) -> Iterator[NativeCircuit]:
         """On as many qubits as the circuit has: without swaps where it embeds, else routed."""

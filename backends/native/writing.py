@@ -15,7 +15,7 @@ from qiskit import QuantumCircuit
 from qiskit.transpiler import Target
 
 from backends.native.fold import fold_rzz_angles
-from backends.native.routing import Region, Routed, region_of, route_on
+from backends.native.routing import LEVELS, Region, Routed, region_of, route_on
 from backends.native.target import native_gates, to_canonical_target, to_target
 from backends.native.translate import one_qubit_kits, to_native
 from calibration.snapshot import DeviceSnapshot
@@ -65,29 +65,34 @@ class Writing:
         return make(self.snapshot.restricted(qubits), fractional=self.fractional)
 
     def on(
-        self, routed: Routed, qubits: tuple[int, ...], *, seed: int, stay: bool = True
+        self,
+        routed: Routed,
+        qubits: tuple[int, ...],
+        *,
+        seed: int,
+        stay: bool = True,
+        level: int = LEVELS[-1],
     ) -> Routed:
         """The circuit compiled on these qubits alone, see :func:`route_on`."""
         target = self.target(qubits)
-        found = route_on(routed, target, qubits, seed=seed, stay=stay)
+        found = route_on(routed, target, qubits, seed=seed, stay=stay, level=level)
         folded = fold_rzz_angles(found.circuit, self.snapshot) if self.by_qiskit else found.circuit
         if folded is found.circuit:
             return found
         # Level 1 only merges one-qubit gates of a circuit that is already in place.
-        return route_on(
-            replace(found, circuit=folded), target, qubits, seed=seed, stay=True, level=1
-        )
+        merged = replace(found, circuit=folded)
+        return route_on(merged, target, qubits, seed=seed, stay=True, level=1)
 
-    def native(self, routed: Routed, seed: int) -> QuantumCircuit:
+    def native(self, circuit: QuantumCircuit, qubits: tuple[int, ...], seed: int) -> QuantumCircuit:
         """The routed circuit in native gates; if it is free and written row by row, of a row of
         random angles.
         """
         if self.by_qiskit:
-            return routed.circuit
+            return circuit
         return to_native(
-            with_random_angles(routed.circuit, seed),
+            with_random_angles(circuit, seed),
             self.snapshot,
-            routed.qubits,
+            qubits,
             fractional=self.fractional,
             couplings=self.region.couplings,
         )

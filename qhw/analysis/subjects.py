@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -39,6 +39,9 @@ class Subject:
         name: shown in the report.
         source: where it comes from.
         circuit: ``None`` when it cannot be used.
+        template: what is compiled, its data angles free as they are when circuits are sent; where
+            there is none, ``circuit`` itself.
+        values: angles of ``circuit``, radians by parameter of ``template``.
         reason: why not.
         spread: total variation distance of the uniform distribution to the exact one; ``None``
             when that is not known (too many qubits).
@@ -56,6 +59,13 @@ class Subject:
     baseline: float | None = None
     note: str = ""
     exact: FloatArray | None = field(default=None, repr=False, compare=False)
+    template: QuantumCircuit | None = field(default=None, repr=False, compare=False)
+    values: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def compiled_from(self) -> QuantumCircuit | None:
+        """The template, or the circuit itself."""
+        return self.circuit if self.template is None else self.template
 
 
 def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
@@ -87,13 +97,15 @@ def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
         spread = float(total_variation(exact, uniform(exact)).mean())
         mean = float(total_variation(exact, prior_mean(exact)).mean())
         for preparation in PREPARATIONS if plan.loader is None else PREPARATIONS[:1]:
-            circuit, fidelity = _bound(plan, preparation, data[:1], seed)
+            template, values, fidelity = _row(plan, preparation, data[:1], seed)
             loading = f", {preparation} preparation" if plan.loader is None else ""
             found.append(
                 Subject(
                     name=f"{card.name} {role}{loading}",
                     source=f"model {card.name}",
-                    circuit=circuit,
+                    circuit=template.assign_parameters(values),
+                    template=template,
+                    values=values,
                     spread=spread,
                     baseline=min(mean, spread),
                     exact=exact,
@@ -179,15 +191,14 @@ def _subject(given: QuantumCircuit, source: str) -> Subject:
     )
 
 
-def _bound(
+def _row(
     plan: CircuitPlan, preparation: str, data: FloatArray, seed: int
-) -> tuple[QuantumCircuit, float]:
+) -> tuple[QuantumCircuit, dict[str, float], float]:
+    """A plan's template, the angles of its first row of data, and how well they load it."""
     chosen = next(p for p in PREPARATIONS if p == preparation)
     template = build_template(plan, chosen)
     angles = data_angles(template, data, seed=seed)
     # columns and Qiskit's own parameter order agree: ParameterVector sorts by index
     values = dict(zip(template.parameter_names, angles.angles[0], strict=True))
-    circuit = template.circuit.assign_parameters(
-        {p: float(values[p.name]) for p in template.circuit.parameters}
-    )
-    return circuit, float(angles.fidelity[0])
+    used = {p.name: float(values[p.name]) for p in template.circuit.parameters}
+    return template.circuit, used, float(angles.fidelity[0])
