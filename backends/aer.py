@@ -20,6 +20,7 @@ from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResu
 from backends.binding import columns_of
 from backends.checks import check_angles, check_shots, measured_qubits, sample
 from backends.native.compile import compile_template
+from backends.native.gates import for_aer
 from backends.native.rows import simulated
 from backends.native.simulable import simulable
 from backends.readout import ReadoutMatrices, readout_matrices
@@ -192,6 +193,7 @@ class AerBackend:
     ) -> Iterator[dict[str, Any]]:
         """Aer's data of every row, in order; the same whatever the size of the pieces."""
         model = to_aer_noise_model(self._simulable, compiled.physical_qubits, self._noise)
+        circuit = for_aer(circuit)
         simulator = AerSimulator(method=method, noise_model=model, fusion_threshold=5)
         columns = columns_of(compiled)
         for start in range(0, len(x), size):

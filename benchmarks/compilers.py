@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.compilers [--json] [device ...]`` compiles the shipped models' circuits and
 a few standard ones with seed 0, and prints them beside what the two compilers before gave (version
-2, kept in ``compilers_reference.json``) and beside ``qiskit.transpile`` at level 3, best of the same
-seeds, scored by the same prediction. Where Qiskit cannot write a device's pulses it lays out, routes
-and optimises in canonical gates, and our pass writes them.
+2, kept in ``compilers_reference.json``) and beside ``qiskit.transpile`` at level 3, best of the
+same seeds, scored by the same prediction. Where Qiskit cannot write a device's pulses it lays out,
+routes and optimises in canonical gates, and our pass writes them.
 
 The reference's ``simulated`` is what ``aer:`` and ``ibm:`` ran, ``sent`` what ``braket:`` ran on
 the devices that are written row by row, ``counted`` the best of three seeds of a depth report, its

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction
 
 from backends.base import BackendError
+from backends.checks import measured_qubits
 from backends.native.entanglers import Canonical, Entangler, canonical_of, entangler, fold_rzz
 from backends.native.pulses import PulseKit
 from backends.native.rotations import IDENTITY, PAULI_X, PAULI_Z, Matrix, rz
@@ -92,10 +93,13 @@ def to_native(
     """
     edges = native_couplings(snapshot, fractional=fractional) if couplings is None else couplings
     kits = one_qubit_kits(snapshot, fractional=fractional)
-    written_z = written_z and _diagonal(edges)
-    if written_z:
-        kits = tuple(replace(kit, z_is_gate=True) for kit in kits)
-    pass_ = _Pass(circuit, snapshot, [kits[q] for q in qubits], edges, qubits, written_z)
+    here = [kits[q] for q in qubits]
+    written: frozenset[int] = frozenset()
+    if written_z and _diagonal(edges):
+        # the state of other qubits is kept: what they are owed at the end takes pulses
+        written = frozenset(measured_qubits(circuit))
+        here = [replace(k, z_is_gate=True) if p in written else k for p, k in enumerate(here)]
+    pass_ = _Pass(circuit, snapshot, here, edges, qubits, written)
     for item in circuit.data:
         pass_.step(item)
     pass_.finish()
@@ -117,7 +121,7 @@ class _Pass:
         kits: Sequence[PulseKit],
         edges: Mapping[tuple[int, int], Mapping[Canonical, Gate]],
         qubits: Sequence[int],
-        written_z: bool,
+        written_z: Collection[int],
     ) -> None:
         self._written_z = written_z
         self.out = circuit.copy_empty_like()
@@ -125,8 +129,6 @@ class _Pass:
         self._index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
         self._snapshot, self._kits, self._edges, self._qubits = snapshot, kits, edges, qubits
         self._pending: list[Matrix] = [IDENTITY] * circuit.num_qubits
-        # what is owed to qubits that are not measured takes the pulses that are sent
-        self._last = [replace(kit, z_is_gate=False) for kit in kits]
 
     def step(self, item: CircuitInstruction) -> None:
         """Take one instruction."""
@@ -148,7 +150,7 @@ class _Pass:
 
     def finish(self) -> None:
         """Emit what qubits that were not measured still owe."""
-        for place, kit in enumerate(self._last):
+        for place, kit in enumerate(self._kits):
             for gate in kit.exactly(self._pending[place]):
                 self.out.append(gate, [place])
 
@@ -187,7 +189,7 @@ class _Pass:
                 gates, angle = self._kits[place].up_to_x(before @ self._pending[place])
             else:
                 gates, angle = self._kits[place].up_to_z(self._pending[place])
-            if self._written_z:
+            if place in self._written_z:
                 gates, angle = [*gates, *self._kits[place].about_z(angle)], 0.0
             for pulse in gates:
                 self.out.append(pulse, [place])

@@ -20,6 +20,7 @@ from backends.vendor import Submission
 from calibration.catalog import load_snapshot
 from calibration.interaction import delay_seconds
 from calibration.noise import NoiseOptions
+from calibration.snapshot import DeviceSnapshot
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.calibrate import measured_device_qubits
 from qhw.mitigation.dd import decoupled
@@ -157,9 +158,16 @@ def test_short_waits_are_left_alone() -> None:
     assert padded.circuit.count_ops() == compiled.circuit.count_ops()
 
 
+def without_durations(snapshot: DeviceSnapshot) -> DeviceSnapshot:
+    fields = {name: getattr(snapshot, name) for name in type(snapshot).model_fields}
+    gates = tuple(g.model_copy(update={"duration_s": None}) for g in snapshot.gates)
+    return DeviceSnapshot(**{**fields, "gates": gates})
+
+
 @pytest.mark.parametrize(
     ("compiled", "said"),
     [
+        (AerBackend(without_durations(FEZ)).compile(waiting(2)), "has none for"),
         (AerBackend(load_snapshot("iqm_garnet")).compile(waiting(2)), "row by row"),
         (ExactBackend().compile(waiting(2)), "is ideal"),
         (compile_template(waiting(2), load_snapshot("ionq_forte_enterprise")), "row by row"),
