@@ -8,7 +8,7 @@ depth reports and drift all compile here: what is simulated is what is sent and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from qiskit import QuantumCircuit
@@ -20,7 +20,7 @@ from backends.figures import size_of
 from backends.native.fold import fold_rzz_angles
 from backends.native.prediction import Prediction, predict
 from backends.native.regions import SEARCH_LIMIT, regions
-from backends.native.routing import LEVELS, Routed, as_asked, as_given, check_fits, route
+from backends.native.routing import LEVELS, Routed, as_asked, as_given, check_fits
 from backends.native.schedule import schedule_alap
 from backends.native.translate import to_native
 from backends.native.writing import Writing
@@ -34,8 +34,8 @@ SEEDS = 3
 """Seeds tried at level 3: on heavy-hex trees all agree in a small region, on grids within 3 %."""
 _MOVED = 3
 """Circuits routed in small regions that are moved: the best ones."""
-_ROUNDING = 1e-9
-"""Of a logarithm of success: a candidate must be better by more than this."""
+_KNOWN_TO = 1e-3
+"""Of a logarithm of success: calibrations do not tell candidates apart that differ by less."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ def compile_native(
             gates may be free.
         snapshot: the device.
         level: 0 to 2: Qiskit's effort in layout, routing and two-qubit optimisation on the whole
-            device, with one seed. 3: the best of all candidates. One-qubit gates are merged and z
-            kept virtual at every level.
+            device, with one seed; one-qubit gates of bound circuits are merged and z kept virtual
+            at every level. 3: the best of all candidates.
         seed: first seed of layout and routing; level 3 also tries the :data:`SEEDS` - 1 next ones.
         fractional: with the gates that must be asked for (IBM's ``rzz`` and ``rx``).
 
@@ -185,11 +185,32 @@ def compile_native(
     check_measures_last(circuit)
     check_fits(circuit, snapshot)
     circuit = with_own_delays(circuit, snapshot.dt_s, snapshot.name)
-    compiler = _Compiler(Writing.of(circuit, snapshot, fractional), level, seed)
+    compilers = [_Compiler(how, level, seed) for how in Writing.ways(circuit, snapshot, fractional)]
     if level < LEVELS[-1]:
-        routed = route(circuit, compiler.how.region, snapshot.name, level=level, seed=seed)
-        return compiler.written(compiler.in_place(routed))
-    return compiler.best(circuit)
+        last = compilers[-1]
+        return last.written(last.how.wide(circuit, level=level, seed=seed))
+    makers = [make for compiler in compilers for make in compiler.makers()]
+    return _best(circuit, makers)
+
+
+_Maker = Callable[[QuantumCircuit], Iterator[NativeCircuit]]
+
+
+def _best(circuit: QuantumCircuit, makers: Sequence[_Maker]) -> NativeCircuit:
+    """The best candidate: the first unless another is better by more than what is known."""
+    best: NativeCircuit | None = None
+    refused: BackendError | None = None
+    for make in makers:
+        try:
+            for found in make(circuit):
+                if best is None or _success(found) > _success(best) + _KNOWN_TO:
+                    best = found
+        except BackendError as error:
+            refused = error
+    if best is None:
+        assert refused is not None
+        raise refused
+    return best
 
 
 @dataclass(frozen=True)
@@ -200,21 +221,11 @@ class _Compiler:
     level: int
     seed: int
 
-    def best(self, circuit: QuantumCircuit) -> NativeCircuit:
-        """The best candidate: the first unless another is better by more than rounding."""
-        best: NativeCircuit | None = None
-        refused: BackendError | None = None
-        for make in (self._small, self._wide):
-            try:
-                for found in make(circuit, swaps=best is None or best.swaps > 0):
-                    if best is None or _success(found) > _success(best) + _ROUNDING:
-                        best = found
-            except BackendError as error:
-                refused = error
-        if best is None:
-            assert refused is not None
-            raise refused
-        return best
+    def makers(self) -> Iterator[_Maker]:
+        """What makes candidates."""
+        if self.how.by_qiskit or self.how.by_rows:
+            yield self._small
+        yield self._wide
 
     def written(self, routed: Routed) -> NativeCircuit:
         """In native gates, with a prediction."""
@@ -233,16 +244,8 @@ class _Compiler:
             snapshot=snapshot,
         )
 
-    def in_place(self, routed: Routed) -> Routed:
-        """A circuit in canonical gates, in the gates that Qiskit writes in."""
-        if not self.how.by_qiskit:
-            return routed
-        level = max(1, self.level)  # 1 merges one-qubit gates
-        return self.how.on(routed, routed.qubits, seed=self.seed, level=level)
-
-    def _small(self, circuit: QuantumCircuit, *, swaps: bool) -> Iterator[NativeCircuit]:
+    def _small(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
         """On as many qubits as the circuit has: without swaps where it embeds, else routed."""
-        del swaps
         flat = as_asked(circuit, self.how.basis, self.seed)
         try:
             spot = self._spot(flat.circuit, self.how.snapshot)
@@ -271,22 +274,18 @@ class _Compiler:
             yield found
             yield from self._moved(routed, found.circuit)
 
-    def _wide(self, circuit: QuantumCircuit, *, swaps: bool) -> Iterator[NativeCircuit]:
-        """Routed on the whole device, then moved; with one seed where no swaps are needed."""
-        region, snapshot = self.how.region, self.how.snapshot
-        alike = _uniform(snapshot)
-        for seed in self._seeds if swaps or alike else (self.seed,):
+    def _wide(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
+        """Routed on the whole device, then moved."""
+        alike = _uniform(self.how.snapshot)
+        some = tuple(range(circuit.num_qubits))
+        for seed in self._seeds:
             if alike:  # any qubits are as good as all, on which Qiskit takes seconds
-                some = tuple(range(circuit.num_qubits))
                 routed = self.how.on(as_given(circuit), some, seed=seed, stay=False)
             else:
-                routed = route(circuit, region, snapshot.name, level=self.level, seed=seed)
-            if self.how.by_qiskit:
-                yield from self._moved(routed, routed.circuit)
-            else:
-                found = self.written(routed)
-                yield found
-                yield from self._moved(routed, found.circuit)
+                routed = self.how.wide(circuit, level=self.level, seed=seed)
+            found = self.written(routed)
+            yield found
+            yield from self._moved(routed, found.circuit)
 
     def _moved(self, routed: Routed, written: QuantumCircuit) -> Iterator[NativeCircuit]:
         """The same circuit on the best qubits that it fits on as it stands, if it does."""

@@ -82,8 +82,16 @@ def region_of(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Region:
     return _region(_Key(snapshot), fractional)
 
 
-def route(circuit: QuantumCircuit, region: Region, name: str, *, level: int, seed: int) -> Routed:
-    """Lay out, route and optimise on the whole device, in canonical gates.
+def route(
+    circuit: QuantumCircuit,
+    region: Region,
+    name: str,
+    *,
+    level: int,
+    seed: int,
+    target: Target | None = None,
+) -> Routed:
+    """Lay out, route and optimise on the whole device.
 
     Args:
         circuit: gates of any size, delays of the circuit's own and final measurements.
@@ -91,6 +99,7 @@ def route(circuit: QuantumCircuit, region: Region, name: str, *, level: int, see
         name: the device's, for errors.
         level: Qiskit's optimisation level.
         seed: of layout and routing.
+        target: of the region, the canonical one by default.
 
     Raises:
         BackendError: the circuit does not fit, or Qiskit cannot translate it.
@@ -101,7 +110,7 @@ def route(circuit: QuantumCircuit, region: Region, name: str, *, level: int, see
             f"qubits, but has {circuit.num_qubits}."
         )
     manager = generate_preset_pass_manager(
-        optimization_level=level, target=region.target, seed_transpiler=seed
+        optimization_level=level, target=target or region.target, seed_transpiler=seed
     )
     swaps = _SwapCount()
     try:

@@ -15,7 +15,7 @@ from qiskit import QuantumCircuit
 from qiskit.transpiler import Target
 
 from backends.native.fold import fold_rzz_angles
-from backends.native.routing import LEVELS, Region, Routed, region_of, route_on
+from backends.native.routing import Region, Routed, region_of, route, route_on
 from backends.native.target import native_gates, to_canonical_target, to_target
 from backends.native.translate import one_qubit_kits, to_native
 from calibration.snapshot import DeviceSnapshot
@@ -40,16 +40,21 @@ class Writing:
     region: Region
 
     @classmethod
-    def of(cls, circuit: QuantumCircuit, snapshot: DeviceSnapshot, fractional: bool) -> Writing:
-        """For a circuit on a device.
+    def ways(
+        cls, circuit: QuantumCircuit, snapshot: DeviceSnapshot, fractional: bool
+    ) -> tuple[Writing, ...]:
+        """In how many ways a circuit can be written for a device, Qiskit's first.
 
         Raises:
             BackendError: native gates of an unknown kind.
         """
         by_rows = writes_rows(snapshot)
-        free = bool(circuit.parameters)
         region = region_of(snapshot, fractional=fractional)
-        return cls(snapshot, fractional, free and not by_rows, by_rows, region)
+        own = cls(snapshot, fractional, False, by_rows, region)
+        if by_rows:
+            return (own,)
+        qiskit = replace(own, by_qiskit=True)
+        return (qiskit,) if circuit.parameters else (qiskit, own)
 
     @property
     def basis(self) -> tuple[str, ...]:
@@ -64,24 +69,30 @@ class Writing:
         make = to_target if self.by_qiskit else to_canonical_target
         return make(self.snapshot.restricted(qubits), fractional=self.fractional)
 
+    def wide(self, circuit: QuantumCircuit, *, level: int, seed: int) -> Routed:
+        """The circuit compiled on the whole device, see :func:`route`."""
+        target = self.target(self.region.qubits) if self.by_qiskit else None
+        name = self.snapshot.name
+        found = route(circuit, self.region, name, level=level, seed=seed, target=target)
+        return self._folded(found, seed)
+
     def on(
-        self,
-        routed: Routed,
-        qubits: tuple[int, ...],
-        *,
-        seed: int,
-        stay: bool = True,
-        level: int = LEVELS[-1],
+        self, routed: Routed, qubits: tuple[int, ...], *, seed: int, stay: bool = True
     ) -> Routed:
         """The circuit compiled on these qubits alone, see :func:`route_on`."""
-        target = self.target(qubits)
-        found = route_on(routed, target, qubits, seed=seed, stay=stay, level=level)
-        folded = fold_rzz_angles(found.circuit, self.snapshot) if self.by_qiskit else found.circuit
-        if folded is found.circuit:
-            return found
+        return self._folded(
+            route_on(routed, self.target(qubits), qubits, seed=seed, stay=stay), seed
+        )
+
+    def _folded(self, routed: Routed, seed: int) -> Routed:
+        if not self.by_qiskit:
+            return routed
+        folded = fold_rzz_angles(routed.circuit, self.snapshot)
+        if folded is routed.circuit:
+            return routed
         # Level 1 only merges one-qubit gates of a circuit that is already in place.
-        merged = replace(found, circuit=folded)
-        return route_on(merged, target, qubits, seed=seed, stay=True, level=1)
+        target, merged = self.target(routed.qubits), replace(routed, circuit=folded)
+        return route_on(merged, target, routed.qubits, seed=seed, stay=True, level=1)
 
     def native(self, circuit: QuantumCircuit, qubits: tuple[int, ...], seed: int) -> QuantumCircuit:
         """The routed circuit in native gates; if it is free and written row by row, of a row of
