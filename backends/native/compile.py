@@ -278,6 +278,7 @@ class _Compiler:
         """Routed on the whole device, then moved."""
         alike = _uniform(self.how.snapshot)
         some = tuple(range(circuit.num_qubits))
+        tries = []
         for seed in self._seeds:
             if alike:  # any qubits are as good as all, on which Qiskit takes seconds
                 routed = self.how.on(as_given(circuit), some, seed=seed, stay=False)
@@ -285,6 +286,10 @@ class _Compiler:
                 routed = self.how.wide(circuit, level=self.level, seed=seed)
             found = self.written(routed)
             yield found
+            tries.append((found, routed))
+        if self.how.by_qiskit:  # which writes a moved circuit anew
+            tries = [max(tries, key=lambda t: _success(t[0]))]
+        for found, routed in tries:
             yield from self._moved(routed, found.circuit)
 
     def _moved(self, routed: Routed, written: QuantumCircuit) -> Iterator[NativeCircuit]:

@@ -15,7 +15,7 @@ from qiskit.transpiler.exceptions import TranspilerError
 from backends.base import BackendError
 from backends.delays import with_own_delays
 from backends.native.entanglers import Canonical
-from backends.native.target import to_canonical_target
+from backends.native.target import to_canonical_target, to_target
 from backends.native.translate import native_couplings
 from calibration.snapshot import DeviceSnapshot, Gate
 
@@ -80,6 +80,15 @@ def region_of(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Region:
         BackendError: native gates of an unknown kind.
     """
     return _region(_Key(snapshot), fractional)
+
+
+def native_target_of(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Target:
+    """Target of the region in the device's own gates; built once as well.
+
+    Raises:
+        BackendError: a native gate is unknown to Qiskit.
+    """
+    return _native_target(_Key(snapshot), fractional)
 
 
 def route(
@@ -248,6 +257,12 @@ class _Key:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Key) and self.snapshot == other.snapshot
+
+
+@lru_cache(maxsize=8)
+def _native_target(key: _Key, fractional: bool) -> Target:
+    qubits = _region(key, fractional).qubits
+    return to_target(key.snapshot.restricted(qubits), fractional=fractional)
 
 
 @lru_cache(maxsize=8)

@@ -15,7 +15,7 @@ from qiskit import QuantumCircuit
 from qiskit.transpiler import Target
 
 from backends.native.fold import fold_rzz_angles
-from backends.native.routing import Region, Routed, region_of, route, route_on
+from backends.native.routing import Region, Routed, native_target_of, region_of, route, route_on
 from backends.native.target import native_gates, to_canonical_target, to_target
 from backends.native.translate import one_qubit_kits, to_native
 from calibration.snapshot import DeviceSnapshot
@@ -71,8 +71,9 @@ class Writing:
 
     def wide(self, circuit: QuantumCircuit, *, level: int, seed: int) -> Routed:
         """The circuit compiled on the whole device, see :func:`route`."""
-        target = self.target(self.region.qubits) if self.by_qiskit else None
-        name = self.snapshot.name
+        target, name = self.region.target, self.snapshot.name
+        if self.by_qiskit:
+            target = native_target_of(self.snapshot, fractional=self.fractional)
         found = route(circuit, self.region, name, level=level, seed=seed, target=target)
         return self._folded(found, seed)
 
