@@ -32,6 +32,8 @@ COMPILER_VERSION = 3
 """Part of every cache key: raised when the same input may give another circuit."""
 SEEDS = 3
 """Seeds tried at level 3: on heavy-hex trees all agree in a small region, on grids within 3 %."""
+_EXACT_QUBITS = 10
+"""Most qubits of an exact noisy distribution, see :mod:`backends.aer`."""
 _MOVED = 3
 """Circuits routed in small regions that are moved: the best ones."""
 _KNOWN_TO = 1e-3
@@ -197,13 +199,19 @@ _Maker = Callable[[QuantumCircuit], Iterator[NativeCircuit]]
 
 
 def _best(circuit: QuantumCircuit, makers: Sequence[_Maker]) -> NativeCircuit:
-    """The best candidate: the first unless another is better by more than what is known."""
+    """The best candidate: the first unless another is better by more than what is known.
+
+    One on more qubits than can be simulated exactly must not win over one that can.
+    """
     best: NativeCircuit | None = None
     refused: BackendError | None = None
+    most = max(circuit.num_qubits, _EXACT_QUBITS)
     for make in makers:
         try:
             for found in make(circuit):
-                if best is None or _success(found) > _success(best) + _KNOWN_TO:
+                if best is None or (
+                    len(found.qubits) <= most and _success(found) > _success(best) + _KNOWN_TO
+                ):
                     best = found
         except BackendError as error:
             refused = error
