@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.figures import expected_errors
-from qhw.analysis.result import CircuitFacts
+from qhw.analysis.facts import CircuitFacts
 from qhw.analysis.stage import Stage
 
 FloatArray = NDArray[np.float64]

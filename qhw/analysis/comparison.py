@@ -10,15 +10,14 @@ from backends.base import Backend
 from backends.vendor import is_rehearsal
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.circuit_facts import circuit_facts
+from qhw.analysis.facts import DeviceFacts, ModelFacts
 from qhw.analysis.mitigated import read_calibrations
 from qhw.analysis.molecule_scores import Reports, molecule_records, reports, validity_rows
 from qhw.analysis.provenance import versions
 from qhw.analysis.result import (
     PLAIN,
     ComparisonResult,
-    DeviceFacts,
     MeasureSettings,
-    ModelFacts,
     MoleculeRecord,
     Provenance,
     RowName,

@@ -29,7 +29,7 @@ from backends.base import (
 from backends.readout import readout_matrices
 from calibration.documents import read_bounded
 from calibration.readout import ReadoutCalibration
-from qhw.analysis.result import MitigationFacts
+from qhw.analysis.facts import MitigationFacts
 from qhw.mitigation.base import PSEUDO_COUNTS, MitigationError
 from qhw.mitigation.calibrate import measured_device_qubits
 from qhw.mitigation.program import Mitigated, Program

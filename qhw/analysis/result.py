@@ -7,15 +7,16 @@ seconds, ages days, money US dollars.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import AfterValidator, Field
 
 from backends.registry import is_vendor
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
+from qhw.analysis.facts import CircuitFacts, CircuitRole, DeviceFacts, ModelFacts
+from qhw.analysis.facts import Count as Count
 from qhw.analysis.parsed import Parsed
-from qhw.circuits.workload import Role
 from qhw.mitigation.default import canonical
 
 SCHEMA_VERSION = 3
@@ -41,9 +42,7 @@ SourceKey = Literal[
 DeviceSource = Literal["device_raw", "device_readout", "device_mitigated"]
 DEVICE_SOURCES: tuple[DeviceSource, ...] = ("device_raw", "device_readout", "device_mitigated")
 """What a device gave, from the counts outwards; the last there is stands for the device."""
-Count = Annotated[int, Field(ge=0)]
-CircuitRole: TypeAlias = Role
-"""Circuit of a model, or a person's own."""
+
 
 SOURCE_LABELS: dict[SourceKey, str] = {
     "exact": "exact (infinite shots, no noise)",
@@ -303,126 +302,6 @@ class RowName(Frozen):
 
     index: Count
     name: str
-
-
-class ModelFacts(Frozen):
-    """The model used."""
-
-    name: str
-    kind: str
-    latent_dim: int
-    wires: int
-    quantum_parameters: int
-    classical_parameters: int
-    kappa: float | None
-    sha256: str | None
-
-
-class DeviceFacts(Frozen):
-    """The device or device model used; snapshot fields are ``None`` on an ideal simulator."""
-
-    backend: str
-    snapshot: str | None = None
-    vendor: str | None = None
-    processor: str | None = None
-    n_qubits: int | None = None
-    taken: Utc | None = None
-    source: str | None = None
-    median_one_qubit_error: float | None = None
-    median_two_qubit_error: float | None = None
-    median_readout_error: float | None = None
-    corrections: dict[str, int] = Field(default_factory=dict)
-
-
-class MitigationFacts(Frozen):
-    """What a pipeline ran in place of one circuit, and what it found.
-
-    Attributes:
-        pipeline: as text.
-        templates: different circuits run, calibration and training included.
-        executions: bound circuits.
-        total_shots: of all of them; at most rows times the shots asked for.
-        shot_multiplier: all shots over those at the device's own noise.
-        needs: what it takes beside shots, in words.
-        raw_shots: per row behind the raw counts.
-        raw_from: where the raw counts come from, in words.
-        raw_extra_shots: run for the raw counts alone, not part of ``total_shots``.
-        standard_error: mean over rows and outcomes, before the projection.
-        effective_shots: raw shots that would be as noisy.
-        calibration: measured readout used: device and time; ``None`` for the snapshot's rates.
-        fits: numbers of every technique: scales, slopes, decays, gammas.
-    """
-
-    pipeline: str
-    templates: Count
-    executions: Count
-    total_shots: Count
-    shot_multiplier: float
-    needs: tuple[str, ...]
-    raw_shots: Count
-    raw_from: str
-    raw_extra_shots: Count
-    standard_error: float
-    effective_shots: Count
-    calibration: str | None
-    fits: dict[str, JsonValue]
-
-
-class CircuitFacts(Frozen):
-    """One compiled template and what running it cost.
-
-    Attributes:
-        role: which circuit.
-        preparation: how its data are loaded.
-        loading_fidelity_min: worst squared overlap of a loaded with the wanted state.
-        loading_fidelity_mean: mean of it.
-        logical_two_qubit_gates: before compilation.
-        two_qubit_gates: after compilation.
-        two_qubit_depth: depth counting them only.
-        depth: full depth.
-        duration_s: of one execution.
-        qubits: device qubits, in circuit order.
-        expected_two_qubit_errors: sum of the reported errors of the two-qubit gates.
-        predicted_success: the layout's estimate of a run without any error.
-        transpiler_seed: seed of the compilation.
-        circuits: rows submitted, one binding each.
-        failed: how many of them have no counts.
-        shots: per row.
-        usd: cost of everything, mitigation included.
-        qpu_seconds: device time, where billed by time.
-        cost_basis: how the cost was computed.
-        readout_source: where the confusion matrices come from, ``None`` without correction.
-        negative_mass: mean negative mass before projection, ``None`` without correction.
-        projection_distance: mean Euclidean distance of the projection.
-        mitigation: of a pipeline that runs circuits of its own.
-        approximation: what the simulator left out of its own device model, in words; ``None`` for
-            nothing (since version 3).
-    """
-
-    role: CircuitRole
-    preparation: str
-    loading_fidelity_min: float
-    loading_fidelity_mean: float
-    logical_two_qubit_gates: int
-    two_qubit_gates: int
-    two_qubit_depth: int
-    depth: int
-    duration_s: float
-    qubits: tuple[int, ...]
-    expected_two_qubit_errors: float | None
-    predicted_success: float | None
-    transpiler_seed: int
-    circuits: int
-    failed: Count = 0
-    shots: int
-    usd: float
-    qpu_seconds: float | None
-    cost_basis: str
-    readout_source: str | None = None
-    negative_mass: float | None = None
-    projection_distance: float | None = None
-    mitigation: MitigationFacts | None = None
-    approximation: str | None = None
 
 
 class SeenOutcome(Frozen):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from qhw.analysis.facts import CircuitFacts, DeviceFacts
 from qhw.analysis.result import (
     REHEARSAL,
     SOURCE_LABELS,
-    CircuitFacts,
     ComparisonResult,
-    DeviceFacts,
     Metric,
     Section,
     SourceKey,
