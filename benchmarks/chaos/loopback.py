@@ -116,6 +116,8 @@ _ASK_CHANCE = 0.15
 _OWN_CHANCE = 0.4
 """That a fault is one of the endpoint's own."""
 _ASKS = 6
+_IBM_DEVICE = "ibm_perth"
+"""A small one: every client reads the properties, and faults do not depend on their number."""
 
 
 class LoopbackWorld(ABC):
@@ -126,10 +128,15 @@ class LoopbackWorld(ABC):
     """Endpoints of every question."""
 
     def __init__(
-        self, vendor: str, *, hostile: bool, behaviour: Mapping[str, Any] | None = None
+        self,
+        vendor: str,
+        *,
+        hostile: bool,
+        device: str | None = None,
+        behaviour: Mapping[str, Any] | None = None,
     ) -> None:
         self._hostile = hostile
-        self._process = VendorProcess(vendor, behaviour=behaviour)
+        self._process = VendorProcess(vendor, device, behaviour=behaviour)
         os.environ.update(self._process.environment)
         # no fault is planned yet: whatever the machine's load, this has to work
         self._compiled = self.client(HttpPatience()).compile(two_qubit_circuit())
@@ -190,10 +197,10 @@ class IBMWorld(LoopbackWorld):
 
     def __init__(self, folder: Path, *, hostile: bool) -> None:
         del folder
-        super().__init__("ibm", hostile=hostile)
+        super().__init__("ibm", device=_IBM_DEVICE, hostile=hostile)
 
     def client(self, patience: HttpPatience = _HTTP) -> VendorBackend:
-        return IBMBackend("ibm_boston", client=IBMClient(patience=patience))
+        return IBMBackend(_IBM_DEVICE, client=IBMClient(patience=patience))
 
 
 class BraketWorld(LoopbackWorld):
