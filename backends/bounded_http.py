@@ -54,6 +54,10 @@ def on_this_machine(url: str) -> bool:
         return host.rstrip(".") == "localhost"
 
 
+class AnswerTooLarge(requests.exceptions.ContentDecodingError):
+    """More bytes, unpacked, than any proper answer has; asking again would bring them again."""
+
+
 @dataclass(frozen=True)
 class Patience:
     """How long to wait, seconds.
@@ -127,6 +131,8 @@ class BoundedAdapter(HTTPAdapter):
             raise requests.ReadTimeout(
                 f"no whole answer in {p.request_s:g} s", request=request
             ) from None
+        except AnswerTooLarge:
+            raise
         except (HTTPError, zlib.error) as error:
             raise requests.ConnectionError(error, request=request) from error
         except ValueError as error:
@@ -143,16 +149,16 @@ def _read(response: requests.Response, ends: float) -> bytes:
 
     Raises:
         requests.ReadTimeout: not there in time.
-        requests.exceptions.ContentDecodingError: too large, or packed in an unknown way.
+        AnswerTooLarge: more than :data:`MOST_BYTES`.
+        requests.exceptions.ContentDecodingError: packed in an unknown way.
     """
     unpack = _unpacker(response.headers.get("Content-Encoding", "").strip().lower())
     body = bytearray()
     while chunk := response.raw.read1(_CHUNK, decode_content=False):
         body += unpack(chunk, MOST_BYTES - len(body))
         if len(body) > MOST_BYTES:
-            raise requests.exceptions.ContentDecodingError(
-                f"the answer has more than {MOST_BYTES // 2**20} MiB"
-            )
+            body.clear()  # the error's traceback would keep it
+            raise AnswerTooLarge(f"the answer has more than {MOST_BYTES // 2**20} MiB")
         if time.monotonic() > ends:
             raise requests.ReadTimeout
     unpack(b"", 0)
@@ -251,6 +257,15 @@ def never_sent(error: BaseException | None) -> bool:
             reason = getattr(error.args[0], "reason", None)
             names = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")
             return type(reason).__name__ in names
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def too_large(error: BaseException | None) -> bool:
+    """Whether an error comes from an :class:`AnswerTooLarge`."""
+    while error is not None:
+        if isinstance(error, AnswerTooLarge):
+            return True
         error = error.__cause__ or error.__context__
     return False
 

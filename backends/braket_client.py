@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 import requests
@@ -34,6 +36,7 @@ from backends.bounded_http import (
     never_sent,
     on_this_machine,
     retry_after,
+    too_large,
 )
 from backends.braket_endpoints import guard_endpoints
 from backends.deadline import question_seconds
@@ -152,7 +155,6 @@ class BraketClient:
         ends = time.monotonic() + question_seconds(self._patience.question_s)
         pause, renewed = self._patience.pause_s, False
         while True:
-            wait = pause
             try:
                 return call(self._client(service))
             except _NO_CREDENTIALS as error:
@@ -173,6 +175,7 @@ class BraketClient:
                 *_MALFORMED,
             ) as error:
                 text = self.scrub(repr(error))
+                wait = math.inf if too_large(error) else pause
             if time.monotonic() + wait > ends:
                 raise VendorUnavailable(f"Braket did not answer properly ({question}): {text}")
             time.sleep(wait)
@@ -287,6 +290,7 @@ class BraketClient:
         prepared.body = body.read() if hasattr(body, "read") else body
         if prepared.body is not None and "Content-Length" not in prepared.headers:
             prepared.prepare_content_length(prepared.body)
+        prepared.prepare_cookies({})  # none, but requests needs a jar where it meets a redirect
         trusted = os.environ.get("AWS_CA_BUNDLE")  # as botocore itself would
         around = self._http.merge_environment_settings(request.url, {}, None, trusted, None)
         answer = self._http.send(prepared, allow_redirects=False, **around)
@@ -294,9 +298,11 @@ class BraketClient:
 
     def _said(self, error: ClientError) -> tuple[int, str, str]:
         """HTTP status, Amazon's code, and its text without secrets."""
-        told = error.response.get("Error", {})
-        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        code = str(told.get("Code", ""))
+        told, about = (error.response.get(part, {}) for part in ("Error", "ResponseMetadata"))
+        status, code = int(about.get("HTTPStatusCode", 0)), str(told.get("Code", ""))
+        if 300 <= status < 400:
+            host = urlsplit(str(about.get("HTTPHeaders", {}).get("location", ""))).hostname
+            told = {"Message": f"it answered {status}, a redirect to {host}, which is not followed"}
         return status, code, self.scrub(f"{code}: {told.get('Message') or error}")
 
     def _refusal(self, question: str, status: int, code: str, text: str) -> VendorError:

@@ -19,7 +19,7 @@ from qiskit_ibm_runtime.accounts.exceptions import AccountsError
 from qiskit_ibm_runtime.accounts.management import _DEFAULT_ACCOUNT_CONFIG_JSON_FILE
 from qiskit_ibm_runtime.api.auth import CloudAuth
 
-from backends.bounded_http import Patience, bounded_session, on_this_machine
+from backends.bounded_http import Patience, bounded_session, on_this_machine, too_large
 from backends.secrets import remember_secret, without_secrets
 from backends.vendor import CredentialsError, VendorUnavailable
 
@@ -139,6 +139,8 @@ class Login(CloudAuth):
                 )
             except requests.RequestException as error:
                 problem = type(error).__name__
+                if too_large(error):
+                    break
                 continue
             if answer.status_code in (400, 401, 403):
                 raise CredentialsError(
@@ -152,7 +154,7 @@ class Login(CloudAuth):
                 problem = f"status {answer.status_code}"
         raise VendorUnavailable(
             f"IBM's login at {urlsplit(self._url).hostname} did not answer properly ({problem}, "
-            f"{_LOGIN_TRIES} tries)."
+            f"{attempt + 1} of {_LOGIN_TRIES} tries)."
         )
 
 

@@ -19,7 +19,14 @@ from qiskit_ibm_runtime.api.client_parameters import ClientParameters
 from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError
 
-from backends.bounded_http import Patience, bound, never_sent, on_this_machine, retry_after
+from backends.bounded_http import (
+    Patience,
+    bound,
+    never_sent,
+    on_this_machine,
+    retry_after,
+    too_large,
+)
 from backends.deadline import question_seconds
 from backends.ibm_account import WHERE, Login, check_address, find_account, resolve_instance
 from backends.secrets import remember_secret
@@ -130,7 +137,7 @@ class IBMClient:
                 status, text = _status_of(error), self._text_of(error)
                 if status not in _PASSING:
                     raise self._refusal(question, text, status) from None
-                wait = _retry_after(error) or pause
+                wait = math.inf if too_large(error) else _retry_after(error) or pause
             except _MALFORMED as error:
                 malformed += 1
                 text = self._login.scrub(f"malformed answer: {error!r}")

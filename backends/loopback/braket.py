@@ -190,7 +190,10 @@ class BraketService:
             for task in self.queue.tasks
             if task.created <= seen and all(_passes(task, f) for f in body["filters"])
         ]
-        start = int(body.get("nextToken") or 0)
+        token = str(body.get("nextToken") or 0)
+        if not token.isdecimal():
+            return _error(400, "ValidationException", "nextToken is none of ours")
+        start = int(token)
         size = min(int(body.get("maxResults") or _PAGE), self.page_size)
         told: dict[str, Any] = {
             "quantumTasks": [task.summary() for task in tasks[start : start + size]]
