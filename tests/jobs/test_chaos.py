@@ -8,21 +8,21 @@ from benchmarks.chaos.__main__ import run_all
 
 
 def check(vendor: str, schedules: int, first: int) -> None:
-    reports = run_all(vendor, schedules, first, hostile=False)
+    reports = run_all(vendor, schedules, first)
     assert {report.seed: report.problems for report in reports if report.problems} == {}
     assert sum(report.killed for report in reports) >= schedules // 2
     assert sum(report.billed for report in reports) >= schedules // 2
 
 
-@pytest.mark.parametrize("first", [0, 10, 20, 30])
+@pytest.mark.parametrize("first", [0, 10])
 def test_books_agree_after_faults_and_kills(first: int) -> None:
-    check("local", 10, first)
+    check("local", 6, first)
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
 @pytest.mark.parametrize("vendor", ["ibm", "braket"])
 def test_books_agree_over_http(vendor: str) -> None:
-    check(vendor, 3, 0)
+    check(vendor, 2, 0)
 
 
 @pytest.mark.slow
