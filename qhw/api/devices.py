@@ -13,6 +13,7 @@ from backends.engine.backend import EngineBackend
 from backends.registry import get_backend, is_vendor
 from calibration.catalog import CatalogRow, list_snapshots, load_snapshot
 from calibration.readers.ibm import read_ibm_backend
+from calibration.readers.target import read_target
 from calibration.snapshot import DeviceSnapshot
 from qhw.jobs.money import parse_money
 
@@ -66,7 +67,8 @@ def device(
             model; ``emulator:ibm_fez``, the same behind the ledger; ``ibm:ibm_fez`` and
             ``braket:iqm_garnet``, devices that cost money; ``mine:thing``, what a package or
             :func:`qhw.register` offers as ``mine``), the path of a calibration file, a
-            calibration, a Qiskit backend with calibration properties, or any backend of the house.
+            calibration, a Qiskit backend (by its properties, else by its
+            target), or any backend of the house.
         budget: the most that a run on it may cost, such as ``"30usd"``.
         project: whose cap runs count against.
 
@@ -114,13 +116,20 @@ def _simulator(what: str | Path | DeviceSnapshot | BackendV2 | Backend) -> Backe
     if isinstance(what, str):
         return get_backend(what)
     if isinstance(what, BackendV2):
-        return EngineBackend(read_ibm_backend(what))
+        return EngineBackend(_calibration(what))
     if isinstance(what, Backend):
         return what
     raise TypeError(
         "Argument `what` must be a device's name, a calibration or its file, or a backend, but is "
         f"{type(what).__name__}"
     )
+
+
+def _calibration(backend: BackendV2) -> DeviceSnapshot:
+    properties = getattr(backend, "properties", None)
+    if properties is not None and properties() is not None:
+        return read_ibm_backend(backend)
+    return read_target(backend)
 
 
 def _is_file(name: str) -> bool:
