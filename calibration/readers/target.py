@@ -1,4 +1,4 @@
-"""Any Qiskit ``BackendV2`` by its ``Target``: durations and errors of gates, lifetimes of qubits."""
+"""Any Qiskit ``BackendV2`` by its ``Target``: durations, errors, lifetimes of qubits."""
 
 from __future__ import annotations
 
