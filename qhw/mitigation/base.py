@@ -29,7 +29,6 @@ from backends.base import Backend, CircuitBatch
 from backends.outcomes import Outcomes
 from backends.vendor import VendorBackend
 from calibration.readout import ReadoutCalibration
-from qhw.chem.structure import MoleculeStructure
 from qhw.distributions import relative_frequencies
 
 FloatArray = NDArray[np.float64]
@@ -151,6 +150,38 @@ def linear_variance(
     return np.asarray(variance, dtype=np.float64)
 
 
+class OutcomeStructure(Protocol):
+    """What is known beforehand of a model's exact outcomes, of which there are D.
+
+    Attributes:
+        what: the outcomes are, in words.
+        case: name of what :meth:`cases` finds.
+        n_outcomes: D.
+    """
+
+    what: ClassVar[str]
+    case: ClassVar[str]
+    n_outcomes: ClassVar[int]
+
+    @property
+    def empty(self) -> NDArray[np.int64]:
+        """Outcomes whose exact probability is 0 in every case."""
+
+    def cases(self, values: FloatArray) -> NDArray[np.int64]:
+        """Which case each row is ``(B,)``, of frequencies or quasi-probabilities ``(B, D)``."""
+
+    def nearest(
+        self, values: FloatArray, variance: FloatArray, counts: NDArray[np.int64]
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The nearest that is allowed: values and variance ``(B, D)``, mean background ``(B,)``.
+
+        Args:
+            values: ``(B, D)``.
+            variance: of them.
+            counts: case of each row.
+        """
+
+
 @dataclass(frozen=True, eq=False)
 class Context:
     """What techniques may know.
@@ -174,7 +205,7 @@ class Context:
     features: FloatArray | None = None
     calibration: ReadoutCalibration | None = None
     moment: datetime | None = None
-    structure: MoleculeStructure | None = None
+    structure: OutcomeStructure | None = None
     outcomes: Outcomes | None = None
 
     def rng(self, label: str) -> np.random.Generator:

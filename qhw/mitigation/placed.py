@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from backends.base import Backend, CompiledTemplate
 from backends.statevector import measured_probabilities
 from calibration.readout import ReadoutCalibration
-from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.workload import Workload
+from qhw.mitigation.base import OutcomeStructure
 from qhw.mitigation.default import resolve
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import Program, build_program
@@ -69,7 +69,7 @@ class Placed:
         label: str | None = None,
         calibration: ReadoutCalibration | None = None,
         moment: datetime | None = None,
-        structure: MoleculeStructure | None = None,
+        structure: OutcomeStructure | None = None,
     ) -> Program:
         """Everything a pipeline runs for all rows, see :func:`~.program.build_program`.
 

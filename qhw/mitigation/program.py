@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches, same_columns
 from backends.outcomes import Outcomes, columns
 from calibration.readout import ReadoutCalibration, calibration_states, fit_readout
-from qhw.chem.structure import MoleculeStructure
 from qhw.mitigation.base import (
     Calibrating,
     Context,
     Estimate,
     MitigationError,
+    OutcomeStructure,
     Step,
     Technique,
     frequencies,
@@ -234,7 +234,7 @@ def build_program(
     calibration: ReadoutCalibration | None = None,
     calibrate: bool = True,
     moment: datetime | None = None,
-    structure: MoleculeStructure | None = None,
+    structure: OutcomeStructure | None = None,
 ) -> Program:
     """Everything a pipeline runs; nothing is run yet.
 

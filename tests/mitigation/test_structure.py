@@ -21,13 +21,7 @@ from qhw.circuits.amplitude_prep import tree_angles, tree_circuit
 from qhw.mitigation.base import Estimate, MitigationError, frequencies
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program, run_program
-from qhw.mitigation.structure import (
-    atom_counts,
-    checked_structure,
-    normalise_blocks,
-    structured,
-    subtract_background,
-)
+from qhw.mitigation.structure import checked_structure, structured
 from qhw.models.checkpoint import load
 
 PAPER = MoleculeStructure("paper")
@@ -73,13 +67,13 @@ def test_blocks_without_the_background_make_coordinates_worse() -> None:
     exact = encode(given) ** 2
     noisy = 0.85 * exact + 0.15 / N_AMPLITUDES
     raw = frequencies(np.random.default_rng(0).multinomial(100_000, noisy))
-    counts = atom_counts(subtract_background(raw, PAPER).values, PAPER)
-    flat = subtract_background(raw, PAPER, counts)
+    counts = PAPER.cases(raw.values)
+    flat, _, _ = PAPER.subtract_background(raw.values, raw.variance, counts)
     assert (counts == given.counts).all()
     whole = structured(raw, PAPER).values
-    blocks = normalise_blocks(raw, PAPER, counts).values
+    blocks, _ = PAPER.normalise_blocks(raw.values, raw.variance, counts)
     assert rmsd(blocks, given) > 1.2 * rmsd(raw.values, given)
-    assert rmsd(flat.values, given) < 0.5 * rmsd(raw.values, given)
+    assert rmsd(flat, given) < 0.5 * rmsd(raw.values, given)
     assert rmsd(whole, given) < 0.5 * rmsd(raw.values, given)
     # the floor of 100 000 shots is 0.007: a prior knows more than shots do
     assert tvd(whole, exact) < 0.007 < tvd(blocks, exact) < tvd(raw.values, exact)
