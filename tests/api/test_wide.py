@@ -24,6 +24,7 @@ from tests.backends.reference.wide_circuits import clifford_layers, ghz, shallow
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.usefixtures("own_home")]
 
+GOLDEN = Path(__file__).parents[1] / "jobs" / "golden"
 _RUN = """
 import sys
 from pathlib import Path
@@ -142,3 +143,6 @@ def test_counts_of_the_ledger_are_read_in_every_version() -> None:
     seen = Outcomes.of_integers([0, 2**99], 100)
     counts, outcomes = blobs.unpack_counts(blobs.pack_counts(np.array([[3, 4]]), seen))
     assert counts.tolist() == [[3, 4]] and outcomes.integers() == [0, 2**99]
+    counts, outcomes = blobs.unpack_counts((GOLDEN / "counts-v1.npz").read_bytes())
+    assert counts.tolist() == [[3, 0, 4, 1], [0, 2, 0, 6]]
+    assert outcomes is not None and outcomes.integers() == [0, 5, 2**40 + 1, 2**99]
