@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from backends.aer import AerBackend
 from backends.base import CompiledTemplate
-from backends.engine.program import NoisyProgram
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
+
+if TYPE_CHECKING:
+    import torch
+
+    from backends.engine.program import NoisyProgram
 
 FloatArray = NDArray[np.float64]
 
@@ -53,6 +58,8 @@ class EngineBackend(AerBackend):
     def program(self, compiled: CompiledTemplate) -> NoisyProgram:
         """The circuit with this backend's noise; the last one is kept."""
         if self._program is None or self._program.compiled is not compiled:
+            from backends.engine.program import NoisyProgram  # torch takes seconds to import
+
             self._program = NoisyProgram(
                 compiled, self._noise, device=self._device, detuning_level=self._level
             )

@@ -227,6 +227,11 @@ def test_importing_takes_nothing_along() -> None:
     assert told.stdout.strip() == "[]"
 
 
+def test_a_device_is_there_without_torch() -> None:
+    code = "import sys, qhw; qhw.device('engine:ibm_lagos'); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_public_name_is_there_and_says_what_it_is() -> None:
     for name in qhw.__all__:
         assert getattr(qhw, name).__doc__, name
