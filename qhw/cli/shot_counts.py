@@ -1,30 +1,23 @@
-"""Numbers of shots as people write them: 20000, 20k, 1M."""
+"""Numbers of shots as options."""
 
 from __future__ import annotations
 
 import typer
 
-_THOUSANDS = {"k": 1000, "m": 1_000_000}
+from qhw.shot_counts import parse_shots
 
 
 def shot_count(text: str | int) -> int:
-    """Shots of one number; ``k`` stands for a thousand, ``M`` for a million, upper or lower case.
-
-    Args:
-        text: as typed, or the number itself (a default).
+    """Shots of one number, see :func:`~qhw.shot_counts.parse_shots`.
 
     Raises:
         typer.BadParameter: not a whole number >= 1.
     """
-    word = str(text).strip()
-    factor = _THOUSANDS.get(word[-1:].lower(), 1)
-    digits = word if factor == 1 else word[:-1]
-    if not (digits.isascii() and digits.isdecimal()) or int(digits) < 1:
-        raise typer.BadParameter(
-            f"must be a whole number >= 1 such as 20000, 20k or 1M, but is {word!r}",
-            param_hint="'--shots'",
-        )
-    return int(digits) * factor
+    try:
+        return parse_shots(text)
+    except ValueError as error:
+        told = str(error).removeprefix("Argument `shots` ")
+        raise typer.BadParameter(told, param_hint="'--shots'") from None
 
 
 def shot_counts(text: str) -> tuple[int, ...]:

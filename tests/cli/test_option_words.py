@@ -16,7 +16,18 @@ from qhw.cli.shot_counts import shot_count, shot_counts
 
 @pytest.mark.parametrize(
     ("text", "shots"),
-    [("20000", 20_000), ("20k", 20_000), ("20K", 20_000), ("1M", 10**6), ("1m", 10**6), (7, 7)],
+    [
+        ("20000", 20_000),
+        ("20k", 20_000),
+        ("20K", 20_000),
+        ("1M", 10**6),
+        ("1m", 10**6),
+        (7, 7),
+        ("1e5", 10**5),
+        ("100_000", 10**5),
+        ("1.5k", 1500),
+        ("2 k", 2000),
+    ],
 )
 def test_a_number_of_shots(text: str | int, shots: int) -> None:
     assert shot_count(text) == shots
@@ -26,7 +37,9 @@ def test_several_numbers_of_shots() -> None:
     assert shot_counts("20k, 100000,1m") == (20_000, 100_000, 10**6)
 
 
-@pytest.mark.parametrize("text", ["", "k", "0", "0k", "-5", "1.5k", "20kk", "20g", "²", "1,2"])
+@pytest.mark.parametrize(
+    "text", ["", "k", "0", "0k", "-5", "1.5", "0.5k", "1e-3", "1__0", "20kk", "20g", "²", "1,2"]
+)
 def test_no_number_of_shots(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="must be a whole number >= 1"):
         shot_count(text)
