@@ -44,7 +44,6 @@ TOOLS = "Tools"
 app = typer.Typer(
     cls=HouseGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Run trained molecular quantum circuits on noisy quantum computers and know exactly what "

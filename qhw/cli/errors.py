@@ -32,6 +32,13 @@ class HouseGroup(TyperGroup):
         ctx.meta[_ARGS] = [arg for arg in args if arg != _DEBUG]
         return super().parse_args(ctx, list(ctx.meta[_ARGS]))
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, ``--debug`` in its help."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            command.epilog = command.epilog or f"{_DEBUG} shows a traceback where something fails."
+        return command
+
     def invoke(self, ctx: Any) -> object:
         """Run the command."""
         try:

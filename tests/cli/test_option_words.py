@@ -38,7 +38,7 @@ def test_several_numbers_of_shots() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "k", "0", "0k", "-5", "1.5", "0.5k", "1e-3", "1__0", "20kk", "20g", "²", "1,2"]
+    "text", ["", "k", "0", "0k", "-5", "1.5", "1e-3", "1__0", "20kk", "20g", "²", "1,2"]
 )
 def test_no_number_of_shots(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="must be a whole number >= 1"):
