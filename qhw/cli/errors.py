@@ -35,8 +35,9 @@ class HouseGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, ``--debug`` in its help."""
         command = super().get_command(ctx, cmd_name)
-        if command is not None:
-            command.epilog = command.epilog or f"{_DEBUG} shows a traceback where something fails."
+        for one in (command, *getattr(command, "commands", {}).values()):
+            if one is not None:
+                one.epilog = one.epilog or f"{_DEBUG} shows a traceback where something fails."
         return command
 
     def invoke(self, ctx: Any) -> object:
