@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from rdkit import Chem
+
+    from qhw.chem.objects import MoleculeObject
 
 ELEMENTS: tuple[int, ...] = (6, 7, 8, 9)
 """Atomic numbers in one-hot order: C, N, O, F."""
@@ -39,6 +46,35 @@ class MoleculeBatch:
             np.concatenate([p.positions for p in parts]),
             np.concatenate(charges),
         )
+
+    @classmethod
+    def of(cls, given: MoleculeObject | Iterable[MoleculeObject]) -> MoleculeBatch:
+        """Molecules of RDKit or ASE; see :func:`qhw.chem.objects.molecules_of`.
+
+        Example:
+            >>> from rdkit import Chem
+            >>> from rdkit.Chem import AllChem
+            >>> ethanol = Chem.AddHs(Chem.MolFromSmiles("CCO"))
+            >>> AllChem.EmbedMolecule(ethanol, randomSeed=1)
+            0
+            >>> MoleculeBatch.of(ethanol).types[0, :4]
+            array([ 0,  0,  2, -1], dtype=int8)
+        """
+        from qhw.chem.objects import molecules_of
+
+        return molecules_of(given)
+
+    def to_rdkit(self) -> list[Chem.Mol]:
+        """Molecules of RDKit, see :func:`qhw.chem.objects.rdkit_molecules`."""
+        from qhw.chem.objects import rdkit_molecules
+
+        return rdkit_molecules(self)
+
+    def to_ase(self) -> list[Atoms]:
+        """Atoms of ASE, see :func:`qhw.chem.objects.ase_atoms`."""
+        from qhw.chem.objects import ase_atoms
+
+        return ase_atoms(self)
 
     @property
     def counts(self) -> NDArray[np.int64]:

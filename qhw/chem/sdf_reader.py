@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
-from qhw.chem.molecule import ELEMENTS, MAX_ATOMS, SYMBOLS, MoleculeBatch
+from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.objects import heavy_atoms
 from qhw.chem.sdf import to_rdkit
 from qhw.chem.sdf_records import Record, read_records
 
@@ -54,7 +55,7 @@ def read_sdf(path: Path) -> NamedMolecules:
     with rdBase.BlockLogs():
         for number, record in enumerate(read_records(path), 1):
             molecule = _parsed(record)
-            batches.append(_heavy_atoms(molecule, record.where))
+            batches.append(heavy_atoms(molecule, record.where))
             names.append(record.title or str(number - 1))
             reason = _no_geometry(molecule, batches[-1], record.dimension)
             if reason:
@@ -83,28 +84,6 @@ def _parsed(record: Record) -> Chem.Mol:
             f"Argument `input` must hold molecules, but {record.where} cannot be read."
         )
     return molecule
-
-
-def _heavy_atoms(molecule: Chem.Mol, where: str) -> MoleculeBatch:
-    numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()], dtype=np.int64)
-    heavy = np.flatnonzero(numbers != 1)
-    for atom in heavy:
-        if numbers[atom] not in ELEMENTS:
-            symbol = molecule.GetAtomWithIdx(int(atom)).GetSymbol()
-            raise ValueError(
-                f"Argument `input` must have elements {', '.join(SYMBOLS)} (and H) only, "
-                f"but {where} has {symbol} (atom {atom + 1})."
-            )
-    if not 1 <= len(heavy) <= MAX_ATOMS:
-        raise ValueError(
-            f"Argument `input` must have 1 to {MAX_ATOMS} heavy atoms a molecule, "
-            f"but {where} has {len(heavy)}."
-        )
-    kinds = np.array([[ELEMENTS.index(n) for n in numbers[heavy]]], dtype=np.int8)
-    charges = [molecule.GetAtomWithIdx(int(atom)).GetFormalCharge() for atom in heavy]
-    places = np.asarray(molecule.GetConformer().GetPositions(), dtype=np.float64)[heavy]
-    batch = MoleculeBatch(kinds, places[None], np.array([charges], dtype=np.int8))
-    return batch.padded(MAX_ATOMS)
 
 
 def _no_geometry(molecule: Chem.Mol, heavy: MoleculeBatch, dimension: str) -> str | None:
