@@ -54,10 +54,6 @@ def on_this_machine(url: str) -> bool:
         return host.rstrip(".") == "localhost"
 
 
-class AnswerTooLarge(requests.exceptions.ContentDecodingError):
-    """More bytes, unpacked, than any proper answer has; asking again would bring them again."""
-
-
 @dataclass(frozen=True)
 class Patience:
     """How long to wait, seconds.
@@ -131,7 +127,7 @@ class BoundedAdapter(HTTPAdapter):
             raise requests.ReadTimeout(
                 f"no whole answer in {p.request_s:g} s", request=request
             ) from None
-        except AnswerTooLarge:
+        except requests.exceptions.ContentDecodingError:
             raise
         except (HTTPError, zlib.error) as error:
             raise requests.ConnectionError(error, request=request) from error
@@ -149,8 +145,8 @@ def _read(response: requests.Response, ends: float) -> bytes:
 
     Raises:
         requests.ReadTimeout: not there in time.
-        AnswerTooLarge: more than :data:`MOST_BYTES`.
-        requests.exceptions.ContentDecodingError: packed in an unknown way.
+        requests.exceptions.ContentDecodingError: more than :data:`MOST_BYTES`, or packed in an
+            unknown way.
     """
     unpack = _unpacker(response.headers.get("Content-Encoding", "").strip().lower())
     body = bytearray()
@@ -158,7 +154,9 @@ def _read(response: requests.Response, ends: float) -> bytes:
         body += unpack(chunk, MOST_BYTES - len(body))
         if len(body) > MOST_BYTES:
             body.clear()  # the error's traceback would keep it
-            raise AnswerTooLarge(f"the answer has more than {MOST_BYTES // 2**20} MiB")
+            raise requests.exceptions.ContentDecodingError(
+                f"the answer has more than {MOST_BYTES // 2**20} MiB"
+            )
         if time.monotonic() > ends:
             raise requests.ReadTimeout
     unpack(b"", 0)
@@ -183,7 +181,7 @@ def _unpacker(coding: str) -> Callable[[bytes, int], bytes]:
         begun = True
         piece = stream.decompress(chunk, room + 1)
         if stream.unused_data:
-            raise zlib.error("bytes follow the packed answer")
+            raise requests.exceptions.ContentDecodingError("bytes follow the packed answer")
         return piece
 
     return unpack
@@ -261,10 +259,10 @@ def never_sent(error: BaseException | None) -> bool:
     return False
 
 
-def too_large(error: BaseException | None) -> bool:
-    """Whether an error comes from an :class:`AnswerTooLarge`."""
+def undecodable(error: BaseException | None) -> bool:
+    """Whether an answer was there but too large or wrongly packed: it would be the next time."""
     while error is not None:
-        if isinstance(error, AnswerTooLarge):
+        if isinstance(error, requests.exceptions.ContentDecodingError):
             return True
         error = error.__cause__ or error.__context__
     return False

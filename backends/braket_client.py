@@ -36,7 +36,7 @@ from backends.bounded_http import (
     never_sent,
     on_this_machine,
     retry_after,
-    too_large,
+    undecodable,
 )
 from backends.braket_endpoints import guard_endpoints
 from backends.deadline import question_seconds
@@ -175,7 +175,7 @@ class BraketClient:
                 *_MALFORMED,
             ) as error:
                 text = self.scrub(repr(error))
-                wait = math.inf if too_large(error) else pause
+                wait = math.inf if undecodable(error) else pause
             if time.monotonic() + wait > ends:
                 raise VendorUnavailable(f"Braket did not answer properly ({question}): {text}")
             time.sleep(wait)

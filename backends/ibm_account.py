@@ -19,7 +19,7 @@ from qiskit_ibm_runtime.accounts.exceptions import AccountsError
 from qiskit_ibm_runtime.accounts.management import _DEFAULT_ACCOUNT_CONFIG_JSON_FILE
 from qiskit_ibm_runtime.api.auth import CloudAuth
 
-from backends.bounded_http import Patience, bounded_session, on_this_machine, too_large
+from backends.bounded_http import Patience, bounded_session, on_this_machine, undecodable
 from backends.secrets import remember_secret, without_secrets
 from backends.vendor import CredentialsError, VendorUnavailable
 
@@ -139,7 +139,7 @@ class Login(CloudAuth):
                 )
             except requests.RequestException as error:
                 problem = type(error).__name__
-                if too_large(error):
+                if undecodable(error):
                     break
                 continue
             if answer.status_code in (400, 401, 403):

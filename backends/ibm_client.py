@@ -25,7 +25,7 @@ from backends.bounded_http import (
     never_sent,
     on_this_machine,
     retry_after,
-    too_large,
+    undecodable,
 )
 from backends.deadline import question_seconds
 from backends.ibm_account import WHERE, Login, check_address, find_account, resolve_instance
@@ -137,7 +137,7 @@ class IBMClient:
                 status, text = _status_of(error), self._text_of(error)
                 if status not in _PASSING:
                     raise self._refusal(question, text, status) from None
-                wait = math.inf if too_large(error) else _retry_after(error) or pause
+                wait = math.inf if undecodable(error) else _retry_after(error) or pause
             except _MALFORMED as error:
                 malformed += 1
                 text = self._login.scrub(f"malformed answer: {error!r}")

@@ -208,9 +208,11 @@ class Stage:
             books = self._books(case, home)
         if books.open:
             how = f"{', '.join(books.open)} until given up"
-            for number in self._open_jobs(home):
-                ending = ["jobs", "give-up", number, "--charge", "0usd", "--why", "a fault"]
-                self._run(home, ending)
+            for number, key in self._open_jobs(home):
+                # as a person does who has looked at the vendor's own page
+                micro = sum(b.micro for b in self.process.account() if b.key == key)
+                charge = f"{micro / 1e6:.6f}usd"
+                self._run(home, ["jobs", "give-up", number, "--charge", charge, "--why", "a fault"])
             books = self._books(case, home)
             if books.open:
                 problems.append(f"stuck: {', '.join(books.open)}")
@@ -222,9 +224,10 @@ class Stage:
         taken = time.monotonic() - begin
         return Cell(self.vendor, case.scene, case.name, "after", tuple(problems), verdict, taken)
 
-    def _open_jobs(self, home: Path) -> list[str]:
+    def _open_jobs(self, home: Path) -> list[tuple[str, str]]:
+        """Number and key of each."""
         listed = json.loads(self._run(home, ["jobs", "list", "--open", "--json"]).out)
-        return [str(job["job"]) for job in listed["jobs"]]
+        return [(str(job["job"]), str(job["key"])) for job in listed["jobs"]]
 
     def _books(self, case: Case, home: Path) -> judge.Books:
         return judge.of_books(_ledger(home), self.process.account(), lie=case.lie)
