@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from qhw.api.planning import depth_report as depth_report
     from qhw.api.planning import noise_study as noise_study
     from qhw.api.plugins import register as register
+    from qhw.api.primitives.estimator import Estimator as Estimator
+    from qhw.api.primitives.sampler import Sampler as Sampler
     from qhw.api.results import Measurement as Measurement
     from qhw.api.results import ModelComparison as ModelComparison
     from qhw.api.running import Run as Run
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "Device": "qhw.api.devices",
+    "Estimator": "qhw.api.primitives.estimator",
     "ExpectationValues": "qhw.api.expectation_values",
     "Measurement": "qhw.api.results",
     "ModelComparison": "qhw.api.results",
@@ -56,6 +59,7 @@ _PLACES = {
     "Observable": "qhw.mitigation.observables",
     "Pipeline": "qhw.mitigation.pipeline",
     "Run": "qhw.api.running",
+    "Sampler": "qhw.api.primitives.sampler",
     "Technique": "qhw.mitigation.base",
     "Workload": "qhw.circuits.workload",
     "advise": "qhw.api.mitigating",

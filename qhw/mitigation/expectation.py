@@ -6,6 +6,7 @@ in different measurement bases (:mod:`qhw.mitigation.bases`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -391,6 +392,28 @@ def plan_expectation(
     return ExpectationProgram(
         pipeline, tuple(observables), groups, programs, first, len(x), compiled, vendor, in_jobs
     )
+
+
+def shots_for(observables: Sequence[Observable], precision: float) -> int:
+    """Shots of each row with which no value's standard deviation is above a precision.
+
+    Of shots alone, without mitigation, divided among the groups as :func:`plan_expectation` does,
+    and in whatever state: one shot of a group deviates by at most half of what its part of an
+    observable ranges over.
+
+    Args:
+        observables: wanted.
+        precision: above 0.
+
+    Raises:
+        ValueError: observables too wide, or of different widths.
+    """
+    check_width(max((o.n_wires for o in observables), default=0))
+    groups = group_terms(observables)
+    total = sum(group.spread for group in groups)
+    reach = [(np.ptp(group.features, axis=1) / 2) ** 2 * total / group.spread for group in groups]
+    most = float(np.sum(reach, axis=0).max()) if reach else 0.0
+    return max(1, math.ceil(most / precision**2))
 
 
 def check_width(n_wires: int) -> None:
