@@ -41,6 +41,10 @@ MAX_WIRES = 24
 """Measured wires: counts and observables are arrays of every outcome, 128 MB at this width."""
 
 
+_FEWEST = 2
+"""Shots of a basis whose terms are next to nothing."""
+
+
 class NoCountsError(BackendError):
     """A circuit failed at the vendor, so that an expectation value cannot be known."""
 
@@ -372,7 +376,7 @@ def plan_expectation(
     if groups:
         context = Context(backend, seed, len(x), None, calibration)
         first, left = calibration_batch(pipeline, compiled, context, shots, label)
-        parts = split_shots(left, [g.spread for g in groups], "the measurement bases")
+        parts = split_shots(left, _weights(groups, left), "the measurement bases")
     programs = tuple(
         build_program(
             pipeline,
@@ -394,6 +398,12 @@ def plan_expectation(
     )
 
 
+def _weights(groups: Sequence[BasisGroup], shots: int) -> list[float]:
+    """What shots are divided by; terms so small that they would get none count for a few."""
+    least = _FEWEST * sum(group.spread for group in groups) / shots
+    return [max(group.spread, least) for group in groups]
+
+
 def shots_for(observables: Sequence[Observable], precision: float) -> int:
     """Shots of each row with which no value's standard deviation is above a precision.
 
@@ -413,7 +423,7 @@ def shots_for(observables: Sequence[Observable], precision: float) -> int:
     total = sum(group.spread for group in groups)
     reach = [(np.ptp(group.features, axis=1) / 2) ** 2 * total / group.spread for group in groups]
     most = float(np.sum(reach, axis=0).max()) if reach else 0.0
-    return max(1, math.ceil(most / precision**2))
+    return max(1, math.ceil(most / precision**2) + _FEWEST * len(groups))
 
 
 def check_width(n_wires: int) -> None:

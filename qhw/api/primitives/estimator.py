@@ -30,6 +30,8 @@ from qhw.mitigation.expectation import run_expectation, shots_for
 from qhw.paid.expect import ExpectRun
 
 DEFAULT_PRECISION = 1 / 64
+_ANY = 2**20
+"""Shots where they are not known yet, or play no part."""
 
 _LOG = logging.getLogger(__name__)
 FloatArray = NDArray[np.float64]
@@ -176,7 +178,7 @@ class Estimator(BaseEstimatorV2):
         return float(precision)
 
     def _asked(self, group: _Group) -> tuple[ExpectSettings, Workload]:
-        """What a group asks for, its shots by its precision; one shot where that is 0."""
+        """What a group asks for, its shots by its precision."""
         angles = np.array(group.rows)
         settings, work = prepare(
             group.circuit,
@@ -184,12 +186,12 @@ class Estimator(BaseEstimatorV2):
             [_operator(terms) for terms in group.observables],
             device=self._source.device.name,
             mitigation=self._source.mitigation,
-            shots=1,
+            shots=_ANY,
             seed=self._source.fixed_seed,
         )
-        shots = 1
-        if group.precision:
-            shots = check_shots(shots_for(wanted_observables(settings), group.precision))
+        if not group.precision:
+            return settings, work
+        shots = check_shots(shots_for(wanted_observables(settings), group.precision))
         return settings.model_copy(update={"shots": shots}), work
 
     def _simulated(
