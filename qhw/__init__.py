@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qhw.api.devices import devices as devices
     from qhw.api.expectation_values import ExpectationValues as ExpectationValues
     from qhw.api.expecting import expect as expect
+    from qhw.api.gradients import ExpectationGradient as ExpectationGradient
     from qhw.api.measuring import measure as measure
     from qhw.api.mitigating import advise as advise
     from qhw.api.mitigating import bench as bench
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Device": "qhw.api.devices",
     "Estimator": "qhw.api.primitives.estimator",
+    "ExpectationGradient": "qhw.api.gradients",
     "ExpectationValues": "qhw.api.expectation_values",
     "Measurement": "qhw.api.results",
     "ModelComparison": "qhw.api.results",
