@@ -18,6 +18,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qhw.analysis.expectation_function import ExpectationFunction as ExpectationFunction
+    from qhw.analysis.expectation_function import expectation_function as expectation_function
     from qhw.api.devices import Device as Device
     from qhw.api.devices import device as device
     from qhw.api.devices import devices as devices
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from qhw.api.measuring import measure as measure
     from qhw.api.mitigating import advise as advise
     from qhw.api.mitigating import bench as bench
+    from qhw.api.mitiq_executor import mitiq_executor as mitiq_executor
     from qhw.api.modelling import compare as compare
     from qhw.api.modelling import judge as judge
     from qhw.api.planning import depth_report as depth_report
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Device": "qhw.api.devices",
     "Estimator": "qhw.api.primitives.estimator",
+    "ExpectationFunction": "qhw.analysis.expectation_function",
     "ExpectationGradient": "qhw.api.gradients",
     "ExpectationValues": "qhw.api.expectation_values",
     "Measurement": "qhw.api.results",
@@ -72,9 +76,11 @@ _PLACES = {
     "devices": "qhw.api.devices",
     "estimate": "qhw.api.running",
     "expect": "qhw.api.expecting",
+    "expectation_function": "qhw.analysis.expectation_function",
     "judge": "qhw.api.modelling",
     "load_model": "qhw.models.checkpoint:load",
     "measure": "qhw.api.measuring",
+    "mitiq_executor": "qhw.api.mitiq_executor",
     "noise_study": "qhw.api.planning",
     "register": "qhw.api.plugins",
     "run": "qhw.api.running",
