@@ -1,4 +1,4 @@
-"""mitiq's techniques, each by its circuits and its formula; see :mod:`qhw.mitigation.mitiq_base`."""
+"""mitiq's techniques, each by its circuits and its formula."""
 
 from __future__ import annotations
 
