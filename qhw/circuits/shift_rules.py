@@ -19,14 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Parameter, ParameterExpression
+from scipy.linalg import qr
 from scipy.optimize import linprog
 
 FloatArray = NDArray[np.float64]
 
 MAX_FREQUENCIES = 500
 """Of one parameter: twice as many circuits are run for its derivative."""
-_MAX_GENERAL = 64
-"""Of frequencies that are not equidistant."""
+_MAX_OPTIMAL = 64
+"""Frequencies up to which the weights of a general rule are the least there are."""
+_WORST = 50.0
+"""Sum of a rule's weights, in units of the highest frequency, the least that there can be; more
+would be noise only."""
 _SAME = 1e-9
 """Relative distance below which two frequencies are one."""
 _FINE = 4
@@ -86,27 +90,35 @@ def _odd(shifts: FloatArray, weights: FloatArray) -> ShiftRule:
 
 
 def _general(omega: FloatArray) -> ShiftRule:
-    if len(omega) > _MAX_GENERAL:
-        raise ShiftError(
-            f"Argument `wrt` must name parameters of at most {_MAX_GENERAL} frequencies that are "
-            f"not equidistant, but one has {len(omega)}"
-        )
     # Riesz' interpolation needs odd multiples of the first of these alone, infinitely many of them
     step = np.pi / (2 * omega[-1] * _FINE)
     reach = max(4 * len(omega), 2 * round(omega[-1] / omega[0]))
-    shifts = step * np.arange(1, _FINE * min(reach, 8 * _MAX_GENERAL) + 1)
+    shifts = step * np.arange(1, _FINE * min(reach, 16 * len(omega) + 512) + 1)
     table = np.sin(np.outer(omega, shifts))
-    wanted = np.hstack([table, -table])
-    found = linprog(np.ones(wanted.shape[1]), A_eq=wanted, b_eq=omega, method="highs")
-    if not found.success:  # pragma: no cover - the grid has more shifts than there are conditions
-        raise ShiftError(f"Argument `wrt`: no shift rule was found: {found.message}")
-    signed = found.x[: len(shifts)] - found.x[len(shifts) :]
+    used = _of_least_sum(table, omega) if len(omega) <= _MAX_OPTIMAL else None
+    if used is None:
+        used = qr(table, mode="r", pivoting=True)[-1][: len(omega)]
+    weights = np.linalg.lstsq(table[:, used], omega, rcond=None)[0]
+    right = np.allclose(table[:, used] @ weights, omega, rtol=1e-11, atol=0)
+    if not right or np.abs(weights).sum() > _WORST * omega[-1]:
+        raise ShiftError(
+            f"Argument `wrt` must name parameters that a shift rule is for, but the {len(omega)} "
+            "frequencies of one are too close to tell apart"
+        )
+    return _odd(shifts[used], weights)
+
+
+def _of_least_sum(table: FloatArray, omega: FloatArray) -> NDArray[np.int64] | None:
+    """Columns with weights other than 0 in the solution of ``table @ weights = omega`` whose
+    magnitudes have the least sum; ``None`` where it is not exact."""
+    both = np.hstack([table, -table])
+    found = linprog(np.ones(both.shape[1]), A_eq=both, b_eq=omega, method="highs")
+    if not found.success:
+        return None
+    signed = found.x[: table.shape[1]] - found.x[table.shape[1] :]
     used = np.flatnonzero(np.abs(signed) > _SAME * omega[-1])
     weights = np.linalg.lstsq(table[:, used], omega, rcond=None)[0]
-    if not np.allclose(table[:, used] @ weights, omega, rtol=1e-11, atol=0):
-        used = np.arange(len(shifts))
-        weights = np.linalg.lstsq(table, omega, rcond=None)[0]
-    return _odd(shifts[used], weights)
+    return used if np.allclose(table[:, used] @ weights, omega, rtol=1e-11, atol=0) else None
 
 
 def frequencies(coefficients: Iterable[float]) -> tuple[float, ...]:

@@ -303,7 +303,7 @@ def _grouped(pubs: Sequence[EstimatorPub]) -> list[_Group]:
 
 
 def _wanted(pub: EstimatorPub) -> list[dict[Terms, list[int]]]:
-    """Of each row the observables that are not zero, and the places of their values."""
+    """Of each row the observables, and the places of their values."""
     size = math.prod(pub.parameter_values.shape)
     rows = np.arange(size).reshape(pub.parameter_values.shape)
     terms = [tuple(sorted(one.items())) for one in pub.observables.ravel().tolist()]
@@ -311,8 +311,7 @@ def _wanted(pub: EstimatorPub) -> list[dict[Terms, list[int]]]:
     found: list[dict[Terms, list[int]]] = [{} for _ in range(size)]
     pairs = (table.ravel().tolist() for table in np.broadcast_arrays(rows, numbers))
     for place, (row, number) in enumerate(zip(*pairs, strict=True)):
-        if any(coefficient for _, coefficient in terms[number]):
-            found[row].setdefault(terms[number], []).append(place)
+        found[row].setdefault(terms[number], []).append(place)
     return found
 
 

@@ -101,7 +101,8 @@ class Source:
 def rows_of(values: BindingsArray, circuit: QuantumCircuit) -> NDArray[np.float64]:
     """Angles ``(B, P)`` of a PUB, radians, its array flattened, columns ``circuit.parameters``."""
     table = values.as_array(circuit.parameters)
-    return np.asarray(table, dtype=np.float64).reshape(math.prod(values.shape), -1)
+    shape = math.prod(values.shape), circuit.num_parameters
+    return np.asarray(table, dtype=np.float64).reshape(shape)
 
 
 def stream(seed: int, *place: int) -> np.random.Generator:
