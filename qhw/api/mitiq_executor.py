@@ -45,10 +45,10 @@ def mitiq_executor(
     """An executor that mitiq's techniques take: lists of circuits in, lists of results out.
 
     mitiq's circuits run as they are written: every gate is translated by itself, and nothing that
-    was folded or inserted is merged or cancelled. All circuits of as many qubits run in one place
-    of the device, which the first one decides; on a device that takes jobs, where everything goes
-    through the ledger, each is placed by itself. The same circuit again gets other shots; an
-    executor made anew gives the same results in the same order.
+    was folded or inserted is merged or cancelled. All circuits with gates between the same qubits
+    run in one place of the device, which the first one decides; on a device that takes jobs, where
+    everything goes through the ledger, each is placed by itself. The same circuit again gets other
+    shots; an executor made anew gives the same results in the same order.
 
     Args:
         device: where, see :func:`qhw.device`.
@@ -109,7 +109,7 @@ class _Runner:
     shots: int
     pipeline: Pipeline
     seed: int
-    _places: dict[tuple[int, bool], CompiledTemplate] = field(default_factory=dict)
+    _places: dict[object, CompiledTemplate] = field(default_factory=dict)
     _calls: int = 0
 
     def values(self, circuits: list[QuantumCircuit], observable: ObservableLike) -> list[float]:
@@ -134,7 +134,7 @@ class _Runner:
             (register,) = found.result()[0].data.values()
             return register.to_bool_array(order="little").astype(np.uint8), qubits
         backend, seed = self.device.backend, self._next_seed()
-        compiled = self._placed(backend, once, turned=False)
+        compiled = self._placed(backend, once)
         got = backend.run(compiled, np.empty((1, 0)), shots=self.shots, seed=seed)
         bits = shots_of(got.counts, got.outcomes, len(qubits), stream(seed, 0))
         return bits[0], qubits
@@ -145,7 +145,7 @@ class _Runner:
         seed, turned = self._next_seed(), with_free_basis(circuit)
         program = plan_expectation(
             backend,
-            self._placed(backend, turned, turned=True),
+            self._placed(backend, turned),
             np.empty((1, 0)),
             read_observables(observable, circuit.num_qubits),
             pipeline=self.pipeline,
@@ -173,12 +173,13 @@ class _Runner:
         found = [run.wait(_quiet) for run in runs]
         return [float(one.found.values[0, 0]) for one in found if one is not None]
 
-    def _placed(
-        self, backend: Backend, circuit: QuantumCircuit, *, turned: bool
-    ) -> CompiledTemplate:
-        key = (circuit.num_qubits, turned)
-        if key not in self._places:
-            self._places[key] = backend.compile(circuit, seed=self.seed)
+    def _placed(self, backend: Backend, circuit: QuantumCircuit) -> CompiledTemplate:
+        pairs = {frozenset(item.qubits) for item in circuit.data if len(item.qubits) == 2}
+        index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
+        coupled = frozenset(frozenset(index[qubit] for qubit in pair) for pair in pairs)
+        key = circuit.num_qubits, coupled, circuit.num_parameters, circuit.num_clbits
+        if key not in self._places:  # barriers: a circuit that cancels must find a place too
+            self._places[key] = backend.compile(apart(circuit), seed=self.seed)
         return replaced(self._places[key], circuit)
 
     def _next_seed(self) -> int:

@@ -203,8 +203,16 @@ def _combined(found: Sequence[Estimate], built: Built) -> Estimate:
     if built.weights is not None and len(values) > 1:
         samples = built.weights[:, None] * values  # their spread holds the noise of shots too
         own = np.maximum(own, samples.var(axis=0, ddof=1) / len(values))
+    own = np.maximum(own, _least(variance))
     common = np.einsum("ik,ick->ck", slopes, common)[:, None]
     return Estimate(out[None], own[None], common=common)
+
+
+def _least(variance: FloatArray) -> FloatArray:
+    """Variance ``(K,)`` of all circuits' shots together: a formula that is cut off somewhere, and
+    has no slope there, is no more certain than these."""
+    known = (variance > 0).all(axis=0)
+    return np.where(known, 1 / (1 / np.where(known, variance, 1.0)).sum(axis=0), 0.0)
 
 
 def _parted(bound: QuantumCircuit) -> tuple[QuantumCircuit, list[tuple[int, int]]]:
