@@ -128,7 +128,8 @@ def expect(
         >>> from qiskit.circuit import Parameter
         >>> turned = QuantumCircuit(1)
         >>> _ = turned.ry(Parameter("t"), 0)
-        >>> found = expect(turned, [[0.5]], "Z", "exact", shots=1000, gradient="shift")
+        >>> asked = {"shots": 1000, "mitigation": "none", "gradient": "shift"}
+        >>> found = expect(turned, [[0.5]], "Z", "exact", **asked)
         >>> found.exact_gradient.round(4)  # minus the sine
         array([[[-0.4794]]])
     """

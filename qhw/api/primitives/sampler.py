@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ _ORDER, _OFFSET = 1, 2
 """Random streams: order of shots, resampling."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class _Group:
     """PUBs of one circuit and as many shots: they run together.
 
@@ -60,16 +60,22 @@ class _Group:
     work: Workload
     source: dict[int, int]
     shots: int
-    pubs: list[tuple[int, slice]] = field(default_factory=list)
+    pubs: tuple[tuple[int, slice], ...]
 
-    def add(self, number: int, work: Workload) -> None:
-        """Take another PUB's rows."""
-        start = len(self.work) if self.pubs else 0
-        if self.pubs:
-            angles = np.concatenate([self.work.angles, work.angles])
-            names = tuple(map(str, range(len(angles))))
-            self.work = replace(self.work, angles=angles, row_names=names)
-        self.pubs.append((number, slice(start, start + len(work))))
+    @classmethod
+    def of(
+        cls,
+        known: tuple[QuantumCircuit, Workload, dict[int, int]],
+        shots: int,
+        rows: dict[int, NDArray[np.float64]],
+    ) -> _Group:
+        """From a circuit measured once, its workload and bits, and rows by the PUBs' numbers."""
+        once, work, source = known
+        ends = np.cumsum([len(table) for table in rows.values()]).tolist()
+        pieces = [slice(end - len(t), end) for end, t in zip(ends, rows.values(), strict=True)]
+        table = np.concatenate(list(rows.values()))
+        whole = Workload.measuring(work.circuit, once, table)
+        return cls(whole, source, check_shots(shots), tuple(zip(rows, pieces, strict=True)))
 
 
 class Sampler(BaseSamplerV2):
@@ -177,8 +183,8 @@ class Sampler(BaseSamplerV2):
 
     def _groups(self, pubs: list[SamplerPub]) -> list[_Group]:
         """PUBs that have something to run, those of equal circuits together."""
-        seen: dict[int, tuple[QuantumCircuit, Workload, dict[int, int], str]] = {}
-        found: dict[tuple[object, ...], _Group] = {}
+        seen: dict[int, tuple[tuple[QuantumCircuit, Workload, dict[int, int]], str]] = {}
+        alike: dict[tuple[object, ...], tuple[SamplerPub, dict[int, NDArray[np.float64]]]] = {}
         for number, pub in enumerate(pubs):
             circuit, rows = pub.circuit, rows_of(pub.parameter_values, pub.circuit)
             if not len(rows):
@@ -188,12 +194,13 @@ class Sampler(BaseSamplerV2):
                 if not source:
                     continue
                 work = Workload.of(once, rows)
-                seen[id(circuit)] = once, work, source, work.fingerprint()
-            once, known, source, print_ = seen[id(circuit)]
-            work = Workload.measuring(known.circuit, once, rows)
-            key = (print_, work.parameter_names, *source.items(), check_shots(pub.shots))
-            found.setdefault(key, _Group(work, source, pub.shots)).add(number, work)
-        return list(found.values())
+                seen[id(circuit)] = (once, work, source), work.fingerprint()
+            (_, work, source), text = seen[id(circuit)]
+            key = (text, work.parameter_names, *source.items(), pub.shots)
+            alike.setdefault(key, (pub, {}))[1][number] = rows
+        return [
+            _Group.of(seen[id(pub.circuit)][0], pub.shots, rows) for pub, rows in alike.values()
+        ]
 
     def _simulated(self, backend: Backend, group: _Group, seed: int) -> Mitigated:
         source, work = self._source, group.work
