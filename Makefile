@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev,postgres,braket,crosscheck]"
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev,postgres,braket,crosscheck,mitiq,clients]"
 	touch $@
 
 demo: $(STAMP)  ## the main job on the shipped model and the default device
@@ -17,7 +17,7 @@ test: $(STAMP)  ## the default tests (under 10 minutes)
 	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: $(STAMP)  ## every test, the slow ones too
-	$(BIN)/pip install -q -c constraints.txt -e ".[dev,train,m3,mitiq]"
+	$(BIN)/pip install -q -c constraints.txt -e ".[dev,train,m3]"
 	$(BIN)/pytest -n 2
 
 lint: $(STAMP)  ## style, types, layers

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Instruction
 from qiskit.transpiler import PassManager
 from qiskit.transpiler.passes import Optimize1qGatesDecomposition
 
-from backends.base import CompiledTemplate
+from backends.base import BackendError, CompiledTemplate
 from backends.delays import is_wait, without_waits
 from backends.figures import size_of
 from backends.native.fold import fold_rzz_angles
@@ -32,6 +32,8 @@ Placed = tuple[Instruction, tuple[int, ...]]
 """A gate and the circuit qubits it acts on."""
 Edit = Callable[[int, Instruction, Pair], Sequence[Placed]]
 """From a two-qubit gate (its number in the circuit, itself, its qubits) to what replaces it."""
+
+_IDEAL = ("rx", "ry", "rz", "cz")
 
 
 def two_qubit_gates(compiled: CompiledTemplate) -> list[tuple[Instruction, Pair]]:
@@ -93,6 +95,56 @@ def fixed(compiled: CompiledTemplate, values: Mapping[str, float]) -> CompiledTe
     bound = compiled.circuit.assign_parameters(here)
     names = tuple(name for name in compiled.parameter_names if name not in values)
     return _finished(replace(compiled, circuit=bound, parameter_names=names), without_waits(bound))
+
+
+def replaced(compiled: CompiledTemplate, circuit: QuantumCircuit) -> CompiledTemplate:
+    """Another circuit in the place of a compiled one, gate by gate.
+
+    Every gate is written in the device's own by itself: nothing is merged or cancelled with its
+    neighbours, so that what another library folded or inserted is really run.
+
+    Args:
+        compiled: native template; its qubits are taken.
+        circuit: gates and final measurements on as many qubits, the same one by one; parameters may
+            be free, and become the columns.
+
+    Raises:
+        BackendError: a device whose gates are written row by row, or another number of qubits.
+    """
+    if circuit.num_qubits != compiled.circuit.num_qubits:
+        raise BackendError(
+            f"Argument `circuit` must have {compiled.circuit.num_qubits} qubits, as what it "
+            f"replaces, but has {circuit.num_qubits}."
+        )
+    part = device_part(compiled)
+    stay = list(range(circuit.num_qubits))
+    options = {"seed_transpiler": compiled.seed, "optimization_level": 1}
+    if part is None:
+        gates = sorted({*_IDEAL, *compiled.circuit.count_ops()} - {"measure", "barrier"})
+        native = transpile(apart(circuit), basis_gates=gates, **options)
+    elif not is_native(compiled, part):
+        raise BackendError(
+            f"Device {part.name} writes its gates when a row is bound, so that no other circuit "
+            "can take the place of a compiled one."
+        )
+    else:
+        optional = set(part.optional_gates)
+        fractional = any(item.operation.name in optional for item in compiled.circuit.data)
+        target = to_target(part, fractional=fractional)
+        native = transpile(apart(circuit), target=target, initial_layout=stay, **options)
+    names = tuple(p.name for p in circuit.parameters)
+    base = replace(compiled, parameter_names=names, n_measured=circuit.num_clbits)
+    return _finished(base, native)
+
+
+def apart(circuit: QuantumCircuit) -> QuantumCircuit:
+    """With a barrier after every gate, on its qubits."""
+    out = circuit.copy_empty_like()
+    for item in circuit.data:
+        out.append(item)
+        if item.operation.name not in ("measure", "barrier"):
+            out.barrier(item.qubits)
+    return out
 
 
 def _entangles(operation: Instruction) -> bool:

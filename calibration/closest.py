@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection
 
 _SHOWN, _CUTOFF = 3, 0.5
-_FEW = 12
+_FEW = 15
 """So many names are all told where none is like the wrong one."""
 _LONGEST = 100
 """Characters of a wrong name that are compared and repeated: it may come out of a file."""

@@ -18,19 +18,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qhw.analysis.expectation_function import ExpectationFunction as ExpectationFunction
+    from qhw.analysis.expectation_function import expectation_function as expectation_function
     from qhw.api.devices import Device as Device
     from qhw.api.devices import device as device
     from qhw.api.devices import devices as devices
     from qhw.api.expectation_values import ExpectationValues as ExpectationValues
     from qhw.api.expecting import expect as expect
+    from qhw.api.gradients import ExpectationGradient as ExpectationGradient
     from qhw.api.measuring import measure as measure
     from qhw.api.mitigating import advise as advise
     from qhw.api.mitigating import bench as bench
+    from qhw.api.mitiq_executor import mitiq_executor as mitiq_executor
     from qhw.api.modelling import compare as compare
     from qhw.api.modelling import judge as judge
     from qhw.api.planning import depth_report as depth_report
     from qhw.api.planning import noise_study as noise_study
     from qhw.api.plugins import register as register
+    from qhw.api.primitives.estimator import Estimator as Estimator
+    from qhw.api.primitives.sampler import Sampler as Sampler
     from qhw.api.results import Measurement as Measurement
     from qhw.api.results import ModelComparison as ModelComparison
     from qhw.api.running import Run as Run
@@ -49,6 +55,9 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "Device": "qhw.api.devices",
+    "Estimator": "qhw.api.primitives.estimator",
+    "ExpectationFunction": "qhw.analysis.expectation_function",
+    "ExpectationGradient": "qhw.api.gradients",
     "ExpectationValues": "qhw.api.expectation_values",
     "Measurement": "qhw.api.results",
     "ModelComparison": "qhw.api.results",
@@ -56,6 +65,7 @@ _PLACES = {
     "Observable": "qhw.mitigation.observables",
     "Pipeline": "qhw.mitigation.pipeline",
     "Run": "qhw.api.running",
+    "Sampler": "qhw.api.primitives.sampler",
     "Technique": "qhw.mitigation.base",
     "Workload": "qhw.circuits.workload",
     "advise": "qhw.api.mitigating",
@@ -66,9 +76,11 @@ _PLACES = {
     "devices": "qhw.api.devices",
     "estimate": "qhw.api.running",
     "expect": "qhw.api.expecting",
+    "expectation_function": "qhw.analysis.expectation_function",
     "judge": "qhw.api.modelling",
     "load_model": "qhw.models.checkpoint:load",
     "measure": "qhw.api.measuring",
+    "mitiq_executor": "qhw.api.mitiq_executor",
     "noise_study": "qhw.api.planning",
     "register": "qhw.api.plugins",
     "run": "qhw.api.running",

@@ -222,7 +222,7 @@ def plan(
         backend,
         compiled,
         angles,
-        _observables(settings),
+        wanted_observables(settings),
         pipeline=Pipeline.parse(settings.mitigation),
         shots=settings.shots,
         seed=settings.seed,
@@ -408,7 +408,7 @@ def _exact(program: ExpectationProgram, workload: Workload | None) -> _Exact:
     return _Exact(evolved, None if gates is None or evolved is None else gates - evolved, floor)
 
 
-def _observables(settings: ExpectSettings) -> list[Observable]:
+def wanted_observables(settings: ExpectSettings) -> list[Observable]:
     """The observables on the wires that are measured."""
     found = [Observable.parse(text, settings.n_wires) for text in settings.observables]
     wires = settings.wires

@@ -6,15 +6,18 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal, overload
 
 from qiskit import QuantumCircuit
 
 from calibration.documents import read_bounded
 from qhw.analysis.expect import Source, prepare, simulate
 from qhw.analysis.expect_result import ExpectSettings
+from qhw.analysis.gradient import ParameterLike, shifted_rows
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.expectation_values import ExpectationValues
+from qhw.api.gradients import ExpectationGradient
 from qhw.api.measuring import CircuitLike, begun
 from qhw.circuits.workload import Workload, one_circuit
 from qhw.mitigation.observables import ObservableLike
@@ -25,6 +28,40 @@ Observables = ObservableLike | Sequence[ObservableLike]
 DEFAULT_MITIGATION = "readout+zne(1,3)"
 
 _LOG = logging.getLogger(__name__)
+
+
+@overload
+def expect(
+    circuit: CircuitLike,
+    angles: object,
+    observables: Observables,
+    device: DeviceLike = ...,
+    *,
+    shots: int,
+    mitigation: str = ...,
+    seed: int = ...,
+    again: bool = ...,
+    tell: Callable[[str], None] = ...,
+    gradient: None = ...,
+    wrt: None = ...,
+) -> ExpectationValues: ...
+
+
+@overload
+def expect(
+    circuit: CircuitLike,
+    angles: object,
+    observables: Observables,
+    device: DeviceLike = ...,
+    *,
+    shots: int,
+    mitigation: str = ...,
+    seed: int = ...,
+    again: bool = ...,
+    tell: Callable[[str], None] = ...,
+    gradient: Literal["shift"],
+    wrt: ParameterLike | Sequence[ParameterLike] | None = ...,
+) -> ExpectationGradient: ...
 
 
 def expect(
@@ -38,7 +75,9 @@ def expect(
     seed: int = 0,
     again: bool = False,
     tell: Callable[[str], None] = _LOG.info,
-) -> ExpectationValues:
+    gradient: Literal["shift"] | None = None,
+    wrt: ParameterLike | Sequence[ParameterLike] | None = None,
+) -> ExpectationValues | ExpectationGradient:
     """Expectation values of Pauli observables with error bars, for every row of angles.
 
     On a device that takes jobs, everything goes through the ledger within the device's budget, and
@@ -55,18 +94,25 @@ def expect(
             ``Z0`` being classical bit 0, the qubit 0 of a circuit without measurements; Qiskit's
             ``SparsePauliOp``; coefficients by string; or :class:`qhw.Observable`.
         device: where, see :func:`qhw.device`.
-        shots: of each row, with everything counted: all bases, mitigation, calibration.
+        shots: of each row, with everything counted: all bases, mitigation, calibration. The
+            shifted rows of a gradient have as many each.
         mitigation: a pipeline such as ``"readout+zne(1,3)"``, or ``"none"``.
         seed: of compilation, random choices and simulated shots.
         again: on a device that takes jobs: send everything anew, even if it was paid already.
         tell: told what is being done.
+        gradient: ``"shift"`` for derivatives by parameter-shift rules as well: two terms for an
+            angle of one rotation, four for one of a controlled rotation, twice the number of
+            frequencies for repeated parameters and for expressions with coefficients. All rows run
+            as one batch; see :mod:`qhw.circuits.shift_rules`.
+        wrt: the parameters to derive by, by name or themselves; all by default.
 
     Returns:
         Values with standard errors, exact values, shot floor, the value of the maximally mixed
-        state, and cost.
+        state, and cost; with a gradient :class:`~qhw.api.gradients.ExpectationGradient`.
 
     Raises:
         ValueError: observables that do not fit the circuit.
+        ShiftError: a parameter that the circuit lacks, or that no shift rule is for.
         AnglesError: angles that do not fit the circuit.
         BackendError: the circuit does not fit the device.
         MitigationError: pipeline, shots, circuit and device do not go together.
@@ -79,9 +125,36 @@ def expect(
         >>> found = expect(bell, None, ["ZZ", "0.5*XX - YY"], "engine:ibm_fez", shots=10_000)
         >>> found.exact.round(6)
         array([[1. , 1.5]])
+        >>> from qiskit.circuit import Parameter
+        >>> turned = QuantumCircuit(1)
+        >>> _ = turned.ry(Parameter("t"), 0)
+        >>> asked = {"shots": 1000, "mitigation": "none", "gradient": "shift"}
+        >>> found = expect(turned, [[0.5]], "Z", "exact", **asked)
+        >>> found.exact_gradient.round(4)  # minus the sine
+        array([[[-0.4794]]])
     """
+    if gradient not in (None, "shift"):
+        raise ValueError(f'Argument `gradient` must be "shift" or None, but is {gradient!r}')
+    if wrt is not None and gradient is None:
+        raise ValueError('Argument `wrt` must be left out without gradient="shift"')
     place = as_device(device)
     settings, work = asked_values(circuit, angles, observables, place, shots, mitigation, seed)
+    if gradient is None:
+        return _evaluated(place, work, settings, again=again, tell=tell)
+    shifted = shifted_rows(work, wrt)
+    more = shifted.settings(settings)
+    found = _evaluated(place, shifted.work, more, again=again, tell=tell)
+    return ExpectationGradient(found, shifted)
+
+
+def _evaluated(
+    place: Device,
+    work: Workload,
+    settings: ExpectSettings,
+    *,
+    again: bool,
+    tell: Callable[[str], None],
+) -> ExpectationValues:
     if place.backend is not None:
         call = f"qhw.{settings.task}(...)"
         found = simulate(settings, work, place.backend, command=call, notify=tell)

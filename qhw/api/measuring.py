@@ -18,6 +18,8 @@ from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.results import Measurement
 from qhw.circuits.workload import Workload
+from qhw.jobs.errors import BudgetError
+from qhw.jobs.money import parse_money, show_money
 from qhw.paid.kept import Paying, R, S, WorkloadRun
 from qhw.paid.measure import MeasureRun
 
@@ -137,15 +139,46 @@ def begun(
         BackendError: the device would refuse it.
         BudgetError: a cap would be passed; nothing was sent.
     """
-    paying = Paying(place.budget, place.project, f"qhw.{settings.task}(...)")
-    run, fresh = kind.asked(settings, work, paying, again=again)
-    if not fresh:
-        tell(f"taking up {run.id}, sent {run.moment:%Y-%m-%d %H:%M} UTC; nothing is sent twice")
-        return run
-    run.prepare(tell)
-    run.start(tell)
-    tell(f"submitted as {run.id}")
+    (run,) = begun_together(kind, place, [(work, settings)], again=again, tell=tell)
     return run
+
+
+def begun_together(
+    kind: type[WorkloadRun[S, R]],
+    place: Device,
+    asked: Sequence[tuple[Workload, S]],
+    *,
+    again: bool,
+    tell: Callable[[str], None],
+) -> tuple[WorkloadRun[S, R], ...]:
+    """:func:`begun` for several runs of one call: the device's budget holds for all together.
+
+    All are checked and priced before the first is sent.
+
+    Raises:
+        BackendError: the device would refuse one.
+        BudgetError: a cap would be passed. Where it is the budget, nothing was sent; where it is a
+            cap of the day or the project, runs before the one that passed it were.
+    """
+    runs, fresh, most = [], [], 0
+    for work, settings in asked:
+        paying = Paying(place.budget, place.project, f"qhw.{settings.task}(...)")
+        run, is_new = kind.asked(settings, work, paying, again=again)
+        runs.append(run)
+        if is_new:
+            most += run.prepare(tell).reserve_micro
+            fresh.append(run)
+        else:
+            tell(f"taking up {run.id}, sent {run.moment:%Y-%m-%d %H:%M} UTC; nothing is sent twice")
+    if len(fresh) > 1 and place.budget is not None and most > parse_money(place.budget):
+        raise BudgetError(
+            f"Submission refused: up to {show_money(most)} for {len(fresh)} runs would pass the "
+            f"budget, {place.budget}; nothing was sent"
+        )
+    for run in fresh:
+        run.start(tell)
+        tell(f"submitted as {run.id}")
+    return tuple(runs)
 
 
 def check_takes_jobs(place: Device) -> None:

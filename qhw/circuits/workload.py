@@ -205,7 +205,12 @@ class Workload:
 
     def fingerprint(self) -> str:
         """Hash of the circuit, the same in every process: equal text, equal instructions."""
-        return hashlib.sha256("\n".join(_lines(self.circuit)).encode()).hexdigest()
+        return fingerprint(self.circuit)
+
+
+def fingerprint(circuit: QuantumCircuit) -> str:
+    """Hash of a circuit, the same in every process: equal text, equal instructions."""
+    return hashlib.sha256("\n".join(_lines(circuit)).encode()).hexdigest()
 
 
 def _measured(circuit: QuantumCircuit) -> QuantumCircuit:

@@ -46,7 +46,12 @@ def number(name: str, word: str) -> float:
     return value
 
 
-def _only(name: str, words: Words, most: int, options: Options, known: Sequence[str]) -> None:
+def only(name: str, words: Words, most: int, options: Options, known: Sequence[str]) -> None:
+    """Refuse more arguments than there may be, or options that are unknown.
+
+    Raises:
+        MitigationError: says what is allowed.
+    """
     if len(words) > most or not set(options) <= set(known):
         allowed = f"up to {most} argument{'s' * (most != 1)}" if most < 99 else "arguments"
         named = f" and the options {', '.join(known)}" if known else ""
@@ -56,25 +61,25 @@ def _only(name: str, words: Words, most: int, options: Options, known: Sequence[
 
 def twirl(words: Words, options: Options) -> Technique:
     """``twirl(variants)``."""
-    _only("twirl", words, 1, options, ())
+    only("twirl", words, 1, options, ())
     return PauliTwirl(whole("twirl", words[0])) if words else PauliTwirl()
 
 
 def dd(words: Words, options: Options) -> Technique:
     """``dd(sequence)``."""
-    _only("dd", words, 1, options, ())
+    only("dd", words, 1, options, ())
     return Decoupling(words[0]) if words else Decoupling()  # type: ignore[arg-type]  # checked there
 
 
 def structure(words: Words, options: Options) -> Technique:
     """``structure``."""
-    _only("structure", words, 0, options, ())
+    only("structure", words, 0, options, ())
     return Structure()
 
 
 def readout(words: Words, options: Options) -> Technique:
     """``readout(method,share=...)``."""
-    _only("readout", words, 1, options, ("share",))
+    only("readout", words, 1, options, ("share",))
     share = number("readout", options.get("share", "0"))
     method = words[0] if words else None
     return ReadoutTechnique(method, share)  # type: ignore[arg-type]  # checked by the technique
@@ -82,7 +87,7 @@ def readout(words: Words, options: Options) -> Technique:
 
 def zne(words: Words, options: Options) -> Technique:
     """``zne(scale,scale,...,model)``."""
-    _only("zne", words, 99, options, ())
+    only("zne", words, 99, options, ())
     model = words[-1] if words and words[-1].isalpha() else "linear"
     scales = tuple(number("zne", w) for w in words if not w.isalpha()) or (1.0, 3.0)
     return ZeroNoise(scales, model)  # type: ignore[arg-type]  # checked by the technique
@@ -91,7 +96,7 @@ def zne(words: Words, options: Options) -> Technique:
 def cdr(words: Words, options: Options) -> Technique:
     """``cdr(training,map,non_clifford=...,share=...)``."""
     fields = {"non_clifford": "non_clifford", "share": "training_share"}
-    _only("cdr", words, 2, options, tuple(fields))
+    only("cdr", words, 2, options, tuple(fields))
     given: dict[str, Any] = {fields[k]: number("cdr", v) for k, v in options.items()}
     for word in words:
         if word.isalpha():
@@ -103,13 +108,13 @@ def cdr(words: Words, options: Options) -> Technique:
 
 def lre(words: Words, options: Options) -> Technique:
     """``lre(degree,chunks)``."""
-    _only("lre", words, 2, options, ())
+    only("lre", words, 2, options, ())
     return LayerwiseRichardson(*(whole("lre", w) for w in words))
 
 
 def pec(words: Words, options: Options) -> Technique:
     """``pec(samples,limit=...)``."""
-    _only("pec", words, 1, options, ("limit",))
+    only("pec", words, 1, options, ("limit",))
     default = ErrorCancellation()
     samples = whole("pec", words[0]) if words else default.samples
     limit = number("pec", options["limit"]) if options else default.limit

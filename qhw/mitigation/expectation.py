@@ -6,6 +6,7 @@ in different measurement bases (:mod:`qhw.mitigation.bases`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -38,6 +39,10 @@ Counts = Mapping[str, NDArray[np.int64]]
 
 MAX_WIRES = 24
 """Measured wires: counts and observables are arrays of every outcome, 128 MB at this width."""
+
+
+_FEWEST = 2
+"""Shots of a basis whose terms are next to nothing."""
 
 
 class NoCountsError(BackendError):
@@ -371,7 +376,7 @@ def plan_expectation(
     if groups:
         context = Context(backend, seed, len(x), None, calibration)
         first, left = calibration_batch(pipeline, compiled, context, shots, label)
-        parts = split_shots(left, [g.spread for g in groups], "the measurement bases")
+        parts = split_shots(left, _weights(groups, left), "the measurement bases")
     programs = tuple(
         build_program(
             pipeline,
@@ -391,6 +396,34 @@ def plan_expectation(
     return ExpectationProgram(
         pipeline, tuple(observables), groups, programs, first, len(x), compiled, vendor, in_jobs
     )
+
+
+def _weights(groups: Sequence[BasisGroup], shots: int) -> list[float]:
+    """What shots are divided by; terms so small that they would get none count for a few."""
+    least = _FEWEST * sum(group.spread for group in groups) / shots
+    return [max(group.spread, least) for group in groups]
+
+
+def shots_for(observables: Sequence[Observable], precision: float) -> int:
+    """Shots of each row with which no value's standard deviation is above a precision.
+
+    Of shots alone, without mitigation, divided among the groups as :func:`plan_expectation` does,
+    and in whatever state: one shot of a group deviates by at most half of what its part of an
+    observable ranges over.
+
+    Args:
+        observables: wanted.
+        precision: above 0.
+
+    Raises:
+        ValueError: observables too wide, or of different widths.
+    """
+    check_width(max((o.n_wires for o in observables), default=0))
+    groups = group_terms(observables)
+    total = sum(group.spread for group in groups)
+    reach = [(np.ptp(group.features, axis=1) / 2) ** 2 * total / group.spread for group in groups]
+    most = float(np.sum(reach, axis=0).max()) if reach else 0.0
+    return max(1, math.ceil(most / precision**2) + _FEWEST * len(groups))
 
 
 def check_width(n_wires: int) -> None:

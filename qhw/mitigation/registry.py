@@ -16,8 +16,8 @@ Options: TypeAlias = Mapping[str, str]
 """Arguments with a name."""
 Maker: TypeAlias = "Callable[[Words, Options], Technique]"
 
-GRAMMAR = "[a-z0-9]+"
-"""Of a technique's name in a pipeline."""
+GRAMMAR = r"(?:mitiq\.)?[a-z0-9]+"
+"""Of a technique's name in a pipeline; with a dot those that another library gives."""
 
 TECHNIQUES = Table(
     "techniques",
@@ -31,6 +31,12 @@ TECHNIQUES = Table(
         "cdr": "qhw.mitigation.arguments:cdr",
         "lre": "qhw.mitigation.arguments:lre",
         "pec": "qhw.mitigation.arguments:pec",
+        "mitiq.cdr": "qhw.mitigation.mitiq_arguments:cdr",
+        "mitiq.ddd": "qhw.mitigation.mitiq_arguments:ddd",
+        "mitiq.lre": "qhw.mitigation.mitiq_arguments:lre",
+        "mitiq.pec": "qhw.mitigation.mitiq_arguments:pec",
+        "mitiq.pt": "qhw.mitigation.mitiq_arguments:pt",
+        "mitiq.zne": "qhw.mitigation.mitiq_arguments:zne",
     },
     grammar=GRAMMAR,
     reserved=("none", "default"),

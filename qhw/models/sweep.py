@@ -162,6 +162,54 @@ class _Columns(torch.autograd.Function):
         return torch.from_numpy(by_angle).to(angles.dtype), None, None
 
 
+def rows_after(gates: Gates, angles: Tensor) -> Tensor:
+    """The circuit applied to |0...0> once for every row of angles.
+
+    Args:
+        gates: of the circuit, as for :func:`columns_after`.
+        angles: ``(B, n_angles)`` radians, float32 or float64, on the CPU.
+
+    Returns:
+        ``(B, 2, 2**n)``, real parts and imaginary parts; differentiable in the angles.
+    """
+    planes: Tensor = _Rows.apply(angles, gates)  # type: ignore[no-untyped-call]
+    return planes
+
+
+class _Rows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, angles: Tensor, gates: Gates) -> Tensor:
+        planes = angles.new_zeros(len(angles), 2, 2**gates.n_wires)
+        planes[:, 0, 0] = 1
+        held = np.ascontiguousarray(angles.detach().numpy())
+        matrices = np.empty((len(angles), len(gates.kinds), 4), held.dtype)
+        _forward_rows(planes.numpy(), gates.n_wires, *_tables(gates), held, matrices)
+        ctx.gates, ctx.matrices = gates, matrices  # type: ignore[attr-defined]
+        ctx.save_for_backward(angles, planes)
+        return planes
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: torch.autograd.function.FunctionCtx, *grads: Tensor) -> tuple[Tensor, None]:
+        angles, planes = ctx.saved_tensors  # type: ignore[attr-defined]
+        gates: Gates = ctx.gates  # type: ignore[attr-defined]
+        by_angle = np.zeros((len(angles), gates.n_angles))
+        _backward_rows(
+            planes.detach().clone().numpy(),
+            grads[0].detach().clone(memory_format=torch.contiguous_format).numpy(),
+            gates.n_wires,
+            *_tables(gates),
+            np.ascontiguousarray(angles.detach().numpy()),
+            ctx.matrices,  # type: ignore[attr-defined]
+            by_angle,
+        )
+        return torch.from_numpy(by_angle).to(angles.dtype), None
+
+
+def _tables(gates: Gates) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    return gates.kinds, gates.wires, gates.angles
+
+
 # -- kernels ------------------------------------------------------------------------------------
 # A turn is [[d, -conj(o)], [o, conj(d)]], kept as (Re d, Im d, Re o, Im o); a controlled RX as
 # (cos, sin) of half its angle. Columns lie flat, so that the amplitudes a gate mixes are runs of
@@ -334,3 +382,19 @@ def _backward(state, adjoint, n, kinds, wires, matrices, slopes):  # type: ignor
         _apply(state, n, kinds[s], wires[s, 0], wires[s, 1], inverse)
         _slopes(state, adjoint, n, kinds[s], wires[s, 0], wires[s, 1], sums, slopes[s])
         _apply(adjoint, n, kinds[s], wires[s, 0], wires[s, 1], inverse)
+
+
+@kernel
+def _forward_rows(planes, n, kinds, wires, index, angles, matrices):  # type: ignore[no-untyped-def]
+    for b in range(len(angles)):
+        _matrices(kinds, index, angles[b], matrices[b])
+        _forward(planes[b], n, kinds, wires, matrices[b])
+
+
+@kernel
+def _backward_rows(state, adjoint, n, kinds, wires, index, angles, matrices, found):  # type: ignore[no-untyped-def]
+    slopes = np.empty((len(kinds), 4))
+    for b in range(len(angles)):
+        slopes[:] = 0
+        _backward(state[b], adjoint[b], n, kinds, wires, matrices[b], slopes)
+        _chain_rule(kinds, index, angles[b], slopes, found[b])

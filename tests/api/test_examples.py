@@ -8,12 +8,17 @@ from importlib import import_module
 import pytest
 
 MODULES = (
+    "qhw.analysis.expectation_function",
     "qhw.api.devices",
     "qhw.api.expecting",
     "qhw.api.measuring",
+    "qhw.api.mitiq_executor",
     "qhw.api.modelling",
     "qhw.api.planning",
+    "qhw.api.primitives.estimator",
+    "qhw.api.primitives.sampler",
     "qhw.circuits.angles",
+    "qhw.circuits.shift_rules",
     "qhw.circuits.workload",
     "qhw.mitigation.observables",
 )

@@ -51,7 +51,7 @@ def test_text_and_back(text: str) -> None:
     ("text", "said"),
     [
         ("magic", "among .* has 'magic' .all: .*readout"),
-        ("readuot", r"'readuot' \(closest: readout; 7 others: `qhw doctor`"),
+        ("readuot", r"'readuot' \(closest: readout; 13 others: `qhw doctor`"),
         ("zne(0.5,3)", "from 1 to"),
         ("zne(3,1)", "rising"),
         ("zne(1,3)+readout", "readout .* follows zne"),

@@ -1,0 +1,1 @@
+"""Qiskit's primitives over any device: circuits of other people's libraries run here."""
