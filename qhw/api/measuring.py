@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from qiskit import QuantumCircuit
-
 from qhw.analysis.comparison import Comparison
 from qhw.analysis.measure import measure as compute
 from qhw.analysis.measure import settings_of
@@ -17,11 +15,13 @@ from qhw.analysis.result import MeasureSettings
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.results import Measurement
+from qhw.circuits.given import CircuitSources
 from qhw.circuits.workload import Workload
 from qhw.paid.kept import Paying, R, S, WorkloadRun
 from qhw.paid.measure import MeasureRun
 
-CircuitLike: TypeAlias = QuantumCircuit | str | Path | Workload
+CircuitLike: TypeAlias = CircuitSources | Workload
+"""A circuit, live or in a file; several that differ in their angles alone; or a workload."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,9 +46,10 @@ def measure(
 
     Args:
         circuit: a Qiskit circuit with free parameters, or the path of an OpenQASM 2/3 or QPY file;
-            without measurements, all qubits are measured.
+            without measurements, all qubits are measured. Or several, a row each, that differ in
+            their angles alone; or a :class:`qhw.Workload`.
         angles: rows of angles, radians, in any form :func:`qhw.circuits.angles.read_rows` takes;
-            ``None`` where nothing is free.
+            ``None`` where nothing is free, and for a workload, which has its own.
         device: where, see :func:`qhw.device`.
         shots: of each row, with everything that mitigation runs counted.
         mitigation: a pipeline such as ``"twirl(8)+readout+zne(1,3)"``, ``"none"`` or ``"default"``.
@@ -108,7 +109,7 @@ def asked(
         UnknownBackendError: no such device.
     """
     place = as_device(device)
-    work = circuit if isinstance(circuit, Workload) else Workload.of(circuit, angles)
+    work = workload_of(circuit, angles)
     settings = settings_of(
         work,
         device=place.name,
@@ -120,6 +121,19 @@ def asked(
         calibrations=tuple(str(Path(path).resolve()) for path in options.calibrations),
     )
     return place, work, settings
+
+
+def workload_of(circuit: CircuitLike, angles: object) -> Workload:
+    """What runs.
+
+    Raises:
+        ValueError: what :meth:`Workload.of` refuses, or angles beside a workload.
+    """
+    if not isinstance(circuit, Workload):
+        return Workload.of(circuit, angles)
+    if angles is not None:
+        raise ValueError("Argument `angles` must be None for a workload, which has its own")
+    return circuit
 
 
 def begun(

@@ -10,7 +10,7 @@ from qhw.analysis.advise import Advice
 from qhw.analysis.advise import advise as compute_advice
 from qhw.analysis.bench_result import BenchResult, BenchSettings
 from qhw.analysis.mitigation_bench import run_bench
-from qhw.api.measuring import CircuitLike
+from qhw.api.measuring import CircuitLike, workload_of
 from qhw.api.printed import shown
 from qhw.circuits.workload import Workload
 from qhw.mitigation.default import CANDIDATES
@@ -177,7 +177,7 @@ _REPEATS = 3
 
 
 def _workload(circuit: CircuitLike, angles: object) -> Workload:
-    work = circuit if isinstance(circuit, Workload) else Workload.of(circuit, angles)
+    work = workload_of(circuit, angles)
     if len(work) < 2:
         raise ValueError(
             "Argument `angles` must have two rows or more (one of the baselines is the mean of the "

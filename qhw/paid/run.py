@@ -204,7 +204,8 @@ class PaidRun(ABC, Generic[S, R]):
 
 
 def _asked(settings: BaseModel) -> dict[str, Any]:
-    return settings.model_dump(exclude={"workload_sha256"})
+    """What is asked for; a circuit is known by its hash, its name may be another tomorrow."""
+    return settings.model_dump(exclude={"workload_sha256", "circuit"})
 
 
 def _goes_on(jobs: tuple[JobRecord, ...]) -> bool:
