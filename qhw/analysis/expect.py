@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +90,7 @@ def prepare(
     observables: ObservableLike | Sequence[ObservableLike],
     *,
     names: str | None = None,
-    **options: object,
+    **options: Any,
 ) -> tuple[ExpectSettings, Workload]:
     """What is asked and what is compiled for it, on the qubits that matter.
 

@@ -17,8 +17,8 @@ from qhw.api.devices import device as as_device
 from qhw.api.results import Measurement
 from qhw.circuits.given import CircuitSources
 from qhw.circuits.workload import Workload
+from qhw.paid.compare import MeasureRun
 from qhw.paid.kept import Paying, R, S, WorkloadRun
-from qhw.paid.measure import MeasureRun
 
 CircuitLike: TypeAlias = CircuitSources | Workload
 """A circuit, live or in a file; several that differ in their angles alone; or a workload."""
@@ -153,12 +153,7 @@ def begun(
     """
     paying = Paying(place.budget, place.project, f"qhw.{settings.task}(...)")
     run, fresh = kind.asked(settings, work, paying, again=again)
-    if not fresh:
-        tell(f"taking up {run.id}, sent {run.moment:%Y-%m-%d %H:%M} UTC; nothing is sent twice")
-        return run
-    run.prepare(tell)
-    run.start(tell)
-    tell(f"submitted as {run.id}")
+    run.send(tell, fresh=fresh)
     return run
 
 

@@ -73,7 +73,7 @@ def read_given(circuits: CircuitSources, angles: object, names: str | None = Non
         (1, ['one', 'two'])
     """
     one = isinstance(circuits, QuantumCircuit | str | Path) or not isinstance(circuits, Sequence)
-    sources: Iterable[Any] = [circuits] if one else circuits
+    sources: Iterable[Any] = [circuits] if one else list(circuits)  # type: ignore[arg-type]
     found = [circuit for source in sources for circuit in _opened(source)]
     if not found:
         raise ValueError("Argument `circuit` must be a circuit or several, but is none")
