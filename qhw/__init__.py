@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qhw.api.calibrating import calibrate as calibrate
     from qhw.api.devices import Device as Device
     from qhw.api.devices import device as device
     from qhw.api.devices import devices as devices
@@ -60,6 +61,7 @@ _PLACES = {
     "Workload": "qhw.circuits.workload",
     "advise": "qhw.api.mitigating",
     "bench": "qhw.api.mitigating",
+    "calibrate": "qhw.api.calibrating",
     "compare": "qhw.api.modelling",
     "depth_report": "qhw.api.planning",
     "device": "qhw.api.devices",

@@ -9,16 +9,17 @@ from pathlib import Path
 from qhw.analysis.advise import Advice
 from qhw.analysis.advise import advise as compute_advice
 from qhw.analysis.bench_result import BenchResult, BenchSettings
+from qhw.analysis.bench_subject import circuit_subject
 from qhw.analysis.mitigation_bench import run_bench
 from qhw.api.measuring import CircuitLike, workload_of
 from qhw.api.printed import shown
-from qhw.circuits.workload import Workload
 from qhw.mitigation.default import CANDIDATES
 from qhw.report.mitigation import render_bench
 from qhw.report.mitigation_terminal import advice_lines, bench_lines
 from qhw.report.runfolder import run_folder
 
 DEVICE = "engine:ibm_fez"
+_REPEATS = 3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,13 +112,11 @@ def bench(
         MitigationError: a text that is no pipeline.
         BackendError: no such device, or one that the circuit does not fit.
     """
-    work = _workload(circuit, angles)
+    work = workload_of(circuit, angles)
     settings = BenchSettings.parse(
-        model=work.name,
-        task="circuit",
+        **circuit_subject(work),
         devices=(devices,) if isinstance(devices, str) else tuple(devices),
         shots=(shots,) if isinstance(shots, int) else tuple(shots),
-        rows=len(work),
         pipelines=tuple(pipelines),
         repeats=repeats,
         share=share,
@@ -157,13 +156,11 @@ def advise(
         MitigationError: a text that is no pipeline.
         BackendError: no such device, or one that the circuit does not fit.
     """
-    work = _workload(circuit, angles)
+    work = workload_of(circuit, angles)
     settings = BenchSettings.parse(
-        model=work.name,
-        task="circuit",
+        **circuit_subject(work),
         devices=(device,),
         shots=(shots,),
-        rows=len(work),
         pipelines=tuple(pipelines),
         repeats=_REPEATS,
         share=share,
@@ -171,16 +168,3 @@ def advise(
         noise={},
     )
     return MitigationAdvice(compute_advice(settings, work, target=target, done=done))
-
-
-_REPEATS = 3
-
-
-def _workload(circuit: CircuitLike, angles: object) -> Workload:
-    work = workload_of(circuit, angles)
-    if len(work) < 2:
-        raise ValueError(
-            "Argument `angles` must have two rows or more (one of the baselines is the mean of the "
-            f"others), but has {len(work)}"
-        )
-    return work

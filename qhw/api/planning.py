@@ -13,7 +13,13 @@ from qiskit import QuantumCircuit
 from backends.native.routing import LEVELS
 from qhw.analysis.depth_report import DepthReport
 from qhw.analysis.depth_sweep import sweep
-from qhw.analysis.subjects import Subject, circuit_subject, file_subjects, model_subjects
+from qhw.analysis.subjects import (
+    Subject,
+    circuit_subject,
+    file_subjects,
+    model_subjects,
+    workload_subject,
+)
 from qhw.api.printed import shown
 from qhw.cache import made_cache_folder
 from qhw.circuits.workload import Workload
@@ -137,9 +143,7 @@ def _subjects(one: CircuitOrModel) -> tuple[Subject, ...]:
     if isinstance(one, QuantumCircuit):
         return (circuit_subject(one, _SOURCE),)
     if isinstance(one, Workload):
-        bound = next(one.bound())
-        bound.name = one.name
-        return (circuit_subject(bound, _SOURCE),)
+        return (workload_subject(one, _SOURCE),)
     path = Path(one)
     return file_subjects([path]) if path.suffix else model_subjects(str(one))
 

@@ -50,7 +50,9 @@ class Rows:
     names: tuple[str, ...]
 
 
-def read_rows(given: object, parameters: Sequence[str], names: str | None = None) -> Rows:
+def read_rows(
+    given: object, parameters: Sequence[str], names: str | None = None, *, of: str = ""
+) -> Rows:
     """Rows of angles in the order of a circuit's parameters.
 
     Args:
@@ -61,6 +63,7 @@ def read_rows(given: object, parameters: Sequence[str], names: str | None = None
             array ``angles`` with the matrix).
         parameters: names of the columns wanted.
         names: column that names the rows, in place of ``row`` or ``name``.
+        of: the circuit's name, for errors.
 
     Raises:
         AnglesError: a file that cannot be read, names that do not fit, a wrong shape, or a value
@@ -79,7 +82,7 @@ def read_rows(given: object, parameters: Sequence[str], names: str | None = None
         if parameters:
             raise AnglesError(
                 f"Argument `angles` must be given for {len(parameters)} free parameters "
-                f"({_few(parameters)}), but is None"
+                f"({_few(parameters)}){of and ' of '}{of}, but is None"
             )
         return Rows(np.empty((1, 0)), ("0",))
     if isinstance(given, Mapping):

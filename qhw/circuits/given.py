@@ -180,19 +180,17 @@ def _differing(circuits: list[QuantumCircuit]) -> tuple[list[tuple[int, int]], s
             ]
         elif len({tuple(instruction_lines(circuit, place)) for circuit in circuits}) > 1:
             if any(getattr(o, "definition", None) is None for o in operations):
-                raise ValueError(
-                    "Argument `circuit` must be circuits that differ in their angles alone, but "
-                    f"they differ in instruction {place}, {item.operation.name}"
+                raise _unlike(
+                    circuits[0].name,
+                    "the others",
+                    f"instruction {place}, {item.operation.name}, has no definition and differs",
                 )
             unusual.add(item.operation.name)
     return places, unusual
 
 
 def _unlike(first: str, second: str, how: str) -> ValueError:
-    return ValueError(
-        "Argument `circuit` must be circuits that differ in their angles alone, but of "
-        f"{first} and {second} {how}"
-    )
+    return ValueError(f"Circuits {first} and {second} must differ in their angles alone, but {how}")
 
 
 def _named(circuit: QuantumCircuit, place: int) -> str:

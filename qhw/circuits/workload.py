@@ -102,9 +102,7 @@ class Workload:
             (3, 4)
         """
         given = read_given(circuit, angles, names)
-        with naming(circuit):
-            measured = _measured(given.circuit)
-        return cls.measuring(measured, given, name=name)
+        return cls.measuring(_measured(given.circuit, circuit), given, name=name)
 
     @classmethod
     def measuring(
@@ -126,9 +124,9 @@ class Workload:
         """
         measured.name = ROLE
         parameters = tuple(p.name for p in given.circuit.parameters)
-        rows: Rows = read_rows(given.angles, parameters, given.names)
-        note = "" if given.circuit.layout is None else LAYOUT_NOT_KEPT
         shown = name or given.name
+        rows: Rows = read_rows(given.angles, parameters, given.names, of=shown)
+        note = "" if given.circuit.layout is None else LAYOUT_NOT_KEPT
         return cls(shown, measured, parameters, rows.angles, rows.names, note=note)
 
     def __len__(self) -> int:
@@ -218,13 +216,24 @@ class Workload:
         return fingerprint(self.circuit)
 
 
-def _measured(circuit: QuantumCircuit) -> QuantumCircuit:
+def measured_circuit(circuit: CircuitSources) -> QuantumCircuit:
+    """The circuit of :meth:`Workload.of` without its angles.
+
+    Raises:
+        ValueError: as there.
+        BackendError: as there.
+    """
+    return _measured(read_given(circuit, None).circuit, circuit)
+
+
+def _measured(circuit: QuantumCircuit, source: CircuitSources) -> QuantumCircuit:
     """A copy in plain gates in which something is measured: all qubits, where nothing is."""
-    opened = with_written_bits(plain(circuit))
-    kept = on_qubits(opened, qubits_to_measure(opened, placed=circuit.layout is not None))
-    if not kept.num_clbits:
-        kept = kept.measure_all(inplace=False)
-    check_circuit(kept)
+    with naming(source):
+        opened = with_written_bits(plain(circuit))
+        kept = on_qubits(opened, qubits_to_measure(opened, placed=circuit.layout is not None))
+        if not kept.num_clbits:
+            kept = kept.measure_all(inplace=False)
+        check_circuit(kept)
     return kept.copy()
 
 

@@ -56,6 +56,28 @@ def own_workload(
     Raises:
         ValueError: what does not go with files, or with a model; or as :meth:`Workload.of`.
     """
+    found = own_circuits(ctx, files, angles, names, models)
+    if found is None:
+        return None
+    from qhw.circuits.workload import Workload
+
+    work = Workload.of(found, angles, names=names)
+    tell_note(work)
+    return work
+
+
+def own_circuits(
+    ctx: typer.Context,
+    files: list[Path] | None,
+    angles: Path | None,
+    names: str | None,
+    models: Iterable[str],
+) -> Path | list[Path] | None:
+    """The files where some are given, else ``None``; arguments as for :func:`own_workload`.
+
+    Raises:
+        ValueError: what does not go with files, or with a model.
+    """
     if not files:
         for name, value in (("angles", angles), ("names", names)):
             if value is not None:
@@ -69,11 +91,7 @@ def own_workload(
                 f"Argument `{name}` must be left out of circuit files, but is given; it belongs to "
                 "models"
             )
-    from qhw.circuits.workload import Workload
-
-    work = Workload.of(files if len(files) > 1 else files[0], angles, names=names)
-    tell_note(work)
-    return work
+    return files if len(files) > 1 else files[0]
 
 
 def tell_note(work: Workload) -> None:
