@@ -65,7 +65,8 @@ def depth_report(
     from qhw.report.depth_terminal import depth_summary
     from qhw.report.runfolder import run_folder, run_id
 
-    work = own_workload(ctx, None if angles is None else files, angles, names, ())
+    rows = angles is not None or names is not None
+    work = own_workload(ctx, files if rows else None, angles, names, ())
     subjects = _subjects(files or [], work, model or [], only)
     wanted = _levels(levels)
     kept = made_cache_folder() if cache else None

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Error mitigation: measure pipelines, choose one.")
 
+Rows = Annotated[
+    int, typer.Option("--latents", help="Latents, or molecules, of a model; 2 or more.")
+]
 Devices = Annotated[
     list[str] | None,
     typer.Option("--device", help="Simulator such as engine:ibm_fez; may be repeated."),
