@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from qhw.api.modelling import compare as compare
     from qhw.api.modelling import judge as judge
     from qhw.api.planning import depth_report as depth_report
-    from qhw.api.planning import noise_study as noise_study
     from qhw.api.plugins import register as register
     from qhw.api.results import Measurement as Measurement
     from qhw.api.results import ModelComparison as ModelComparison
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from qhw.api.running import run as run
     from qhw.api.running import runs as runs
     from qhw.api.running import submit as submit
+    from qhw.api.studying import noise_study as noise_study
     from qhw.chem.molecule import MoleculeBatch as Molecules  # noqa: F401
     from qhw.circuits.workload import Workload as Workload
     from qhw.mitigation.base import Technique as Technique
@@ -71,7 +71,7 @@ _PLACES = {
     "judge": "qhw.api.modelling",
     "load_model": "qhw.models.checkpoint:load",
     "measure": "qhw.api.measuring",
-    "noise_study": "qhw.api.planning",
+    "noise_study": "qhw.api.studying",
     "register": "qhw.api.plugins",
     "run": "qhw.api.running",
     "runs": "qhw.api.running",

@@ -39,12 +39,14 @@ class Given:
 
     Attributes:
         name: for people.
+        source: where it comes from: the name of its file, else its own.
         circuit: its parameters free.
         angles: see :func:`qhw.circuits.angles.read_rows`.
         names: column of the angles with the rows' names; ``None`` for the usual ones.
     """
 
     name: str
+    source: str
     circuit: QuantumCircuit
     angles: object
     names: str | None = None
@@ -78,7 +80,9 @@ def read_given(circuits: CircuitSources, angles: object, names: str | None = Non
     if not found:
         raise ValueError("Argument `circuit` must be a circuit or several, but is none")
     if len(found) == 1:
-        return Given(_printable(found[0].name), found[0], angles, names)
+        name = _printable(found[0].name)
+        source = Path(circuits).name if isinstance(circuits, str | Path) else name
+        return Given(name, source, found[0], angles, names)
     if angles is not None or names is not None:
         raise AnglesError(
             f"Argument `{'angles' if names is None else 'names'}` must be left out of several "
@@ -88,7 +92,7 @@ def read_given(circuits: CircuitSources, angles: object, names: str | None = Non
     circuit, values = _as_rows(found, rows)
     columns: dict[str, object] = {_VECTOR: values} if values.shape[1] else {}
     name = f"{_printable(found[0].name)} and {len(found) - 1} more"
-    return Given(name, circuit, columns | {"row": rows})
+    return Given(name, name, circuit, columns | {"row": rows})
 
 
 @contextmanager

@@ -124,10 +124,9 @@ class Workload:
         """
         measured.name = ROLE
         parameters = tuple(p.name for p in given.circuit.parameters)
-        shown = name or given.name
-        rows: Rows = read_rows(given.angles, parameters, given.names, of=shown)
+        rows: Rows = read_rows(given.angles, parameters, given.names, of=given.source)
         note = "" if given.circuit.layout is None else LAYOUT_NOT_KEPT
-        return cls(shown, measured, parameters, rows.angles, rows.names, note=note)
+        return cls(name or given.name, measured, parameters, rows.angles, rows.names, note=note)
 
     def __len__(self) -> int:
         return len(self.angles)
@@ -138,7 +137,7 @@ class Workload:
         return int(self.circuit.num_clbits)
 
     def outcome(self, index: int) -> str:
-        """Qiskit's name of an outcome: highest bit first, registers apart, the last one first.
+        """Name of an outcome, see :func:`outcome_name`.
 
         Example:
             >>> from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
@@ -148,12 +147,7 @@ class Workload:
             >>> Workload.of(circuit).outcome(0b001)
             '00 1'
         """
-        bits = f"{index:0{self.n_bits}b}"[::-1]
-        parts, start = [], 0
-        for size in _register_sizes(self.circuit):
-            parts.append(bits[start : start + size][::-1])
-            start += size
-        return " ".join(reversed(parts))
+        return outcome_name(self.circuit, index)
 
     def bound(self) -> Iterator[QuantumCircuit]:
         """The circuit of every row."""
@@ -214,6 +208,21 @@ class Workload:
     def fingerprint(self) -> str:
         """Hash of the circuit, see :func:`qhw.circuits.fingerprint.fingerprint`."""
         return fingerprint(self.circuit)
+
+
+def outcome_name(circuit: QuantumCircuit, index: int) -> str:
+    """Qiskit's name of an outcome: highest bit first, registers apart, the last one first.
+
+    Args:
+        circuit: measured.
+        index: the outcome's integer, bit ``c`` being classical bit ``c``.
+    """
+    bits = f"{index:0{circuit.num_clbits}b}"[::-1]
+    parts, start = [], 0
+    for size in _register_sizes(circuit):
+        parts.append(bits[start : start + size][::-1])
+        start += size
+    return " ".join(reversed(parts))
 
 
 def measured_circuit(circuit: CircuitSources) -> QuantumCircuit:

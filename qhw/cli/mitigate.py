@@ -75,7 +75,7 @@ def bench_command(
 
     from qhw.analysis.bench_result import BenchSettings
     from qhw.analysis.mitigation_bench import run_bench
-    from qhw.report.mitigation import render_bench
+    from qhw.report.mitigation import write_bench
     from qhw.report.mitigation_terminal import bench_lines
     from qhw.report.runfolder import run_folder, run_id
 
@@ -97,9 +97,7 @@ def bench_command(
         with bar("mitigating") as done:
             command = shlex.join(["qhw", *sys.argv[1:]])
             result = run_bench(settings, work, command=command, done=done)
-        (folder.staging / "result.json").write_text(result.to_json(), encoding="utf-8")
-        page = render_bench(result, folder.id)
-        (folder.staging / "report.html").write_text(page, encoding="utf-8")
+        write_bench(result, folder.staging, folder.id)
     if as_json:
         emit_json({"run": str(folder.final), **json.loads(result.to_json())})
         return

@@ -54,7 +54,7 @@ def noise_study(
     Writes DIR/<name of the study>/ with table.parquet, summary.json and report.html. Stopped at
     any moment and started again, it finishes what is missing and repeats nothing.
     """
-    from qhw.api.planning import studied
+    from qhw.api.studying import studied
     from qhw.report.study import cut
     from qhw.report.study_terminal import study_lines
     from qhw.study.scheduler import open_scheduler
@@ -90,7 +90,7 @@ def _asked(
     names: str | None,
     devices: str | None,
 ) -> tuple[StudyConfig, Workload | None]:
-    from qhw.api.planning import study_of
+    from qhw.api.studying import study_of
     from qhw.study.config import STUDY_SUFFIXES
 
     configs = [path for path in given if path.suffix in STUDY_SUFFIXES]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from qhw.circuits.workload import Workload
 from qhw.cli.app import app
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import latest_runs
-from tests.cli.own_circuits import LABELS, ROWS, outcome, template, truth, write_files
+from tests.cli.own_circuits import LABELS, outcome, template, truth, write_files
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -59,6 +60,14 @@ def test_compare_reports_rows_by_name_beside_exact(form: str, folder: Path) -> N
     assert (np.abs(measured - truth()).sum(axis=1) / 2 < 0.08).all()
     page = (run / "report.html").read_text()
     assert all(f"{row}. {label}" in page for row, label in enumerate(LABELS))
+    with (run / "outcomes.csv").open() as file:
+        lines = {(line["name"], line["outcome"]): line for line in csv.DictReader(file)}
+    for row, label in enumerate(LABELS):
+        for k, exact in enumerate(truth()[row]):
+            if line := lines.get((label, outcome(k))):
+                assert float(line["exact"]) == pytest.approx(exact, abs=1e-9)
+                assert float(line["raw"]) == int(line["count"]) / 20_000
+    assert sum(int(line["count"]) for line in lines.values()) == 80_000
     likeliest = truth().argmax(axis=1)
     assert all(f">{outcome(k)}<" in page for k in likeliest)
     command = result.provenance.command.split()
@@ -68,10 +77,11 @@ def test_compare_reports_rows_by_name_beside_exact(form: str, folder: Path) -> N
 
 
 def test_the_command_line_and_python_give_the_same_numbers(folder: Path) -> None:
-    words = ("--device", "aer:ibm_fez", "--shots", "4000", "--mitigation", "default", "--seed", "3")
+    pipeline = "twirl(2)+readout"
+    words = ("--device", "engine:ibm_fez", "--shots", "4k", "--mitigation", pipeline, "--seed", "3")
     said = document("compare", *FORMS["csv"], *words)
     work = qhw.Workload.of("mine.qasm", "angles.csv", names="label")
-    found = qhw.measure(work, None, "aer:ibm_fez", shots=4000, mitigation="default", seed=3)
+    found = qhw.measure(work, None, "engine:ibm_fez", shots=4000, mitigation=pipeline, seed=3)
     told = json.loads(found.to_json())
     assert said["sections"] == told["sections"] and said["settings"] == told["settings"]
     assert found.to_dataframe()["name"].unique().tolist() == list(LABELS)
@@ -159,84 +169,3 @@ def test_depth_report_of_rows_has_their_baselines(folder: Path) -> None:
         work, "iqm_garnet", levels=[3], seeds=1, processes=1, cache=False
     ).report.rows
     assert same.best is not None and row["best"] == json.loads(same.best.model_dump_json())
-
-
-BAD: dict[str, tuple[tuple[str, ...], str]] = {
-    "missing": (("mine.qasm", "--angles", "lacks.csv"), "lacks.csv must name the circuit's 3 .*but lacks gamma"),
-    "too many": (("mine.qasm", "--angles", "more.csv"), "more.csv must name .* but also has delta"),
-    "nan": (("mine.qasm", "--angles", "nan.csv"), "nan.csv must be finite, but row 1 has nan for 'beta'"),
-    "complex": (("mine.qasm", "--angles", "complex.npy"), "complex.npy must hold real numbers, but holds complex128"),
-    "complex text": (("mine.qasm", "--angles", "words.csv"), "column 'beta' must hold real numbers, but holds '1j'"),
-    "empty": (("mine.qasm", "--angles", "empty.csv"), "empty.csv must have a header and at least one row"),
-    "no rows": (("mine.qasm", "--angles", "none.npy"), "none.npy must have at least one row"),
-    "shape": (("mine.qasm", "--angles", "wide.npy"), r"must have shape \(B, 3\), a column for each of alpha, beta, gamma"),
-    "none": (("mine.qasm",), "Option `--angles` must be given for 3 free parameters .* of mine"),
-    "no file": (("mine.qasm", "--angles", "gone.csv"), "gone.csv cannot be read"),
-    "column": (("mine.qasm", "--angles", "angles.csv", "--names", "who"), "Option `--names` must be a column .* has no such 'who'"),
-    "angles of a model": (("--angles", "angles.csv"), "Option `--angles` must be left out without a circuit file"),
-    "model's": (("mine.qasm", "--angles", "angles.npz", "--molecules", "4"), "Option `--molecules` must be left out of circuit files"),
-    "a model too": (("near.qasm", "--model", "nisq-chain5"), "Option `--model` must be left out of circuit files"),
-    "unlike": (("near.qasm", "other.qasm"), "Circuits near and other must differ in their angles alone"),
-    "several": (("near.qasm", "far.qasm", "--angles", "angles.csv"), "Option `--angles` must be left out of several"),
-    "no circuit": (("angles.csv",), "must end in .qasm"),
-    "reset": (("reset.qasm",), "reset.qasm: Argument `circuit` must not reset qubits in use"),
-}  # fmt: skip
-
-
-@pytest.fixture
-def bad(folder: Path) -> Path:
-    (folder / "lacks.csv").write_text("alpha,beta\n1,2\n")
-    (folder / "more.csv").write_text("alpha,beta,gamma,delta\n1,2,3,4\n")
-    (folder / "nan.csv").write_text("alpha,beta,gamma\n1,2,3\n1,nan,3\n")
-    (folder / "words.csv").write_text("alpha,beta,gamma\n1,1j,3\n")
-    (folder / "empty.csv").write_text("")
-    np.save(folder / "complex.npy", ROWS + 0j)
-    np.save(folder / "none.npy", np.empty((0, 3)))
-    np.save(folder / "wide.npy", np.zeros((2, 4)))
-    head = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[3]; '
-    (folder / "other.qasm").write_text(head + "h q[0];")
-    (folder / "reset.qasm").write_text(head + "h q[0]; reset q[0];")
-    return folder
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_the_same_line_everywhere(name: str, bad: Path) -> None:
-    words, said = BAD[name]
-    device = ("--device", "emulator:iqm_garnet")
-    lines = {
-        call("compare", *words, "--device", "exact", code=2),
-        *(call(command, *words, *device, code=2) for command in ("estimate", "submit", "run")),
-        *(
-            call("mitigate", which, *words, code=2)
-            for which in ("bench", "advise")
-            if "--molecules" not in words
-        ),
-    }
-    assert len(lines) == 1, lines
-    (line,) = lines
-    assert line.count("\n") == 1 and not Path("runs").exists()
-    import re
-
-    assert re.search(said, line), line
-    if not any(word in words for word in ("--model", "--molecules")) and words[0] != "--angles":
-        files = [word for word in words if word.endswith(".qasm") or word == "angles.csv"]
-        given = dict(zip(words[::1], words[1::1], strict=False))
-        own = [w for w in words[: words.index("--angles") if "--angles" in words else None]]
-        with pytest.raises((ValueError, qhw_error())) as caught:
-            Workload.of(
-                own if len(own) > 1 else own[0],
-                given.get("--angles"),
-                names=given.get("--names"),
-            )
-        assert files and strip(str(caught.value)) == strip(line.removeprefix("error: "))
-
-
-def qhw_error() -> type[Exception]:
-    from backends.base import BackendError
-
-    return BackendError
-
-
-def strip(text: str) -> str:
-    """Without what an option is called where a function has an argument."""
-    return " ".join(text.replace("Option `--", "Argument `").split())
