@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -136,6 +136,11 @@ def asked_line(
     return Line(AskedModel(settings), ("--model", settings.model))
 
 
+@functools.cache
+def _options() -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(asked_line, eval_str=True).parameters
+
+
 def takes_comparison(*, paid: bool, default: bool = True) -> Callable[[Any], Callable[..., None]]:
     """Give a command every option that says what is compared, as one ``line``.
 
@@ -143,7 +148,7 @@ def takes_comparison(*, paid: bool, default: bool = True) -> Callable[[Any], Cal
         paid: whether it serves devices that take jobs.
         default: whether it has a default device; what serves no simulator has none.
     """
-    options = dict(inspect.signature(asked_line, eval_str=True).parameters)
+    options = dict(_options())
     if paid:
         options["device"] = options["device"].replace(annotation=PaidDevice)
     if not default:

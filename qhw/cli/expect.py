@@ -25,7 +25,7 @@ def expect_command(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE.qasm|FILE.qpy...",
+            metavar="FILE.qasm|FILE.qpy",
             help="A circuit; or several that differ in their angles alone, a row each.",
         ),
     ],

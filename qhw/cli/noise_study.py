@@ -25,7 +25,7 @@ def noise_study(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="CONFIG.yaml|FILE.qasm|FILE.qpy...",
+            metavar="CONFIG.yaml|FILE.qasm|FILE.qpy",
             help="What to sweep; a circuit of your own in place of its models, or several that "
             "differ in their angles alone, a row each.",
         ),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Files = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[FILE.qasm|FILE.qpy]...",
+        metavar="FILE.qasm|FILE.qpy",
         help="A circuit of your own in place of a model; or several that differ in their angles "
         "alone, a row each.",
     ),

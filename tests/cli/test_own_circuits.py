@@ -117,6 +117,10 @@ def test_the_same_line_pays_once(how: str, folder: Path) -> None:
     (named,) = recorded()
     (report,) = sorted(Path("other").iterdir())
     assert report.name.startswith(named)
+    Path("mine.qasm").rename("renamed.qasm")  # what runs is the same, whatever it is called
+    call("submit", "renamed.qasm", *words[1:])
+    Path("renamed.qasm").rename("mine.qasm")
+    assert recorded() == [named]
     fetched = document("jobs", "fetch", named)
     assert [row["name"] for row in fetched["row_names"]] == list(LABELS)
     call("submit", *words, "--again")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import qhw
 from calibration.catalog import load_snapshot
 from qhw.cli.app import app
+from qhw.report.study import render_study
 from qhw.study.config import ConfigError
 from qhw.study.summary import StudySummary
 from tests.cli.own_circuits import truth, write_files
@@ -100,3 +101,13 @@ def test_what_is_no_study_of_a_circuit_is_named(
     with pytest.raises(ConfigError, match=said):
         qhw.noise_study(turned(), angles, folder=tmp_path / "s", sweep=SWEEP | change)
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_summaries_of_every_version_are_read(version: int) -> None:
+    """Version 1, of models alone, was written by the code before circuits could be studied."""
+    text = (Path(__file__).parent / "golden" / f"summary-v{version}.json").read_text()
+    summary = StudySummary.model_validate_json(text)
+    assert summary.schema_version == version
+    assert (summary.curves[0].exact_valid is None) == (version == 2)
+    assert "distance" in render_study(summary, "qhw noise-study ...")
