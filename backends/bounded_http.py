@@ -30,8 +30,8 @@ from urllib3.exceptions import HTTPError, NameResolutionError
 from backends.deadline import seconds_left
 from backends.last_check import check_last
 
-MOST_BYTES = 128 * 2**20
-"""Of an answer after unpacking; the largest results that can be asked for have a third of it."""
+MOST_BYTES = 64 * 2**20
+"""Of an answer after unpacking; the largest results that can be asked for have two thirds of it."""
 MOST_DEPTH = 64
 """Of an answer's JSON; vendors' own answers have about ten levels."""
 MOST_LISTS = 4_000_000

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qhw.analysis.expectation_function import ExpectationFunction as ExpectationFunction
     from qhw.analysis.expectation_function import expectation_function as expectation_function
+    from qhw.api.calibrating import calibrate as calibrate
     from qhw.api.devices import Device as Device
     from qhw.api.devices import device as device
     from qhw.api.devices import devices as devices
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from qhw.api.modelling import compare as compare
     from qhw.api.modelling import judge as judge
     from qhw.api.planning import depth_report as depth_report
-    from qhw.api.planning import noise_study as noise_study
     from qhw.api.plugins import register as register
     from qhw.api.primitives.estimator import Estimator as Estimator
     from qhw.api.primitives.sampler import Sampler as Sampler
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from qhw.api.running import run as run
     from qhw.api.running import runs as runs
     from qhw.api.running import submit as submit
+    from qhw.api.studying import noise_study as noise_study
     from qhw.chem.molecule import MoleculeBatch as Molecules  # noqa: F401
     from qhw.circuits.workload import Workload as Workload
     from qhw.mitigation.base import Technique as Technique
@@ -70,6 +71,7 @@ _PLACES = {
     "Workload": "qhw.circuits.workload",
     "advise": "qhw.api.mitigating",
     "bench": "qhw.api.mitigating",
+    "calibrate": "qhw.api.calibrating",
     "compare": "qhw.api.modelling",
     "depth_report": "qhw.api.planning",
     "device": "qhw.api.devices",
@@ -81,7 +83,7 @@ _PLACES = {
     "load_model": "qhw.models.checkpoint:load",
     "measure": "qhw.api.measuring",
     "mitiq_executor": "qhw.api.mitiq_executor",
-    "noise_study": "qhw.api.planning",
+    "noise_study": "qhw.api.studying",
     "register": "qhw.api.plugins",
     "run": "qhw.api.running",
     "runs": "qhw.api.running",

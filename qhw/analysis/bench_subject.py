@@ -53,6 +53,20 @@ def model_workload(
     return replace(made, name=card.name)
 
 
+def circuit_subject(workload: Workload) -> dict[str, object]:
+    """What :class:`~qhw.analysis.bench_result.BenchSettings` say of a person's own circuit.
+
+    Raises:
+        ValueError: fewer than two rows.
+    """
+    if len(workload) < 2:
+        raise ValueError(
+            "Argument `angles` must have two rows or more (one of the baselines is the mean of the "
+            f"others), but has {len(workload)}"
+        )
+    return {"model": workload.name, "task": "circuit", "rows": len(workload)}
+
+
 def noisy_backend(name: str, noise: NoiseOptions) -> Backend:
     """A simulator by name, its noise changed.
 

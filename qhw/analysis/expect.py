@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +19,14 @@ from backends.exact import MAX_QUBITS
 from backends.native.placement import check_fits
 from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bits
 from backends.vendor import ChecksEarly, VendorBackend
+from calibration.documents import read_bounded
 from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
 from qhw.analysis.provenance import versions
 from qhw.analysis.result import MissingRow
 from qhw.analysis.stage import Notify
 from qhw.analysis.synthesis import evolution_values, evolves, remembered
+from qhw.circuits.files import MAX_BYTES
+from qhw.circuits.given import CircuitSources, naming, read_given
 from qhw.circuits.workload import ROLE, Workload
 from qhw.jobs.intent import Quote, plan_batches
 from qhw.mitigation.bases import as_measured, with_free_basis
@@ -80,12 +85,12 @@ class ExpectQuote(Quote):
 
 
 def prepare(
-    given: QuantumCircuit | Workload,
+    circuit: CircuitSources | Workload,
     angles: object,
     observables: ObservableLike | Sequence[ObservableLike],
     *,
-    source: Source | None = None,
-    **options: object,
+    names: str | None = None,
+    **options: Any,
 ) -> tuple[ExpectSettings, Workload]:
     """What is asked and what is compiled for it, on the qubits that matter.
 
@@ -95,10 +100,12 @@ def prepare(
     those of them are dropped that every observable has the identity on.
 
     Args:
-        given: a circuit as read, or a workload, whose bits the observables act on.
-        angles: of a circuit's free parameters, see :func:`~qhw.circuits.angles.read_rows`.
+        circuit: in any form :meth:`Workload.of` takes, or a workload, whose bits the observables
+            act on.
+        angles: of a circuit's free parameters, see :func:`~qhw.circuits.angles.read_rows`; ``None``
+            for a workload, which has its own.
         observables: one or several, in any form :meth:`Observable.of` takes.
-        source: the file that it came from.
+        names: column of the angles that names the rows.
         options: device, mitigation, shots and seed.
 
     Raises:
@@ -110,16 +117,21 @@ def prepare(
     """
     mitigation = Pipeline.parse(str(options.pop("mitigation")))
     mitigation.check("expectation")
-    if isinstance(given, Workload):
-        work, wires, width = given, None, given.n_bits
+    source = None
+    if isinstance(circuit, Workload):
+        if angles is not None:
+            raise ValueError("Argument `angles` must be None for a workload, which has its own")
+        work, wires, width = circuit, None, circuit.n_bits
         wanted = read_observables(observables, width)
     else:
-        opened = with_written_bits(plain(given))
-        width = opened.num_clbits or opened.num_qubits
-        wanted = read_observables(observables, width)
-        small, wires = _narrowed(opened, wanted, placed=given.layout is not None)
+        given, source = read_given(circuit, angles, names), _source(circuit)
+        with naming(circuit):
+            opened = with_written_bits(plain(given.circuit))
+            width = opened.num_clbits or opened.num_qubits
+            wanted = read_observables(observables, width)
+            small, wires = _narrowed(opened, wanted, placed=given.circuit.layout is not None)
         name = None if source is None else source.name
-        work = Workload.measuring(small, given, angles, name=name)
+        work = Workload.measuring(small, given, name=name)
     check_width(work.n_bits)
     alone = not work.parameter_names and work.row_names == ("0",)
     texts = observable_texts(observables, wanted)
@@ -135,6 +147,14 @@ def prepare(
         **options,
     )
     return settings, work
+
+
+def _source(circuit: CircuitSources) -> Source | None:
+    """The file that one circuit came from."""
+    if not isinstance(circuit, str | Path):
+        return None
+    path = Path(circuit)
+    return Source(path.name, hashlib.sha256(read_bounded(path, MAX_BYTES)).hexdigest())
 
 
 def observable_texts(

@@ -17,12 +17,13 @@ from backends.native.compile import as_compilable
 from backends.plain import on_qubits, qubits_to_measure
 from qhw.analysis.baselines import constant_distances, uniform
 from qhw.analysis.compare import make_prior
+from qhw.analysis.measure import exact_distributions
 from qhw.analysis.metrics import total_variation
 from qhw.analysis.synthesis import MAX_QUBITS, evolved_distribution, evolves
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.files import LAYOUT_NOT_KEPT, CircuitFileError, read_circuits
 from qhw.circuits.templates import PREPARATIONS
-from qhw.circuits.workload import Role
+from qhw.circuits.workload import Role, Workload
 from qhw.models.checkpoint import load
 from qhw.models.exact import ExactModel
 
@@ -129,6 +130,27 @@ def file_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:
     return tuple(
         s if names[s.name] == 1 else replace(s, name=f"{s.name}, {s.source}") for s in found
     )
+
+
+def workload_subject(workload: Workload, source: str) -> Subject:
+    """The circuit of a workload's first row, its baselines over all of them.
+
+    Args:
+        workload: rows of angles decide no gate counts.
+        source: file it comes from.
+    """
+    bound = next(workload.bound())
+    bound.name = workload.name
+    found = circuit_subject(bound, source)
+    if len(workload) < 2 or found.exact is None:
+        return found
+    exact = exact_distributions(workload).distributions
+    spread, mean = constant_distances(exact).mean(axis=1).tolist()
+    note = (
+        f"baselines measured over {len(exact)} rows of angles: mean of the others {mean:.3f}, "
+        f"uniform {spread:.3f}"
+    )
+    return replace(found, spread=spread, baseline=min(mean, spread), exact=exact, note=note)
 
 
 def circuit_subject(circuit: QuantumCircuit, source: str) -> Subject:

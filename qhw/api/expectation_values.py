@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from rich.console import RenderableType
 
 from qhw.analysis.expect import Measured
 from qhw.analysis.expect_result import ExpectCost, ExpectResult
-from qhw.api.printed import shown
+from qhw.api.shown import Stored
 from qhw.report.expectation import expectation_lines, expectation_table, write_expectation
 from qhw.report.expectation_page import expectation_figure
-from qhw.report.runfolder import run_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ExpectationValues:
+class ExpectationValues(Stored):
     """Expectation values from a device beside the exact ones.
 
     Arrays have a row for each of the B rows of angles that have counts and a column for each of the
@@ -125,30 +125,11 @@ class ExpectationValues:
         """Values with one standard error each, beside exact."""
         return expectation_figure(self.result)
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``report.html``, ``result.json``, circuit, calibration and counts.
+    def _parts(self) -> Iterable[RenderableType]:
+        return [expectation_table(self.result), *expectation_lines(self.result)]
 
-        Args:
-            folder: to be made; a number is added to its name if it is there already.
-
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        target = Path(folder)
-        with run_folder(target.parent, target.name) as run:
-            write_expectation(self.measured, run.staging, run.id)
-        return run.final
-
-    def __repr__(self) -> str:
-        return "\n".join(
-            [shown(expectation_table(self.result)), *map(shown, expectation_lines(self.result))]
-        )
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
+    def _write(self, folder: Path, run_id: str) -> None:
+        write_expectation(self.measured, folder, run_id)
 
     def _matrix(self, name: str) -> FloatArray | None:
         found = [getattr(value, name) for value in self.result.observables]

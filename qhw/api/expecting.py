@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Literal, overload
 
-from qiskit import QuantumCircuit
-
-from calibration.documents import read_bounded
-from qhw.analysis.expect import Source, prepare, simulate
+from qhw.analysis.expect import prepare, simulate
 from qhw.analysis.expect_result import ExpectSettings
 from qhw.analysis.gradient import ParameterLike, shifted_rows
 from qhw.api.devices import Device, DeviceLike
@@ -19,7 +14,7 @@ from qhw.api.devices import device as as_device
 from qhw.api.expectation_values import ExpectationValues
 from qhw.api.gradients import ExpectationGradient
 from qhw.api.measuring import CircuitLike, begun
-from qhw.circuits.workload import Workload, one_circuit
+from qhw.circuits.workload import Workload
 from qhw.mitigation.observables import ObservableLike
 from qhw.paid.expect import ExpectRun
 
@@ -179,21 +174,10 @@ def asked_values(
     Raises:
         ValueError: see :func:`expect`.
     """
-    source = None
-    if isinstance(circuit, Workload):
-        if angles is not None:
-            raise ValueError("Argument `angles` must be None for a workload, which has its own")
-        given: Workload | QuantumCircuit = circuit
-    else:
-        given = one_circuit(circuit)
-        if isinstance(circuit, str | Path):
-            path = Path(circuit)
-            source = Source(path.name, hashlib.sha256(read_bounded(path)).hexdigest())
     return prepare(
-        given,
+        circuit,
         angles,
         observables,
-        source=source,
         device=place.name,
         mitigation=mitigation,
         shots=shots,

@@ -6,9 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
-
-from qiskit import QuantumCircuit
+from typing import Any, TypeAlias
 
 from qhw.analysis.comparison import Comparison
 from qhw.analysis.measure import measure as compute
@@ -17,13 +15,15 @@ from qhw.analysis.result import MeasureSettings
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.results import Measurement
+from qhw.circuits.given import CircuitSources
 from qhw.circuits.workload import Workload
 from qhw.jobs.errors import BudgetError
 from qhw.jobs.money import parse_money, show_money
+from qhw.paid.compare import MeasureRun
 from qhw.paid.kept import Paying, R, S, WorkloadRun
-from qhw.paid.measure import MeasureRun
 
-CircuitLike: TypeAlias = QuantumCircuit | str | Path | Workload
+CircuitLike: TypeAlias = CircuitSources | Workload
+"""A circuit, live or in a file; several that differ in their angles alone; or a workload."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,9 +48,10 @@ def measure(
 
     Args:
         circuit: a Qiskit circuit with free parameters, or the path of an OpenQASM 2/3 or QPY file;
-            without measurements, all qubits are measured.
+            without measurements, all qubits are measured. Or several, a row each, that differ in
+            their angles alone; or a :class:`qhw.Workload`.
         angles: rows of angles, radians, in any form :func:`qhw.circuits.angles.read_rows` takes;
-            ``None`` where nothing is free.
+            ``None`` where nothing is free, and for a workload, which has its own.
         device: where, see :func:`qhw.device`.
         shots: of each row, with everything that mitigation runs counted.
         mitigation: a pipeline such as ``"twirl(8)+readout+zne(1,3)"``, ``"none"`` or ``"default"``.
@@ -110,7 +111,7 @@ def asked(
         UnknownBackendError: no such device.
     """
     place = as_device(device)
-    work = circuit if isinstance(circuit, Workload) else Workload.of(circuit, angles)
+    work = workload_of(circuit, angles)
     settings = settings_of(
         work,
         device=place.name,
@@ -122,6 +123,19 @@ def asked(
         calibrations=tuple(str(Path(path).resolve()) for path in options.calibrations),
     )
     return place, work, settings
+
+
+def workload_of(circuit: CircuitLike, angles: object) -> Workload:
+    """What runs.
+
+    Raises:
+        ValueError: what :meth:`Workload.of` refuses, or angles beside a workload.
+    """
+    if not isinstance(circuit, Workload):
+        return Workload.of(circuit, angles)
+    if angles is not None:
+        raise ValueError("Argument `angles` must be None for a workload, which has its own")
+    return circuit
 
 
 def begun(
@@ -166,10 +180,10 @@ def begun_together(
         run, is_new = kind.asked(settings, work, paying, again=again)
         runs.append(run)
         if is_new:
-            most += run.prepare(tell).reserve_micro
+            most += _reserve(run.prepare(tell))
             fresh.append(run)
         else:
-            tell(f"taking up {run.id}, sent {run.moment:%Y-%m-%d %H:%M} UTC; nothing is sent twice")
+            run.send(tell, fresh=False)
     if len(fresh) > 1 and place.budget is not None and most > parse_money(place.budget):
         raise BudgetError(
             f"Submission refused: up to {show_money(most)} for {len(fresh)} runs would pass the "
@@ -179,6 +193,11 @@ def begun_together(
         run.start(tell)
         tell(f"submitted as {run.id}")
     return tuple(runs)
+
+
+def _reserve(quote: Any) -> int:
+    """Most that a run may cost, micro-dollars, all stages."""
+    return sum(stage.reserve_micro for stage in (quote if isinstance(quote, tuple) else (quote,)))
 
 
 def check_takes_jobs(place: Device) -> None:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.console import RenderableType
 
 from qhw.analysis.advise import Advice
 from qhw.analysis.advise import advise as compute_advice
 from qhw.analysis.bench_result import BenchResult, BenchSettings
+from qhw.analysis.bench_subject import circuit_subject
 from qhw.analysis.mitigation_bench import run_bench
-from qhw.api.measuring import CircuitLike
-from qhw.api.printed import shown
-from qhw.circuits.workload import Workload
+from qhw.api.measuring import CircuitLike, workload_of
+from qhw.api.shown import Shown, Stored
 from qhw.mitigation.default import CANDIDATES
-from qhw.report.mitigation import render_bench
+from qhw.report.mitigation import write_bench
 from qhw.report.mitigation_terminal import advice_lines, bench_lines
-from qhw.report.runfolder import run_folder
 
 DEVICE = "engine:ibm_fez"
+_REPEATS = 3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MitigationBench:
+class MitigationBench(Stored):
     """Pipelines at equal total shots, beside exact, the shot floor and the baselines.
 
     Attributes:
@@ -35,31 +37,15 @@ class MitigationBench:
         """The result as JSON text."""
         return self.result.to_json()
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``report.html`` and ``result.json``.
+    def _parts(self) -> Iterable[RenderableType]:
+        return [bench_lines(self.result)]
 
-        Args:
-            folder: to be made; a number is added to its name if it is there already.
-
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        target = Path(folder)
-        with run_folder(target.parent, target.name) as run:
-            (run.staging / "result.json").write_text(self.to_json(), encoding="utf-8")
-            page = render_bench(self.result, run.id)
-            (run.staging / "report.html").write_text(page, encoding="utf-8")
-        return run.final
-
-    def __repr__(self) -> str:
-        return shown(bench_lines(self.result))
+    def _write(self, folder: Path, run_id: str) -> None:
+        write_bench(self.result, folder, run_id)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MitigationAdvice:
+class MitigationAdvice(Shown):
     """Pipelines by their predicted distance to exact, best first.
 
     Attributes:
@@ -77,8 +63,8 @@ class MitigationAdvice:
         """All numbers as JSON text."""
         return self.advice.model_dump_json(indent=1) + "\n"
 
-    def __repr__(self) -> str:
-        return shown(advice_lines(self.advice))
+    def _parts(self) -> Iterable[RenderableType]:
+        return [advice_lines(self.advice)]
 
 
 def bench(
@@ -111,13 +97,11 @@ def bench(
         MitigationError: a text that is no pipeline.
         BackendError: no such device, or one that the circuit does not fit.
     """
-    work = _workload(circuit, angles)
+    work = workload_of(circuit, angles)
     settings = BenchSettings.parse(
-        model=work.name,
-        task="circuit",
+        **circuit_subject(work),
         devices=(devices,) if isinstance(devices, str) else tuple(devices),
         shots=(shots,) if isinstance(shots, int) else tuple(shots),
-        rows=len(work),
         pipelines=tuple(pipelines),
         repeats=repeats,
         share=share,
@@ -157,13 +141,11 @@ def advise(
         MitigationError: a text that is no pipeline.
         BackendError: no such device, or one that the circuit does not fit.
     """
-    work = _workload(circuit, angles)
+    work = workload_of(circuit, angles)
     settings = BenchSettings.parse(
-        model=work.name,
-        task="circuit",
+        **circuit_subject(work),
         devices=(device,),
         shots=(shots,),
-        rows=len(work),
         pipelines=tuple(pipelines),
         repeats=_REPEATS,
         share=share,
@@ -171,16 +153,3 @@ def advise(
         noise={},
     )
     return MitigationAdvice(compute_advice(settings, work, target=target, done=done))
-
-
-_REPEATS = 3
-
-
-def _workload(circuit: CircuitLike, angles: object) -> Workload:
-    work = circuit if isinstance(circuit, Workload) else Workload.of(circuit, angles)
-    if len(work) < 2:
-        raise ValueError(
-            "Argument `angles` must have two rows or more (one of the baselines is the mean of the "
-            f"others), but has {len(work)}"
-        )
-    return work

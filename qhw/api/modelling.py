@@ -132,9 +132,7 @@ def _paid(
             f"a live {type(live).__name__}; qhw.save_model writes it"
         )
     run = CompareRun.new(settings, place.budget, place.project, _CALL)
-    run.prepare(tell)
-    run.start(tell)
-    tell(f"submitted as {run.id}")
+    run.send(tell)
     found: Comparison | None = run.wait(tell)
     assert found is not None  # waited for without a limit
     return ModelComparison(found, run.id)

@@ -1,31 +1,31 @@
-"""Depth reports and noise studies from Python."""
+"""Depth reports from Python."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from qiskit import QuantumCircuit
+from rich.console import RenderableType
 
 from backends.native.routing import LEVELS
 from qhw.analysis.depth_report import DepthReport
 from qhw.analysis.depth_sweep import sweep
-from qhw.analysis.subjects import Subject, circuit_subject, file_subjects, model_subjects
-from qhw.api.printed import shown
+from qhw.analysis.subjects import (
+    Subject,
+    circuit_subject,
+    file_subjects,
+    model_subjects,
+    workload_subject,
+)
+from qhw.api.shown import Stored
 from qhw.cache import made_cache_folder
 from qhw.circuits.workload import Workload
 from qhw.report.depth_files import write_depth_files
 from qhw.report.depth_terminal import depth_summary
-from qhw.report.runfolder import run_folder
-from qhw.report.study_terminal import study_lines
-from qhw.study.config import StudyConfig, read_config
-from qhw.study.grid import check_names
-from qhw.study.run import run_study
-from qhw.study.scheduler import open_scheduler
-from qhw.study.summary import StudySummary, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ def _quiet(_finished: int, _total: int) -> None:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Depths:
+class Depths(Stored):
     """Circuits on devices: gates, depth, duration, predicted success, price.
 
     Attributes:
@@ -60,22 +60,11 @@ class Depths:
         """The report as JSON text, as in ``result.json``."""
         return self.report.to_json()
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``report.html``, ``result.json``, ``rows.csv`` and the best compiled circuits.
+    def _parts(self) -> Iterable[RenderableType]:
+        return depth_summary(self.report)
 
-        Args:
-            folder: to be made; a number is added to its name if it is there already.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        target = Path(folder)
-        with run_folder(target.parent, target.name) as run:
-            write_depth_files(run.staging, run.id, self.report, self.subjects)
-        return run.final
-
-    def __repr__(self) -> str:
-        return "\n".join(shown(part) for part in depth_summary(self.report))
+    def _write(self, folder: Path, run_id: str) -> None:
+        write_depth_files(folder, run_id, self.report, self.subjects)
 
 
 def depth_report(
@@ -137,62 +126,6 @@ def _subjects(one: CircuitOrModel) -> tuple[Subject, ...]:
     if isinstance(one, QuantumCircuit):
         return (circuit_subject(one, _SOURCE),)
     if isinstance(one, Workload):
-        bound = next(one.bound())
-        bound.name = one.name
-        return (circuit_subject(bound, _SOURCE),)
+        return (workload_subject(one, _SOURCE),)
     path = Path(one)
     return file_subjects([path]) if path.suffix else model_subjects(str(one))
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class NoiseStudy:
-    """A sweep over devices, noise, sources and shots.
-
-    Attributes:
-        summary: all curves, as in ``summary.json``.
-        folder: with ``table.parquet``.
-    """
-
-    summary: StudySummary
-    folder: Path
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """The table of all rows."""
-        import pandas as pd
-
-        return pd.read_parquet(self.folder / "table.parquet")
-
-    def __repr__(self) -> str:
-        return shown(study_lines(self.summary))
-
-
-def noise_study(
-    config: StudyConfig | str | Path,
-    folder: str | Path,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    done: Callable[[int, int], None] = _quiet,
-) -> NoiseStudy:
-    """Run a noise study, or finish one that was stopped.
-
-    Args:
-        config: the study, or its YAML file.
-        folder: of its cells and table; what is there is kept.
-        workers: local processes; one a core by default, 0 for none.
-        scheduler: address of a Dask cluster.
-        done: told how many of how many pieces of work are done.
-
-    Raises:
-        ConfigError: the file is no study.
-        StoreError: the folder cannot be used.
-    """
-    study = config if isinstance(config, StudyConfig) else read_config(Path(config))
-    check_names(study)
-    target = Path(folder)
-    pool = open_scheduler(workers, scheduler)
-    try:
-        run = run_study(study, target, pool, done=done)
-    finally:
-        pool.close()
-    return NoiseStudy(summarise(study, run.table), target)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from rich.console import RenderableType
 
 from qhw.analysis.comparison import Comparison
 from qhw.analysis.result import ComparisonResult, SourceKey
 from qhw.analysis.stage import Stage
-from qhw.api.printed import shown
+from qhw.api.shown import Stored
 from qhw.chem.molecule import MoleculeBatch
 from qhw.circuits.workload import Workload
 from qhw.report.figures import distance_figure
-from qhw.report.runfolder import run_folder
+from qhw.report.outcomes import COLUMNS, named_outcomes
 from qhw.report.terminal import summary
 from qhw.report.whole import write_comparison
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 
-class Compared(ABC):
+class Compared(Stored):
     """What was run on a device beside what is exact: shown, drawn, stored."""
 
     comparison: Comparison
@@ -63,28 +64,11 @@ class Compared(ABC):
         assert section is not None  # the verdict rests on it
         return distance_figure(section, self.rows.tolist())
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``report.html``, ``result.json``, circuits, calibration and counts.
+    def _parts(self) -> Iterable[RenderableType]:
+        return [summary(self.result)]
 
-        Args:
-            folder: to be made; a number is added to its name if it is there already.
-
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        target = Path(folder)
-        with run_folder(target.parent, target.name) as run:
-            write_comparison(self.comparison, run.staging, run.id)
-        return run.final
-
-    def __repr__(self) -> str:
-        return shown(summary(self.result))
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
+    def _write(self, folder: Path, run_id: str) -> None:
+        write_comparison(self.comparison, folder, run_id)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -147,20 +131,8 @@ class Measurement(Compared):
         """
         import pandas as pd
 
-        rows, outcomes = np.nonzero((self.counts > 0) | (self.exact > 0) | (self.probabilities > 0))
-        names = np.array(self.comparison.outcome.names, dtype=object)
-        named = self.outcomes
-        return pd.DataFrame(
-            {
-                "row": self.rows[rows],
-                "name": names[rows],
-                "outcome": [self.workload.outcome(named[k]) for k in outcomes],
-                "count": self.counts[rows, outcomes],
-                "raw": self.raw[rows, outcomes],
-                "mitigated": self.probabilities[rows, outcomes],
-                "exact": self.exact[rows, outcomes],
-            }
-        )
+        worth = (self.counts > 0) | (self.exact > 0) | (self.probabilities > 0)
+        return pd.DataFrame(named_outcomes(self.comparison, worth), columns=list(COLUMNS))
 
     @property
     def _stage(self) -> Stage:

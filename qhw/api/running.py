@@ -25,8 +25,8 @@ from qhw.jobs.queries import latest_runs
 from qhw.jobs.records import JobRecord
 from qhw.jobs.words import states_line
 from qhw.jobs.work import reconcile, request_cancel
+from qhw.paid.compare import MeasureRun
 from qhw.paid.expect import ExpectRun
-from qhw.paid.measure import MeasureRun
 from qhw.paid.run import PaidRun
 from qhw.paid.take_up import taken_up
 

@@ -2,7 +2,8 @@
 
 A matrix has a column for every parameter, in the order of ``circuit.parameters`` (Qiskit's own:
 vectors by index, names sorted); anything with names (a CSV header, an npz file, a mapping, a data
-frame) is matched by name, in any order. A column ``row`` (or ``name``) names the rows.
+frame) is matched by name, in any order. A column ``row`` (or ``name``, or another that is asked
+for) names the rows.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ ROW_COLUMNS = ("row", "name")
 """Columns that hold the rows' names; a parameter of that name comes before."""
 MAX_FILE_BYTES = 2**30
 """Larger files of angles are refused."""
+MAX_NAME = 200
+"""Characters of a row's name; the rest is cut."""
+_REAL = "biuf"
+"""Kinds of numpy's types that are real numbers; text and objects are read value by value."""
 _ELEMENT = re.compile(r"(?P<vector>.+)\[(?P<index>\d+)\]")
 
 
@@ -45,7 +50,9 @@ class Rows:
     names: tuple[str, ...]
 
 
-def read_rows(given: object, parameters: Sequence[str]) -> Rows:
+def read_rows(
+    given: object, parameters: Sequence[str], names: str | None = None, *, of: str = ""
+) -> Rows:
     """Rows of angles in the order of a circuit's parameters.
 
     Args:
@@ -55,6 +62,8 @@ def read_rows(given: object, parameters: Sequence[str]) -> Rows:
             ``.csv`` (with header), ``.npy`` (a matrix) or ``.npz`` file (arrays by name, or one
             array ``angles`` with the matrix).
         parameters: names of the columns wanted.
+        names: column that names the rows, in place of ``row`` or ``name``.
+        of: the circuit's name, for errors.
 
     Raises:
         AnglesError: a file that cannot be read, names that do not fit, a wrong shape, or a value
@@ -66,22 +75,24 @@ def read_rows(given: object, parameters: Sequence[str]) -> Rows:
                [1. , 0.2]])
     """
     if isinstance(given, str | Path):
-        return _from_file(Path(given), parameters)
+        return _from_file(Path(given), parameters, names)
     if given is None:
+        if names is not None:
+            raise _unnamed(names, "angles")
         if parameters:
             raise AnglesError(
                 f"Argument `angles` must be given for {len(parameters)} free parameters "
-                f"({_few(parameters)}), but is None"
+                f"({_few(parameters)}){of and ' of '}{of}, but is None"
             )
         return Rows(np.empty((1, 0)), ("0",))
     if isinstance(given, Mapping):
-        return _from_columns(given, parameters, "angles")
+        return _from_columns(given, parameters, names, "angles")
     if hasattr(given, "columns") and hasattr(given, "to_numpy"):
-        return _from_frame(given, parameters)
-    return _from_matrix(given, parameters, "angles")
+        return _from_frame(given, parameters, names)
+    return _from_matrix(given, parameters, names, "angles")
 
 
-def _from_file(path: Path, parameters: Sequence[str]) -> Rows:
+def _from_file(path: Path, parameters: Sequence[str], names: str | None) -> Rows:
     readers = {".csv": _from_csv, ".npy": _from_npy, ".npz": _from_npz}
     if path.suffix not in readers:
         raise AnglesError(
@@ -94,10 +105,10 @@ def _from_file(path: Path, parameters: Sequence[str]) -> Rows:
         raise AnglesError(f"{path} cannot be read: {error.strerror}") from error
     if len(raw) > MAX_FILE_BYTES:
         raise AnglesError(f"{path} must have at most {MAX_FILE_BYTES} bytes, but has more")
-    return readers[path.suffix](raw, parameters, str(path))
+    return readers[path.suffix](raw, parameters, names, str(path))
 
 
-def _from_csv(raw: bytes, parameters: Sequence[str], where: str) -> Rows:
+def _from_csv(raw: bytes, parameters: Sequence[str], names: str | None, where: str) -> Rows:
     try:
         lines = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"))))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -114,23 +125,26 @@ def _from_csv(raw: bytes, parameters: Sequence[str], where: str) -> Rows:
     if len(set(header)) != len(header):
         raise AnglesError(f"{where} must name each column once, but its header repeats one")
     return _from_columns(
-        {name: [line[i] for line in body] for i, name in enumerate(header)}, parameters, where
+        {name: [line[i] for line in body] for i, name in enumerate(header)},
+        parameters,
+        names,
+        where,
     )
 
 
-def _from_npy(raw: bytes, parameters: Sequence[str], where: str) -> Rows:
-    return _from_matrix(_loaded(raw, where), parameters, where)
+def _from_npy(raw: bytes, parameters: Sequence[str], names: str | None, where: str) -> Rows:
+    return _from_matrix(_loaded(raw, where), parameters, names, where)
 
 
-def _from_npz(raw: bytes, parameters: Sequence[str], where: str) -> Rows:
+def _from_npz(raw: bytes, parameters: Sequence[str], names: str | None, where: str) -> Rows:
     found = _loaded(raw, where)
     try:
         arrays = {name: found[name] for name in found.files}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise AnglesError(f"{where} must hold arrays of numbers, but: {error}") from error
     if set(arrays) == {"angles"} and "angles" not in parameters:
-        return _from_matrix(arrays["angles"], parameters, where)
-    return _from_columns(arrays, parameters, where)
+        return _from_matrix(arrays["angles"], parameters, names, where)
+    return _from_columns(arrays, parameters, names, where)
 
 
 def _loaded(raw: bytes, where: str) -> Any:
@@ -140,26 +154,33 @@ def _loaded(raw: bytes, where: str) -> Any:
         raise AnglesError(f"{where} must be a file of numpy arrays, but: {error}") from error
 
 
-def _from_frame(frame: Any, parameters: Sequence[str]) -> Rows:
+def _from_frame(frame: Any, parameters: Sequence[str], names: str | None) -> Rows:
     columns = {str(name): frame[name].to_numpy() for name in frame.columns}
-    found = _from_columns(columns, parameters, "angles")
-    if any(name in columns and name not in parameters for name in ROW_COLUMNS):
+    found = _from_columns(columns, parameters, names, "angles")
+    if names is not None or any(name in columns and name not in parameters for name in ROW_COLUMNS):
         return found
-    return Rows(found.angles, tuple(map(str, frame.index)))
+    return Rows(found.angles, tuple(str(word)[:MAX_NAME] for word in frame.index))
 
 
-def _from_columns(given: Mapping[Any, Any], parameters: Sequence[str], where: str) -> Rows:
+def _from_columns(
+    given: Mapping[Any, Any], parameters: Sequence[str], wanted: str | None, where: str
+) -> Rows:
     columns = {getattr(name, "name", name): values for name, values in given.items()}
-    labels = next((n for n in ROW_COLUMNS if n in columns and n not in parameters), None)
-    names = None if labels is None else [str(word) for word in np.ravel(columns.pop(labels))]
+    named = ROW_COLUMNS if wanted is None else (wanted,)
+    labels = next((n for n in named if n in columns and n not in parameters), None)
+    if wanted is not None and labels is None:
+        raise _unnamed(wanted, where)
+    names = None
+    if labels is not None:
+        names = [str(word)[:MAX_NAME] for word in np.ravel(columns.pop(labels))]
     columns = _split_vectors(columns, parameters, where)
     missing = [name for name in parameters if name not in columns]
     unknown = [name for name in columns if name not in parameters]
     if missing or unknown:
         wrong = f"lacks {_few(missing)}" if missing else f"also has {_few(unknown)}"
-        wanted = _few(parameters) if parameters else "none"
+        free = _few(parameters) if parameters else "none"
         raise AnglesError(
-            f"{_subject(where)} must name the circuit's {len(parameters)} parameters ({wanted}), "
+            f"{_subject(where)} must name the circuit's {len(parameters)} parameters ({free}), "
             f"but {wrong}"
         )
     read = {name: _column(values, name, where) for name, values in columns.items()}
@@ -201,12 +222,7 @@ def _split_vectors(
 
 
 def _column(values: Any, name: str, where: str) -> FloatArray:
-    try:
-        column = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise AnglesError(
-            f"{_subject(where)}, column {name!r} must hold numbers, but holds {_odd(values)!r}"
-        ) from None
+    column = _numbers(values, f"{_subject(where)}, column {name!r}")
     if column.ndim > 1:
         raise AnglesError(
             f"{_subject(where)}, column {name!r} must have one value a row, but has shape "
@@ -215,11 +231,26 @@ def _column(values: Any, name: str, where: str) -> FloatArray:
     return column
 
 
-def _from_matrix(values: object, parameters: Sequence[str], where: str) -> Rows:
+def _numbers(values: Any, subject: str) -> FloatArray:
+    """Real numbers of any shape; what is none is named, and no imaginary part is dropped."""
     try:
-        matrix = np.asarray(values, dtype=np.float64)
+        found = np.asarray(values)
+        if found.dtype.kind in _REAL:
+            return np.asarray(found, dtype=np.float64)
+        if found.dtype.kind in "OUS":
+            return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise AnglesError(f"{_subject(where)} must hold numbers, but: {error}") from error
+        odd = _odd(values)
+        if odd is None:
+            raise AnglesError(f"{subject} must hold numbers, but: {error}") from error
+        raise AnglesError(f"{subject} must hold real numbers, but holds {odd!r}") from error
+    raise AnglesError(f"{subject} must hold real numbers, but holds {found.dtype.name}")
+
+
+def _from_matrix(values: object, parameters: Sequence[str], names: str | None, where: str) -> Rows:
+    if names is not None:
+        raise _unnamed(names, where)
+    matrix = _numbers(values, _subject(where))
     if matrix.ndim == 1:
         matrix = matrix[None]
     if matrix.ndim != 2 or matrix.shape[1] != len(parameters):
@@ -254,11 +285,18 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
 
 
+def _unnamed(names: str, where: str) -> AnglesError:
+    return AnglesError(
+        f"Argument `names` must be a column of the angles that is no parameter, but "
+        f"{_subject(where).removeprefix('Argument ')} has no such {names!r}"
+    )
+
+
 def _odd(values: ArrayLike) -> object:
-    """The first value that is no number."""
+    """The first value that is no real number; ``None`` where each by itself is one."""
     for value in np.ravel(np.asarray(values, dtype=object)):
         try:
             float(value)
         except (TypeError, ValueError):
-            return value if isinstance(value, str) else type(value).__name__
-    return type(values).__name__
+            return value[:MAX_NAME] if isinstance(value, str) else type(value).__name__
+    return None

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit, qpy
-from qiskit.circuit import Operation, ParameterExpression
 from qiskit.exceptions import QiskitError
 
 from backends.checks import check_circuit
 from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bits
 from qhw.circuits.angles import Rows, read_rows
-from qhw.circuits.files import CircuitFileError, read_circuits
+from qhw.circuits.files import LAYOUT_NOT_KEPT
+from qhw.circuits.fingerprint import fingerprint
+from qhw.circuits.given import CircuitSources, Given, naming, read_given
 
 FloatArray = NDArray[np.float64]
 
@@ -35,7 +34,6 @@ ROLE: Literal["circuit"] = "circuit"
 """Name of a person's own circuit among a run's circuits."""
 _VERSION = 1
 """Of stored workloads; every version up to it is read."""
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +53,7 @@ class Workload:
         fidelity: ``(B,)`` squared overlap of the loaded states with the wanted ones; ``None`` where
             angles are taken as they are.
         direction: what distributions ``(B, 2**m)`` mean as unit vectors ``(B, d)``, of an encoder.
+        note: what was left behind of the circuit as written.
     """
 
     name: str
@@ -67,23 +66,33 @@ class Workload:
     loading: str = "angles"
     fidelity: FloatArray | None = None
     direction: Callable[[FloatArray], FloatArray] | None = None
+    note: str = ""
 
     @classmethod
     def of(
-        cls, circuit: QuantumCircuit | str | Path, angles: object = None, *, name: str | None = None
+        cls,
+        circuit: CircuitSources,
+        angles: object = None,
+        *,
+        name: str | None = None,
+        names: str | None = None,
     ) -> Workload:
-        """A workload of a live circuit or a file, and angles in any form.
+        """A workload of live circuits or files, and angles in any form.
 
         Args:
-            circuit: a Qiskit circuit, or the path of an OpenQASM 2/3 or QPY file with one circuit.
-                Without any measurement, all qubits are measured. Bits that no measurement writes,
-                and idle qubits of a circuit written for a device, are left out.
+            circuit: a Qiskit circuit, or the path of an OpenQASM 2/3 or QPY file. Without any
+                measurement, all qubits are measured. Bits that no measurement writes, and idle
+                qubits of a circuit written for a device, are left out. Several circuits that
+                differ in their angles alone are a row each, see
+                :func:`qhw.circuits.given.read_given`.
             angles: see :func:`qhw.circuits.angles.read_rows`; ``None`` where nothing is free.
             name: for people; the circuit's own by default.
+            names: column of the angles that names the rows; ``row`` or ``name`` by default.
 
         Raises:
-            CircuitFileError: the file cannot be used.
+            CircuitFileError: a file cannot be used.
             AnglesError: the angles do not fit.
+            ValueError: several circuits that differ in more than angles.
             BackendError: what is no fixed sequence of gates and then measurements, by name.
 
         Example:
@@ -92,15 +101,14 @@ class Workload:
             >>> Workload.of(circuit, np.zeros((3, 4))).angles.shape
             (3, 4)
         """
-        live = one_circuit(circuit)
-        return cls.measuring(_measured(live), live, angles, name=name)
+        given = read_given(circuit, angles, names)
+        return cls.measuring(_measured(given.circuit, circuit), given, name=name)
 
     @classmethod
     def measuring(
         cls,
         measured: QuantumCircuit,
-        live: QuantumCircuit,
-        angles: object = None,
+        given: Given,
         *,
         name: str | None = None,
     ) -> Workload:
@@ -108,18 +116,17 @@ class Workload:
 
         Args:
             measured: what runs, in plain gates, measured.
-            live: the circuit that it was made of, whose parameters angles are read for.
-            angles: as for :meth:`of`.
+            given: the circuit that it was made of, and angles for its parameters.
             name: as for :meth:`of`.
 
         Raises:
             AnglesError: the angles do not fit.
         """
         measured.name = ROLE
-        parameters = tuple(p.name for p in live.parameters)
-        rows: Rows = read_rows(angles, parameters)
-        shown = name or _UNPRINTABLE.sub("?", live.name)[:80]
-        return cls(shown, measured, parameters, rows.angles, rows.names)
+        parameters = tuple(p.name for p in given.circuit.parameters)
+        rows: Rows = read_rows(given.angles, parameters, given.names, of=given.source)
+        note = "" if given.circuit.layout is None else LAYOUT_NOT_KEPT
+        return cls(name or given.name, measured, parameters, rows.angles, rows.names, note=note)
 
     def __len__(self) -> int:
         return len(self.angles)
@@ -130,7 +137,7 @@ class Workload:
         return int(self.circuit.num_clbits)
 
     def outcome(self, index: int) -> str:
-        """Qiskit's name of an outcome: highest bit first, registers apart, the last one first.
+        """Name of an outcome, see :func:`outcome_name`.
 
         Example:
             >>> from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
@@ -140,12 +147,7 @@ class Workload:
             >>> Workload.of(circuit).outcome(0b001)
             '00 1'
         """
-        bits = f"{index:0{self.n_bits}b}"[::-1]
-        parts, start = [], 0
-        for size in _register_sizes(self.circuit):
-            parts.append(bits[start : start + size][::-1])
-            start += size
-        return " ".join(reversed(parts))
+        return outcome_name(self.circuit, index)
 
     def bound(self) -> Iterator[QuantumCircuit]:
         """The circuit of every row."""
@@ -204,43 +206,44 @@ class Workload:
         return hashlib.sha256(words.encode() + b"\0" + data).hexdigest()
 
     def fingerprint(self) -> str:
-        """Hash of the circuit, the same in every process: equal text, equal instructions."""
+        """Hash of the circuit, see :func:`qhw.circuits.fingerprint.fingerprint`."""
         return fingerprint(self.circuit)
 
 
-def fingerprint(circuit: QuantumCircuit) -> str:
-    """Hash of a circuit, the same in every process: equal text, equal instructions."""
-    return hashlib.sha256("\n".join(_lines(circuit)).encode()).hexdigest()
+def outcome_name(circuit: QuantumCircuit, index: int) -> str:
+    """Qiskit's name of an outcome: highest bit first, registers apart, the last one first.
+
+    Args:
+        circuit: measured.
+        index: the outcome's integer, bit ``c`` being classical bit ``c``.
+    """
+    bits = f"{index:0{circuit.num_clbits}b}"[::-1]
+    parts, start = [], 0
+    for size in _register_sizes(circuit):
+        parts.append(bits[start : start + size][::-1])
+        start += size
+    return " ".join(reversed(parts))
 
 
-def _measured(circuit: QuantumCircuit) -> QuantumCircuit:
-    """A copy in plain gates in which something is measured: all qubits, where nothing is."""
-    opened = with_written_bits(plain(circuit))
-    kept = on_qubits(opened, qubits_to_measure(opened, placed=circuit.layout is not None))
-    if not kept.num_clbits:
-        kept = kept.measure_all(inplace=False)
-    check_circuit(kept)
-    return kept.copy()
-
-
-def one_circuit(circuit: QuantumCircuit | str | Path) -> QuantumCircuit:
-    """A live circuit, or that of a file which holds one.
+def measured_circuit(circuit: CircuitSources) -> QuantumCircuit:
+    """The circuit of :meth:`Workload.of` without its angles.
 
     Raises:
-        TypeError: neither.
-        CircuitFileError: the file cannot be used, or holds several.
+        ValueError: as there.
+        BackendError: as there.
     """
-    if isinstance(circuit, QuantumCircuit):
-        return circuit
-    if not isinstance(circuit, str | Path):
-        raise TypeError(
-            "Argument `circuit` must be a QuantumCircuit or the path of a circuit file, but is "
-            f"{type(circuit).__name__}"
-        )
-    found = read_circuits(Path(circuit))
-    if len(found) != 1:
-        raise CircuitFileError(f"{circuit} must hold one circuit, but holds {len(found)}.")
-    return found[0]
+    return _measured(read_given(circuit, None).circuit, circuit)
+
+
+def _measured(circuit: QuantumCircuit, source: CircuitSources) -> QuantumCircuit:
+    """A copy in plain gates in which something is measured: all qubits, where nothing is."""
+    with naming(source):
+        opened = with_written_bits(plain(circuit))
+        kept = on_qubits(opened, qubits_to_measure(opened, placed=circuit.layout is not None))
+        if not kept.num_clbits:
+            kept = kept.measure_all(inplace=False)
+        check_circuit(kept)
+    return kept.copy()
 
 
 def _register_sizes(circuit: QuantumCircuit) -> list[int]:
@@ -254,36 +257,3 @@ def _register_sizes(circuit: QuantumCircuit) -> list[int]:
             circuit.num_clbits
         ]  # shared or scattered bits: no register is a piece of the string
     return [*([loose] if loose else []), *map(len, places)]
-
-
-def _lines(circuit: QuantumCircuit) -> Iterable[str]:
-    """A circuit as text, definitions of unusual gates included."""
-    yield f"{circuit.num_qubits} {circuit.num_clbits} {_text(circuit.global_phase)}"
-    for item in circuit.data:
-        places = [circuit.find_bit(bit).index for bit in (*item.qubits, *item.clbits)]
-        operation = item.operation
-        values = ",".join(map(_text, getattr(operation, "params", ())))
-        unit = getattr(operation, "unit", "") if operation.name == "delay" else ""
-        yield f"{operation.name}({values}){unit} {places}"
-        if not _is_standard(operation):
-            definition = getattr(operation, "definition", None)
-            if definition is not None:
-                yield from (f"  {line}" for line in _lines(definition))
-
-
-def _is_standard(operation: Operation) -> bool:
-    kind = getattr(operation, "base_class", type(operation))
-    return str(kind.__module__).startswith("qiskit.circuit.library.standard_gates")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, ParameterExpression) and value.parameters:
-        return str(value)
-    if isinstance(value, np.ndarray):
-        return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-    if isinstance(value, QuantumCircuit):
-        return ";".join(_lines(value))
-    try:
-        return repr(complex(value))  # type: ignore[call-overload]  # numbers of many types
-    except (TypeError, ValueError):
-        return str(value)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import DEFAULT_DEVICE, Device, Json, Model, OutFile, Seed
+from qhw.cli.own import Angles, Files, Names, own_circuits, own_workload
 from qhw.cli.shot_counts import shot_count
-
-if TYPE_CHECKING:
-    from qhw.circuits.templates import CircuitTemplate
 
 
 def calibrate_command(
+    ctx: typer.Context,
     out_file: OutFile,
+    files: Files = None,
+    angles: Angles = None,
+    names: Names = None,
     device: Device = DEFAULT_DEVICE,
     model: Model = None,
     shots: Annotated[
@@ -23,42 +25,37 @@ def calibrate_command(
     ] = 20_000,
     qubits: Annotated[
         str | None,
-        typer.Option(
-            help="Device qubits, for example 3,4,5; by default those the model's circuit reads."
-        ),
+        typer.Option(help="Device qubits, for example 3,4,5; by default those the circuit reads."),
     ] = None,
     circuit: Annotated[
-        str, typer.Option(help="Which circuit's qubits: decoder or encoder.")
+        str, typer.Option(help="Which circuit of a model: decoder or encoder.")
     ] = "decoder",
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Measure how a device's qubits are misread, alone and in pairs, and store it."""
+    """Measure how a device's qubits are misread, alone and in pairs, and store it.
+
+    By default the qubits that the circuit is compiled to with the same --seed.
+    """
     import json
 
-    from backends.registry import get_backend
-    from qhw.mitigation.calibrate import (
-        calibrate_readout,
-        calibration_template,
-        measured_device_qubits,
-    )
+    from qhw.api.calibrating import calibrate
     from qhw.models.checkpoint import write_atomically
 
-    # all of it before the first step is told: bad input is one line
-    backend = get_backend(device)
-    if circuit not in ("decoder", "encoder"):
-        raise ValueError(f"Argument `circuit` must be decoder or encoder, but is {circuit!r}")
-    template = _template(model, circuit) if qubits is None else None
-    chosen = () if qubits is None else _numbers(qubits)
-    if chosen:
-        calibration_template(backend.snapshot, chosen)
+    # its angles decide nothing here, and need not be given; what is given must fit
+    take = own_circuits if angles is None else own_workload
+    own = take(ctx, files, angles, names, ("model", "circuit"))
     with steps() as tell:
-        if template is not None:
-            tell(f"compiling the {circuit}, to calibrate the qubits it reads")
-            compiled = backend.compile(template.circuit)
-            chosen = measured_device_qubits(compiled)
-        tell(f"calibrating {len(chosen)} qubits, {shots} shots a state")
-        found = calibrate_readout(backend, chosen, shots=shots, seed=seed)
+        found = calibrate(
+            own,
+            device,
+            shots=shots,
+            qubits=None if qubits is None else _numbers(qubits),
+            model=model,
+            part=circuit,
+            seed=seed,
+            tell=tell,
+        )
     write_atomically(out_file, found.to_json().encode())
     if as_json:
         emit_json({"file": str(out_file), **json.loads(found.to_json())})
@@ -73,21 +70,10 @@ def calibrate_command(
             str(q.qubit), f"{q.p10:.4f} ± {q.p10_error:.4f}", f"{q.p01:.4f} ± {q.p01_error:.4f}"
         )
     out.print(table, crop=False)
-    pairs = found.correlated_pairs(chosen)
+    pairs = found.correlated_pairs([q.qubit for q in found.qubits])
     named = ", ".join(f"{a}-{b} ({p.significance:.1f} sigma)" for p in pairs for a, b in [p.qubits])
     out.print(f"read together: {named or 'no pair'}", soft_wrap=True)
     out.print(f"stored in {out_file}", soft_wrap=True)
-
-
-def _template(model: str | None, circuit: str) -> CircuitTemplate:
-    from qhw.analysis.compare import default_model
-    from qhw.circuits.workload import Role
-    from qhw.models.checkpoint import load
-    from qhw.models.exact import template_of
-
-    loaded, card = load(model or default_model())
-    role: Role = "decoder" if circuit == "decoder" else "encoder"
-    return template_of(loaded, role, "brickwork", card.name, f"calibration for its {role}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

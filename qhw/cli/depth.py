@@ -13,14 +13,17 @@ import typer
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import RUNS, Json, Out
+from qhw.cli.own import Angles, Names, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_count
 
 if TYPE_CHECKING:
     from qhw.analysis.subjects import Subject
+    from qhw.circuits.workload import Workload
 
 
 def depth_report(
+    ctx: typer.Context,
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE.qasm|FILE.qpy]...", help="Circuits.")
     ] = None,
@@ -28,6 +31,8 @@ def depth_report(
         list[str] | None,
         typer.Option("--model", help="Encoder and decoder of a model; may be repeated."),
     ] = None,
+    angles: Angles = None,
+    names: Names = None,
     devices: Annotated[
         str, typer.Option(help="all, or names and .json files separated by commas.")
     ] = "all",
@@ -60,7 +65,9 @@ def depth_report(
     from qhw.report.depth_terminal import depth_summary
     from qhw.report.runfolder import run_folder, run_id
 
-    subjects = _subjects(files or [], model or [], only)
+    rows = angles is not None or names is not None
+    work = own_workload(ctx, files if rows else None, angles, names, ())
+    subjects = _subjects(files or [], work, model or [], only)
     wanted = _levels(levels)
     kept = made_cache_folder() if cache else None
     command = shlex.join(["qhw", *sys.argv[1:]])
@@ -88,12 +95,15 @@ def depth_report(
     out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
 
 
-def _subjects(files: list[Path], models: list[str], only: str) -> list[Subject]:
-    from qhw.analysis.subjects import file_subjects, model_subjects
+def _subjects(
+    files: list[Path], work: Workload | None, models: list[str], only: str
+) -> list[Subject]:
+    from qhw.analysis.subjects import file_subjects, model_subjects, workload_subject
 
     if not files and not models:
         raise ValueError("Argument `files` or `--model` must name a circuit, but neither does.")
-    found = [s for name in models for s in model_subjects(name)] + list(file_subjects(files))
+    found = [s for name in models for s in model_subjects(name)]
+    found += file_subjects(files) if work is None else [workload_subject(work, str(files[0]))]
     kept = [s for s in found if only in s.name]
     if not kept:
         names = ", ".join(s.name for s in found)

@@ -14,7 +14,7 @@ from qhw.cli.console import err
 _DEBUG = "--debug"
 _ARGS = "qhw.args"
 _ARGUMENT = re.compile(r"^Argument `(\w+)[\w.]*`")
-_OTHER_NAMES = {"name": "device", "backend": "device", "mitigation": "pipelines"}
+_OTHER_NAMES = {"name": "device", "backend": "device", "mitigation": "pipelines", "part": "circuit"}
 """What the house's functions call a thing whose option has another name."""
 _TOO_MUCH: dict[type[Exception], str] = {
     MemoryError: "More is asked for than this machine's memory holds: ",

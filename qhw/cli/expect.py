@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, err, out, steps
-from qhw.cli.options import Json, Seed, Shots
-from qhw.cli.submit import REHEARSED_PRICE, Budget, Project
+from qhw.cli.options import Again, Budget, Json, Project, Seed, Shots
+from qhw.cli.own import Angles, Names, own_words, tell_note
+from qhw.cli.submit import REHEARSED_PRICE
 
 if TYPE_CHECKING:
     from qhw.analysis.expect_result import ExpectSettings
@@ -21,7 +22,13 @@ _PROJECT = "default"
 
 
 def expect_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE.qasm|FILE.qpy", help="One circuit.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE.qasm|FILE.qpy",
+            help="A circuit; or several that differ in their angles alone, a row each.",
+        ),
+    ],
     observable: Annotated[
         list[str],
         typer.Option(
@@ -29,6 +36,8 @@ def expect_command(
             '"Z0 Z2"; may be repeated.'
         ),
     ],
+    angles: Angles = None,
+    names: Names = None,
     device: Annotated[
         str, typer.Option(help="Backend, also one that costs money; see `qhw devices`.")
     ] = "engine:ibm_boston",
@@ -42,18 +51,14 @@ def expect_command(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="On a paid device: price it and send nothing.")
     ] = False,
-    again: Annotated[
-        bool,
-        typer.Option(
-            "--again", help="On a paid device: new counts, even if some are paid already."
-        ),
-    ] = False,
+    again: Again = False,
     out_folder: Annotated[
         Path | None,
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Where a folder with result, counts and circuit is made; by default none is.",
+            help="Where a folder with report.html, result, counts and circuit is made; by default "
+            "none is.",
         ),
     ] = None,
     as_json: Json = False,
@@ -65,19 +70,29 @@ def expect_command(
     watch RUN`.
     """
     from backends.registry import is_vendor
+    from qhw.analysis.expect import prepare
     from qhw.jobs.money import parse_money
     from qhw.paid.kept import Paying
     from qhw.report.runfolder import check_folder
 
     # all of it before the first step is told: bad input is one line
-    settings, work = _asked(
-        file, observable, device=device, mitigation=mitigation, shots=shots, seed=seed
+    settings, work = prepare(
+        files if len(files) > 1 else files[0],
+        angles,
+        observable,
+        names=names,
+        device=device,
+        mitigation=mitigation,
+        shots=shots,
+        seed=seed,
     )
+    tell_note(work)
     if budget is not None:
         parse_money(budget)
     if out_folder is not None:
         check_folder(out_folder)
-    command = _command_line(file, settings, budget, project)
+    origin = own_words(files, angles, names)
+    command = _command_line(origin, settings, budget, project)
     if not is_vendor(device):
         for name, given in (("estimate", estimate), ("again", again)):
             if given:
@@ -140,19 +155,13 @@ def _measure(
     from qhw.paid.expect import ExpectRun
 
     run, fresh = ExpectRun.asked(settings, work, paying, again=again)
-    if not fresh:
-        err.print(
-            f"taking up {run.id}, sent {run.moment:%Y-%m-%d %H:%M} UTC; nothing is sent twice "
-            "(--again sends all of it anew)",
-            soft_wrap=True,
-        )
     with steps() as tell:
-        if fresh:
-            err.print(quote_line(run.prepare(tell)), soft_wrap=True)
         try:
-            if fresh:
-                run.start(tell)
-                tell(f"submitted as {run.id}")
+            run.send(
+                lambda words: err.print(words, soft_wrap=True) if not fresh else tell(words),
+                fresh=fresh,
+                priced=lambda quote: err.print(quote_line(quote), soft_wrap=True),
+            )
             found = run.wait(tell)
         except KeyboardInterrupt:
             say_what_goes_on(run)
@@ -161,34 +170,10 @@ def _measure(
     report_paid(run, found, folder, as_json=as_json)
 
 
-def _asked(
-    file: Path, observables: list[str], **options: object
-) -> tuple[ExpectSettings, Workload]:
-    """Settings and circuit, checked as far as they can be without the device."""
-    import hashlib
-
-    from backends.base import BackendError
-    from calibration.documents import read_bounded
-    from qhw.analysis.expect import Source, prepare
-    from qhw.circuits.files import LAYOUT_NOT_KEPT, read_circuits
-
-    circuits = read_circuits(file)
-    if len(circuits) != 1 or circuits[0].parameters:
-        raise ValueError(
-            f"Argument `file` must hold one circuit without free angles, but {file.name} holds "
-            f"{len(circuits)} with {len(circuits[0].parameters)}"
-        )
-    source = Source(file.name, hashlib.sha256(read_bounded(file)).hexdigest())
-    if circuits[0].layout is not None:
-        err.print(f"{file.name}: {LAYOUT_NOT_KEPT}", markup=False, soft_wrap=True)
-    try:
-        return prepare(circuits[0], None, observables, source=source, **options)
-    except BackendError as error:
-        raise BackendError(f"{file}: {error}") from error
-
-
-def _command_line(file: Path, settings: ExpectSettings, budget: str | None, project: str) -> str:
-    words = ["qhw", "expect", str(file)]
+def _command_line(
+    origin: list[str], settings: ExpectSettings, budget: str | None, project: str
+) -> str:
+    words = ["qhw", "expect", *origin]
     for text in settings.observables:
         words += ["--observable", text]
     for name in ("device", "mitigation", "shots", "seed"):

@@ -31,7 +31,7 @@ def tell_expectation(found: Measured, folder: Path | None, name: str, *, as_json
     for line in expectation_lines(found.result):
         out.print(line, soft_wrap=True)
     if written is not None:
-        out.print(f"written: {written}", soft_wrap=True)
+        out.print(f"report: {written / 'report.html'}", soft_wrap=True)
 
 
 def quote_line(quote: ExpectQuote) -> str:

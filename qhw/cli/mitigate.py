@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import RUNS, Json, Model, Out, Seed, Shots
+from qhw.cli.own import Angles, Files, Names, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_counts
 
+if TYPE_CHECKING:
+    from qhw.circuits.workload import Workload
+
 app = typer.Typer(no_args_is_help=True, help="Error mitigation: measure pipelines, choose one.")
 
+Rows = Annotated[
+    int, typer.Option("--latents", help="Latents, or molecules, of a model; 2 or more.")
+]
 Devices = Annotated[
     list[str] | None,
     typer.Option("--device", help="Simulator such as engine:ibm_fez; may be repeated."),
@@ -33,16 +40,23 @@ Share = Annotated[
 ]
 DEFAULT_DEVICES = ("engine:ibm_fez",)
 _ADVICE_REPEATS = 3
+_OF_MODELS = ("model", "rows", "task", "preparation")
 
 
 @app.command("bench")
 def bench_command(
+    ctx: typer.Context,
+    files: Files = None,
+    angles: Angles = None,
+    names: Names = None,
     model: Model = None,
     device: Devices = None,
     shots: Annotated[
         str, typer.Option(help="Budgets of a row, everything counted: 20k,100k.")
     ] = "20k,100k",
-    rows: Annotated[int, typer.Option("--latents", help="Latents, or molecules; 2 or more.")] = 20,
+    rows: Annotated[
+        int, typer.Option("--latents", help="Latents, or molecules, of a model; 2 or more.")
+    ] = 20,
     repeats: Annotated[int, typer.Option(help="Of shots and calibration; 2 or more.")] = 5,
     pipelines: Pipelines = "all",
     task: Task = "generate",
@@ -60,22 +74,20 @@ def bench_command(
     import torch
 
     from qhw.analysis.bench_result import BenchSettings
-    from qhw.analysis.compare import default_model
     from qhw.analysis.mitigation_bench import run_bench
-    from qhw.report.mitigation import render_bench
+    from qhw.report.mitigation import write_bench
     from qhw.report.mitigation_terminal import bench_lines
     from qhw.report.runfolder import run_folder, run_id
 
     torch.set_num_threads(1)
+    work = own_workload(ctx, files, angles, names, _OF_MODELS)
+    subject = _subject(work, model, rows, task, preparation)
     settings = BenchSettings.parse(
-        model=model or default_model(),
+        **subject,
         devices=tuple(device or DEFAULT_DEVICES),
         shots=shot_counts(shots),
-        rows=rows,
         repeats=repeats,
         pipelines=_pipelines(pipelines),
-        task=task,
-        preparation=preparation,
         share=share,
         noise=options(noise),
         seed=seed,
@@ -83,10 +95,9 @@ def bench_command(
     name = run_id("mitigate-bench", settings.model_dump_json())
     with run_folder(out_folder, name) as folder:
         with bar("mitigating") as done:
-            result = run_bench(settings, command=shlex.join(["qhw", *sys.argv[1:]]), done=done)
-        (folder.staging / "result.json").write_text(result.to_json(), encoding="utf-8")
-        page = render_bench(result, folder.id)
-        (folder.staging / "report.html").write_text(page, encoding="utf-8")
+            command = shlex.join(["qhw", *sys.argv[1:]])
+            result = run_bench(settings, work, command=command, done=done)
+        write_bench(result, folder.staging, folder.id)
     if as_json:
         emit_json({"run": str(folder.final), **json.loads(result.to_json())})
         return
@@ -96,12 +107,18 @@ def bench_command(
 
 @app.command("advise")
 def advise_command(
+    ctx: typer.Context,
+    files: Files = None,
+    angles: Angles = None,
+    names: Names = None,
     model: Model = None,
     device: Annotated[
         str, typer.Option("--device", help="Simulator or paid device such as ibm:ibm_fez.")
     ] = DEFAULT_DEVICES[0],
     shots: Shots = 20_000,
-    rows: Annotated[int, typer.Option("--latents", help="Latents, or molecules; 2 or more.")] = 20,
+    rows: Annotated[
+        int, typer.Option("--latents", help="Latents, or molecules, of a model; 2 or more.")
+    ] = 20,
     pipelines: Pipelines = "all",
     target: Annotated[
         float | None, typer.Option(help="Distance to exact; how many shots reach it?")
@@ -121,31 +138,42 @@ def advise_command(
 
     from qhw.analysis.advise import HopelessError, advise
     from qhw.analysis.bench_result import BenchSettings
-    from qhw.analysis.compare import default_model
     from qhw.report.mitigation_terminal import advice_lines
 
     torch.set_num_threads(1)
+    work = own_workload(ctx, files, angles, names, _OF_MODELS)
+    subject = _subject(work, model, rows, task, preparation)
     settings = BenchSettings.parse(
-        model=model or default_model(),
+        **subject,
         devices=(device,),
         shots=(shots,),
-        rows=rows,
         repeats=_ADVICE_REPEATS,
         pipelines=_pipelines(pipelines),
-        task=task,
-        preparation=preparation,
         share=share,
         noise=options(noise),
         seed=seed,
     )
     with bar("predicting") as done:
-        advice = advise(settings, target=target, done=done)
+        advice = advise(settings, work, target=target, done=done)
     if as_json:
         emit_json(advice.model_dump(mode="json"))
     else:
         out.print(advice_lines(advice), soft_wrap=True)
     if advice.hopeless is not None:
         raise HopelessError(f"No pipeline is worth running here: {advice.hopeless}")
+
+
+def _subject(
+    work: Workload | None, model: str | None, rows: int, task: str, preparation: str
+) -> dict[str, object]:
+    """What the settings say of the circuits that are mitigated."""
+    from qhw.analysis.bench_subject import circuit_subject
+    from qhw.analysis.compare import default_model
+
+    if work is not None:
+        return circuit_subject(work)
+    named = model or default_model()
+    return {"model": named, "rows": rows, "task": task, "preparation": preparation}
 
 
 def options(text: str) -> dict[str, float]:

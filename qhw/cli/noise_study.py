@@ -1,4 +1,4 @@
-"""``qhw noise-study``: models on devices over noise, from one YAML file."""
+"""``qhw noise-study``: models, or circuits of one's own, on devices over noise."""
 
 from __future__ import annotations
 
@@ -6,17 +6,36 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import RUNS, Json, Out
+from qhw.cli.own import Angles, Names, own_workload
 from qhw.cli.progress import bar
+
+if TYPE_CHECKING:
+    from qhw.circuits.workload import Workload
+    from qhw.study.config import StudyConfig
 
 
 def noise_study(
-    config_file: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="What to sweep.")],
+    ctx: typer.Context,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CONFIG.yaml|FILE.qasm|FILE.qpy",
+            help="What to sweep; a circuit of your own in place of its models, or several that "
+            "differ in their angles alone, a row each.",
+        ),
+    ],
+    angles: Angles = None,
+    names: Names = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="Of a circuit without CONFIG.yaml: names separated by commas."),
+    ] = None,
     out_folder: Out = RUNS,
     workers: Annotated[
         int | None,
@@ -30,41 +49,63 @@ def noise_study(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Sweep noise, devices, shots and mitigation; where does each model fall below the baseline?
+    """Sweep noise, devices, shots and mitigation; where does each fall below the baseline?
 
     Writes DIR/<name of the study>/ with table.parquet, summary.json and report.html. Stopped at
     any moment and started again, it finishes what is missing and repeats nothing.
     """
-    from qhw.models.checkpoint import write_atomically
-    from qhw.report.runfolder import nothing_empty_left
-    from qhw.report.study import cut, render_study
+    from qhw.api.studying import studied
+    from qhw.report.study import cut
     from qhw.report.study_terminal import study_lines
-    from qhw.study.config import read_config
-    from qhw.study.grid import check_names
-    from qhw.study.run import run_study
     from qhw.study.scheduler import open_scheduler
-    from qhw.study.summary import summarise
 
-    config = read_config(config_file)
-    check_names(config)
-    folder = out_folder / config.name
+    config, work = _asked(ctx, files, angles, names, devices)
     pool = open_scheduler(workers, scheduler)
-    with nothing_empty_left(folder):
-        try:
-            with bar("studying") as done:
-                run = run_study(config, folder, pool, done=done, retry_failed=retry_failed)
-        finally:
-            pool.close()
-    summary = summarise(config, run.table)
-    command = shlex.join(["qhw", *sys.argv[1:]])
-    write_atomically(folder / "summary.json", (summary.model_dump_json(indent=1) + "\n").encode())
-    write_atomically(folder / "report.html", render_study(summary, command).encode())
+    with bar("studying") as done:
+        found = studied(
+            config,
+            work,
+            out_folder / config.name,
+            pool,
+            command=shlex.join(["qhw", *sys.argv[1:]]),
+            retry_failed=retry_failed,
+            done=done,
+        )
+    run, summary = found.run, found.summary
     if as_json:
-        document = json.loads(summary.model_dump_json())
-        emit_json({"run": str(folder), "cells": run.cells, "kept": run.kept, **document})
+        document = json.loads(found.to_json())
+        emit_json({"run": str(found.folder), "cells": run.cells, "kept": run.kept, **document})
     else:
         out.print(study_lines(summary), crop=False)
         out.print(f"{run.cells} cells, {run.kept} of them kept from before")
-        out.print(f"report: {folder / 'report.html'}", soft_wrap=True)
+        out.print(f"report: {found.folder / 'report.html'}", soft_wrap=True)
     if run.failed_rows == summary.rows:
         raise ValueError(f"Every cell failed; the first: {cut(summary.failures[0].reason)}")
+
+
+def _asked(
+    ctx: typer.Context,
+    given: list[Path],
+    angles: Path | None,
+    names: str | None,
+    devices: str | None,
+) -> tuple[StudyConfig, Workload | None]:
+    from qhw.api.studying import study_of
+    from qhw.study.config import STUDY_SUFFIXES
+
+    configs = [path for path in given if path.suffix in STUDY_SUFFIXES]
+    files = [path for path in given if path not in configs]
+    if len(configs) > 1:
+        raise ValueError(
+            f"Argument `files` must have one study at most, but has {len(configs)}: "
+            f"{', '.join(map(str, configs))}"
+        )
+    if devices is not None and configs:
+        raise ValueError(f"Argument `devices` must be left out beside {configs[0]}, which has them")
+    work = own_workload(ctx, files, angles, names, ())
+    if work is None:
+        return study_of(configs[0])
+    sweep = None if devices is None else {"devices": tuple(devices.split(","))}
+    if not configs and sweep is None:
+        raise ValueError("Argument `devices` must be given for a circuit without CONFIG.yaml")
+    return study_of(work, None, configs[0] if configs else sweep)

@@ -52,6 +52,28 @@ Device = Annotated[
         help="exact, or aer:<device> as in `qhw devices`; engine:<device> is our own simulation.",
     ),
 ]
+PaidDevice = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="ibm:<device> or braket:<device>, see `qhw devices --live`; emulator:<device> for "
+        "nothing.",
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="AMOUNT", help="Most this run may cost, such as 20usd."),
+]
+Project = Annotated[
+    str, typer.Option("--project", help="Whose cap of the configuration it counts against.")
+]
+Again = Annotated[
+    bool,
+    typer.Option(
+        "--again",
+        help="On a paid device: new counts, even if some of the same circuit are paid already.",
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option("--model", help="Shipped name or path of a checkpoint; see `qhw models`."),

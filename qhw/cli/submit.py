@@ -2,96 +2,46 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qhw.cli.compare import command_line, compare_command, write_run
+from qhw.cli.asked import takes_comparison
+from qhw.cli.compare import write_run
 from qhw.cli.console import emit_json, out, steps
-from qhw.cli.options import RUNS, Json, Out
+from qhw.cli.options import RUNS, Again, Budget, Json, Out, Project
 
 if TYPE_CHECKING:
     from qhw.analysis.quote import StageQuote
-    from qhw.analysis.result import Settings
-
-_OWN = ("out_folder", "as_json")
-"""Options of ``compare`` that are not settings of the run."""
 
 REHEARSED_PRICE = (
     "Rehearsal: the vendor is simulated on this machine and charges nothing; prices are what the "
     "device itself would cost"
 )
 
-PaidDevice = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        help="ibm:<device> or braket:<device>, see `qhw devices --live`; emulator:<device> for "
-        "nothing.",
-    ),
-]
-Budget = Annotated[
-    str | None,
-    typer.Option("--budget", metavar="AMOUNT", help="Most this run may cost, such as 20usd."),
-]
-Project = Annotated[
-    str, typer.Option("--project", help="Whose cap of the configuration it counts against.")
-]
 
-
-def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command every option of ``compare`` that sets a run up, as one ``settings``.
-
-    A command that serves no simulator (all but ``run``) has no default device.
-    """
-    shared = inspect.signature(compare_command, eval_str=True).parameters.values()
-    options = {p.name: p for p in shared if p.name not in _OWN}
-    options["device"] = options["device"].replace(annotation=PaidDevice)
-    if command.__name__ != "run":
-        options["device"] = options["device"].replace(default=inspect.Parameter.empty)
-    own = [
-        p
-        for p in inspect.signature(command, eval_str=True).parameters.values()
-        if p.name != "settings"
-    ]
-
-    @functools.wraps(command)
-    def wrapped(**given: Any) -> None:
-        mine = {name: value for name, value in given.items() if name not in options}
-        command(settings=_settings({name: given[name] for name in options}), **mine)
-
-    parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*options.values(), *own)]
-    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
-    return wrapped
-
-
-@takes_settings
-def estimate(settings: Any, as_json: Json = False) -> None:
+@takes_comparison(paid=True, default=False)
+def estimate(line: Any, as_json: Json = False) -> None:
     """Price a run before it is made: every vendor job, checked against the device's limits."""
     from backends.registry import get_vendor
     from backends.vendor import is_rehearsal
-    from qhw.analysis.quote import quote
 
-    vendor = get_vendor(settings.device)
+    vendor = get_vendor(line.settings.device)
     rehearsal = is_rehearsal(vendor)
     with steps() as tell:
-        stages = quote(settings, vendor, tell)
+        stages = line.asked.quote(vendor, tell)
     if as_json:
         emit_json(_quote_document(stages, rehearsal=rehearsal))
         return
     _print_quote(stages, rehearsal=rehearsal)
 
 
-@takes_settings
+@takes_comparison(paid=True, default=False)
 def submit(
-    settings: Any,
+    line: Any,
     budget: Budget = None,
     project: Project = "default",
+    again: Again = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Stop before anything is written down or sent.")
     ] = False,
@@ -100,24 +50,22 @@ def submit(
 ) -> None:
     """Send a run to a paid device and return at once; `qhw jobs fetch RUN` gives the report.
 
-    Written down before it is sent, sent at most once, refused when it would pass the budget.
+    Written down before it is sent, sent at most once, refused when it would pass the budget. The
+    same line of a circuit file again takes up what was sent and pays nothing twice.
     --dry-run writes what would be posted into DIR.
     """
     from qhw.analysis.result import REHEARSAL
     from qhw.cli.paid import job_documents
-    from qhw.paid.compare import CompareRun
+    from qhw.paid.kept import Paying
     from qhw.report.runfolder import check_folder
 
+    paying = Paying(budget, project, line.command("submit"))
     if dry_run:
         check_folder(out_folder)
-    with steps() as tell:
-        job = CompareRun.new(settings, budget, project, command_line(settings, "submit"))
-        stages = job.prepare(tell)
-        if dry_run:
+        with steps() as tell:
+            job = line.asked.new(paying)
+            stages = job.prepare(tell)
             written = job.rehearse(out_folder, tell)
-        else:
-            job.start(tell)
-    if dry_run:
         priced = _quote_document(stages, rehearsal=job.rehearsal)
         if as_json:
             emit_json({"payloads": [str(path) for path in written], **priced})
@@ -125,6 +73,9 @@ def submit(
         _print_quote(stages, rehearsal=job.rehearsal)
         out.print(f"nothing sent; payloads: {', '.join(map(str, written))}", soft_wrap=True)
         return
+    with steps() as tell:
+        job, fresh = line.asked.run(paying, again=again)
+        job.send(tell, fresh=fresh)
     if as_json:
         jobs = job_documents(job)
         emit_json({"run": job.id, "rehearsal": job.rehearsal, "jobs": jobs})
@@ -135,57 +86,48 @@ def submit(
     out.print(f"`qhw jobs watch {job.id}` waits for it")
 
 
-@takes_settings
+@takes_comparison(paid=True)
 def run(
-    settings: Any,
+    line: Any,
     budget: Budget = None,
     project: Project = "default",
+    again: Again = False,
     out_folder: Out = RUNS,
     as_json: Json = False,
 ) -> None:
     """Submit, wait, compare: `qhw compare` for a paid device. Safe to interrupt.
 
-    What was sent stays in the ledger; `qhw jobs watch RUN` and `fetch RUN` go on with it.
+    What was sent stays in the ledger; `qhw jobs watch RUN` and `fetch RUN` go on with it, and so
+    does the same line of a circuit file.
     """
     from backends.registry import is_vendor
     from qhw.cli.paid import report_paid, say_what_goes_on
     from qhw.jobs.money import parse_money
-    from qhw.paid.compare import CompareRun
+    from qhw.paid.kept import Paying
     from qhw.report.runfolder import check_folder
 
     if budget is not None:
         parse_money(budget)  # no simulator costs anything, but a mistake is one there too
-    if not is_vendor(settings.device):
-        write_run(settings, out_folder, as_json=as_json)
+    if not is_vendor(line.settings.device):
+        if again:
+            raise ValueError(
+                f"Argument `again` must be given for a device that takes jobs, but "
+                f"{line.settings.device} is a simulator here"
+            )
+        write_run(line, out_folder, as_json=as_json)
         return
     check_folder(out_folder)
     with steps() as tell:
-        job = CompareRun.new(settings, budget, project, command_line(settings, "run"))
-        job.prepare(tell)
+        paying = Paying(budget, project, line.command("run"))
+        job, fresh = line.asked.run(paying, again=again)
         try:
-            job.start(tell)
-            tell(f"submitted as {job.id}")
+            job.send(tell, fresh=fresh)
             comparison = job.wait(tell)
         except KeyboardInterrupt:
             say_what_goes_on(job)
             raise
     assert comparison is not None  # waited for without a limit
     report_paid(job, comparison, out_folder, as_json=as_json)
-
-
-def _settings(options: dict[str, Any]) -> Settings:
-    from qhw.analysis.compare import default_model
-    from qhw.analysis.result import Settings
-
-    given: Path | None = options.pop("input_file")
-    options["model"] = options["model"] or default_model()
-    files: list[str] = options.pop("calibration") or []
-    # absolute: the run may be taken up from another folder
-    return Settings.parse(
-        **options,
-        input=None if given is None else str(given.resolve()),
-        calibrations=tuple(str(Path(name).resolve()) for name in files),
-    )
 
 
 def _quote_document(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> dict[str, object]:

@@ -1,29 +1,45 @@
-"""A model's comparison on a paid device."""
+"""A comparison on a paid device: of a model, or of a person's own circuit."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import TypedDict, TypeVar
 
 from qhw.analysis.compare import compare
 from qhw.analysis.comparison import Comparison
+from qhw.analysis.measure import measure, quote_workload
 from qhw.analysis.quote import StageQuote, quote, reserved_later
-from qhw.analysis.result import Settings
+from qhw.analysis.result import MeasureSettings, Settings
 from qhw.analysis.stage import TooFewRowsError
 from qhw.jobs.budget import release_later
 from qhw.jobs.device import Rehearsed
+from qhw.paid.kept import WorkloadRun
 from qhw.paid.run import Notify, PaidRun
+
+S = TypeVar("S", Settings, MeasureSettings)
+
+
+class _How(TypedDict):
+    command: str
+    notify: Callable[[str], None]
+    moment: datetime
 
 
 @dataclass
-class CompareRun(PaidRun[Settings, Comparison]):
+class ComparisonRun(PaidRun[S, Comparison]):
     """One comparison in the ledger."""
 
-    reads = Settings
-
     def prepare(self, tell: Notify) -> tuple[StageQuote, ...]:
-        """Compile, check and price every stage; nothing is written down."""
-        stages = quote(self.settings, self.backend.vendor(), tell, self.moment)
+        """Compile, check and price every stage; nothing is written down.
+
+        Raises:
+            BackendError: the device would refuse it, or its price is unknown.
+        """
+        stages = self._quote(tell)
         self.backend.later = reserved_later(stages)
         self.backend.compiled = {stage.role: stage.compiled for stage in stages}
         return stages
@@ -49,20 +65,49 @@ class CompareRun(PaidRun[Settings, Comparison]):
             Pending: counts are outstanding.
             TooFewRowsError: too many circuits failed.
         """
-        import torch
-
-        torch.set_num_threads(1)  # as `qhw compare` does
-        request = self.backend.request
+        command = self.backend.request.command
         try:
-            return compare(
-                self.settings,
-                backend=self.backend,
-                command=request.command,
-                notify=tell,
-                moment=self.moment,
-            )
+            return self._compare(_How(command=command, notify=tell, moment=self.moment))
         except TooFewRowsError as error:
             self.ledger.write(lambda connection: release_later(connection, self.id))
             raise TooFewRowsError(
                 f"Run {self.id}: {error}; `qhw jobs counts {self.id}` writes what is there"
             ) from error
+
+    @abstractmethod
+    def _quote(self, tell: Notify) -> tuple[StageQuote, ...]:
+        """Every stage, checked and priced."""
+
+    @abstractmethod
+    def _compare(self, how: _How) -> Comparison:
+        """The comparison on the ledger's counts."""
+
+
+@dataclass
+class CompareRun(ComparisonRun[Settings]):
+    """A model's circuits."""
+
+    reads = Settings
+
+    def _quote(self, tell: Notify) -> tuple[StageQuote, ...]:
+        return quote(self.settings, self.backend.vendor(), tell, self.moment)
+
+    def _compare(self, how: _How) -> Comparison:
+        import torch
+
+        torch.set_num_threads(1)  # as `qhw compare` does
+        return compare(self.settings, backend=self.backend, **how)
+
+
+@dataclass
+class MeasureRun(ComparisonRun[MeasureSettings], WorkloadRun[MeasureSettings, Comparison]):
+    """A person's own circuit: the same circuit and angles are the same run."""
+
+    reads = MeasureSettings
+
+    def _quote(self, tell: Notify) -> tuple[StageQuote, ...]:
+        vendor = self.backend.vendor()
+        return (quote_workload(self.settings, self.workload(), vendor, tell, self.moment),)
+
+    def _compare(self, how: _How) -> Comparison:
+        return measure(self.settings, self.workload(), self.backend, **how)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self, TypeVar
 
@@ -14,7 +13,6 @@ from qhw.analysis.result import MeasureSettings
 from qhw.circuits.workload import Workload
 from qhw.jobs import blobs
 from qhw.jobs.errors import LedgerError
-from qhw.jobs.intent import Quote
 from qhw.paid.run import Notify, PaidRun
 
 S = TypeVar("S", MeasureSettings, ExpectSettings)
@@ -77,14 +75,6 @@ class WorkloadRun(PaidRun[S, R]):
         """
         run = None if again else cls.before(settings)
         return (cls.begin(settings, workload, *paying), True) if run is None else (run, False)
-
-    @abstractmethod
-    def prepare(self, tell: Notify) -> Quote:
-        """Check, compile and price; nothing is written down.
-
-        Raises:
-            BackendError: the device would refuse it, or its price is unknown.
-        """
 
     def start(self, tell: Notify) -> None:
         """Write the workload down, submit the first stage and return."""

@@ -151,6 +151,32 @@ class PaidRun(ABC, Generic[S, R]):
         except Pending:
             self.backend.wait = True
 
+    def send(
+        self,
+        tell: Notify,
+        *,
+        fresh: bool = True,
+        priced: Callable[[Any], None] = lambda _quote: None,
+    ) -> None:
+        """Check, compile, price and submit a new run; one that was sent before is named.
+
+        Args:
+            tell: told what is being done.
+            fresh: whether it is new.
+            priced: told the price before anything is sent.
+
+        Raises:
+            BackendError: the device would refuse it.
+            BudgetError: a cap would be passed; nothing was sent.
+        """
+        if not fresh:
+            sent = f"{self.moment:%Y-%m-%d %H:%M} UTC"
+            tell(f"taking up {self.id}, sent {sent}; nothing is sent twice")
+            return
+        priced(self.prepare(tell))
+        self.start(tell)
+        tell(f"submitted as {self.id}")
+
     def resume(self, tell: Notify) -> R | None:
         """Go on with the computation; ``None`` while counts are outstanding.
 
@@ -179,6 +205,14 @@ class PaidRun(ABC, Generic[S, R]):
         return found
 
     @abstractmethod
+    def prepare(self, tell: Notify) -> object:
+        """Check, compile and price; nothing is written down.
+
+        Raises:
+            BackendError: the device would refuse it, or its price is unknown.
+        """
+
+    @abstractmethod
     def compute(self, tell: Notify) -> R:
         """Everything from the settings to the result, counts from the ledger.
 
@@ -204,7 +238,8 @@ class PaidRun(ABC, Generic[S, R]):
 
 
 def _asked(settings: BaseModel) -> dict[str, Any]:
-    return settings.model_dump(exclude={"workload_sha256"})
+    """What is asked for; a circuit is known by its hash, its name may be another tomorrow."""
+    return settings.model_dump(exclude={"workload_sha256", "circuit"})
 
 
 def _goes_on(jobs: tuple[JobRecord, ...]) -> bool:

@@ -6,9 +6,8 @@ from typing import Any
 
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import get_run
-from qhw.paid.compare import CompareRun
+from qhw.paid.compare import CompareRun, MeasureRun
 from qhw.paid.expect import ExpectRun
-from qhw.paid.measure import MeasureRun
 from qhw.paid.run import PaidRun
 
 _KINDS: dict[str, type[PaidRun[Any, Any]]] = {"expect": ExpectRun, "measure": MeasureRun}

@@ -14,6 +14,7 @@ from qhw.analysis.result import DEVICE_SOURCES, SOURCE_LABELS, DeviceSource, Sou
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.sdf import to_sdf
+from qhw.report.outcomes import write_outcomes
 from qhw.report.pipeline import write_mitigation
 
 SIDE_BY_SIDE: tuple[SourceKey, ...] = ("input", "exact", *DEVICE_SOURCES)
@@ -38,6 +39,7 @@ def write_artefacts(comparison: Comparison, folder: Path) -> None:
     (folder / "result.json").write_text(comparison.result.to_json(), encoding="utf-8")
     if comparison.outcome.molecules:
         (folder / "molecules.sdf").write_text(side_by_side_sdf(comparison), encoding="utf-8")
+    write_outcomes(comparison, folder)
     circuits = folder / "circuits"
     circuits.mkdir()
     for stage in comparison.outcome.stages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from markupsafe import Markup
 
@@ -10,6 +11,21 @@ from qhw.analysis.bench_result import BEST_RULE, BenchResult, Budget, Cell, Devi
 from qhw.analysis.crossed import Measured
 from qhw.report.mitigation_figures import distance_figure
 from qhw.report.page import asset, environment
+
+
+def write_bench(result: BenchResult, folder: Path, run_id: str) -> None:
+    """Write ``result.json`` and ``report.html``.
+
+    Args:
+        result: a finished bench.
+        folder: existing folder.
+        run_id: name of the run.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / "result.json").write_text(result.to_json(), encoding="utf-8")
+    (folder / "report.html").write_text(render_bench(result, run_id), encoding="utf-8")
 
 
 def render_bench(result: BenchResult, run_id: str) -> str:

@@ -49,6 +49,7 @@ def render_study(summary: StudySummary, command: str) -> str:
     shots = headline_shots(summary)
     curves = [curve for curve in summary.curves if curve.shots == shots]
     budgets = headline_budgets(summary)
+    molecules = all(curve.exact_valid is not None for curve in curves)
     return (
         environment()
         .get_template("study.html.j2")
@@ -60,6 +61,8 @@ def render_study(summary: StudySummary, command: str) -> str:
             versions=versions(),
             css=asset("report.css"),
             shots=shots_words(shots),
+            molecules=molecules,
+            rows_word=ROW_WORDS[summary.config.task],
             verdicts=verdicts(summary),
             curves=curves,
             budgets=[b for b in summary.budgets if b.shots == shots],
@@ -67,7 +70,7 @@ def render_study(summary: StudySummary, command: str) -> str:
                 "skill": Markup(skill_figure(curves)) if curves else None,
                 "distance": Markup(distance_figure(curves)) if curves else None,
                 "crossing": Markup(crossing_figure(curves)) if curves else None,
-                "validity": Markup(validity_figure(curves)) if curves else None,
+                "validity": Markup(validity_figure(curves)) if curves and molecules else None,
                 "budget": Markup(budget_figure(budgets)) if budgets else None,
             },
             budget_counts=counts_words(budgets[0].mitigation) if budgets else "",
@@ -120,13 +123,16 @@ def verdicts(summary: StudySummary) -> list[Verdicts]:
             if count[name]
         ]
         text = f"At the reported noise {model} is {'; '.join(parts).rstrip(',')}. {_valid(curves)}"
-        out.append(Verdicts(model, level, text))
+        out.append(Verdicts(model, level, text.strip()))
     return out
 
 
 def _valid(curves: Sequence[Curve]) -> str:
-    """What becomes of its molecules, a distance being no molecule."""
-    shares = [(p.valid.value, c.device) for c in curves if (p := c.point(1.0)) is not None]
+    """What becomes of its molecules, a distance being no molecule; empty where it has none."""
+    points = [(c.point(1.0), c.device) for c in curves]
+    shares = [(p.valid.value, device) for p, device in points if p is not None and p.valid]
+    if not shares or curves[0].exact_valid is None:
+        return ""
     (least, worst), (most, best) = min(shares), max(shares)
     exact = f"where exact gives {percent(curves[0].exact_valid)}"
     if least == most:
@@ -135,6 +141,8 @@ def _valid(curves: Sequence[Curve]) -> str:
     return f"Of its molecules {shown} are valid {exact}."
 
 
+ROW_WORDS = {"generate": "latents", "reconstruct": "molecules", "circuit": "rows of angles"}
+"""What the rows of a task are."""
 _LEVELS = ("better", "same", "worse")
 _WORDS = {
     "better": "closer to exact than the best constant",

@@ -77,12 +77,14 @@ def validity_figure(curves: Sequence[Curve]) -> str:
             for curve in (c for c in shown if c.model == model):
                 colour = PALETTE[devices.index(curve.device) % len(PALETTE)]
                 x = [p.scale for p in curve.points]
-                _line(axes, "solid", x, [p.valid for p in curve.points], colour, curve.device)
+                valid = [p.valid for p in curve.points if p.valid is not None]
+                _line(axes, "solid", x, valid, colour, curve.device)
             first = next(c for c in shown if c.model == model)
-            axes.axhline(first.exact_valid, color=INK, lw=1, linestyle=":")
+            exact = first.exact_valid or 0.0
+            axes.axhline(exact, color=INK, lw=1, linestyle=":")
             axes.annotate(
-                f"exact {100 * first.exact_valid:.0f} %",
-                (max(p.scale for p in first.points), first.exact_valid),
+                f"exact {100 * exact:.0f} %",
+                (max(p.scale for p in first.points), exact),
                 xytext=(0, 3),
                 textcoords="offset points",
                 ha="right",

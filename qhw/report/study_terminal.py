@@ -14,9 +14,11 @@ from qhw.study.summary import StudySummary
 def study_lines(summary: StudySummary) -> RenderableType:
     """One row a model and device, then the verdicts in words, then what failed."""
     table = WholeTable(box=None, pad_edge=False, header_style="dim")
-    table.add_column("model")
+    table.add_column("model" if summary.config.circuit is None else "circuit")
     table.add_column("device")
-    for heading in ("2q gates", "TVD at 1x", "skill at 1x", "interval", "crosses at", "valid"):
+    molecules = summary.config.circuit is None
+    headings = ["2q gates", "TVD at 1x", "skill at 1x", "interval", "crosses at"]
+    for heading in [*headings, *(["valid"] if molecules else [])]:
         table.add_column(heading, justify="right")
     for curve in headline_curves(summary):
         point = curve.point(1.0)
@@ -28,7 +30,7 @@ def study_lines(summary: StudySummary) -> RenderableType:
             f"{point.skill.value:.2f}" if point and point.skill else "",
             interval(point.skill) if point else "",
             crossing_words(curve),
-            percent(point.valid.value) if point else "",
+            *([percent(point.valid.value) if point and point.valid else ""] if molecules else []),
         )
     words = [Text(verdict.text) for verdict in verdicts(summary)]
     failures = [

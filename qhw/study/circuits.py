@@ -13,6 +13,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from qiskit import QuantumCircuit
 
 from backends.aer import AerBackend
 from backends.base import CompiledTemplate
@@ -22,7 +23,7 @@ from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
 from qhw.circuits.templates import Preparation
-from qhw.circuits.workload import Role
+from qhw.circuits.workload import Role, Workload
 from qhw.models.checkpoint import load
 from qhw.models.exact import ROLES, template_of
 from qhw.study.config import Simulator, StudyTask
@@ -79,20 +80,27 @@ class CircuitSet(BaseModel):
             raise StoredError(f"{where}: `{place}`: {first['msg']}") from error
 
 
-def compile_circuits(key: CircuitKey, preparation: Preparation, task: StudyTask) -> CircuitSet:
-    """Compile a model for a device.
+def compile_circuits(
+    key: CircuitKey, preparation: Preparation, task: StudyTask, workload: Workload | None = None
+) -> CircuitSet:
+    """Compile a model, or a workload in its place, for a device.
 
     Raises:
         ValueError: unknown model or device.
         BackendError: a circuit does not fit the device.
     """
-    model, _ = load(key.model)
+    free: dict[Role, QuantumCircuit]
+    if workload is not None:
+        free = {workload.role: workload.circuit}
+    else:
+        model = load(key.model)[0].double()
+        free = {role: template_of(model, role, preparation).circuit for role in ROLES[task]}
     snapshot = load_snapshot(key.device)
     backend = AerBackend(snapshot)
-    circuits: dict[Role, StoredCircuit] = {}
-    for role in ROLES[task]:
-        template = template_of(model.double(), role, preparation)
-        circuits[role] = _stored(backend.compile(template.circuit, seed=key.layout_seed))
+    circuits = {
+        role: _stored(backend.compile(circuit, seed=key.layout_seed))
+        for role, circuit in free.items()
+    }
     return CircuitSet(snapshot=snapshot.to_json(), circuits=circuits)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from backends.checks import MAX_SIMULATED_SHOTS
+from backends.exact import MAX_QUBITS
 from calibration.noise import NoiseOptions
 from qhw.analysis.compare import check_prior
 from qhw.analysis.result import PLAIN, Mitigation, Preparation
+from qhw.circuits.workload import Workload
 from qhw.yaml_files import read_yaml
 
 Source = Literal[
@@ -18,18 +22,27 @@ Source = Literal[
 ]
 """A source of noise; ``gates`` is ``depolarising`` and ``gate_relaxation`` together."""
 BudgetMode = Literal["only", "without"]
-StudyTask = Literal["generate", "reconstruct"]
+StudyTask = Literal["generate", "reconstruct", "circuit"]
+"""Of models, or a person's own circuit."""
 Simulator = Literal["engine", "aer"]
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Shots = Annotated[int, Field(ge=1, le=MAX_SIMULATED_SHOTS)] | Literal["infinite"]
 Whole = Annotated[int, Field(ge=0, lt=2**63)]
 """A seed, as far as torch and the table count."""
 
+STUDY_SUFFIXES = (".yaml", ".yml")
+"""Of a study's file."""
+_FEWEST_ROWS = 3
+_OF_MODELS = ("models", "task", "molecules", "preparation", "prior", "draw", "circuit")
 _OPTIONAL: tuple[Source, ...] = ("coherent_zz", "detuning")
 
 
 class ConfigError(ValueError):
     """A study's file is missing or wrong; one line says where."""
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class _Frozen(BaseModel):
@@ -70,20 +83,33 @@ class Extra(_Frozen):
     t2_star_s: Annotated[float, Field(gt=0)] | None = None
 
 
+class StudyCircuit(_Frozen):
+    """A person's own circuit and its rows of angles, by what they hold.
+
+    Attributes:
+        fingerprint: of the circuit.
+        angles_sha256: of the rows and their names.
+    """
+
+    fingerprint: str
+    angles_sha256: str
+
+
 class StudyConfig(_Frozen):
     """A sweep: every combination of the lists below.
 
     Attributes:
         name: of the study and its folder.
-        models: shipped names or checkpoint files.
+        models: shipped names or checkpoint files; of a person's own circuit its name alone.
         devices: names of calibration snapshots, or their files.
         scales: factors on all noise; 1 is as reported, 0 is none.
         budget: sources on and off; ``None`` for none.
         shots: of each circuit; ``infinite`` for no shot noise.
         mitigation: ``none``, ``readout``, or pipelines, the strongest last; shots are for
             everything a pipeline runs.
-        task: ``generate`` (latents to molecules) or ``reconstruct`` (the whole way).
-        molecules: rows of each cell.
+        task: ``generate`` (latents to molecules), ``reconstruct`` (the whole way), or ``circuit``
+            (a person's own).
+        molecules: rows of each cell, three or more.
         layout_seeds: seeds of the transpiler.
         seeds: of latents, molecules, draws and shots.
         preparation: how amplitudes are loaded.
@@ -91,6 +117,7 @@ class StudyConfig(_Frozen):
         draw: vMF draw of ``reconstruct``.
         extra: coherent noise.
         simulator: ``engine`` (ours) or ``aer``; they agree to rounding.
+        circuit: a person's own, see :func:`circuit_study`; no file names it.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -101,7 +128,7 @@ class StudyConfig(_Frozen):
     shots: tuple[Shots, ...] = (10_000,)
     mitigation: tuple[Mitigation, ...] = ("none", "readout")
     task: StudyTask = "generate"
-    molecules: Annotated[int, Field(ge=3)] = 50
+    molecules: Annotated[int, Field(ge=_FEWEST_ROWS)] = 50
     layout_seeds: tuple[Whole, ...] = (0,)
     seeds: tuple[Whole, ...] = (0,)
     preparation: Preparation = "brickwork"
@@ -109,6 +136,7 @@ class StudyConfig(_Frozen):
     draw: bool = True
     extra: Extra = Extra()
     simulator: Simulator = "engine"
+    circuit: Annotated[StudyCircuit | None, Field(exclude_if=_is_none)] = None
 
     _lists = field_validator(
         "models", "devices", "scales", "shots", "mitigation", "layout_seeds", "seeds"
@@ -117,6 +145,11 @@ class StudyConfig(_Frozen):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         check_prior(self.prior)
+        if (self.task == "circuit") != (self.circuit is not None):
+            raise ValueError(
+                "`task` must be generate or reconstruct for models, and circuit for a circuit of "
+                f"one's own, but is {self.task}"
+            )
         own = [text for text in self.mitigation if text not in PLAIN]
         if own and "infinite" in self.shots:
             raise ValueError(f"`shots` must be finite for mitigation {own[0]}, but has infinite")
@@ -166,16 +199,71 @@ def read_config(path: Path) -> StudyConfig:
     Raises:
         ConfigError: it cannot be read, is not YAML, or does not fit; one line names the fields.
     """
+    return _checked(read_sweep(path), str(path))
+
+
+def read_sweep(path: Path) -> Any:
+    """What a study's YAML file says, not checked yet.
+
+    Raises:
+        ConfigError: it cannot be read, or is not YAML.
+    """
     try:
-        data = read_yaml(path)
+        return read_yaml(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     except ValueError as error:
         raise ConfigError(f"{path} must be YAML, but: {error}") from error
+
+
+def circuit_study(workload: Workload, sweep: Any, where: str = "the options") -> StudyConfig:
+    """A study of a person's own circuit.
+
+    Args:
+        workload: three rows of angles or more.
+        sweep: fields of :class:`StudyConfig` by name: ``devices`` at least, and none that belongs
+            to models.
+        where: they come from.
+
+    Raises:
+        ConfigError: fields that do not fit, too few rows, or a circuit too wide to be simulated
+            with noise; one line names it.
+    """
+    if not isinstance(sweep, Mapping):
+        raise ConfigError(f"{where} must describe a noise study, but holds no fields")
+    of_models = [name for name in _OF_MODELS if name in sweep]
+    if of_models:
+        raise ConfigError(
+            f"{where} must leave out {', '.join(of_models)} beside a circuit of one's own"
+        )
+    if len(workload) < _FEWEST_ROWS:
+        raise ConfigError(
+            f"Argument `angles` must have {_FEWEST_ROWS} rows or more for a noise study (one of "
+            f"the baselines is the mean of the others), but has {len(workload)}"
+        )
+    if workload.circuit.num_qubits > MAX_QUBITS:
+        raise ConfigError(
+            f"Argument `circuit` must have at most {MAX_QUBITS} qubits for a noise study, but has "
+            f"{workload.circuit.num_qubits}"
+        )
+    own = {
+        "models": (workload.name,),
+        "task": "circuit",
+        "molecules": len(workload),
+        "circuit": {
+            "fingerprint": workload.fingerprint(),
+            "angles_sha256": workload.rows_sha256(),
+        },
+    }
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", workload.name).strip("-.")[:64]
+    return _checked({"name": name or "circuit", **sweep, **own}, where)
+
+
+def _checked(data: Any, where: str) -> StudyConfig:
     try:
         return StudyConfig.model_validate(data)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
         )
-        raise ConfigError(f"{path} must describe a noise study, but {faults}") from error
+        raise ConfigError(f"{where} must describe a noise study, but {faults}") from error

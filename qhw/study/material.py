@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qhw.analysis.baselines import constant_distances, prior_mean
 from qhw.analysis.compare import held_out, make_prior, prior_latents
 from qhw.analysis.draw import draw_latents
+from qhw.analysis.measure import exact_distributions
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import sample_molecules
 from qhw.chem.validity import ValidityReport, judge
@@ -25,40 +26,58 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """A model and its rows without any device.
+    """A model, or a person's own circuit, and its rows without any device.
 
     Attributes:
-        exact: the model.
+        exact: the model; ``None`` of a circuit.
         first: the circuit that runs first and its K rows.
         preparation: how amplitudes are loaded.
         kappa: of the draw, ``None`` for none.
-        target: exact decoder distributions ``(K, 2**n)``: what the device is compared with.
-        molecules: decoded from ``target``.
+        target: exact distributions ``(K, 2**n)`` of the decoder or circuit: what the device is
+            compared with.
+        molecules: decoded from ``target``; ``None`` of a circuit.
         prior_mean: baseline ``(K, 2**n)``.
         baselines: ``(2, K)`` distances of the uniform distribution and of ``prior_mean``.
     """
 
-    exact: ExactModel
+    exact: ExactModel | None
     first: Workload
     preparation: Preparation
     kappa: float | None
     target: FloatArray
-    molecules: MoleculeBatch
+    molecules: MoleculeBatch | None
     prior_mean: FloatArray
     baselines: FloatArray
 
     @cached_property
-    def exact_valid(self) -> int:
-        """How many of ``molecules`` are strictly valid."""
-        return judge(self.molecules).valid
-
-    @cached_property
-    def constant(self) -> ValidityReport:
-        """Judgement of the molecules that ``prior_mean`` decodes to."""
-        return judge(self.exact.molecules(self.prior_mean))
+    def decoded(self) -> Decoded | None:
+        """What the model makes of ``target`` and of ``prior_mean``."""
+        if self.exact is None or self.molecules is None:
+            return None
+        constant = judge(self.exact.molecules(self.prior_mean))
+        return Decoded(self.exact, self.molecules, judge(self.molecules).valid, constant)
 
 
-def material(model: str, digest: str, seed: int, config: StudyConfig) -> Material:
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A model's molecules without any device.
+
+    Attributes:
+        exact: the model.
+        molecules: of the exact distributions.
+        valid: how many of them are strictly valid.
+        constant: judgement of those that the baseline decodes to.
+    """
+
+    exact: ExactModel
+    molecules: MoleculeBatch
+    valid: int
+    constant: ValidityReport
+
+
+def material(
+    model: str, digest: str, seed: int, config: StudyConfig, packed: bytes | None = None
+) -> Material:
     """Rows of a study's cells.
 
     Args:
@@ -66,10 +85,13 @@ def material(model: str, digest: str, seed: int, config: StudyConfig) -> Materia
         digest: of its tensors, so that a file that changed is read again.
         seed: of latents or molecules.
         config: the study.
+        packed: a person's own circuit and rows, as :meth:`Workload.to_bytes` gives them.
 
     Raises:
         ValueError: an unknown model, or more molecules than there are.
     """
+    if packed is not None:
+        return _circuit_material(packed, config.preparation)
     return _material(
         model,
         digest,
@@ -108,13 +130,29 @@ def _material(
         kappa = exact.kappa if draw else None
         latents = draw_latents(exact.direction(exact.encoder(inputs)), kappa, seed)
     target = exact.decoder(latents)
+    return _beside_constants(exact, first, preparation, kappa, target)
+
+
+@lru_cache(maxsize=8)
+def _circuit_material(packed: bytes, preparation: Preparation) -> Material:
+    work = Workload.from_bytes(packed)
+    return _beside_constants(None, work, preparation, None, exact_distributions(work).distributions)
+
+
+def _beside_constants(
+    exact: ExactModel | None,
+    first: Workload,
+    preparation: Preparation,
+    kappa: float | None,
+    target: FloatArray,
+) -> Material:
     return Material(
         exact=exact,
         first=first,
         preparation=preparation,
         kappa=kappa,
         target=target,
-        molecules=exact.molecules(target),
+        molecules=None if exact is None else exact.molecules(target),
         prior_mean=prior_mean(target),
         baselines=constant_distances(target),
     )

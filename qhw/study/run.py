@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from qhw.circuits.workload import Workload
 from qhw.study.circuits import compile_circuits
-from qhw.study.config import StudyConfig
+from qhw.study.config import StudyCircuit, StudyConfig
 from qhw.study.grid import Cell, CircuitKey, digests, expand
 from qhw.study.run_cell import CELL_ERRORS, Row, failed, run_cell
 from qhw.study.scheduler import Lost, Scheduler
@@ -41,6 +42,7 @@ class _Compile:
 
     circuit: CircuitKey
     config: StudyConfig
+    packed: bytes | None
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class _Run:
 
     cell: Cell
     circuits: str
+    packed: bytes | None
 
 
 class _Progress:
@@ -75,6 +78,7 @@ def run_study(
     *,
     done: Done,
     retry_failed: bool = False,
+    workload: Workload | None = None,
 ) -> StudyRun:
     """Run a study, or finish one that was stopped.
 
@@ -84,10 +88,20 @@ def run_study(
         scheduler: where the work is done.
         done: told how many of how many pieces of work (compilations, cells) are done.
         retry_failed: run cells with a failed row again.
+        workload: of a study of a person's own circuit.
 
     Raises:
+        ValueError: a workload that is not the study's, or none where it needs one.
         StoreError: the folder cannot be used.
     """
+    given = None
+    if workload is not None:
+        given = StudyCircuit(
+            fingerprint=workload.fingerprint(), angles_sha256=workload.rows_sha256()
+        )
+    if given != config.circuit:
+        raise ValueError("Argument `workload` must be the circuit of the study, but is another")
+    packed = None if workload is None else workload.to_bytes()
     store = Store(folder)
     cells = expand(config, digests(config))
     keys = [cell.key for cell in cells]
@@ -96,7 +110,7 @@ def run_study(
     finished = store.finished()
     missing = [cell for cell in cells if cell.key not in finished]
     progress = _Progress(done, len(cells) - len(missing), len(cells))
-    ready = _compile_missing(missing, config, store, scheduler, progress)
+    ready = _compile_missing(missing, config, packed, store, scheduler, progress)
     for work, rows in scheduler.map(_run, ready):
         if isinstance(rows, Lost):
             rows = failed(work.cell, rows.reason)
@@ -114,6 +128,7 @@ def run_study(
 def _compile_missing(
     cells: list[Cell],
     config: StudyConfig,
+    packed: bytes | None,
     store: Store,
     scheduler: Scheduler,
     progress: _Progress,
@@ -121,7 +136,7 @@ def _compile_missing(
     """Cells with their circuits; those whose circuits cannot be made are stored as failed."""
     keys = {cell.circuit: cell.circuit.key for cell in cells}
     texts = {circuit: store.circuits(key) for circuit, key in keys.items()}
-    todo = [_Compile(circuit, config) for circuit, text in texts.items() if text is None]
+    todo = [_Compile(circuit, config, packed) for circuit, text in texts.items() if text is None]
     refused: dict[CircuitKey, str] = {}
     progress.expect(len(todo))
     for work, result in scheduler.map(_compile, todo):
@@ -139,14 +154,15 @@ def _compile_missing(
             store.add(cell.key, failed(cell, refused[cell.circuit]))
             progress.step()
         else:
-            ready.append(_Run(cell, found))
+            ready.append(_Run(cell, found, packed))
     return ready
 
 
 def _compile(work: _Compile) -> tuple[str | None, str]:
     """In a worker: JSON of the circuits, or ``None`` and why not."""
     try:
-        made = compile_circuits(work.circuit, work.config.preparation, work.config.task)
+        own = None if work.packed is None else Workload.from_bytes(work.packed)
+        made = compile_circuits(work.circuit, work.config.preparation, work.config.task, own)
     except CELL_ERRORS as error:
         return None, " ".join(str(error).split()) or type(error).__name__
     return made.model_dump_json(), ""
@@ -154,4 +170,4 @@ def _compile(work: _Compile) -> tuple[str | None, str]:
 
 def _run(work: _Run) -> list[Row]:
     """In a worker: the rows of a cell."""
-    return run_cell(work.cell, work.circuits)
+    return run_cell(work.cell, work.circuits, work.packed)

@@ -32,7 +32,7 @@ from qhw.mitigation.simplex import project_to_simplex
 from qhw.study.circuits import open_circuits
 from qhw.study.config import Source
 from qhw.study.grid import Cell
-from qhw.study.material import Material, material
+from qhw.study.material import Decoded, Material, material
 
 FloatArray = NDArray[np.float64]
 Row = dict[str, Any]
@@ -105,7 +105,7 @@ class _Device:
         )
 
 
-def run_cell(cell: Cell, circuits: str) -> list[Row]:
+def run_cell(cell: Cell, circuits: str, packed: bytes | None = None) -> list[Row]:
     """Rows of a cell, one for each shot count and mitigation.
 
     The same cell gives the same rows on every machine with the same library versions. What fails
@@ -114,6 +114,7 @@ def run_cell(cell: Cell, circuits: str) -> list[Row]:
     Args:
         cell: what to run.
         circuits: JSON of its :class:`~qhw.study.circuits.CircuitSet`.
+        packed: a person's own circuit and rows.
     """
     config = cell.config
     mode, _, word = cell.sources.partition(" ")
@@ -121,7 +122,7 @@ def run_cell(cell: Cell, circuits: str) -> list[Row]:
         source: Source | None = word or None  # type: ignore[assignment]  # checked with the config
         noise = config.noise(cell.scale, mode, source)
         backend, compiled = open_circuits(circuits, config.simulator, noise)
-        rows = material(cell.circuit.model, cell.circuit.digests[0], cell.seed, config)
+        rows = material(cell.circuit.model, cell.circuit.digests[0], cell.seed, config, packed)
         device = _Device(backend, compiled, rows, cell.seed)
         noisy = device.distribution(device.place(rows.first))
     except CELL_ERRORS as error:
@@ -178,14 +179,15 @@ def identity(cell: Cell, shots: int | None, mitigation: str) -> Row:
 
 def _facts(device: _Device) -> Row:
     snapshot = device.backend.snapshot
-    gates = {role: circuit.two_qubit_gates for role, circuit in device.compiled.items()}
+    encoder = device.compiled.get("encoder")
+    scored = device.compiled["circuit" if "circuit" in device.compiled else "decoder"]
     return {
         "vendor": snapshot.vendor,
         "snapshot_taken": snapshot.taken,
-        "encoder_two_qubit_gates": gates.get("encoder"),
-        "decoder_two_qubit_gates": gates["decoder"],
-        "decoder_duration_s": device.compiled["decoder"].duration_s,
-        "decoder_qubits": list(device.compiled["decoder"].physical_qubits),
+        "encoder_two_qubit_gates": None if encoder is None else encoder.two_qubit_gates,
+        "decoder_two_qubit_gates": scored.two_qubit_gates,
+        "decoder_duration_s": scored.duration_s,
+        "decoder_qubits": list(scored.physical_qubits),
     }
 
 
@@ -196,7 +198,7 @@ def _decoded(
     rows, first = device.material, device.place(device.material.first)
     found, as_noisy = device.measured(first, noisy, shots, mitigation)
     encoder = rows.first.known
-    if rows.first.role == "decoder" or encoder is None:
+    if rows.first.role != "encoder" or encoder is None or rows.exact is None:
         floor = np.zeros(len(found))
         return found, floor if shots is None else shot_floor_total_variation(rows.target, shots)
     drawing = Drawing(rows.kappa, as_noisy, device.seed)
@@ -227,10 +229,6 @@ def _counted(p: FloatArray, shots: int | None, seed: int, stream: int) -> FloatA
 def _scores(rows: Material, found: FloatArray, floor: FloatArray) -> Row:
     tvd = total_variation(rows.target, found)
     baselines = rows.baselines
-    molecules, wanted = rows.exact.molecules(found), padded(rows.molecules)
-    rmsd = kabsch_rmsd(padded(molecules), wanted)
-    known = rmsd[np.isfinite(rmsd)]
-    report = judge(molecules)
     return {
         "tvd": float(tvd.mean()),
         "hellinger_fidelity": float(hellinger_fidelity(rows.target, found).mean()),
@@ -238,17 +236,27 @@ def _scores(rows: Material, found: FloatArray, floor: FloatArray) -> Row:
         "shot_floor_tvd": float(floor.mean()),
         "uniform_tvd": float(baselines[0].mean()),
         "prior_mean_tvd": float(baselines[1].mean()),
-        "valid": report.valid,
-        "unique": report.unique,
-        "exact_valid": rows.exact_valid,
-        "prior_mean_valid": rows.constant.valid,
-        "prior_mean_unique": rows.constant.unique,
-        "type_accuracy": float(type_accuracy(padded(molecules), wanted).mean()),
-        "rmsd": float(known.mean()) if len(known) else None,
-        "rmsd_defined": len(known),
         "tvd_rows": tvd.tolist(),
         "uniform_rows": baselines[0].tolist(),
         "prior_mean_rows": baselines[1].tolist(),
+        **({} if rows.decoded is None else _molecules(rows.decoded, found)),
+    }
+
+
+def _molecules(exact: Decoded, found: FloatArray) -> Row:
+    molecules, wanted = exact.exact.molecules(found), padded(exact.molecules)
+    rmsd = kabsch_rmsd(padded(molecules), wanted)
+    known = rmsd[np.isfinite(rmsd)]
+    report = judge(molecules)
+    return {
+        "valid": report.valid,
+        "unique": report.unique,
+        "exact_valid": exact.valid,
+        "prior_mean_valid": exact.constant.valid,
+        "prior_mean_unique": exact.constant.unique,
+        "type_accuracy": float(type_accuracy(padded(molecules), wanted).mean()),
+        "rmsd": float(known.mean()) if len(known) else None,
+        "rmsd_defined": len(known),
     }
 
 

@@ -65,7 +65,8 @@ SCHEMA = pa.schema(
     metadata={"qhw_study_schema": str(SCHEMA_VERSION)},
 )
 """Columns. ``shots`` is null for infinite; ``*_rows`` hold one value a latent or molecule;
-distances are total variation to exact, RMSD in Å, durations in seconds."""
+distances are total variation to exact, RMSD in Å, durations in seconds. Of a person's own circuit
+``molecules`` counts its rows, ``decoder_*`` are its own, and what is of molecules is null."""
 
 
 class StoreError(ValueError):

@@ -1,7 +1,8 @@
 """What a study's table says: curves over noise, error budgets, and who is below the baseline.
 
-Intervals are bootstraps over latents (or molecules); layout seeds are averaged for each latent
-first, seeds bring latents of their own.
+Intervals are bootstraps over latents (molecules, rows of angles); layout seeds are averaged for
+each first. Seeds bring latents of their own; a person's own circuit has the same rows for every
+seed, which are averaged too.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from qhw.study.grid import ALL_ON
 
 FloatArray = NDArray[np.float64]
 Row = Mapping[str, Any]
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[2] = 2
+"""Version 1 knew models alone: what is of molecules was never missing."""
 NEED_DURATIONS = ("gate_relaxation", "idle", "detuning")
 """Sources that no device shows that reports no gate times."""
 _SEED = 41
@@ -47,7 +49,8 @@ class Point(Frozen):
         shot_floor: of a noiseless device with these shots.
         prior_mean: baseline: mean of the other rows.
         uniform: baseline.
-        valid: share of molecules valid by the strict protocol, of all samples.
+        valid: share of molecules valid by the strict protocol, of all samples; this and what
+            follows is ``None`` of a person's own circuit.
         unique: distinct valid molecules.
         samples: molecules behind ``valid``.
         type_accuracy: share of atoms of the right element.
@@ -60,10 +63,10 @@ class Point(Frozen):
     shot_floor: float
     prior_mean: float
     uniform: float
-    valid: Estimate
-    unique: int
-    samples: int
-    type_accuracy: float
+    valid: Estimate | None
+    unique: int | None
+    samples: int | None
+    type_accuracy: float | None
     rmsd: float | None
 
 
@@ -82,8 +85,9 @@ class Curve(Frozen):
         decoder_duration_s: shortest over layout seeds; 0 where the device reports no durations.
         points: by scale.
         crossing: where it meets the best baseline.
-        exact_valid: share of molecules valid without any noise or shots.
-        prior_mean_valid: share valid of the baseline's molecules (they are nearly all the same).
+        exact_valid: share of molecules valid without any noise or shots; ``None`` of a circuit.
+        prior_mean_valid: share valid of the baseline's molecules (they are nearly all the same);
+            ``None`` likewise.
         verdict: at the noise as reported, ``None`` if the study has no scale 1.
         words: one sentence.
     """
@@ -99,8 +103,8 @@ class Curve(Frozen):
     decoder_duration_s: float
     points: tuple[Point, ...]
     crossing: Crossing
-    exact_valid: float
-    prior_mean_valid: float
+    exact_valid: float | None
+    prior_mean_valid: float | None
     verdict: Literal["better", "same", "worse"] | None
     words: str
 
@@ -183,7 +187,7 @@ class StudySummary(Frozen):
         failures: likewise.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     config: StudyConfig
     rows: int
     curves: tuple[Curve, ...]
@@ -249,7 +253,6 @@ def _curve(series: _Series, settings: Mapping[_Setting, list[Row]], config: Stud
         np.random.default_rng(_SEED),
     )
     verdict, words = _judge(next((p for p in points if p.scale == 1.0), None))
-    samples = sum(row["molecules"] for row in settings[scales[0], ALL_ON])
     clean = settings[scales[0], ALL_ON]
     return Curve(
         **series._asdict(),
@@ -262,8 +265,8 @@ def _curve(series: _Series, settings: Mapping[_Setting, list[Row]], config: Stud
         decoder_duration_s=min(row["decoder_duration_s"] for row in all_rows),
         points=points,
         crossing=where,
-        exact_valid=sum(row["exact_valid"] for row in clean) / samples,
-        prior_mean_valid=sum(row["prior_mean_valid"] for row in clean) / samples,
+        exact_valid=_share(clean, "exact_valid"),
+        prior_mean_valid=_share(clean, "prior_mean_valid"),
         verdict=verdict,
         words=f"{words} {where.words}".strip(),
     )
@@ -273,8 +276,9 @@ def _point(scale: float, rows: Sequence[Row]) -> Point:
     rng = np.random.default_rng(_SEED)
     tvd = _by_latent(rows, "tvd_rows")
     baselines = np.stack([_by_latent(rows, f"{name}_rows") for name in ("uniform", "prior_mean")])
-    samples, valid = (sum(row[name] for row in rows) for name in ("molecules", "valid"))
     known = [(row["rmsd"], row["rmsd_defined"]) for row in rows if row["rmsd_defined"]]
+    samples = sum(row["molecules"] for row in rows)
+    decoded = all(row["valid"] is not None for row in rows)
     return Point(
         scale=scale,
         tvd=_estimate(mean_interval(tvd, rng, within=_DISTANCE)),
@@ -284,10 +288,10 @@ def _point(scale: float, rows: Sequence[Row]) -> Point:
         shot_floor=_mean(rows, "shot_floor_tvd"),
         prior_mean=float(baselines[1].mean()),
         uniform=float(baselines[0].mean()),
-        valid=wilson(valid, samples),
-        unique=sum(row["unique"] for row in rows),
-        samples=samples,
-        type_accuracy=_mean(rows, "type_accuracy"),
+        valid=wilson(sum(row["valid"] for row in rows), samples) if decoded else None,
+        unique=sum(row["unique"] for row in rows) if decoded else None,
+        samples=samples if decoded else None,
+        type_accuracy=_mean(rows, "type_accuracy") if decoded else None,
         rmsd=sum(r * n for r, n in known) / sum(n for _, n in known) if known else None,
     )
 
@@ -370,15 +374,26 @@ def _paired(groups: Sequence[Sequence[Row]]) -> tuple[FloatArray, FloatArray]:
 
 
 def _by_latent(rows: Sequence[Row], column: str) -> FloatArray:
-    """One value a latent: mean over layout seeds, seeds one after another."""
+    """One value a latent: mean over layout seeds, seeds one after another.
+
+    Rows of a person's own circuit are the same for every seed: mean over these too.
+    """
     seeds: dict[int, list[Any]] = defaultdict(list)
     for row in rows:
-        seeds[row["seed"]].append(row[column])
+        seeds[0 if row["task"] == "circuit" else row["seed"]].append(row[column])
     return np.concatenate([np.mean(values, axis=0) for _, values in sorted(seeds.items())])
 
 
 def _mean(rows: Sequence[Row], column: str) -> float:
     return float(np.mean([row[column] for row in rows]))
+
+
+def _share(rows: Sequence[Row], column: str) -> float | None:
+    """Of all molecules of the rows; ``None`` where there are none."""
+    if any(row[column] is None for row in rows):
+        return None
+    found: float = sum(row[column] for row in rows) / sum(row["molecules"] for row in rows)
+    return found
 
 
 def _range(values: Sequence[int]) -> tuple[int, int]:

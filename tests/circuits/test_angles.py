@@ -86,7 +86,7 @@ def test_nothing_free_is_one_row() -> None:
         ({"a": [1.0]}, r"lacks t\[0\], t\[1\], z"),
         (
             {**columns(), "a": ["0.1", "zwei", "3"]},
-            "'a' must hold numbers, but holds 'zwei'",
+            "'a' must hold real numbers, but holds 'zwei'",
         ),
         ({**columns(), "z": [1, float("nan"), 3]}, "row 1 has nan for 'z'"),
         ({**columns(), "z": [1, 2]}, r"columns of one length, but has \[2, 3\]"),

@@ -1,4 +1,4 @@
-"""Ctrl-C while a paid job is out, in a process of its own: no other thread takes the signal."""
+"""A signal while a paid job is out, in a process of its own: no other thread takes it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from backends.loopback.braket import BraketService
 from backends.loopback.ibm import IBMPlatform
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import count_by_state
@@ -24,7 +25,17 @@ def interrupted(platform: IBMPlatform, *command: object) -> str:
 
     One interrupt must do, wherever it falls. The vendor's queue is held before, and stays so.
     """
-    platform.queue.hold()
+    code, stdout, stderr = stopped(platform, signal.SIGINT, *command)
+    assert code == 130, stderr
+    assert stdout == ""
+    return stderr
+
+
+def stopped(
+    service: IBMPlatform | BraketService, how: signal.Signals, *command: object
+) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command that gets a signal once a job was accepted."""
+    service.queue.hold()
     process = subprocess.Popen(
         [sys.executable, "-c", _MAIN, *map(str, command)],
         cwd=_ROOT,
@@ -34,22 +45,20 @@ def interrupted(platform: IBMPlatform, *command: object) -> str:
     )
     try:
         until = time.monotonic() + _HANGS_S
-        while not _accepted(platform):
+        while not _accepted(service):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         stdout, stderr = process.communicate(timeout=_HANGS_S)
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == 130, stderr
-    assert stdout == ""
-    return stderr
+    return process.returncode, stdout, stderr
 
 
-def _accepted(platform: IBMPlatform) -> bool:
-    if not platform.queue.jobs:
+def _accepted(service: IBMPlatform | BraketService) -> bool:
+    if not service.queue.accepted:
         return False
     with Ledger.open() as ledger, ledger.read() as connection:
         return State.QUEUED in count_by_state(connection)

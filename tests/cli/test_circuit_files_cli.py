@@ -131,7 +131,10 @@ BAD = {
     "condition": (TWO + "qreg q[1]; creg c[1]; measure q->c; if(c==1) x q[0];", "if_else"),
     "const": (THREE + "qubit q;\nconst int n = 2;", "4,0: .*ConstantDeclaration"),
     "loop index": (THREE + "qubit[3] q;\nfor int i in [0:2] {\n h q[i]; }", "5,3: index must be"),
-    "input": (THREE + "input float a; qubit q; rx(a) q;", "without free angles"),
+    "input": (
+        THREE + "input float a; qubit q; rx(a) q;",
+        "`--angles` must be given for 1 free parameters .a. of mine.qasm",
+    ),
     "range": (THREE + "qubit[3] q;\nh q[1:3];", "4,.*range of 'q' must end within its 3"),
     "range from behind": (THREE + "qubit[3] q; h q[-2:-1];", "whole numbers from 0 on"),
     "header": ("OPENQASM 4.0; qubit q;", "header says '4'"),

@@ -101,7 +101,7 @@ def test_free_angles_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "free.qasm3"
     path.write_text('OPENQASM 3.0;\ninclude "stdgates.inc";\ninput float a;\nqubit q;\nrx(a) q;\n')
     answer = CliRunner().invoke(app, ["expect", str(path), "--observable", "Z"])
-    assert answer.exit_code == 2 and "free angles" in answer.stderr
+    assert answer.exit_code == 2 and "free parameters (a)" in answer.stderr
 
 
 @pytest.mark.parametrize("device", ["engine:ibm_fez", "aer:iqm_garnet"])

@@ -25,7 +25,8 @@ from qhw.api.measuring import begun_together
 from qhw.api.primitives.jobs import DeviceJob, LedgerJob, SimulatedJob
 from qhw.api.primitives.sources import Seed, Source, rows_of, stream
 from qhw.api.running import Run
-from qhw.circuits.workload import Workload, fingerprint
+from qhw.circuits.fingerprint import fingerprint
+from qhw.circuits.workload import Workload
 from qhw.mitigation.expectation import run_expectation, shots_for
 from qhw.paid.expect import ExpectRun
 

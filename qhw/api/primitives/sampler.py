@@ -36,10 +36,11 @@ from qhw.api.primitives.registers import (
 )
 from qhw.api.primitives.sources import Seed, Source, rows_of, stream
 from qhw.api.running import Run
+from qhw.circuits.given import Given
 from qhw.circuits.workload import Workload
 from qhw.mitigation.placed import Placed
 from qhw.mitigation.program import Mitigated
-from qhw.paid.measure import MeasureRun
+from qhw.paid.compare import MeasureRun
 
 _LOG = logging.getLogger(__name__)
 _ORDER, _OFFSET = 1, 2
@@ -74,7 +75,7 @@ class _Group:
         ends = np.cumsum([len(table) for table in rows.values()]).tolist()
         pieces = [slice(end - len(t), end) for end, t in zip(ends, rows.values(), strict=True)]
         table = np.concatenate(list(rows.values()))
-        whole = Workload.measuring(work.circuit, once, table)
+        whole = Workload.measuring(work.circuit, Given(once.name, once.name, once, table))
         return cls(whole, source, check_shots(shots), tuple(zip(rows, pieces, strict=True)))
 
 

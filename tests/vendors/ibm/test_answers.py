@@ -200,7 +200,7 @@ def test_packed_results_are_bounded_before_they_are_unpacked() -> None:
     with pytest.raises(ValueError, match="no proper shape"):
         decode(json.dumps(document), "key", 3)
     tensor["shape"] = [100, 3]
-    with pytest.raises(ValueError, match="more than 128 MiB"):
+    with pytest.raises(ValueError, match="more than 64 MiB"):
         decode(json.dumps(document), "key", 3)
     with pytest.raises(ValueError, match="names objects"):
         decode('{"schema_version": "v2.0", "x": {"__type__": "ndarray"}}', "key", 3)

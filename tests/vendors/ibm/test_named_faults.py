@@ -33,7 +33,7 @@ SPOILT = {
     "other-job@results,times=all": "fetch: VendorUnavailable",
     "vanished@job,times=all": "status: Unknown",
     "gzip-bomb@job,times=all": "status: VendorUnavailable",
-    "endless@job,times=all": "status: VendorUnavailable: .*more than 128 MiB",
+    "endless@job,times=all": "status: VendorUnavailable: .*more than 64 MiB",
     "throttle@job,value=\N{SUPERSCRIPT TWO},times=all": "status: VendorUnavailable",
     "duplicate-keys@job,times=all": "status: VendorUnavailable: .*twice",
     "state@job,value=PARTYING,times=all": "status: AssertionError: not final",

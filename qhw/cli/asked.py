@@ -1,0 +1,171 @@
+"""The options that say what is compared with exact: a model's task, or circuits of one's own."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qhw.cli.options import (
+    DEFAULT_DEVICE,
+    Device,
+    Mitigation,
+    Model,
+    PaidDevice,
+    Prior,
+    Seed,
+    Shots,
+    WithRaw,
+)
+from qhw.cli.own import Angles, Files, Names, own_words, own_workload
+
+if TYPE_CHECKING:
+    from qhw.analysis.result import MeasureSettings, Settings
+    from qhw.paid.asked import Asked
+
+_OF_MODELS = ("model", "molecules", "task", "preparation", "prior", "kappa", "draw", "input_file")
+_NOT_TYPED = {"model", "circuit", "fingerprint", "angles_sha256", "rows", "workload_sha256"}
+"""Settings that stand otherwise on a command line."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a command line asks for.
+
+    Attributes:
+        asked: the comparison.
+        origin: words that name the model or the circuits.
+    """
+
+    asked: Asked
+    origin: tuple[str, ...]
+
+    @property
+    def settings(self) -> Settings | MeasureSettings:
+        """Of the comparison."""
+        return self.asked.settings
+
+    def command(self, name: str = "compare") -> str:
+        """The command, ``qhw compare`` or another with its options, that asks for the same."""
+        given = self.settings.model_dump(exclude_defaults=True, exclude=_NOT_TYPED)
+        words = ["qhw", name, *self.origin]
+        for key, value in given.items():
+            if key == "draw":
+                words += ["--no-draw"]
+            elif key == "with_raw":
+                words += ["--with-raw"]
+            elif key == "calibrations":
+                words += [word for path in value for word in ("--calibration", path)]
+            else:
+                words += [f"--{key}", str(value)]
+        return shlex.join(words)
+
+
+def asked_line(
+    ctx: typer.Context,
+    files: Files = None,
+    angles: Angles = None,
+    names: Names = None,
+    model: Model = None,
+    device: Device = DEFAULT_DEVICE,
+    shots: Shots = 100_000,
+    molecules: Annotated[int, typer.Option(help="Rows compared of a model, two or more.")] = 20,
+    task: Annotated[
+        str, typer.Option(help="generate, encode or reconstruct (the whole way on the device).")
+    ] = "generate",
+    seed: Seed = 0,
+    mitigation: Mitigation = "readout",
+    with_raw: WithRaw = False,
+    preparation: Annotated[
+        str, typer.Option(help="How amplitudes are loaded: brickwork (shallow, fitted) or exact.")
+    ] = "brickwork",
+    prior: Prior = None,
+    kappa: Annotated[
+        float | None, typer.Option(help="Of reconstruct's vMF draw; default: the model's.")
+    ] = None,
+    draw: Annotated[
+        bool, typer.Option("--draw/--no-draw", help="Draw, or decode the mean direction itself.")
+    ] = True,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", help="SDF of molecules for encode and reconstruct.")
+    ] = None,
+    calibration: Annotated[
+        list[str] | None,
+        typer.Option(help="File of `qhw calibrate` for the readout correction; may be repeated."),
+    ] = None,
+) -> Line:
+    """What the options ask for; absolute paths, since a run may be taken up from another folder.
+
+    Raises:
+        ValueError: a value out of range, or what does not go together.
+    """
+    from qhw.analysis.compare import default_model
+    from qhw.analysis.measure import settings_of
+    from qhw.analysis.result import Settings
+    from qhw.paid.asked import AskedCircuit, AskedModel
+
+    shared = {
+        "device": device,
+        "shots": shots,
+        "seed": seed,
+        "mitigation": mitigation,
+        "with_raw": with_raw,
+        "calibrations": tuple(str(Path(name).resolve()) for name in calibration or ()),
+    }
+    work = own_workload(ctx, files, angles, names, _OF_MODELS)
+    if work is not None:
+        origin = own_words(files or (), angles, names)
+        return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin))
+    settings = Settings.parse(
+        model=model or default_model(),
+        molecules=molecules,
+        task=task,
+        preparation=preparation,
+        prior=prior,
+        kappa=kappa,
+        draw=draw,
+        input=None if input_file is None else str(input_file.resolve()),
+        **shared,
+    )
+    return Line(AskedModel(settings), ("--model", settings.model))
+
+
+@functools.cache
+def _options() -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(asked_line, eval_str=True).parameters
+
+
+def takes_comparison(*, paid: bool, default: bool = True) -> Callable[[Any], Callable[..., None]]:
+    """Give a command every option that says what is compared, as one ``line``.
+
+    Args:
+        paid: whether it serves devices that take jobs.
+        default: whether it has a default device; what serves no simulator has none.
+    """
+    options = dict(_options())
+    if paid:
+        options["device"] = options["device"].replace(annotation=PaidDevice)
+    if not default:
+        options["device"] = options["device"].replace(default=inspect.Parameter.empty)
+
+    def taking(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.name != "line"]
+
+        @functools.wraps(command)
+        def wrapped(**given: Any) -> None:
+            mine = {name: value for name, value in given.items() if name not in options}
+            command(line=asked_line(**{name: given[name] for name in options}), **mine)
+
+        parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in (*options.values(), *own)]
+        wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
+        return wrapped
+
+    return taking

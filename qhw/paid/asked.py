@@ -1,0 +1,86 @@
+"""A comparison as it is asked for, of a model or of one's own circuit: compared, priced, begun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from backends.checks import check_shots
+from backends.registry import get_backend
+from backends.vendor import VendorBackend
+from qhw.analysis.compare import compare
+from qhw.analysis.comparison import Comparison
+from qhw.analysis.measure import measure, quote_workload
+from qhw.analysis.quote import StageQuote, quote
+from qhw.analysis.result import MeasureSettings, Settings
+from qhw.circuits.workload import Workload
+from qhw.paid.compare import CompareRun, MeasureRun
+from qhw.paid.kept import Paying
+from qhw.paid.run import Notify
+
+
+@dataclass(frozen=True)
+class AskedModel:
+    """A model's circuits.
+
+    Attributes:
+        settings: what is asked.
+    """
+
+    settings: Settings
+
+    def compare(self, command: str, tell: Notify) -> Comparison:
+        """On a simulator, see :func:`qhw.analysis.compare.compare`."""
+        return compare(self.settings, command=command, notify=tell)
+
+    def quote(self, vendor: VendorBackend, tell: Notify) -> tuple[StageQuote, ...]:
+        """What it would cost, see :func:`qhw.analysis.quote.quote`."""
+        return quote(self.settings, vendor, tell)
+
+    def new(self, paying: Paying) -> CompareRun:
+        """A run that is not in the ledger yet, see :meth:`qhw.paid.run.PaidRun.new`."""
+        return CompareRun.new(self.settings, *paying)
+
+    def run(self, paying: Paying, *, again: bool = False) -> tuple[CompareRun, bool]:
+        """A new run, and that it is: a model's file may have changed since an earlier one.
+
+        Raises:
+            ValueError: it is asked for what is always so.
+        """
+        if again:
+            raise ValueError("Argument `again` must be left out of a model, whose runs are all new")
+        return self.new(paying), True
+
+
+@dataclass(frozen=True, eq=False)
+class AskedCircuit:
+    """A person's own circuit.
+
+    Attributes:
+        settings: what is asked.
+        workload: what runs.
+    """
+
+    settings: MeasureSettings
+    workload: Workload
+
+    def compare(self, command: str, tell: Notify) -> Comparison:
+        """On a simulator, see :func:`qhw.analysis.measure.measure`."""
+        backend = get_backend(self.settings.device)
+        check_shots(self.settings.shots)
+        return measure(self.settings, self.workload, backend, command=command, notify=tell)
+
+    def quote(self, vendor: VendorBackend, tell: Notify) -> tuple[StageQuote, ...]:
+        """What it would cost, see :func:`qhw.analysis.measure.quote_workload`."""
+        return (quote_workload(self.settings, self.workload, vendor, tell),)
+
+    def new(self, paying: Paying) -> MeasureRun:
+        """A run that is not in the ledger yet, see :meth:`qhw.paid.kept.WorkloadRun.begin`."""
+        return MeasureRun.begin(self.settings, self.workload, *paying)
+
+    def run(self, paying: Paying, *, again: bool = False) -> tuple[MeasureRun, bool]:
+        """The run of the same settings in the ledger, else a new one, and whether it is new."""
+        return MeasureRun.asked(self.settings, self.workload, paying, again=again)
+
+
+Asked: TypeAlias = AskedModel | AskedCircuit
