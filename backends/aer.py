@@ -70,6 +70,10 @@ class AerBackend:
         self._fractional = fractional
         self._last: tuple[CompiledTemplate, FloatArray, FloatArray] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What it is, without what it keeps: other processes make that themselves."""
+        return {**self.__dict__, "_last": None}
+
     @property
     def _asked(self) -> str:
         return "+fractional" if self._fractional else ""

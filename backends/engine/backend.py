@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,10 @@ class EngineBackend(AerBackend):
         self._device = device
         self._level = detuning_level
         self._program: NoisyProgram | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As :class:`AerBackend`'s."""
+        return {**super().__getstate__(), "_program": None}
 
     @property
     def name(self) -> str:

@@ -29,7 +29,36 @@ class CountSource:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._kept: dict[bytes, FloatArray] = {}
+        self._kept: dict[bytes, FloatArray | Refused] = {}
+        self._ran: dict[tuple[Program, int], tuple[ShotResult, ...] | Refused] = {}
+
+    def fetch(
+        self,
+        wanted: Sequence[tuple[Program, Sequence[int]]],
+        scheduler: Scheduler,
+        progress: Progress,
+    ) -> None:
+        """Do now, and elsewhere, all that :meth:`counts` of programs will need.
+
+        What is refused is told by :meth:`counts`.
+
+        Args:
+            wanted: programs, each with its seeds.
+            scheduler: where the work is done.
+            progress: told of every piece of it.
+        """
+        exact: dict[bytes, Distribution] = {}
+        runs: dict[tuple[Program, int], Shots] = {}
+        for program, seeds in wanted:
+            if not self._exact(program):
+                runs |= {(program, s): Shots(self._backend, program.batches, s) for s in seeds}
+                continue
+            for batch in program.batches:
+                exact.setdefault(_fingerprint(batch), self._work(batch))
+        missing = {key: work for key, work in exact.items() if key not in self._kept}
+        for key, found in distributions(missing, scheduler, progress).items():
+            self._keep(key, exact[key], found)
+        self._ran |= shot_results(runs, scheduler, progress)
 
     def counts(self, program: Program, seed: int) -> dict[str, NDArray[np.int64]]:
         """Counts of every batch by label; the same program and seed give the same.

@@ -1,14 +1,11 @@
-"""Compilations of a sweep: in parallel, each kept on disk by the hash of all it depends on."""
+"""Compilations of a sweep, each kept on disk by the hash of all it depends on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-import multiprocessing
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +20,7 @@ from backends.stored import circuits_from_bytes, circuits_to_bytes
 from calibration.interaction import LayoutError
 from calibration.snapshot import DeviceSnapshot
 from qhw.models.checkpoint import write_atomically
+from qhw.scheduler import LocalScheduler, Lost, Scheduler, by_place
 
 _FORMAT = 1
 _FAULTS = (
@@ -116,7 +114,7 @@ def run_jobs(
     jobs: Sequence[Job],
     *,
     cache: Path | None,
-    processes: int = 1,
+    scheduler: Scheduler | None = None,
     done: Callable[[int, int], None] = lambda _finished, _total: None,
 ) -> list[tuple[Compiled, ...]]:
     """Compile every job, a failure being a result like any other.
@@ -124,7 +122,8 @@ def run_jobs(
     Args:
         jobs: what to compile.
         cache: folder of earlier results, made if missing; ``None`` for none.
-        processes: worker processes; 1 works in this one.
+        scheduler: where they are compiled; in this process by default, and where a single one is
+            missing that no other machine could take.
         done: told how many jobs of how many are finished.
 
     Returns:
@@ -141,7 +140,13 @@ def run_jobs(
             missing.append(i)
     finished = len(jobs) - len(missing)
     done(finished, len(jobs))
-    for i, found in _computed(jobs, missing, processes):
+    pool = scheduler or LocalScheduler(0)
+    if len(missing) == 1 and not pool.remote:
+        pool = LocalScheduler(0)  # a process takes longer to start
+    for place, found in by_place(pool, compile_job, [jobs[i] for i in missing]):
+        i = missing[place]
+        if isinstance(found, Lost):
+            found = tuple(Compiled(seed=seed, reason=_DIED) for seed in jobs[i].seeds)
         results[i] |= {c.seed: c for c in found}
         _write(cache, jobs[i], results[i])
         finished += 1
@@ -187,36 +192,6 @@ def _one(circuit: QuantumCircuit, job: Job, seed: int) -> Compiled:
         ours = said.startswith("Argument") or isinstance(error, BackendError | LayoutError)
         kind = "" if ours else f"{type(error).__name__}: "
         return Compiled(seed=seed, reason=f"{kind}{said}".removesuffix(": "))
-
-
-def _computed(
-    jobs: Sequence[Job], missing: Sequence[int], processes: int
-) -> Iterable[tuple[int, tuple[Compiled, ...]]]:
-    if processes <= 1 or len(missing) <= 1:
-        for i in missing:
-            yield i, compile_job(jobs[i])
-        return
-    # spawn: forked workers would inherit the locks of this process's numerical threads
-    context = multiprocessing.get_context("spawn")
-    left = set(missing)
-    try:
-        with ProcessPoolExecutor(min(processes, len(missing)), mp_context=context) as pool:
-            futures = {pool.submit(compile_job, jobs[i]): i for i in missing}
-            for future in as_completed(futures):
-                found = future.result()
-                left.discard(futures[future])
-                yield futures[future], found
-    except BrokenProcessPool:
-        for i in sorted(left):  # one of these killed it: each by itself
-            yield i, _alone(jobs[i])
-
-
-def _alone(job: Job) -> tuple[Compiled, ...]:
-    try:
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            return pool.submit(compile_job, job).result()
-    except BrokenProcessPool:
-        return tuple(Compiled(seed=seed, reason=_DIED) for seed in job.seeds)
 
 
 def _key(job: Job) -> str:

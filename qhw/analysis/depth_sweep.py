@@ -20,6 +20,7 @@ from qhw.analysis.depth_report import (
     make_row,
 )
 from qhw.analysis.subjects import Subject
+from qhw.scheduler import Scheduler
 
 ALL = "all"
 
@@ -37,7 +38,7 @@ def sweep(
     shots: int = 10_000,
     fractional: bool = False,
     cache: Path | None = None,
-    processes: int = 1,
+    scheduler: Scheduler | None = None,
     command: str = "",
     done: Callable[[int, int], None] = lambda _finished, _total: None,
 ) -> DepthReport:
@@ -52,7 +53,7 @@ def sweep(
         shots: that costs are for.
         fractional: allow the gates that must be asked for.
         cache: folder of earlier compilations.
-        processes: worker processes.
+        scheduler: where circuits are compiled; in this process by default.
         command: kept in the report.
         done: told how many compilation jobs of how many are finished.
 
@@ -89,7 +90,7 @@ def sweep(
                 places.append((subject, device, level))
     if not jobs:
         raise _nothing(rows)
-    results = run_jobs(jobs, cache=cache, processes=processes, done=done)
+    results = run_jobs(jobs, cache=cache, scheduler=scheduler, done=done)
     for (subject, device, level), found in zip(places, results, strict=True):
         rows.append(make_row(subject, device, level, found, shots))
     if all(row.reason is not None for row in rows):

@@ -11,6 +11,7 @@ from qiskit import QuantumCircuit
 from backends.native.compile import as_compilable
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth_jobs import Compiled, Job, circuit_bytes, run_jobs
+from qhw.scheduler import Scheduler
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def rank_devices(
     seeds: Sequence[int] = (0, 1, 2),
     fractional: bool = False,
     cache: Path | None = None,
-    processes: int = 1,
+    scheduler: Scheduler | None = None,
     done: Callable[[int, int], None] = lambda _finished, _total: None,
 ) -> tuple[Ranked, ...]:
     """Compile a circuit for every device; best predicted success first, failures last.
@@ -48,7 +49,7 @@ def rank_devices(
         seeds: of layout and routing, the best of which counts.
         fractional: allow the gates that must be asked for.
         cache: folder of earlier compilations.
-        processes: worker processes.
+        scheduler: where circuits are compiled; in this process by default.
         done: told how many devices of how many are finished.
 
     Raises:
@@ -59,7 +60,7 @@ def rank_devices(
         raise ValueError("Argument `seeds` must hold a seed, but is empty.")
     raw = circuit_bytes(as_compilable(circuit))
     jobs = [Job(raw, snapshot, level, tuple(seeds), fractional) for snapshot in snapshots]
-    found = run_jobs(jobs, cache=cache, processes=processes, done=done)
+    found = run_jobs(jobs, cache=cache, scheduler=scheduler, done=done)
     ranked = [_best(snapshot, tries) for snapshot, tries in zip(snapshots, found, strict=True)]
     return tuple(sorted(ranked, key=lambda r: -r.best.success if r.best else 1.0))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,6 +26,7 @@ from qhw.cache import made_cache_folder
 from qhw.circuits.workload import Workload
 from qhw.report.depth_files import write_depth_files
 from qhw.report.depth_terminal import depth_summary
+from qhw.scheduler import Scheduler, open_scheduler
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,7 @@ def depth_report(
     fractional: bool = False,
     cache: bool = True,
     processes: int | None = None,
+    scheduler: str | None = None,
     done: Callable[[int, int], None] = _quiet,
 ) -> Depths:
     """Compile circuits for devices and say what that takes.
@@ -90,12 +92,14 @@ def depth_report(
         shots: that costs are for.
         fractional: allow IBM's ``rzz`` and ``rx`` where they are calibrated.
         cache: keep compilations for the next time.
-        processes: worker processes; one a core by default.
+        processes: worker processes; one a core by default, 1 for this one.
+        scheduler: address of a Dask cluster.
         done: told how many of how many compilations are done.
 
     Raises:
         ValueError: no circuit, or an option out of range.
         SweepError: nothing could be compiled.
+        SchedulerError: the cluster cannot be used.
 
     Example:
         >>> bell = QuantumCircuit(2, name="bell")
@@ -107,19 +111,30 @@ def depth_report(
     one = isinstance(circuits, QuantumCircuit | Workload | str | Path)
     given: list[CircuitOrModel] = [circuits] if one else list(circuits)  # type: ignore[arg-type]
     subjects = tuple(subject for one in given for subject in _subjects(one))
-    report = sweep(
-        subjects,
-        devices,
-        levels=levels,
-        seeds=seeds,
-        shots=shots,
-        fractional=fractional,
-        cache=made_cache_folder() if cache else None,
-        processes=processes or os.cpu_count() or 1,
-        command="qhw.depth_report(...)",
-        done=done,
-    )
+    with closing(compilers(processes, scheduler)) as pool:
+        report = sweep(
+            subjects,
+            devices,
+            levels=levels,
+            seeds=seeds,
+            shots=shots,
+            fractional=fractional,
+            cache=made_cache_folder() if cache else None,
+            scheduler=pool,
+            command="qhw.depth_report(...)",
+            done=done,
+        )
     return Depths(report, subjects)
+
+
+def compilers(processes: int | None, address: str | None) -> Scheduler:
+    """Where a depth report's circuits are compiled, as :func:`depth_report` is asked.
+
+    Raises:
+        SchedulerError: both are given, or the cluster cannot be used.
+    """
+    workers = 0 if processes == 1 else processes or None
+    return open_scheduler(workers, address, name="processes")
 
 
 def _subjects(one: CircuitOrModel) -> tuple[Subject, ...]:

@@ -16,6 +16,7 @@ from qhw.models.checkpoint import write_atomically
 from qhw.report.runfolder import nothing_empty_left
 from qhw.report.study import render_study
 from qhw.report.study_terminal import study_lines
+from qhw.scheduler import Scheduler, open_scheduler
 from qhw.study.config import (
     STUDY_SUFFIXES,
     StudyConfig,
@@ -25,7 +26,6 @@ from qhw.study.config import (
 )
 from qhw.study.grid import check_names
 from qhw.study.run import StudyRun, run_study
-from qhw.study.scheduler import Scheduler, open_scheduler
 from qhw.study.summary import StudySummary, summarise
 
 if TYPE_CHECKING:

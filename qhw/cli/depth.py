@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, Json, Out
+from qhw.cli.options import RUNS, DaskCluster, Json, Out
 from qhw.cli.own import Angles, Names, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_count
@@ -49,6 +49,7 @@ def depth_report(
     processes: Annotated[
         int, typer.Option("--processes", min=0, help="Worker processes; 0 for one a core.")
     ] = 0,
+    scheduler: DaskCluster = None,
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Keep compilations for the next time.")
     ] = True,
@@ -60,6 +61,7 @@ def depth_report(
     Writes DIR/<run>/ with report.html, result.json, rows.csv and the best compiled circuits.
     """
     from qhw.analysis.depth_sweep import sweep
+    from qhw.api.planning import compilers
     from qhw.cache import made_cache_folder
     from qhw.report.depth_files import write_depth_files
     from qhw.report.depth_terminal import depth_summary
@@ -73,7 +75,7 @@ def depth_report(
     command = shlex.join(["qhw", *sys.argv[1:]])
     settings = json.dumps([[s.name for s in subjects], devices, wanted, seeds, shots, fractional])
     with run_folder(out_folder, run_id("depth-report", settings)) as folder:
-        with bar("compiling") as done:
+        with closing(compilers(processes, scheduler)) as pool, bar("compiling") as done:
             report = sweep(
                 subjects,
                 devices,
@@ -82,7 +84,7 @@ def depth_report(
                 shots=shots,
                 fractional=fractional,
                 cache=kept,
-                processes=processes or os.cpu_count() or 1,
+                scheduler=pool,
                 command=command,
                 done=done,
             )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, Json, Out
+from qhw.cli.options import RUNS, DaskCluster, Json, Out
 from qhw.cli.own import Angles, Names, own_workload
 from qhw.cli.progress import bar
 
@@ -41,9 +41,7 @@ def noise_study(
         int | None,
         typer.Option("--workers", min=0, help="Local processes; default one a core, 0 for none."),
     ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option("--scheduler", help="Dask cluster, tcp://host:port.")
-    ] = None,
+    scheduler: DaskCluster = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run failed cells again.")
     ] = False,
@@ -57,7 +55,7 @@ def noise_study(
     from qhw.api.studying import studied
     from qhw.report.study import cut
     from qhw.report.study_terminal import study_lines
-    from qhw.study.scheduler import open_scheduler
+    from qhw.scheduler import open_scheduler
 
     config, work = _asked(ctx, files, angles, names, devices)
     pool = open_scheduler(workers, scheduler)

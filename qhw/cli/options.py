@@ -104,5 +104,11 @@ WithRaw = Annotated[
         "Without it, raw counts are those that the pipeline takes anyway.",
     ),
 ]
+DaskCluster = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler", metavar="ADDRESS", help="Dask cluster that does the work, tcp://host:port."
+    ),
+]
 RUNS = Path("runs")
 DEFAULT_DEVICE = "aer:ibm_boston"

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from qhw.circuits.workload import Workload
+from qhw.scheduler import Done, Lost, Progress, Scheduler
 from qhw.study.circuits import compile_circuits
 from qhw.study.config import StudyCircuit, StudyConfig
 from qhw.study.grid import Cell, CircuitKey, digests, expand
 from qhw.study.run_cell import CELL_ERRORS, Row, failed, run_cell
-from qhw.study.scheduler import Lost, Scheduler
 from qhw.study.store import Store
 
-Done = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -52,23 +50,6 @@ class _Run:
     cell: Cell
     circuits: str
     packed: bytes | None
-
-
-class _Progress:
-    """Counts pieces of work."""
-
-    def __init__(self, tell: Done, finished: int, total: int) -> None:
-        self._tell, self._finished, self._total = tell, finished, total
-        tell(finished, total)
-
-    def expect(self, more: int) -> None:
-        """There is more to do than was known."""
-        self._total += more
-
-    def step(self) -> None:
-        """One more is done."""
-        self._finished += 1
-        self._tell(self._finished, self._total)
 
 
 def run_study(
@@ -109,7 +90,7 @@ def run_study(
         store.drop_failed(keys)
     finished = store.finished()
     missing = [cell for cell in cells if cell.key not in finished]
-    progress = _Progress(done, len(cells) - len(missing), len(cells))
+    progress = Progress(done, len(cells) - len(missing), len(cells))
     ready = _compile_missing(missing, config, packed, store, scheduler, progress)
     for work, rows in scheduler.map(_run, ready):
         if isinstance(rows, Lost):
@@ -131,7 +112,7 @@ def _compile_missing(
     packed: bytes | None,
     store: Store,
     scheduler: Scheduler,
-    progress: _Progress,
+    progress: Progress,
 ) -> list[_Run]:
     """Cells with their circuits; those whose circuits cannot be made are stored as failed."""
     keys = {cell.circuit: cell.circuit.key for cell in cells}

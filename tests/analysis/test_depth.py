@@ -1,6 +1,7 @@
 """Depth report: figures of a compilation, cache, parallel runs, failures, ranking."""
 
 import json
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from qhw.analysis.depth_report import DepthReport, Device, make_row
 from qhw.analysis.depth_sweep import SweepError, sweep
 from qhw.analysis.ranking import rank_devices
 from qhw.analysis.subjects import Subject, circuit_subject, file_subjects, model_subjects
+from qhw.scheduler import LocalScheduler
 from tests.backends.native_devices import device
 from tests.small_model import save_small_model
 
@@ -116,7 +118,10 @@ def test_another_calibration_or_level_has_another_cache_entry(tmp_path):
 @pytest.mark.slow
 def test_worker_processes_give_the_same_results():
     seen = []
-    parallel = run_jobs(jobs(), cache=None, processes=2, done=lambda *x: seen.append(x))
+    with closing(LocalScheduler(2)) as pool:
+        parallel = run_jobs(
+            jobs(), cache=None, scheduler=pool, done=lambda *x: seen.append(x)
+        )
     assert parallel == run_jobs(jobs(), cache=None)
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
 

@@ -2,62 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from qhw.scheduler import DaskScheduler, LocalScheduler, Lost, SchedulerError
 from qhw.study.config import read_config
 from qhw.study.run import run_study
-from qhw.study.scheduler import DaskScheduler, LocalScheduler, Lost, SchedulerError
+from tests.dask_cluster import Cluster, wait_for
 from tests.study.tables import alike
-from tests.study.workers import die_on_three
+from tests.workers import die_on_three
 
 pytest.importorskip("distributed", reason="extra dask is not installed")
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
-
-
-class Cluster:
-    """A scheduler and workers, each a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.workers = folder, list[subprocess.Popen[bytes]]()
-        file = folder / "scheduler.json"
-        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-        self.scheduler = self._start("dask_scheduler", "--scheduler-file", str(file), *options)
-        _wait_for(file.exists)
-        self.address: str = json.loads(file.read_text())["address"]
-
-    def add_worker(self) -> None:
-        options = ["--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"]
-        # without a nanny: a killed worker stays dead
-        self.workers.append(
-            self._start(
-                "dask_worker",
-                self.address,
-                "--no-nanny",
-                "--local-directory",
-                str(self.folder),
-                *options,
-            )
-        )
-
-    def close(self) -> None:
-        for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.wait()
-
-    def _start(self, command: str, *options: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.{command}", *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
 
 
 @pytest.fixture
@@ -78,7 +37,7 @@ def test_same_table_although_a_worker_is_killed(
     study = tmp_path / "study"
 
     def kill_one() -> None:
-        _wait_for(lambda: len(list(study.glob("cells/*.parquet"))) >= 8)
+        wait_for(lambda: len(list(study.glob("cells/*.parquet"))) >= 8)
         cluster.workers[0].kill()
 
     killer = threading.Thread(target=kill_one)
@@ -107,10 +66,3 @@ def test_work_that_kills_every_worker_is_given_up(cluster: Cluster) -> None:
 def test_nobody_there_is_one_line() -> None:
     with pytest.raises(SchedulerError, match=r"tcp://127\.0\.0\.1:1"):
         DaskScheduler("tcp://127.0.0.1:1", timeout_s=0.5)
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)

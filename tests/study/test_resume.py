@@ -13,9 +13,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from qhw.scheduler import LocalScheduler
 from qhw.study.config import read_config
 from qhw.study.run import run_study
-from qhw.study.scheduler import LocalScheduler
 from tests.study.tables import alike
 
 CELLS = 12

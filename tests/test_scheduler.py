@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from qhw.study.scheduler import DEATHS, LocalScheduler, Lost, SchedulerError, open_scheduler
-from tests.study.workers import die_on_three, die_once, fail, note_pid_and_wait, square
+from qhw.scheduler import DEATHS, LocalScheduler, Lost, SchedulerError, open_scheduler
+from tests.workers import die_on_three, die_once, fail, note_pid_and_wait, square
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def test_an_item_that_kills_its_workers_is_given_up_and_the_rest_done() -> None:
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\n"
-        "from qhw.study.scheduler import LocalScheduler\n"
-        "from tests.study.workers import note_pid_and_wait\n"
+        "from qhw.scheduler import LocalScheduler\n"
+        "from tests.workers import note_pid_and_wait\n"
         "if __name__ == '__main__':\n"
         f"    list(LocalScheduler(1).map(note_pid_and_wait, [Path({str(tmp_path)!r})]))\n"
     )

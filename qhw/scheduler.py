@@ -1,8 +1,8 @@
-"""Where a study's work is done: processes of this machine, or a Dask cluster.
+"""Where the items of a sweep are worked on: processes of this machine, or a Dask cluster.
 
 Both take a function of the house and its arguments, give results in the order they finish, and
 turn the death of a worker into a result of its own: one item that kills its worker again and again
-must not take the study with it.
+must not take the sweep with it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+Done = Callable[[int, int], None]
+"""Told how many pieces of work of how many are finished."""
 DEATHS = 3
 """Workers an item may take down before it is given up."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -35,8 +37,35 @@ class Lost:
     reason: str
 
 
+class Progress:
+    """Counts pieces of work.
+
+    Args:
+        tell: told how many of how many are finished, at once and after each.
+        finished: so far.
+        total: as far as is known.
+    """
+
+    def __init__(self, tell: Done, finished: int, total: int) -> None:
+        self._tell, self._finished, self._total = tell, finished, total
+        tell(finished, total)
+
+    def expect(self, more: int) -> None:
+        """There is more to do than was known."""
+        self._total += more
+
+    def step(self) -> None:
+        """One more is done."""
+        self._finished += 1
+        self._tell(self._finished, self._total)
+
+
 class Scheduler(Protocol):
     """Runs a function for many items."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether even a single item is worth sending away: other machines work, not this one."""
 
     def map(
         self, function: Callable[[Item], Result], items: Sequence[Item]
@@ -53,6 +82,8 @@ class LocalScheduler:
     Args:
         workers: processes; 0 runs everything in this process.
     """
+
+    remote = False
 
     def __init__(self, workers: int) -> None:
         if workers < 0:
@@ -135,6 +166,8 @@ class DaskScheduler:
         SchedulerError: Dask is not installed, or nobody answers.
     """
 
+    remote = True
+
     def __init__(self, address: str, *, timeout_s: float = 10.0) -> None:
         try:
             from distributed import Client
@@ -156,7 +189,7 @@ class DaskScheduler:
         """See :class:`Scheduler`; Dask itself moves the work of a dead worker to others."""
         from distributed import KilledWorker, as_completed
 
-        futures = self._client.map(function, items, pure=False, key="qhw-study")
+        futures = self._client.map(function, items, pure=False, key="qhw")
         places = {future.key: place for place, future in enumerate(futures)}
         for future in as_completed(futures, loop=self._client.loop):
             item = items[places[future.key]]
@@ -173,21 +206,48 @@ class DaskScheduler:
         self._client.close()
 
 
-def open_scheduler(workers: int | None = None, address: str | None = None) -> Scheduler:
+def open_scheduler(
+    workers: int | None = None,
+    address: str | None = None,
+    *,
+    default: int | None = None,
+    name: str = "workers",
+) -> Scheduler:
     """The scheduler that is asked for.
 
     Args:
-        workers: local processes; one a core by default.
+        workers: local processes; 0 for none.
         address: of a Dask scheduler, in place of local processes.
+        default: of ``workers``; one a core if that is not given either.
+        name: of the argument ``workers``, for people.
 
     Raises:
         SchedulerError: both are given, or the scheduler cannot be used.
     """
     if address is not None:
         if workers is not None:
-            raise SchedulerError("Argument `workers` must not be given together with `scheduler`")
+            raise SchedulerError(f"Argument `{name}` must not be given together with `scheduler`")
         return DaskScheduler(address)
-    return LocalScheduler(len(os.sched_getaffinity(0)) if workers is None else workers)
+    chosen = default if workers is None else workers
+    return LocalScheduler(len(os.sched_getaffinity(0)) if chosen is None else chosen)
+
+
+def by_place(
+    scheduler: Scheduler, function: Callable[[Item], Result], items: Sequence[Item]
+) -> Iterator[tuple[int, Result | Lost]]:
+    """:meth:`Scheduler.map` with each item's place in place of the item."""
+    for (place, _), result in scheduler.map(_OfPlaced(function), list(enumerate(items))):
+        yield place, result
+
+
+@dataclass(frozen=True)
+class _OfPlaced(Generic[Item, Result]):
+    """A function of an item, given the item's place as well."""
+
+    function: Callable[[Item], Result]
+
+    def __call__(self, placed: tuple[int, Item]) -> Result:
+        return self.function(placed[1])
 
 
 def _start_worker() -> None:
