@@ -37,6 +37,10 @@ class Lost:
     reason: str
 
 
+def untold(_finished: int, _total: int) -> None:
+    """Nobody is told."""
+
+
 class Progress:
     """Counts pieces of work.
 

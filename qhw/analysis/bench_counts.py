@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.aer import MAX_EXACT_QUBITS
-from backends.base import Backend, CircuitBatch, DistributionBackend, run_batches
+from backends.base import Backend, CircuitBatch, DistributionBackend, ShotResult
 from backends.checks import sample
+from qhw.analysis.simulations import (
+    Distribution,
+    Refused,
+    Shots,
+    distributions,
+    granted,
+    shot_results,
+)
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.program import Mitigated, Program
+from qhw.scheduler import LocalScheduler, Progress, Scheduler, untold
 
 FloatArray = NDArray[np.float64]
 
@@ -38,26 +47,21 @@ class CountSource:
         scheduler: Scheduler,
         progress: Progress,
     ) -> None:
-        """Do now, and elsewhere, all that :meth:`counts` of programs will need.
-
-        What is refused is told by :meth:`counts`.
+        """Have everything simulated that :meth:`counts` will need; it tells what is refused.
 
         Args:
             wanted: programs, each with its seeds.
-            scheduler: where the work is done.
-            progress: told of every piece of it.
+            scheduler: where that is done.
+            progress: told of every piece of work.
         """
-        exact: dict[bytes, Distribution] = {}
+        exact: dict[bytes, CircuitBatch] = {}
         runs: dict[tuple[Program, int], Shots] = {}
         for program, seeds in wanted:
-            if not self._exact(program):
+            if self._exact(program):
+                exact |= {_fingerprint(batch): batch for batch in program.batches}
+            else:
                 runs |= {(program, s): Shots(self._backend, program.batches, s) for s in seeds}
-                continue
-            for batch in program.batches:
-                exact.setdefault(_fingerprint(batch), self._work(batch))
-        missing = {key: work for key, work in exact.items() if key not in self._kept}
-        for key, found in distributions(missing, scheduler, progress).items():
-            self._keep(key, exact[key], found)
+        self._simulate({k: b for k, b in exact.items() if k not in self._kept}, scheduler, progress)
         self._ran |= shot_results(runs, scheduler, progress)
 
     def counts(self, program: Program, seed: int) -> dict[str, NDArray[np.int64]]:
@@ -67,7 +71,10 @@ class CountSource:
             BackendError: the backend refuses.
         """
         if not self._exact(program):
-            results = run_batches(self._backend, program.batches, seed=seed)
+            if (program, seed) not in self._ran:
+                self.fetch([(program, [seed])], LocalScheduler(0), Progress(untold, 0, 0))
+            # of many shots: not kept
+            results = granted(self._ran.pop((program, seed)))
             found = zip(program.batches, results, strict=True)
             return {batch.label: result.counts for batch, result in found}
         rng = np.random.default_rng(seed)
@@ -92,16 +99,28 @@ class CountSource:
         """Exact noisy distributions ``(B, 2**m)`` of a batch, simulated at the first call.
 
         Raises:
+            BackendError: the backend refuses.
             TypeError: the backend gives counts only.
         """
-        if not isinstance(self._backend, DistributionBackend):
-            raise TypeError(f"{self._backend.name} gives counts only")
         key = _fingerprint(batch)
         if key not in self._kept:
+            self._simulate({key: batch}, LocalScheduler(0), Progress(untold, 0, 0))
+        return granted(self._kept[key])
+
+    def _simulate(
+        self, batches: dict[bytes, CircuitBatch], scheduler: Scheduler, progress: Progress
+    ) -> None:
+        if not batches:
+            return
+        if not isinstance(self._backend, DistributionBackend):
+            raise TypeError(f"{self._backend.name} gives counts only")
+        works, places = {}, {}
+        for key, batch in batches.items():
             rows, place = np.unique(batch.angles, axis=0, return_inverse=True)
-            found = self._backend.probabilities(batch.compiled, rows)
-            self._kept[key] = found[place.reshape(-1)]
-        return self._kept[key]
+            works[key] = Distribution(self._backend, batch.compiled, rows)
+            places[key] = place.reshape(-1)
+        for key, found in distributions(works, scheduler, progress).items():
+            self._kept[key] = found if isinstance(found, Refused) else found[places[key]]
 
     def _exact(self, program: Program) -> bool:
         widest = max(b.compiled.circuit.num_qubits for b in program.batches)

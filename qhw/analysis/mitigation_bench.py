@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -30,12 +30,13 @@ from qhw.analysis.provenance import versions
 from qhw.circuits.workload import Workload
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.default import default_pipeline, resolve
+from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.placed import Placed
 from qhw.mitigation.program import Program
 from qhw.models.checkpoint import code_version
+from qhw.scheduler import Done, LocalScheduler, Progress, Scheduler, untold
 
 FloatArray = NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
 RAW, READOUT = "none", "readout"
 """Pipelines that every bench has: all others are judged against them."""
@@ -62,7 +63,8 @@ def run_bench(
     workload: Workload | None = None,
     *,
     command: str = "",
-    done: Progress = lambda _finished, _total: None,
+    scheduler: Scheduler | None = None,
+    done: Done = untold,
 ) -> BenchResult:
     """Measure pipelines on devices.
 
@@ -70,7 +72,8 @@ def run_bench(
         settings: what to do.
         workload: what runs; the model's rows that the settings name, by default.
         command: written into the result.
-        done: told how many of how many are finished.
+        scheduler: where circuits are simulated; in this process by default.
+        done: told how many pieces of work (simulations, pipelines) of how many are finished.
 
     Raises:
         ValueError: unknown noise option.
@@ -83,18 +86,12 @@ def run_bench(
     backends = [noisy_backend(name, noise) for name in settings.devices]
     work = workload or workload_of(settings)
     asked = with_references(settings.pipelines)
-    total = len(backends) * len(settings.shots) * len(asked)
-    finished = 0
-
-    def step() -> None:
-        nonlocal finished
-        finished += 1
-        done(finished, total)
-
+    progress = Progress(done, 0, len(backends) * len(settings.shots) * len(asked))
     devices = []
     for backend in backends:
         subject = Placed.on(backend, work, seed=settings.seed)
-        devices.append(bench_device(subject, asked, settings, step=step))
+        found = bench_device(subject, asked, settings, scheduler=scheduler, progress=progress)
+        devices.append(found)
     return BenchResult(
         settings=settings,
         devices=tuple(devices),
@@ -143,7 +140,8 @@ def bench_device(
     asked: Sequence[str],
     settings: BenchSettings,
     *,
-    step: Callable[[], None] = lambda: None,
+    scheduler: Scheduler | None = None,
+    progress: Progress | None = None,
 ) -> DeviceBench:
     """All pipelines at all budgets on one device.
 
@@ -151,7 +149,8 @@ def bench_device(
         subject: circuit and rows.
         asked: pipelines, ``none`` and ``readout`` among them.
         settings: budgets, repeats, share, seed.
-        step: called after every pipeline.
+        scheduler: where circuits are simulated; in this process by default.
+        progress: told of every simulation and every pipeline.
 
     Raises:
         MitigationError: a text that is no pipeline.
@@ -159,10 +158,23 @@ def bench_device(
     """
     for text in asked:
         resolve(text, subject.compiled)
-    source = CountSource(subject.backend)
+    progress = progress or Progress(untold, 0, len(settings.shots) * len(asked))
     exact, compiled = subject.exact, subject.compiled
+    by_budget = {
+        shots: {text: _planned(subject, text, settings, shots) for text in asked}
+        for shots in sorted(settings.shots)
+    }
+    source = CountSource(subject.backend)
+    wanted = [
+        (found, _seeds(settings, found))
+        for planned in by_budget.values()
+        for found in planned.values()
+        if isinstance(found, Program)
+    ]
+    source.fetch(wanted, scheduler or LocalScheduler(0), progress)
     budgets = tuple(
-        _budget(subject, source, asked, settings, shots, step) for shots in sorted(settings.shots)
+        _budget(subject, source, planned, settings, shots, progress)
+        for shots, planned in by_budget.items()
     )
     constants = constant_distances(exact).mean(axis=1)
     known = subject.workload.known
@@ -183,18 +195,43 @@ def bench_device(
     )
 
 
+def _planned(subject: Placed, text: str, settings: BenchSettings, shots: int) -> Program | Cell:
+    """Everything that a pipeline runs, or a cell that says why it cannot run."""
+    pipeline = subject.pipeline(text, shots, share=settings.share)
+    try:
+        return subject.program(pipeline, shots=shots, seed=settings.seed, label=LABEL)
+    except (MitigationError, BackendError) as error:
+        return _refused(text, pipeline, error)
+
+
+def _refused(text: str, pipeline: Pipeline, error: MitigationError | BackendError) -> Cell:
+    if text == RAW:
+        raise error
+    return Cell(asked=text, pipeline=str(pipeline), refused=str(error))
+
+
+def _seeds(settings: BenchSettings, program: Program) -> list[int]:
+    """Of every repeat."""
+    return [
+        stream_seed(settings.seed, f"bench {program.total_shots} {repeat}")
+        for repeat in range(settings.repeats)
+    ]
+
+
 def _budget(
     subject: Placed,
     source: CountSource,
-    asked: Sequence[str],
+    planned: dict[str, Program | Cell],
     settings: BenchSettings,
     shots: int,
-    step: Callable[[], None],
+    progress: Progress,
 ) -> Budget:
     ran: dict[str, _Ran | Cell] = {}
-    for text in asked:
-        ran[text] = _measure(subject, source, text, settings, shots)
-        step()
+    for text, found in planned.items():
+        ran[text] = (
+            found if isinstance(found, Cell) else _measure(subject, source, text, found, settings)
+        )
+        progress.step()
     rng = np.random.default_rng([settings.seed, shots])
     floor = rng.multinomial(shots, subject.exact) / shots
     return Budget(
@@ -206,17 +243,13 @@ def _budget(
 
 
 def _measure(
-    subject: Placed, source: CountSource, text: str, settings: BenchSettings, shots: int
+    subject: Placed, source: CountSource, text: str, program: Program, settings: BenchSettings
 ) -> _Ran | Cell:
     """A pipeline's numbers, or a cell that says why it cannot run."""
-    pipeline = subject.pipeline(text, shots, share=settings.share)
     try:
-        program = subject.program(pipeline, shots=shots, seed=settings.seed, label=LABEL)
         return _repeated(subject, source, text, program, settings)
     except (MitigationError, BackendError) as error:
-        if text == RAW:
-            raise
-        return Cell(asked=text, pipeline=str(pipeline), refused=str(error))
+        return _refused(text, program.pipeline, error)
 
 
 def _repeated(
@@ -228,11 +261,7 @@ def _repeated(
 ) -> _Ran:
     tvd, angles, covered, negative = [], [], [], []
     direction, exact = subject.workload.direction, subject.exact
-    seeds = (
-        stream_seed(settings.seed, f"bench {program.total_shots} {repeat}")
-        for repeat in range(settings.repeats)
-    )
-    for found in source.repeated(program, seeds):
+    for found in source.repeated(program, _seeds(settings, program)):
         assert found.probabilities is not None and found.negative_mass is not None
         tvd.append(total_variation(exact, found.probabilities))
         if direction is not None:

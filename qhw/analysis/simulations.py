@@ -102,8 +102,9 @@ def _all(
     progress.expect(len(keys))
     out: dict[Key, Found | Refused] = {}
     for place, found in by_place(scheduler, function, [works[key] for key in keys]):
-        lost = isinstance(found, Lost)
-        out[keys[place]] = Refused(f"No worker could simulate it: {found.reason}") if lost else found
+        if isinstance(found, Lost):
+            found = Refused(f"No worker could simulate it: {found.reason}")
+        out[keys[place]] = found
         progress.step()
     return out
 

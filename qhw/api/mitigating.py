@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from qhw.api.shown import Shown, Stored
 from qhw.mitigation.default import CANDIDATES
 from qhw.report.mitigation import write_bench
 from qhw.report.mitigation_terminal import advice_lines, bench_lines
+from qhw.scheduler import open_scheduler
 
 DEVICE = "engine:ibm_fez"
 _REPEATS = 3
@@ -77,6 +79,8 @@ def bench(
     repeats: int = 5,
     share: float = 0.05,
     seed: int = 0,
+    workers: int | None = None,
+    scheduler: str | None = None,
     done: Callable[[int, int], None] = lambda _finished, _total: None,
 ) -> MitigationBench:
     """Measure mitigation pipelines on a circuit at equal total shots on simulated devices.
@@ -90,12 +94,15 @@ def bench(
         repeats: of everything random but the circuits, two or more.
         share: of all shots for the readout calibration, in pipelines that do not say how much.
         seed: of everything random.
+        workers: local processes that simulate; none by default.
+        scheduler: address of a Dask cluster that simulates.
         done: told how many of how many steps are finished.
 
     Raises:
         ValueError: fewer than two rows, or an option out of range.
         MitigationError: a text that is no pipeline.
         BackendError: no such device, or one that the circuit does not fit.
+        SchedulerError: the cluster cannot be used.
     """
     work = workload_of(circuit, angles)
     settings = BenchSettings.parse(
@@ -108,7 +115,9 @@ def bench(
         seed=seed,
         noise={},
     )
-    return MitigationBench(run_bench(settings, work, command="qhw.bench(...)", done=done))
+    with closing(open_scheduler(workers, scheduler, default=0)) as pool:
+        result = run_bench(settings, work, command="qhw.bench(...)", scheduler=pool, done=done)
+    return MitigationBench(result)
 
 
 def advise(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, Json, Model, Out, Seed, Shots
+from qhw.cli.options import RUNS, DaskCluster, Json, Model, Out, Seed, Shots, Workers
 from qhw.cli.own import Angles, Files, Names, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_counts
@@ -64,6 +65,8 @@ def bench_command(
     share: Share = 0.05,
     noise: Noise = "",
     seed: Seed = 0,
+    workers: Workers = None,
+    scheduler: DaskCluster = None,
     out_folder: Out = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -78,6 +81,7 @@ def bench_command(
     from qhw.report.mitigation import write_bench
     from qhw.report.mitigation_terminal import bench_lines
     from qhw.report.runfolder import run_folder, run_id
+    from qhw.scheduler import open_scheduler
 
     torch.set_num_threads(1)
     work = own_workload(ctx, files, angles, names, _OF_MODELS)
@@ -94,9 +98,10 @@ def bench_command(
     )
     name = run_id("mitigate-bench", settings.model_dump_json())
     with run_folder(out_folder, name) as folder:
-        with bar("mitigating") as done:
+        pool = open_scheduler(workers, scheduler, default=0)
+        with closing(pool), bar("mitigating") as done:
             command = shlex.join(["qhw", *sys.argv[1:]])
-            result = run_bench(settings, work, command=command, done=done)
+            result = run_bench(settings, work, command=command, scheduler=pool, done=done)
         write_bench(result, folder.staging, folder.id)
     if as_json:
         emit_json({"run": str(folder.final), **json.loads(result.to_json())})

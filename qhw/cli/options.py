@@ -110,5 +110,9 @@ DaskCluster = Annotated[
         "--scheduler", metavar="ADDRESS", help="Dask cluster that does the work, tcp://host:port."
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=0, help="Local processes that share the work; default none."),
+]
 RUNS = Path("runs")
 DEFAULT_DEVICE = "aer:ibm_boston"

@@ -16,7 +16,6 @@ from qhw.study.run_cell import CELL_ERRORS, Row, failed, run_cell
 from qhw.study.store import Store
 
 
-
 @dataclass(frozen=True)
 class StudyRun:
     """What a call of :func:`run_study` did.

@@ -119,9 +119,7 @@ def test_another_calibration_or_level_has_another_cache_entry(tmp_path):
 def test_worker_processes_give_the_same_results():
     seen = []
     with closing(LocalScheduler(2)) as pool:
-        parallel = run_jobs(
-            jobs(), cache=None, scheduler=pool, done=lambda *x: seen.append(x)
-        )
+        parallel = run_jobs(jobs(), cache=None, scheduler=pool, done=lambda *x: seen.append(x))
     assert parallel == run_jobs(jobs(), cache=None)
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
