@@ -140,6 +140,15 @@ class AerBackend:
             self._last = (compiled, x.copy(), self._density_matrix(compiled, x))
         return self._last[2].copy()
 
+    def pieces(self, compiled: CompiledTemplate, rows: int) -> list[slice]:
+        """Rows that :meth:`probabilities` may take apart from the others, to the same last bit."""
+        size = _rows_at_once(compiled)
+        return [slice(start, start + size) for start in range(0, rows, size)]
+
+    def keep(self, compiled: CompiledTemplate, angles: FloatArray, found: FloatArray) -> None:
+        """Take what :meth:`probabilities` gave elsewhere for what it would give here next."""
+        self._last = (compiled, check_angles(compiled, angles).copy(), found)
+
     def run(
         self, compiled: CompiledTemplate, angles: FloatArray, *, shots: int, seed: int
     ) -> ShotResult:
@@ -174,7 +183,7 @@ class AerBackend:
         # Qiskit's first listed qubit is the least significant bit of the saved distribution.
         circuit.save_probabilities(list(reversed(measured_qubits(compiled.circuit))))
         ideal = np.empty((len(x), 2**compiled.n_measured))
-        size = max(1, _MATRIX_WORK // 4**circuit.num_qubits)
+        size = _rows_at_once(compiled)
         found = self._experiments(circuit, compiled, x, "density_matrix", size=size)
         for row, data in enumerate(found):
             ideal[row] = data["probabilities"]
@@ -239,3 +248,8 @@ class AerBackend:
             if not result.success:
                 raise BackendError(f"Aer could not simulate on {self.name}: {result.status}")
             yield from (r.data.to_dict() for r in result.results)
+
+
+def _rows_at_once(compiled: CompiledTemplate) -> int:
+    qubits: int = compiled.circuit.num_qubits
+    return max(1, int(_MATRIX_WORK // 4**qubits))

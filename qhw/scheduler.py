@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -214,15 +215,13 @@ def open_scheduler(
     workers: int | None = None,
     address: str | None = None,
     *,
-    default: int | None = None,
     name: str = "workers",
 ) -> Scheduler:
     """The scheduler that is asked for.
 
     Args:
-        workers: local processes; 0 for none.
+        workers: local processes; one a core by default, 0 for none.
         address: of a Dask scheduler, in place of local processes.
-        default: of ``workers``; one a core if that is not given either.
         name: of the argument ``workers``, for people.
 
     Raises:
@@ -232,8 +231,25 @@ def open_scheduler(
         if workers is not None:
             raise SchedulerError(f"Argument `{name}` must not be given together with `scheduler`")
         return DaskScheduler(address)
-    chosen = default if workers is None else workers
-    return LocalScheduler(len(os.sched_getaffinity(0)) if chosen is None else chosen)
+    return LocalScheduler(len(os.sched_getaffinity(0)) if workers is None else workers)
+
+
+@contextmanager
+def some_scheduler(workers: int | None, address: str | None) -> Iterator[Scheduler | None]:
+    """The scheduler that is asked for, closed in the end; ``None`` where none is.
+
+    Args:
+        workers: local processes; 0 or ``None`` for none.
+        address: of a Dask scheduler.
+
+    Raises:
+        SchedulerError: as :func:`open_scheduler`.
+    """
+    if not workers and address is None:
+        yield None
+        return
+    with closing(open_scheduler(workers or None, address)) as pool:
+        yield pool
 
 
 def by_place(
@@ -242,6 +258,22 @@ def by_place(
     """:meth:`Scheduler.map` with each item's place in place of the item."""
     for (place, _), result in scheduler.map(_OfPlaced(function), list(enumerate(items))):
         yield place, result
+
+
+def in_order(
+    scheduler: Scheduler, function: Callable[[Item], Result], items: Sequence[Item]
+) -> list[Result]:
+    """Results of all items, in their order.
+
+    Raises:
+        SchedulerError: an item that its workers did not survive.
+    """
+    found: dict[int, Result] = {}
+    for place, result in by_place(scheduler, function, items):
+        if isinstance(result, Lost):
+            raise SchedulerError(f"Argument `scheduler` must survive the work, but {result.reason}")
+        found[place] = result
+    return [found[place] for place in range(len(items))]
 
 
 @dataclass(frozen=True)

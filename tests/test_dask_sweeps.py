@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 
+import qhw
+from backends import aer
+from qhw.analysis import molecule_scores
 from qhw.analysis.bench_result import BenchSettings
+from qhw.analysis.compare import compare
 from qhw.analysis.depth_sweep import sweep
 from qhw.analysis.mitigation_bench import run_bench
+from qhw.analysis.result import Settings
 from qhw.analysis.subjects import circuit_subject
 from qhw.api.planning import depth_report
-from qhw.scheduler import DaskScheduler, LocalScheduler
+from qhw.chem.qm9 import sample_molecules
+from qhw.chem.validity import reference_smiles
+from qhw.scheduler import DaskScheduler
 from tests.dask_cluster import Cluster
 
 pytest.importorskip("distributed", reason="extra dask is not installed")
@@ -39,6 +47,24 @@ def pool(cluster: Cluster) -> Iterator[DaskScheduler]:
     made.close()
 
 
+class Counted:
+    """A scheduler that counts what it is asked to do."""
+
+    remote = True
+
+    def __init__(self, pool: DaskScheduler) -> None:
+        self._pool, self.items = pool, 0
+
+    def map(
+        self, function: Callable[[Any], Any], items: Sequence[Any]
+    ) -> Iterator[tuple[Any, Any]]:
+        self.items += len(items)
+        return self._pool.map(function, items)
+
+    def close(self) -> None:
+        self._pool.close()
+
+
 def chain(n: int) -> QuantumCircuit:
     circuit = QuantumCircuit(n, name=f"chain {n}")
     circuit.h(0)
@@ -58,11 +84,11 @@ def test_depth_report_although_a_worker_is_killed(cluster: Cluster, pool: DaskSc
             cluster.workers[0].kill()
             cluster.add_worker()
 
-    asked: dict[str, Any] = {"levels": (0, 1, 2, 3), "seeds": 2}
+    asked: dict[str, Any] = {"levels": (0, 3), "seeds": 1}
     found = sweep(subjects, "iqm_garnet,ibm_lima", scheduler=pool, done=kill_one, **asked)
     assert cluster.workers.pop(0).wait() != 0
     assert found.rows == sweep(subjects, "iqm_garnet,ibm_lima", **asked).rows
-    assert told == [(done, 16) for done in range(17)]
+    assert told == [(done, 8) for done in range(9)]
 
 
 def test_the_address_is_enough_in_python(cluster: Cluster) -> None:
@@ -83,14 +109,64 @@ def test_bench(device: str, pool: DaskScheduler, small_model: Path) -> None:
         repeats=2,
         pipelines=("readout+zne(1,3)", "zne(1,3)"),
     )
-    simulated: list[int] = []
+    works = Counted(pool)
+    assert run_bench(settings, scheduler=works).devices == run_bench(settings).devices
+    assert works.items >= 3  # the circuit at both scales, and the calibration's
 
-    class Noted(LocalScheduler):
-        def map(self, function, items):  # type: ignore[no-untyped-def]
-            simulated.append(len(items))
-            return super().map(function, items)
 
-    here = run_bench(settings, scheduler=Noted(0))
-    assert run_bench(settings, scheduler=pool).devices == here.devices
-    # the circuit at both scales and the calibration's: once each, whatever asks for them
-    assert simulated == [3, 0]
+def test_judge(cluster: Cluster, pool: DaskScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(molecule_scores, "_JUDGED_TOGETHER", 20)
+    sample = sample_molecules()
+    molecules = sample.molecules[:50]
+    known = reference_smiles(sample.smiles[:30].tolist())
+    works = Counted(pool)
+    found = molecule_scores.reports(molecules, reference=known, scheduler=works)
+    here = molecule_scores.reports(molecules, reference=known)
+    assert found == here
+    assert here["strict"].novel not in (0, None)
+    assert works.items == 6
+    assert qhw.judge(molecules, scheduler=cluster.address) == qhw.judge(molecules)
+    spoilt = molecules.moved_to(np.where(np.arange(50)[:, None, None] == 33, np.nan, 0.0))
+    with pytest.raises(ValueError, match="molecule 33 has not"):
+        molecule_scores.reports(spoilt, scheduler=pool)
+
+
+@pytest.mark.parametrize(
+    ("device", "mitigation", "pieces"),
+    [("engine:ibm_fez", "readout+zne(1,3)", 3), ("aer:iqm_garnet", "readout", 3)],
+)
+def test_compare(
+    device: str,
+    mitigation: str,
+    pieces: int,
+    pool: DaskScheduler,
+    small_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # two rows of five qubits a piece
+    monkeypatch.setattr(aer, "_MATRIX_WORK", 2 * 4**5)
+    settings = Settings.parse(
+        model=str(small_model),
+        task="generate",
+        device=device,
+        molecules=5,
+        shots=1000,
+        mitigation=mitigation,
+    )
+    works = Counted(pool)
+    found = compare(settings, scheduler=works).result
+    here = compare(settings).result
+    assert found.model_dump(exclude={"provenance"}) == here.model_dump(exclude={"provenance"})
+    # every source is judged twice, by both protocols, and so is QM9, in two pieces
+    assert works.items == pieces + len(here.validity)
+
+
+def test_own_wide_circuit(cluster: Cluster) -> None:
+    asked: dict[str, Any] = {"device": "aer:ibm_fez", "shots": 50, "mitigation": "none"}
+    found = qhw.measure(chain(11), scheduler=cluster.address, **asked)
+    assert np.array_equal(found.counts, qhw.measure(chain(11), **asked).counts)
+
+
+def test_workers_have_nothing_to_do_for_a_device_that_takes_jobs() -> None:
+    with pytest.raises(ValueError, match=r"`workers` and `scheduler` must be left out .* emulator"):
+        qhw.measure(chain(2), device="emulator:ibm_boston", shots=10, workers=2)

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.aer import MAX_EXACT_QUBITS
-from backends.base import Backend, CircuitBatch, DistributionBackend, ShotResult
+from backends.base import (
+    Backend,
+    BatchBackend,
+    CircuitBatch,
+    DistributionBackend,
+    ShotResult,
+    run_batches,
+    stream_seed,
+)
 from backends.checks import sample
 from qhw.analysis.simulations import (
     Distribution,
@@ -39,7 +47,7 @@ class CountSource:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._kept: dict[bytes, FloatArray | Refused] = {}
-        self._ran: dict[tuple[Program, int], tuple[ShotResult, ...] | Refused] = {}
+        self._ran: dict[tuple[CircuitBatch, int], ShotResult | Refused] = {}
 
     def fetch(
         self,
@@ -55,12 +63,16 @@ class CountSource:
             progress: told of every piece of work.
         """
         exact: dict[bytes, CircuitBatch] = {}
-        runs: dict[tuple[Program, int], Shots] = {}
+        runs: dict[tuple[CircuitBatch, int], Shots] = {}
         for program, seeds in wanted:
             if self._exact(program):
                 exact |= {_fingerprint(batch): batch for batch in program.batches}
-            else:
-                runs |= {(program, s): Shots(self._backend, program.batches, s) for s in seeds}
+            elif not isinstance(self._backend, BatchBackend):  # it wants them all at once
+                runs |= {
+                    (batch, seed): Shots(self._backend, batch, stream_seed(seed, batch.label))
+                    for batch in program.batches
+                    for seed in seeds
+                }
         self._simulate({k: b for k, b in exact.items() if k not in self._kept}, scheduler, progress)
         self._ran |= shot_results(runs, scheduler, progress)
 
@@ -70,15 +82,16 @@ class CountSource:
         Raises:
             BackendError: the backend refuses.
         """
-        if not self._exact(program):
-            if (program, seed) not in self._ran:
-                self.fetch([(program, [seed])], LocalScheduler(0), Progress(untold, 0, 0))
-            # of many shots: not kept
-            results = granted(self._ran.pop((program, seed)))
-            found = zip(program.batches, results, strict=True)
-            return {batch.label: result.counts for batch, result in found}
-        rng = np.random.default_rng(seed)
-        return {b.label: sample(self.distribution(b), b.shots, rng) for b in program.batches}
+        if self._exact(program):
+            rng = np.random.default_rng(seed)
+            return {b.label: sample(self.distribution(b), b.shots, rng) for b in program.batches}
+        fetched = [self._ran.pop((batch, seed), None) for batch in program.batches]
+        if any(result is None for result in fetched):
+            results = run_batches(self._backend, program.batches, seed=seed)
+        else:
+            results = tuple(granted(result) for result in fetched if result is not None)
+        found = zip(program.batches, results, strict=True)
+        return {batch.label: result.counts for batch, result in found}
 
     def repeated(self, program: Program, seeds: Iterable[int]) -> Iterator[Mitigated]:
         """What comes of a program of distributions, once for every seed.

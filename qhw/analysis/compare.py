@@ -16,9 +16,8 @@ from backends.registry import get_backend
 from calibration.closest import quoted
 from qhw.analysis.comparison import Comparison, assemble, model_facts, runner_of
 from qhw.analysis.early import check_device, check_used
-from qhw.analysis.result import (
-    Settings,
-)
+from qhw.analysis.molecule_scores import reports
+from qhw.analysis.result import Settings
 from qhw.analysis.stage import Notify, StageRunner
 from qhw.analysis.tasks import Outcome, encode, generate, reconstruct
 from qhw.chem.qm9 import QM9, sample_molecules
@@ -28,6 +27,7 @@ from qhw.latent.registry import PRIORS
 from qhw.models.base import Model
 from qhw.models.checkpoint import CheckpointError, load, shipped
 from qhw.models.exact import ExactModel
+from qhw.scheduler import Scheduler
 
 FloatArray = NDArray[np.float64]
 
@@ -43,6 +43,7 @@ def compare(
     command: str = "",
     notify: Notify = _LOG.info,
     moment: datetime | None = None,
+    scheduler: Scheduler | None = None,
 ) -> Comparison:
     """Run a task on a device and compare it with the same task done exactly.
 
@@ -53,6 +54,8 @@ def compare(
         command: written into the result.
         notify: told what is being done.
         moment: to which ages of calibrations are counted, by default now.
+        scheduler: where the device is simulated and molecules are judged; in this process by
+            default.
 
     Raises:
         ValueError: an unknown prior, an option that the task would ignore, a bad input file, or
@@ -73,8 +76,12 @@ def compare(
     exact = ExactModel(model.double(), settings.model, f"task {settings.task}")
     sample = sample_molecules()
     runner = model_runner(settings, exact.model, backend, notify, moment)
-    outcome = _run(settings, exact, runner, sample)
+    outcome = _run(settings, exact, replace(runner, scheduler=scheduler), sample)
     notify("judging molecules")
+    judged = {
+        source: reports(batch, scheduler=scheduler) for source, batch in outcome.molecules.items()
+    }
+    outcome = replace(outcome, judged=judged)
     return assemble(
         settings,
         outcome,

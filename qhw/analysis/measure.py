@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -23,6 +23,7 @@ from qhw.analysis.synthesis import evolved_distribution, evolves
 from qhw.analysis.tasks import INTERVAL_STREAM, Outcome
 from qhw.analysis.wide import outcome_of, wide_outcome, wide_reference
 from qhw.circuits.workload import ROLE, Workload
+from qhw.scheduler import Scheduler
 
 FloatArray = NDArray[np.float64]
 
@@ -61,6 +62,7 @@ def measure(
     command: str = "",
     notify: Notify = _LOG.info,
     moment: datetime | None = None,
+    scheduler: Scheduler | None = None,
 ) -> Comparison:
     """Compile once, bind every row, run, mitigate, and compare with exact.
 
@@ -71,6 +73,7 @@ def measure(
         command: written into the result.
         notify: told what is being done.
         moment: to which ages of calibrations are counted, by default now.
+        scheduler: where the device is simulated; in this process by default.
 
     Raises:
         BackendError: the circuit does not fit the device.
@@ -78,7 +81,7 @@ def measure(
         TooFewRowsError: so many circuits failed that nothing is left to compare.
     """
     start = datetime.now(UTC)
-    runner = runner_of(settings, backend, notify, moment)
+    runner = replace(runner_of(settings, backend, notify, moment), scheduler=scheduler)
     notify("computing the exact distributions")
     wide = wide_reference(workload) if workload.circuit.num_qubits > MAX_QUBITS else None
     exact = (

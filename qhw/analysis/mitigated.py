@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
+from backends.aer import AerBackend
 from backends.base import (
     BackendError,
     BatchBackend,
@@ -25,14 +26,17 @@ from backends.base import (
     ShotResult,
     run_batches,
     same_columns,
+    stream_seed,
 )
 from backends.readout import readout_matrices
 from calibration.documents import read_bounded
 from calibration.readout import ReadoutCalibration
 from qhw.analysis.facts import MitigationFacts
+from qhw.analysis.simulations import simulated_shots
 from qhw.mitigation.base import PSEUDO_COUNTS, MitigationError
 from qhw.mitigation.calibrate import measured_device_qubits
 from qhw.mitigation.program import Mitigated, Program
+from qhw.scheduler import Scheduler
 
 FloatArray = NDArray[np.float64]
 
@@ -182,13 +186,16 @@ def plan_mitigation(program: Program, *, shots: int, own_raw: bool) -> Mitigatio
     return plan
 
 
-def run_plan(plan: MitigationPlan, *, seed: int) -> dict[str, ShotResult]:
+def run_plan(
+    plan: MitigationPlan, *, seed: int, scheduler: Scheduler | None = None
+) -> dict[str, ShotResult]:
     """Run everything, together where the backend can.
 
     Args:
         plan: what to run.
         seed: of simulated shots; those of the circuit itself with all shots are the same whatever
             else runs.
+        scheduler: where devices are simulated; in this process by default.
 
     Returns:
         Results by label.
@@ -199,6 +206,9 @@ def run_plan(plan: MitigationPlan, *, seed: int) -> dict[str, ShotResult]:
     backend = plan.program.context.backend
     own = None if isinstance(backend, BatchBackend) else plan.itself
     together = [batch for batch in plan.batches if batch is not own]
+    if scheduler is not None and isinstance(backend, AerBackend):
+        seeds = {batch: stream_seed(seed, batch.label) for batch in together}
+        return simulated_shots(backend, seeds | ({} if own is None else {own: seed}), scheduler)
     results = run_batches(backend, together, seed=seed)
     out = {batch.label: found for batch, found in zip(together, results, strict=True)}
     if own is not None:

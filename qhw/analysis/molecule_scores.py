@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,16 @@ from qhw.analysis.result import (
     Validity,
 )
 from qhw.analysis.scores import make_row
-from qhw.chem.bonds import Protocol, same_graph
+from qhw.chem.bonds import Protocol, check_protocol, same_graph
 from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
-from qhw.chem.validity import ValidityReport, judge
+from qhw.chem.validity import ValidityReport, check_positions, judge
+from qhw.scheduler import Scheduler, in_order
 
 FloatArray = NDArray[np.float64]
 PROTOCOLS: tuple[Protocol, ...] = ("strict", "released")
+_JUDGED_TOGETHER = 500
+"""Molecules of a piece: a second or so."""
 Reports = Mapping[Protocol, ValidityReport]
 """Judgement of one batch, by protocol."""
 
@@ -117,9 +121,57 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Estimate:
     return Estimate(value=share, low=max(0.0, low), high=min(1.0, high), level=level)
 
 
-def reports(batch: MoleculeBatch) -> Reports:
-    """A batch under both protocols."""
-    return {protocol: judge(batch, protocol) for protocol in PROTOCOLS}
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Work: molecules to judge."""
+
+    molecules: MoleculeBatch
+    protocol: Protocol
+
+
+def reports(
+    batch: MoleculeBatch,
+    *,
+    reference: Collection[str] | None = None,
+    scheduler: Scheduler | None = None,
+) -> Reports:
+    """A batch under both protocols, see :func:`judge_on`."""
+    return {p: judge_on(scheduler, batch, p, reference=reference) for p in PROTOCOLS}
+
+
+def judge_on(
+    scheduler: Scheduler | None,
+    batch: MoleculeBatch,
+    protocol: Protocol,
+    *,
+    reference: Collection[str] | None = None,
+) -> ValidityReport:
+    """:func:`qhw.chem.validity.judge`, wherever.
+
+    Args:
+        scheduler: where pieces of the batch are judged; ``None`` for all of it in this process.
+        batch: as there.
+        protocol: as there.
+        reference: as there.
+
+    Raises:
+        ValueError: as there.
+        SchedulerError: a piece that its workers did not survive.
+    """
+    if scheduler is None:
+        return judge(batch, protocol, reference=reference)
+    check_protocol(protocol)
+    check_positions(batch)
+    starts = range(0, max(len(batch), 1), _JUDGED_TOGETHER)
+    pieces = [_Piece(batch[start : start + _JUDGED_TOGETHER], protocol) for start in starts]
+    parts = in_order(scheduler, _judged, pieces)
+    statuses = tuple(status for part in parts for status in part.statuses)
+    smiles = tuple(text for part in parts for text in part.smiles)
+    return ValidityReport(protocol, statuses, smiles).against(reference)
+
+
+def _judged(piece: _Piece) -> ValidityReport:
+    return judge(piece.molecules, piece.protocol)
 
 
 def validity_rows(judged: Mapping[SourceKey, Reports]) -> tuple[Validity, ...]:

@@ -1,7 +1,7 @@
 """Simulations of a sweep, wherever they are done; the same to the last bit everywhere.
 
-A circuit with its rows is one piece of work: the engine's sums depend, in their last bit, on how
-many rows are added up together, so rows of a circuit stay together.
+A circuit with its rows is one piece of work where sums depend, in their last bit, on how many rows
+are added up together; else a backend says which rows may go apart.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.aer import MAX_EXACT_QUBITS, AerBackend
 from backends.base import (
     Backend,
     BackendError,
@@ -20,9 +21,8 @@ from backends.base import (
     CompiledTemplate,
     DistributionBackend,
     ShotResult,
-    run_batches,
 )
-from qhw.scheduler import Lost, Progress, Scheduler, by_place
+from qhw.scheduler import Lost, Progress, Scheduler, by_place, untold
 
 FloatArray = NDArray[np.float64]
 Key = TypeVar("Key")
@@ -47,16 +47,16 @@ class Distribution:
 
 @dataclass(frozen=True, eq=False)
 class Shots:
-    """Work: counts of batches.
+    """Work: shots of a batch.
 
     Attributes:
         backend: that runs them.
-        batches: what runs, labels different.
+        batch: what runs.
         seed: of the shots.
     """
 
     backend: Backend
-    batches: tuple[CircuitBatch, ...]
+    batch: CircuitBatch
     seed: int
 
 
@@ -76,9 +76,51 @@ def distributions(
 
 def shot_results(
     works: Mapping[Key, Shots], scheduler: Scheduler, progress: Progress
-) -> dict[Key, tuple[ShotResult, ...] | Refused]:
-    """Results of every work's batches, or why there are none."""
+) -> dict[Key, ShotResult | Refused]:
+    """Counts of every work, or why there are none."""
     return _all(_shots, works, scheduler, progress)
+
+
+def simulated_shots(
+    backend: AerBackend,
+    batches: Mapping[CircuitBatch, int],
+    scheduler: Scheduler,
+) -> dict[str, ShotResult]:
+    """What ``backend.run`` gives for every batch, the simulation done elsewhere.
+
+    Args:
+        backend: that simulates.
+        batches: each with the seed of its shots.
+        scheduler: where.
+
+    Returns:
+        Results by label.
+
+    Raises:
+        BackendError: the backend refuses, or a piece whose workers died.
+    """
+    progress = Progress(untold, 0, 0)
+    exact: dict[tuple[CircuitBatch, int], Distribution] = {}
+    wide: dict[CircuitBatch, Shots] = {}
+    for batch, seed in batches.items():
+        compiled, angles = batch.compiled, batch.angles
+        if compiled.circuit.num_qubits > MAX_EXACT_QUBITS:
+            wide[batch] = Shots(backend, batch, seed)
+            continue
+        for place, piece in enumerate(backend.pieces(compiled, len(angles))):
+            exact[batch, place] = Distribution(backend, compiled, angles[piece])
+    parts: dict[CircuitBatch, list[FloatArray]] = {}
+    for (batch, _), found in sorted(
+        distributions(exact, scheduler, progress).items(), key=lambda item: item[0][1]
+    ):
+        parts.setdefault(batch, []).append(granted(found))
+    out = {b.label: granted(r) for b, r in shot_results(wide, scheduler, progress).items()}
+    for batch, pieces in parts.items():
+        backend.keep(batch.compiled, batch.angles, np.concatenate(pieces))
+        out[batch.label] = backend.run(
+            batch.compiled, batch.angles, shots=batch.shots, seed=batches[batch]
+        )
+    return out
 
 
 def granted(found: Found | Refused) -> Found:
@@ -116,8 +158,9 @@ def _distribution(work: Distribution) -> FloatArray | Refused:
         return Refused(str(error))
 
 
-def _shots(work: Shots) -> tuple[ShotResult, ...] | Refused:
+def _shots(work: Shots) -> ShotResult | Refused:
+    batch = work.batch
     try:
-        return run_batches(work.backend, work.batches, seed=work.seed)
+        return work.backend.run(batch.compiled, batch.angles, shots=batch.shots, seed=work.seed)
     except BackendError as error:
         return Refused(str(error))

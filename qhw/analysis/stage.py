@@ -30,6 +30,7 @@ from qhw.distributions import relative_frequencies
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.placed import Placed
 from qhw.mitigation.structure import Structure, checked_structure
+from qhw.scheduler import Scheduler
 
 FloatArray = NDArray[np.float64]
 Notify = Callable[[str], None]
@@ -128,6 +129,7 @@ class StageRunner:
         moment: to which ages of calibrations are counted, by default now.
         structure: that the model declares of its decoder's exact outcomes; checked against them
             before it is used.
+        scheduler: where devices are simulated; in this process by default.
     """
 
     backend: Backend
@@ -140,6 +142,7 @@ class StageRunner:
     own_raw: bool = True
     moment: datetime | None = None
     structure: MoleculeStructure | None = None
+    scheduler: Scheduler | None = None
 
     def run(self, workload: Workload, exact: FloatArray | None = None) -> Stage:
         """Compile, bind every row, run, drop the rows that failed, mitigate.
@@ -240,7 +243,7 @@ class StageRunner:
             + (f" in {circuits} variants" if circuits > 1 else "")
             + f", {self.shots} shots each"
         )
-        results = run_plan(plan, seed=seed)
+        results = run_plan(plan, seed=seed, scheduler=self.scheduler)
         missing = row_errors(plan, results)
         kept = self._rows_with_counts(role, rows, missing)
         return combine_plan(plan, results, kept), kept, missing

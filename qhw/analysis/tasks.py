@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qhw.analysis.baselines import prior_mean
 from qhw.analysis.draw import Drawing, draw_latents, latents_from_shots, noiseless_way
-from qhw.analysis.molecule_scores import Reports, molecule_section, reports
+from qhw.analysis.molecule_scores import Reports, molecule_section
 from qhw.analysis.result import Draw, MissingRow, Reference, Section, SourceKey
 from qhw.analysis.scores import direction_section, distribution_section
 from qhw.analysis.stage import Stage, StageRunner
@@ -43,6 +42,7 @@ class Outcome:
         draw: of the latents, ``reconstruct`` only.
         arrays: latents and the like, for the run's folder.
         reference: how exact is known of a wide circuit.
+        judged: validity of all molecules under both protocols, found once for everyone who asks.
     """
 
     stages: tuple[Stage, ...]
@@ -54,11 +54,7 @@ class Outcome:
     draw: Draw | None = None
     arrays: dict[str, FloatArray] = field(default_factory=dict)
     reference: Reference | None = None
-
-    @cached_property
-    def judged(self) -> dict[SourceKey, Reports]:
-        """Validity of all molecules under both protocols, found once for everyone who asks."""
-        return {source: reports(batch) for source, batch in self.molecules.items()}
+    judged: dict[SourceKey, Reports] = field(default_factory=dict)
 
 
 def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Outcome:

@@ -21,6 +21,7 @@ from qhw.jobs.errors import BudgetError
 from qhw.jobs.money import parse_money, show_money
 from qhw.paid.compare import MeasureRun
 from qhw.paid.kept import Paying, R, S, WorkloadRun
+from qhw.scheduler import some_scheduler
 
 CircuitLike: TypeAlias = CircuitSources | Workload
 """A circuit, live or in a file; several that differ in their angles alone; or a workload."""
@@ -39,6 +40,8 @@ def measure(
     with_raw: bool = False,
     calibrations: Sequence[str | Path] = (),
     again: bool = False,
+    workers: int | None = None,
+    scheduler: str | None = None,
     tell: Callable[[str], None] = _LOG.info,
 ) -> Measurement:
     """Run a circuit with rows of angles on a device and compare its counts with exact.
@@ -60,6 +63,8 @@ def measure(
             pipeline runs others; a simulator always does.
         calibrations: files of ``qhw calibrate``.
         again: on a device that takes jobs: send everything anew, even if it was paid already.
+        workers: of a simulator: local processes that simulate; none by default.
+        scheduler: of a simulator: address of a Dask cluster that does.
         tell: told what is being done.
 
     Returns:
@@ -71,6 +76,7 @@ def measure(
         BackendError: the circuit does not fit the device.
         MitigationError: pipeline, shots, circuit and device do not go together.
         BudgetError: the device's budget or a cap would be passed; nothing was sent.
+        SchedulerError: the cluster cannot be used.
 
     Example:
         >>> from qiskit import QuantumCircuit
@@ -83,7 +89,10 @@ def measure(
     options = Options(shots, mitigation, seed, with_raw, tuple(calibrations))
     place, work, settings = asked(circuit, angles, device, options)
     if place.backend is not None:
-        return Measurement(compute(settings, work, place.backend, notify=tell), work)
+        with some_scheduler(workers, scheduler) as pool:
+            result = compute(settings, work, place.backend, notify=tell, scheduler=pool)
+        return Measurement(result, work)
+    check_simulates_here(place, workers, scheduler)
     run = begun(MeasureRun, place, work, settings, again=again, tell=tell)
     found: Comparison | None = run.wait(tell)
     assert found is not None  # waited for without a limit
@@ -198,6 +207,19 @@ def begun_together(
 def _reserve(quote: Any) -> int:
     """Most that a run may cost, micro-dollars, all stages."""
     return sum(stage.reserve_micro for stage in (quote if isinstance(quote, tuple) else (quote,)))
+
+
+def check_simulates_here(place: Device, workers: int | None, scheduler: str | None) -> None:
+    """Refuse workers for a device that takes jobs: they would have nothing to do.
+
+    Raises:
+        ValueError: they are given.
+    """
+    if workers or scheduler is not None:
+        raise ValueError(
+            "Arguments `workers` and `scheduler` must be left out of a device that takes jobs, "
+            f"but the device is {place.name}"
+        )
 
 
 def check_takes_jobs(place: Device) -> None:

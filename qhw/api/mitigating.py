@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from qhw.api.shown import Shown, Stored
 from qhw.mitigation.default import CANDIDATES
 from qhw.report.mitigation import write_bench
 from qhw.report.mitigation_terminal import advice_lines, bench_lines
-from qhw.scheduler import open_scheduler
+from qhw.scheduler import some_scheduler
 
 DEVICE = "engine:ibm_fez"
 _REPEATS = 3
@@ -115,7 +114,7 @@ def bench(
         seed=seed,
         noise={},
     )
-    with closing(open_scheduler(workers, scheduler, default=0)) as pool:
+    with some_scheduler(workers, scheduler) as pool:
         result = run_bench(settings, work, command="qhw.bench(...)", scheduler=pool, done=done)
     return MitigationBench(result)
 

@@ -10,17 +10,19 @@ from pathlib import Path
 from qhw.analysis.compare import compare as compute
 from qhw.analysis.compare import default_model
 from qhw.analysis.comparison import Comparison
+from qhw.analysis.molecule_scores import judge_on
 from qhw.analysis.result import Settings
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
+from qhw.api.measuring import check_simulates_here
 from qhw.api.results import ModelComparison
 from qhw.chem.bonds import Protocol
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.chem.validity import ValidityReport
-from qhw.chem.validity import judge as judge_batch
 from qhw.models.base import Model
 from qhw.paid.compare import CompareRun
+from qhw.scheduler import some_scheduler
 
 _LOG = logging.getLogger(__name__)
 _CALL = "qhw.compare(...)"
@@ -42,6 +44,8 @@ def compare(
     draw: bool = True,
     input: str | Path | None = None,
     calibrations: Sequence[str | Path] = (),
+    workers: int | None = None,
+    scheduler: str | None = None,
     tell: Callable[[str], None] = _LOG.info,
 ) -> ModelComparison:
     """Run a model's circuits on a device and compare with the exact statevector and molecules.
@@ -63,12 +67,15 @@ def compare(
         draw: ``False`` decodes the mean direction itself.
         input: SDF file of molecules for ``encode`` and ``reconstruct``.
         calibrations: files of ``qhw calibrate``.
+        workers: of a simulator: local processes that simulate and judge; none by default.
+        scheduler: of a simulator: address of a Dask cluster that does.
         tell: told what is being done.
 
     Raises:
         ValueError: an option out of range, or one that the task would ignore.
         CheckpointError: the model is unknown or damaged.
         BackendError: the device cannot run the circuits.
+        SchedulerError: the cluster cannot be used.
 
     Example:
         >>> found = compare(device="exact", molecules=3, shots=1000)
@@ -94,23 +101,33 @@ def compare(
         calibrations=tuple(str(Path(path).resolve()) for path in calibrations),
     )
     if place.takes_jobs:
+        check_simulates_here(place, workers, scheduler)
         return _paid(settings, place, live, tell)
     # in double precision; the caller's model stays as it is
     own = None if live is None else copy.deepcopy(live).eval()
-    return ModelComparison(compute(settings, backend=place.backend, model=own, notify=tell))
+    with some_scheduler(workers, scheduler) as pool:
+        found = compute(settings, backend=place.backend, model=own, notify=tell, scheduler=pool)
+    return ModelComparison(found)
 
 
 def judge(
-    molecules: MoleculeBatch | NamedMolecules | str | Path, protocol: Protocol = "strict"
+    molecules: MoleculeBatch | NamedMolecules | str | Path,
+    protocol: Protocol = "strict",
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> ValidityReport:
     """Which geometries are molecules.
 
     Args:
         molecules: heavy atoms of many molecules, or an SDF file of them.
         protocol: ``strict``, or QVAE-Mole's ``released``.
+        workers: local processes that judge; none by default.
+        scheduler: address of a Dask cluster that judges.
 
     Raises:
         ValueError: an unknown protocol, or a file that cannot be used.
+        SchedulerError: the cluster cannot be used.
 
     Example:
         >>> from qhw.chem.qm9 import sample_molecules
@@ -120,7 +137,8 @@ def judge(
     if isinstance(molecules, str | Path):
         molecules = read_sdf(Path(molecules))
     batch = molecules.molecules if isinstance(molecules, NamedMolecules) else molecules
-    return judge_batch(batch, protocol)
+    with some_scheduler(workers, scheduler) as pool:
+        return judge_on(pool, batch, protocol)
 
 
 def _paid(

@@ -24,7 +24,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -109,6 +109,13 @@ class ValidityReport:
             "novel/all": None if self.novel is None else _ratio(self.novel, self.samples),
         }
 
+    def against(self, reference: Collection[str] | None) -> ValidityReport:
+        """The same with ``novel`` by another reference."""
+        if reference is None:
+            return replace(self, novel=None)
+        known = frozenset(reference)
+        return replace(self, novel=sum(s is not None and s not in known for s in self.smiles))
+
     def summary(self) -> dict[str, object]:
         """Counts, ratios and reasons, ready for JSON."""
         return {
@@ -140,12 +147,7 @@ def judge(
         ValueError: unknown protocol, or a position that is not finite.
     """
     check_protocol(protocol)
-    finite = np.isfinite(molecules.positions).all(axis=-1) | (molecules.types < 0)
-    if not finite.all():
-        row = int((~finite).any(axis=1).argmax())
-        raise ValueError(
-            f"Argument `molecules` must have finite positions, but molecule {row} has not."
-        )
+    check_positions(molecules)
     bonds = bond_graph(molecules, protocol)
     # the released code knows no charges
     charges = formal_charges(molecules, bonds) if protocol == "strict" else None
@@ -157,11 +159,21 @@ def judge(
         text = write(row) if status == "valid" else None
         smiles.append(text)
         statuses.append("rdkit" if status == "valid" and text is None else status)
-    novel = None
-    if reference is not None:
-        known = frozenset(reference)
-        novel = sum(s is not None and s not in known for s in smiles)
-    return ValidityReport(protocol, tuple(statuses), tuple(smiles), novel)
+    return ValidityReport(protocol, tuple(statuses), tuple(smiles)).against(reference)
+
+
+def check_positions(molecules: MoleculeBatch) -> None:
+    """Refuse what cannot be judged.
+
+    Raises:
+        ValueError: a position that is not finite; the line names the molecule.
+    """
+    finite = np.isfinite(molecules.positions).all(axis=-1) | (molecules.types < 0)
+    if not finite.all():
+        row = int((~finite).any(axis=1).argmax())
+        raise ValueError(
+            f"Argument `molecules` must have finite positions, but molecule {row} has not."
+        )
 
 
 def reference_smiles(smiles: Iterable[str]) -> frozenset[str]:

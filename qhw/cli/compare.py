@@ -8,24 +8,34 @@ from typing import TYPE_CHECKING, Any
 
 from qhw.cli.asked import Line, takes_comparison
 from qhw.cli.console import emit_json, out, steps
-from qhw.cli.options import DEFAULT_DEVICE, RUNS, Json, Out, Seed
+from qhw.cli.options import DEFAULT_DEVICE, RUNS, DaskCluster, Json, Out, Seed, Workers
 
 if TYPE_CHECKING:
     from qhw.analysis.comparison import Comparison
     from qhw.report.runfolder import RunFolder
+    from qhw.scheduler import Scheduler
 
 _DEMO_SHOTS = 100_000
 _DEMO_MOLECULES = 100
 
 
 @takes_comparison(paid=False)
-def compare_command(line: Any, out_folder: Out = RUNS, as_json: Json = False) -> None:
+def compare_command(
+    line: Any,
+    workers: Workers = None,
+    scheduler: DaskCluster = None,
+    out_folder: Out = RUNS,
+    as_json: Json = False,
+) -> None:
     """Run a model, or circuits of your own, on a device and compare with exact.
 
     Writes DIR/<run>/ with report.html, result.json, the compiled circuits, the calibration
     snapshot and the raw counts; molecules.sdf of a model.
     """
-    write_run(line, out_folder, as_json=as_json)
+    from qhw.scheduler import some_scheduler
+
+    with some_scheduler(workers, scheduler) as pool:
+        write_run(line, out_folder, as_json=as_json, scheduler=pool)
 
 
 def demo(out_folder: Out = RUNS, seed: Seed = 0, as_json: Json = False) -> None:
@@ -50,7 +60,9 @@ def demo(out_folder: Out = RUNS, seed: Seed = 0, as_json: Json = False) -> None:
     write_run(line, out_folder, as_json=as_json)
 
 
-def write_run(line: Line, folder: Path, *, as_json: bool) -> None:
+def write_run(
+    line: Line, folder: Path, *, as_json: bool, scheduler: Scheduler | None = None
+) -> None:
     """Compare on a simulator, write the run's folder and print what came out."""
     import torch
 
@@ -60,7 +72,7 @@ def write_run(line: Line, folder: Path, *, as_json: bool) -> None:
     torch.set_num_threads(1)
     name = run_id(line.settings.task, line.settings.model_dump_json())
     with run_folder(folder, name) as run, steps() as tell:
-        comparison = line.asked.compare(line.command(), tell)
+        comparison = line.asked.compare(line.command(), tell, scheduler)
         tell("writing the report")
         _fill(run, comparison)
     _print(run, comparison, as_json=as_json)

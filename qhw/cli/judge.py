@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import Json, Model, Prior, Seed
+from qhw.cli.options import DaskCluster, Json, Model, Prior, Seed, Workers
 from qhw.report.tables import WholeTable
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def judge_command(
     ] = None,
     prior: Prior = None,
     seed: Seed = 0,
+    workers: Workers = None,
+    scheduler: DaskCluster = None,
     as_json: Json = False,
 ) -> None:
     """Validity under both protocols, every denominator named.
@@ -38,14 +40,16 @@ def judge_command(
     Judges QM9's own geometries (the shipped held-out sample), an SDF file (--input), or what a
     model generates exactly, without a device (--model).
     """
-    from qhw.analysis.molecule_scores import PROTOCOLS
+    from qhw.analysis.molecule_scores import reports as judged
     from qhw.chem.qm9 import sample_molecules
-    from qhw.chem.validity import judge, reference_smiles
+    from qhw.chem.validity import reference_smiles
     from qhw.report.format import percent
+    from qhw.scheduler import some_scheduler
 
-    title, molecules = _molecules(input_file, model, samples, prior, seed)
-    known = reference_smiles(sample_molecules().smiles.tolist()) if model else None
-    reports = [judge(molecules, protocol, reference=known) for protocol in PROTOCOLS]
+    with some_scheduler(workers, scheduler) as pool:
+        title, molecules = _molecules(input_file, model, samples, prior, seed)
+        known = reference_smiles(sample_molecules().smiles.tolist()) if model else None
+        reports = tuple(judged(molecules, reference=known, scheduler=pool).values())
     if as_json:
         emit_json({"judged": title, "reports": [report.summary() for report in reports]})
         return

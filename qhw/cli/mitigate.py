@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -81,7 +80,7 @@ def bench_command(
     from qhw.report.mitigation import write_bench
     from qhw.report.mitigation_terminal import bench_lines
     from qhw.report.runfolder import run_folder, run_id
-    from qhw.scheduler import open_scheduler
+    from qhw.scheduler import some_scheduler
 
     torch.set_num_threads(1)
     work = own_workload(ctx, files, angles, names, _OF_MODELS)
@@ -98,8 +97,7 @@ def bench_command(
     )
     name = run_id("mitigate-bench", settings.model_dump_json())
     with run_folder(out_folder, name) as folder:
-        pool = open_scheduler(workers, scheduler, default=0)
-        with closing(pool), bar("mitigating") as done:
+        with some_scheduler(workers, scheduler) as pool, bar("mitigating") as done:
             command = shlex.join(["qhw", *sys.argv[1:]])
             result = run_bench(settings, work, command=command, scheduler=pool, done=done)
         write_bench(result, folder.staging, folder.id)

@@ -17,6 +17,7 @@ from qhw.circuits.workload import Workload
 from qhw.paid.compare import CompareRun, MeasureRun
 from qhw.paid.kept import Paying
 from qhw.paid.run import Notify
+from qhw.scheduler import Scheduler
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class AskedModel:
 
     settings: Settings
 
-    def compare(self, command: str, tell: Notify) -> Comparison:
+    def compare(self, command: str, tell: Notify, scheduler: Scheduler | None = None) -> Comparison:
         """On a simulator, see :func:`qhw.analysis.compare.compare`."""
-        return compare(self.settings, command=command, notify=tell)
+        return compare(self.settings, command=command, notify=tell, scheduler=scheduler)
 
     def quote(self, vendor: VendorBackend, tell: Notify) -> tuple[StageQuote, ...]:
         """What it would cost, see :func:`qhw.analysis.quote.quote`."""
@@ -64,11 +65,18 @@ class AskedCircuit:
     settings: MeasureSettings
     workload: Workload
 
-    def compare(self, command: str, tell: Notify) -> Comparison:
+    def compare(self, command: str, tell: Notify, scheduler: Scheduler | None = None) -> Comparison:
         """On a simulator, see :func:`qhw.analysis.measure.measure`."""
         backend = get_backend(self.settings.device)
         check_shots(self.settings.shots)
-        return measure(self.settings, self.workload, backend, command=command, notify=tell)
+        return measure(
+            self.settings,
+            self.workload,
+            backend,
+            command=command,
+            notify=tell,
+            scheduler=scheduler,
+        )
 
     def quote(self, vendor: VendorBackend, tell: Notify) -> tuple[StageQuote, ...]:
         """What it would cost, see :func:`qhw.analysis.measure.quote_workload`."""
