@@ -7,8 +7,10 @@ must not take the sweep with it.
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
+import platform
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -17,6 +19,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from qhw.provenance import versions
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -24,6 +28,8 @@ Done = Callable[[int, int], None]
 """Told how many pieces of work of how many are finished."""
 DEATHS = 3
 """Workers an item may take down before it is given up."""
+_NOT_READ = "deserialization"
+"""In Dask's words where work cannot be read at the other end."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -162,7 +168,7 @@ class LocalScheduler:
 
 
 class DaskScheduler:
-    """A Dask cluster (extra ``dask``); its workers need this package installed.
+    """A Dask cluster (extra ``dask``); it needs this package and the same versions everywhere.
 
     Args:
         address: of its scheduler, for example ``tcp://10.0.0.5:8786``.
@@ -194,7 +200,8 @@ class DaskScheduler:
         """See :class:`Scheduler`; Dask itself moves the work of a dead worker to others."""
         from distributed import KilledWorker, as_completed
 
-        futures = self._client.map(function, items, pure=False, key="qhw")
+        work = _SameSoftware(function, _software())
+        futures = self._client.map(work, items, pure=False, key="qhw")
         places = {future.key: place for place, future in enumerate(futures)}
         for future in as_completed(futures, loop=self._client.loop):
             item = items[places[future.key]]
@@ -202,6 +209,13 @@ class DaskScheduler:
                 result = future.result()
             except KilledWorker as error:
                 yield item, Lost(" ".join(str(error).split()))
+            except (ModuleNotFoundError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and _NOT_READ not in str(error):
+                    raise
+                raise SchedulerError(
+                    "Argument `scheduler` must lead to a cluster that has this package on its "
+                    f"scheduler and all its workers, but: {' '.join(str(error).split())}"
+                ) from error
             else:
                 yield item, result
             future.release()
@@ -209,6 +223,31 @@ class DaskScheduler:
     def close(self) -> None:
         """Leave the cluster; it goes on without us."""
         self._client.close()
+
+
+@functools.cache
+def _software() -> tuple[tuple[str, str], ...]:
+    """Packages that decide figures, their versions without the part that names a build."""
+    found = {name: v.partition("+")[0] for name, v in versions().items() if name != "python"}
+    return tuple(found.items())
+
+
+@dataclass(frozen=True)
+class _SameSoftware(Generic[Item, Result]):
+    """A function that refuses to give the figures of other software."""
+
+    function: Callable[[Item], Result]
+    wanted: tuple[tuple[str, str], ...]
+
+    def __call__(self, item: Item) -> Result:
+        here = dict(_software())
+        for name, version in self.wanted:
+            if here.get(name) != version:
+                raise SchedulerError(
+                    "Argument `scheduler` must lead to workers with the packages of this machine, "
+                    f"but one on {platform.node()} has {name} {here.get(name)}, not {version}"
+                )
+        return self.function(item)
 
 
 def open_scheduler(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ class Cluster:
         wait_for(file.exists)
         self.address: str = json.loads(file.read_text())["address"]
 
-    def add_worker(self) -> None:
+    def add_worker(self, **variables: str) -> None:
         options = ["--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"]
         # without a nanny: a killed worker stays dead
         self.workers.append(
@@ -32,6 +33,7 @@ class Cluster:
                 "--local-directory",
                 str(self.folder),
                 *options,
+                **variables,
             )
         )
 
@@ -40,11 +42,12 @@ class Cluster:
             process.kill()
             process.wait()
 
-    def _start(self, command: str, *options: str) -> subprocess.Popen[bytes]:
+    def _start(self, command: str, *options: str, **variables: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", f"distributed.cli.{command}", *options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env={**os.environ, **variables},
         )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
+from typer.testing import CliRunner
 
 import qhw
 from backends import aer
@@ -22,8 +26,10 @@ from qhw.analysis.subjects import circuit_subject
 from qhw.api.planning import depth_report
 from qhw.chem.qm9 import sample_molecules
 from qhw.chem.validity import reference_smiles
-from qhw.scheduler import DaskScheduler
+from qhw.cli.app import app
+from qhw.scheduler import DaskScheduler, SchedulerError
 from tests.dask_cluster import Cluster
+from tests.workers import square
 
 pytest.importorskip("distributed", reason="extra dask is not installed")
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
@@ -159,3 +165,55 @@ def test_own_wide_circuit(cluster: Cluster) -> None:
 def test_workers_have_nothing_to_do_for_a_device_that_takes_jobs() -> None:
     with pytest.raises(ValueError, match=r"`workers` and `scheduler` must be left out .* emulator"):
         qhw.measure(chain(2), device="emulator:ibm_boston", shots=10, workers=2)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("judge",),
+        ("depth-report", "a.qasm", "--devices", "iqm_garnet", "--levels", "3", "--no-cache"),
+        ("drift", "iqm_garnet@2025-07-06", "iqm_garnet@2026-05-05", "--circuit", "a.qasm"),
+        ("compare", "a.qasm", "--device", "engine:ibm_fez", "--shots", "100"),
+        ("mitigate", "bench", "a.qasm", "b.qasm", "--shots", "400", "--pipelines", "none"),
+    ],
+)
+def test_on_the_command_line(
+    words: tuple[str, ...], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, angle in (("a", 0.3), ("b", 0.4)):
+        gates = f"qreg q[2]; creg c[2]; rx({angle}) q[0]; cx q[0],q[1]; measure q -> c;"
+        Path(f"{name}.qasm").write_text(f'OPENQASM 2.0; include "qelib1.inc"; {gates}')
+    gone = {"run", "provenance", "command", "created", "wall_s"}
+    told = []
+    for more in ((), ("--scheduler", cluster.address)):
+        done = CliRunner().invoke(app, [*words, "--json", *more])
+        assert done.exit_code == 0, done.output
+        told.append({k: v for k, v in json.loads(done.stdout).items() if k not in gone})
+    assert told[0] == told[1]
+
+
+def test_workers_with_other_versions_are_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other" / "rdkit-1.0.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: rdkit\nVersion: 1.0\n")
+    cluster = Cluster(tmp_path)
+    try:
+        cluster.add_worker(PYTHONPATH=str(other.parent))
+        with (
+            closing(DaskScheduler(cluster.address)) as pool,
+            pytest.raises(SchedulerError, match=r"has rdkit 1\.0, not"),
+        ):
+            list(pool.map(square, [2]))
+    finally:
+        cluster.close()
+
+
+def test_a_cluster_without_the_package_is_one_line(
+    pool: DaskScheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only_here.py").write_text("def same(x):\n    return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    function = importlib.import_module("only_here").same
+    with pytest.raises(SchedulerError, match="must lead to a cluster that has this package"):
+        list(pool.map(function, [1]))

@@ -13,7 +13,6 @@ from qhw.analysis.circuit_facts import circuit_facts
 from qhw.analysis.facts import DeviceFacts, ModelFacts
 from qhw.analysis.mitigated import read_calibrations
 from qhw.analysis.molecule_scores import Reports, molecule_records, reports, validity_rows
-from qhw.analysis.provenance import versions
 from qhw.analysis.result import (
     PLAIN,
     ComparisonResult,
@@ -32,6 +31,7 @@ from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
 from qhw.models.base import Encodes, Model, decoding
 from qhw.models.checkpoint import ModelCard, code_version
+from qhw.provenance import versions
 
 
 @dataclass(frozen=True, eq=False)

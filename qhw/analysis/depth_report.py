@@ -18,8 +18,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth_jobs import Compiled
 from qhw.analysis.depth_verdict import beats_constant
-from qhw.analysis.provenance import versions
 from qhw.analysis.subjects import Subject
+from qhw.provenance import versions
 
 FIGURES: dict[str, tuple[str, Callable[[Compiled], float]]] = {
     "two_qubit_gates": ("two-qubit gates", lambda c: c.two_qubit_gates),

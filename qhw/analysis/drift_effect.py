@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,6 +12,7 @@ from backends.native.compile import NativeCircuit, compile_native
 from backends.native.prediction import predict
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.subjects import Subject
+from qhw.scheduler import LocalScheduler, Scheduler, in_order
 
 
 class DriftEffect(BaseModel):
@@ -74,6 +76,39 @@ def drift_effect(
         qubits_after=tuple(after.labels[q] for q in new.qubits),
         reason=None if kept is not None else "a gate of the first day's circuit is gone",
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Carry:
+    """Work: a circuit on two days."""
+
+    subject: Subject
+    before: DeviceSnapshot
+    after: DeviceSnapshot
+
+
+def drift_effects(
+    subjects: Sequence[Subject],
+    days: Sequence[tuple[DeviceSnapshot, DeviceSnapshot]],
+    scheduler: Scheduler | None = None,
+) -> list[tuple[DriftEffect, ...]]:
+    """:func:`drift_effect` of every circuit for every two days.
+
+    Args:
+        subjects: the circuits.
+        days: a first and a second day of one device, each.
+        scheduler: where circuits are compiled; in this process by default.
+
+    Raises:
+        SchedulerError: a circuit that its workers did not survive.
+    """
+    works = [_Carry(subject, *both) for both in days for subject in subjects]
+    found = iter(in_order(scheduler or LocalScheduler(0), _effect, works))
+    return [tuple(next(found) for _ in subjects) for _ in days]
+
+
+def _effect(work: _Carry) -> DriftEffect:
+    return drift_effect(work.subject, work.before, work.after)
 
 
 def carried(native: NativeCircuit, after: DeviceSnapshot) -> float | None:

@@ -21,7 +21,6 @@ from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bit
 from backends.vendor import ChecksEarly, VendorBackend
 from calibration.documents import read_bounded
 from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
-from qhw.analysis.provenance import versions
 from qhw.analysis.result import MissingRow
 from qhw.analysis.stage import Notify
 from qhw.analysis.synthesis import evolution_values, evolves, remembered
@@ -40,6 +39,7 @@ from qhw.mitigation.expectation import (
 )
 from qhw.mitigation.observables import Observable, ObservableLike, names_bits
 from qhw.mitigation.pipeline import Pipeline
+from qhw.provenance import versions
 
 LABEL = "expectation"
 """First part of every circuit's label, and the circuit's name in the ledger."""

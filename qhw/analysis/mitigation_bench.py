@@ -26,7 +26,6 @@ from qhw.analysis.bench_result import (
 from qhw.analysis.bench_subject import model_workload, noisy_backend
 from qhw.analysis.crossed import Measured, crossed_mean, paired_difference, paired_ratio
 from qhw.analysis.metrics import mean_direction_angle, total_variation
-from qhw.analysis.provenance import versions
 from qhw.circuits.workload import Workload
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.default import default_pipeline, resolve
@@ -34,6 +33,7 @@ from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.placed import Placed
 from qhw.mitigation.program import Program
 from qhw.models.checkpoint import code_version
+from qhw.provenance import versions
 from qhw.scheduler import Done, LocalScheduler, Progress, Scheduler, untold
 
 FloatArray = NDArray[np.float64]

@@ -18,8 +18,8 @@ def doctor(as_json: Json = False) -> None:
     """Versions, extras, shipped models, devices, and which vendors have credentials here."""
     from backends.credentials import credential_states
     from backends.registry import backend_names
-    from qhw.analysis.provenance import versions
     from qhw.models.checkpoint import code_version, shipped
+    from qhw.provenance import versions
 
     code = code_version()
     found: dict[str, Any] = {

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, Json, Out
+from qhw.cli.options import RUNS, DaskCluster, Json, Out, Workers
 
 
 def drift_command(
@@ -26,6 +26,8 @@ def drift_command(
     model: Annotated[
         str | None, typer.Option(help="Model whose decoder is followed; default: the shipped one.")
     ] = None,
+    workers: Workers = None,
+    scheduler: DaskCluster = None,
     out_folder: Out = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -36,11 +38,12 @@ def drift_command(
     from calibration.catalog import load_snapshot
     from calibration.drift import drift
     from qhw.analysis.compare import default_model
-    from qhw.analysis.drift_effect import drift_effect
+    from qhw.analysis.drift_effect import drift_effects
     from qhw.analysis.subjects import file_subjects, model_subjects
     from qhw.report.drift import Pair, render_drift
     from qhw.report.drift_terminal import drift_document, drift_summary
     from qhw.report.runfolder import run_folder, run_id
+    from qhw.scheduler import some_scheduler
 
     if len(snapshots) < 2:
         raise ValueError(f"Argument `snapshots` must name two or more, but names {len(snapshots)}.")
@@ -50,9 +53,11 @@ def drift_command(
     if model is not None or not subjects:
         found = model_subjects(model or default_model())
         subjects += [s for s in found if "decoder" in s.name][-1:]
+    with some_scheduler(workers, scheduler) as pool:
+        effects = drift_effects(subjects, list(pairwise(days)), pool)
     pairs = [
-        Pair(a, b, change, tuple(drift_effect(s, a, b) for s in subjects))
-        for (a, b), change in zip(pairwise(days), changes, strict=True)
+        Pair(a, b, change, effect)
+        for (a, b), change, effect in zip(pairwise(days), changes, effects, strict=True)
     ]
     document = [drift_document(pair) for pair in pairs]
     settings = json.dumps([snapshots, [s.name for s in subjects]])

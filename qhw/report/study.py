@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from qhw.analysis.provenance import versions
 from qhw.models.checkpoint import code_version
+from qhw.provenance import versions
 from qhw.report.format import percent
 from qhw.report.page import asset, environment
 from qhw.report.study_figures import (
