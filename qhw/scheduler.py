@@ -13,7 +13,7 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -209,6 +209,11 @@ class DaskScheduler:
                 result = future.result()
             except KilledWorker as error:
                 yield item, Lost(" ".join(str(error).split()))
+            except CancelledError as error:
+                raise SchedulerError(
+                    f"Argument `scheduler` must lead to a cluster that lasts, but "
+                    f"{' '.join(str(error).split())}"
+                ) from error
             except (ModuleNotFoundError, RuntimeError) as error:
                 if isinstance(error, RuntimeError) and _NOT_READ not in str(error):
                     raise

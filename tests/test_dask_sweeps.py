@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -28,8 +29,8 @@ from qhw.chem.qm9 import sample_molecules
 from qhw.chem.validity import reference_smiles
 from qhw.cli.app import app
 from qhw.scheduler import DaskScheduler, SchedulerError
-from tests.dask_cluster import Cluster
-from tests.workers import square
+from tests.dask_cluster import Cluster, wait_for
+from tests.workers import note_pid_and_wait, square
 
 pytest.importorskip("distributed", reason="extra dask is not installed")
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
@@ -206,6 +207,30 @@ def test_workers_with_other_versions_are_refused(tmp_path: Path) -> None:
         ):
             list(pool.map(square, [2]))
     finally:
+        cluster.close()
+
+
+def test_a_cluster_that_ends_is_one_line(tmp_path: Path) -> None:
+    at_work, folder = tmp_path / "at_work", tmp_path / "cluster"
+    at_work.mkdir()
+    folder.mkdir()
+    cluster = Cluster(folder)
+
+    def end_it() -> None:
+        wait_for(lambda: any(at_work.iterdir()))
+        cluster.scheduler.kill()
+
+    ending = threading.Thread(target=end_it)
+    try:
+        cluster.add_worker()
+        ending.start()
+        with (
+            closing(DaskScheduler(cluster.address)) as pool,
+            pytest.raises(SchedulerError, match="a cluster that lasts, but [^\\n]*lost"),
+        ):
+            list(pool.map(note_pid_and_wait, [at_work]))
+    finally:
+        ending.join()
         cluster.close()
 
 

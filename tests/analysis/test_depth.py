@@ -21,7 +21,7 @@ from qhw.analysis.depth_report import DepthReport, Device, make_row
 from qhw.analysis.depth_sweep import SweepError, sweep
 from qhw.analysis.ranking import rank_devices
 from qhw.analysis.subjects import Subject, circuit_subject, file_subjects, model_subjects
-from qhw.scheduler import LocalScheduler
+from qhw.scheduler import LocalScheduler, Lost
 from tests.backends.native_devices import device
 from tests.small_model import save_small_model
 
@@ -122,6 +122,27 @@ def test_worker_processes_give_the_same_results():
         parallel = run_jobs(jobs(), cache=None, scheduler=pool, done=lambda *x: seen.append(x))
     assert parallel == run_jobs(jobs(), cache=None)
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+class Deadly:
+    """A scheduler whose workers die at five qubits."""
+
+    remote = True
+
+    def map(self, function, items):
+        for item in items:
+            circuit = depth_jobs.circuit_from(item[1].circuit)
+            yield item, Lost("died") if circuit.num_qubits == 5 else function(item)
+
+    def close(self):
+        pass
+
+
+def test_what_kills_its_workers_is_a_reason_and_tried_again_another_time(tmp_path):
+    found = run_jobs(jobs(), cache=tmp_path, scheduler=Deadly())
+    died = "the process that compiled it died, perhaps for want of memory"
+    assert [[c.reason for c in tries] for tries in found] == [[None] * 2, [None] * 2, [died] * 2]
+    assert len(list(tmp_path.rglob("*.json"))) == 2
 
 
 def test_row_summarises_seeds_and_judges_the_best():
