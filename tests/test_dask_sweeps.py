@@ -226,7 +226,7 @@ def test_a_cluster_that_ends_is_one_line(tmp_path: Path) -> None:
         ending.start()
         with (
             closing(DaskScheduler(cluster.address)) as pool,
-            pytest.raises(SchedulerError, match="a cluster that lasts, but [^\\n]*lost"),
+            pytest.raises(SchedulerError, match=r"a cluster that lasts, but [^\n]*lost"),
         ):
             list(pool.map(note_pid_and_wait, [at_work]))
     finally:
