@@ -1,21 +1,21 @@
-"""Qiskit's layout and routing, in canonical gates, in the largest connected part of a device."""
+"""Where a circuit goes on a device, by Qiskit: on the whole device, or on a few qubits of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import rustworkx as rx
-from qiskit import QuantumCircuit
-from qiskit.circuit import Delay, Measure, Parameter
-from qiskit.circuit.library import CZGate, RZZGate, UGate, iSwapGate
-from qiskit.transpiler import InstructionProperties, Target, generate_preset_pass_manager
+from qiskit import QuantumCircuit, transpile
+from qiskit.transpiler import Target, generate_preset_pass_manager
 from qiskit.transpiler.exceptions import TranspilerError
 
 from backends.base import BackendError
 from backends.delays import with_own_delays
 from backends.native.entanglers import Canonical
+from backends.native.target import to_canonical_target, to_target
 from backends.native.translate import native_couplings
 from calibration.snapshot import DeviceSnapshot, Gate
 
@@ -40,7 +40,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Routed:
-    """A circuit in canonical gates on device qubits.
+    """A circuit in the gates of a target on device qubits.
 
     Attributes:
         circuit: on qubits ``0 .. k-1``, only those that are used.
@@ -57,6 +57,22 @@ class Routed:
     swaps: int
 
 
+def check_fits(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> None:
+    """Refuse circuits that have more qubits than the device, or gates where it has none.
+
+    Raises:
+        BackendError: names what the device has and the circuit needs.
+    """
+    usable = snapshot.n_qubits - len(snapshot.dead_qubits)
+    entangles = circuit.num_nonlocal_gates() > 0
+    if circuit.num_qubits > usable or (entangles and not snapshot.usable_couplings):
+        raise BackendError(
+            f"Argument `circuit` must fit {snapshot.name}, which has {usable} usable qubits and "
+            f"{len(snapshot.usable_couplings)} usable couplings, but has {circuit.num_qubits} "
+            f"qubits and {circuit.num_nonlocal_gates()} gates between qubits."
+        )
+
+
 def region_of(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Region:
     """The routing region of a device; built once, since targets of large devices cost time.
 
@@ -66,8 +82,25 @@ def region_of(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Region:
     return _region(_Key(snapshot), fractional)
 
 
-def route(circuit: QuantumCircuit, region: Region, name: str, *, level: int, seed: int) -> Routed:
-    """Lay out, route and optimise with Qiskit's preset of a level.
+def native_target_of(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Target:
+    """Target of the region in the device's own gates; built once as well.
+
+    Raises:
+        BackendError: a native gate is unknown to Qiskit.
+    """
+    return _native_target(_Key(snapshot), fractional)
+
+
+def route(
+    circuit: QuantumCircuit,
+    region: Region,
+    name: str,
+    *,
+    level: int,
+    seed: int,
+    target: Target | None = None,
+) -> Routed:
+    """Lay out, route and optimise on the whole device.
 
     Args:
         circuit: gates of any size, delays of the circuit's own and final measurements.
@@ -75,6 +108,7 @@ def route(circuit: QuantumCircuit, region: Region, name: str, *, level: int, see
         name: the device's, for errors.
         level: Qiskit's optimisation level.
         seed: of layout and routing.
+        target: of the region, the canonical one by default.
 
     Raises:
         BackendError: the circuit does not fit, or Qiskit cannot translate it.
@@ -85,7 +119,7 @@ def route(circuit: QuantumCircuit, region: Region, name: str, *, level: int, see
             f"qubits, but has {circuit.num_qubits}."
         )
     manager = generate_preset_pass_manager(
-        optimization_level=level, target=region.target, seed_transpiler=seed
+        optimization_level=level, target=target or region.target, seed_transpiler=seed
     )
     swaps = _SwapCount()
     try:
@@ -112,6 +146,73 @@ def route(circuit: QuantumCircuit, region: Region, name: str, *, level: int, see
         start=tuple(place[q] for q in start),
         end=tuple(place[q] for q in end),
         swaps=swaps.added,
+    )
+
+
+def as_given(circuit: QuantumCircuit) -> Routed:
+    """A circuit before any step."""
+    own = tuple(range(circuit.num_qubits))
+    return Routed(circuit, own, own, own, 0)
+
+
+def as_asked(circuit: QuantumCircuit, basis: Sequence[str], seed: int) -> Routed:
+    """The circuit in these gates as if every pair were coupled: what it asks for.
+
+    Its qubits are those of the circuit itself, not yet of a device.
+    """
+    flat = transpile(
+        circuit, basis_gates=sorted(basis), optimization_level=LEVELS[-1], seed_transpiler=seed
+    )
+    asked = as_given(flat)
+    if flat.layout is None:
+        return asked
+    return replace(asked, end=tuple(flat.layout.final_index_layout()))
+
+
+def route_on(
+    routed: Routed,
+    target: Target,
+    qubits: tuple[int, ...],
+    *,
+    seed: int,
+    stay: bool,
+    level: int = LEVELS[-1],
+) -> Routed:
+    """Compile on these qubits only.
+
+    Args:
+        routed: of as many qubits; as given, or from an earlier step.
+        target: of the part of the device that consists of them.
+        qubits: device qubits, in the target's order.
+        seed: of layout and routing.
+        stay: start qubit i on ``qubits[i]``, else where Qiskit likes.
+        level: Qiskit's optimisation level.
+
+    Raises:
+        BackendError: Qiskit cannot translate it.
+    """
+    swaps = _SwapCount()
+    name = str(target.description)
+    try:
+        found = transpile(
+            routed.circuit,
+            target=target,
+            initial_layout=list(range(len(qubits))) if stay else None,
+            optimization_level=level,
+            seed_transpiler=seed,
+            callback=swaps,
+        )
+    except TranspilerError as error:
+        raise BackendError(f"Qiskit cannot compile the circuit for {name}: {error}") from error
+    start = found.layout.initial_index_layout(filter_ancillas=True)
+    end = found.layout.final_index_layout(filter_ancillas=True)
+    return Routed(
+        # Qiskit's passes write all delays in one unit of their own choice
+        circuit=with_own_delays(found, target.dt, name),
+        qubits=qubits,
+        start=tuple(start[q] for q in routed.start),
+        end=tuple(end[q] for q in routed.end),
+        swaps=routed.swaps + swaps.added,
     )
 
 
@@ -159,6 +260,12 @@ class _Key:
 
 
 @lru_cache(maxsize=8)
+def _native_target(key: _Key, fractional: bool) -> Target:
+    qubits = _region(key, fractional).qubits
+    return to_target(key.snapshot.restricted(qubits), fractional=fractional)
+
+
+@lru_cache(maxsize=8)
 def _region(key: _Key, fractional: bool) -> Region:
     snapshot = key.snapshot
     couplings = native_couplings(snapshot, fractional=fractional)
@@ -167,43 +274,6 @@ def _region(key: _Key, fractional: bool) -> Region:
     graph.add_edges_from_no_data(list(couplings))
     alive: list[set[int]] = [c - snapshot.dead_qubits for c in rx.connected_components(graph)]
     largest = max(alive, key=len)
-    qubits = sorted(largest)
-    place = {q: i for i, q in enumerate(qubits)}
-    kept = {pair: gates for pair, gates in couplings.items() if set(pair) <= place.keys()}
-    return Region(tuple(qubits), couplings, _target(snapshot, qubits, place, kept))
-
-
-def _target(
-    snapshot: DeviceSnapshot,
-    qubits: list[int],
-    place: dict[int, int],
-    couplings: dict[tuple[int, int], dict[Canonical, Gate]],
-) -> Target:
-    n = len(qubits)
-    target = Target(description=snapshot.name, num_qubits=n, dt=snapshot.dt_s)
-    physical = set(snapshot.one_qubit_gates) - set(snapshot.virtual_gates) - {"id"}
-    worst = [0.0] * snapshot.n_qubits
-    for gate in snapshot.gates:
-        if gate.name in physical and gate.usable:
-            worst[gate.qubits[0]] = max(worst[gate.qubits[0]], gate.error or 0.0)
-    target.add_instruction(
-        UGate(Parameter("theta"), Parameter("phi"), Parameter("lam")),
-        {(i,): InstructionProperties(error=worst[q]) for i, q in enumerate(qubits)},
-    )
-    makers = {"cz": CZGate(), "rzz": RZZGate(Parameter("theta")), "iswap": iSwapGate()}
-    for name, gate in makers.items():
-        places: dict[tuple[int, int], InstructionProperties] = {}
-        for (a, b), natives in couplings.items():
-            native = next((g for canonical, g in natives.items() if canonical == name), None)
-            if native is not None:
-                # both directions: the native translation turns a gate round at no pulse more
-                properties = InstructionProperties(native.duration_s, native.error or 0.0)
-                places |= {(place[a], place[b]): properties, (place[b], place[a]): properties}
-        if places:
-            target.add_instruction(gate, places)
-    readout = [snapshot.qubits[q].readout_error or 0.0 for q in qubits]
-    target.add_instruction(
-        Measure(), {(i,): InstructionProperties(error=readout[i]) for i in range(n)}
-    )
-    target.add_instruction(Delay(Parameter("t")), {(i,): None for i in range(n)})
-    return target
+    qubits = tuple(sorted(largest))
+    target = to_canonical_target(snapshot.restricted(qubits), fractional=fractional)
+    return Region(qubits, couplings, target)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction
 
 from backends.base import BackendError
+from backends.checks import measured_qubits
 from backends.native.entanglers import Canonical, Entangler, canonical_of, entangler, fold_rzz
 from backends.native.pulses import PulseKit
 from backends.native.rotations import IDENTITY, PAULI_X, PAULI_Z, Matrix, rz
 from calibration.snapshot import DeviceSnapshot, Gate, GateLimit
+
+_DIAGONAL = {"cz", "rzz", "cp"}
 
 
 def one_qubit_kits(snapshot: DeviceSnapshot, *, fractional: bool = False) -> tuple[PulseKit, ...]:
@@ -66,6 +70,7 @@ def to_native(
     *,
     fractional: bool = False,
     couplings: Mapping[tuple[int, int], Mapping[Canonical, Gate]] | None = None,
+    written_z: bool = False,
 ) -> QuantumCircuit:
     """Translate a routed circuit; rotations about z are pushed through and dropped at the end.
 
@@ -76,6 +81,8 @@ def to_native(
         qubits: device qubit of each circuit qubit.
         fractional: with the gates that must be asked for.
         couplings: from :func:`native_couplings`, when already at hand.
+        written_z: for simulators: where every two-qubit gate is diagonal, the same pulses with
+            rotations about z written out where they arise, instead of carried on as phases.
 
     Returns:
         The same circuit in native gates. Where a qubit is measured, its distribution is kept; where
@@ -86,11 +93,22 @@ def to_native(
     """
     edges = native_couplings(snapshot, fractional=fractional) if couplings is None else couplings
     kits = one_qubit_kits(snapshot, fractional=fractional)
-    pass_ = _Pass(circuit, snapshot, [kits[q] for q in qubits], edges, qubits)
+    here = [kits[q] for q in qubits]
+    written: frozenset[int] = frozenset()
+    if written_z and _diagonal(edges):
+        # the state of other qubits is kept: what they are owed at the end takes pulses
+        written = frozenset(measured_qubits(circuit))
+        here = [replace(k, z_is_gate=True) if p in written else k for p, k in enumerate(here)]
+    pass_ = _Pass(circuit, snapshot, here, edges, qubits, written)
     for item in circuit.data:
         pass_.step(item)
     pass_.finish()
     return pass_.out
+
+
+def _diagonal(edges: Mapping[tuple[int, int], Mapping[Canonical, Gate]]) -> bool:
+    """Whether rotations about z commute with every native two-qubit gate, so that they are free."""
+    return {g.name for natives in edges.values() for g in natives.values()} <= _DIAGONAL
 
 
 class _Pass:
@@ -103,7 +121,9 @@ class _Pass:
         kits: Sequence[PulseKit],
         edges: Mapping[tuple[int, int], Mapping[Canonical, Gate]],
         qubits: Sequence[int],
+        written_z: Collection[int],
     ) -> None:
+        self._written_z = written_z
         self.out = circuit.copy_empty_like()
         self.out.global_phase = 0
         self._index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
@@ -169,6 +189,8 @@ class _Pass:
                 gates, angle = self._kits[place].up_to_x(before @ self._pending[place])
             else:
                 gates, angle = self._kits[place].up_to_z(self._pending[place])
+            if place in self._written_z:
+                gates, angle = [*gates, *self._kits[place].about_z(angle)], 0.0
             for pulse in gates:
                 self.out.append(pulse, [place])
             rests.append(rz(angle))
