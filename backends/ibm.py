@@ -39,8 +39,8 @@ from backends.ibm_program import (
     split,
 )
 from backends.ibm_results import check_counts
-from backends.outcomes import none_seen
 from backends.native.compile import compile_template
+from backends.outcomes import none_seen
 from backends.prices import PriceEntry, price_of
 from backends.vendor import (
     JobCounts,

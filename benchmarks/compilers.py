@@ -29,7 +29,7 @@ from backends.native.compile import SEEDS, compile_native
 from backends.native.prediction import predict
 from backends.native.routing import LEVELS, region_of, route
 from backends.native.target import to_target
-from backends.native.writing import Writing
+from backends.native.writing import Writing, with_random_angles
 from calibration.catalog import list_snapshots, load_snapshot
 from calibration.snapshot import DeviceSnapshot
 from qhw.circuits.plan import CircuitPlan
@@ -98,7 +98,7 @@ def devices() -> Iterator[str]:
 
 def by_qiskit(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Figures:
     """``qiskit.transpile`` at level 3, best of the compiler's seeds by our prediction."""
-    how = Writing.ways(circuit, snapshot, False)[0]
+    how = Writing.of(snapshot, False)
     tries = [_tried(circuit, snapshot, how, seed) for seed in range(SEEDS)]
     return max(tries, key=lambda figures: figures[1])
 
@@ -106,7 +106,8 @@ def by_qiskit(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Figures:
 def _tried(circuit: QuantumCircuit, snapshot: DeviceSnapshot, how: Writing, seed: int) -> Figures:
     if how.by_rows:
         routed = route(circuit, how.region, snapshot.name, level=LEVELS[-1], seed=seed)
-        native, qubits = how.native(routed.circuit, routed.qubits, seed), routed.qubits
+        free, qubits = with_random_angles(routed.circuit, seed), routed.qubits
+        native = how.by_pulses(free, qubits)
     else:
         target = to_target(snapshot.restricted(how.region.qubits))
         wide = transpile(

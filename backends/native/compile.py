@@ -1,14 +1,16 @@
 """The compiler: any circuit onto any device's native gates, free angles kept free.
 
-Candidates come from Qiskit, on a few qubits and on the whole device; each is moved to the qubits of
-highest predicted success (idle decay included, as mapomatic does without) and written in native
-gates, and the best by :func:`~backends.native.prediction.predict` is kept. Simulators, vendors,
-depth reports and drift all compile here: what is simulated is what is sent and counted.
+Candidates come from Qiskit, on a few qubits and on the whole device. The best are moved to the
+qubits of highest predicted success, as mapomatic does, and stand as Qiskit writes them and as our
+own pass does, which needs fewer pulses around most gates but ``cz``. The best by
+:func:`~backends.native.prediction.predict` is kept, idle decay included. Simulators, vendors, depth
+reports and drift all compile here: what is simulated is what is sent and counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from qiskit import QuantumCircuit
@@ -23,7 +25,7 @@ from backends.native.regions import SEARCH_LIMIT, regions
 from backends.native.routing import LEVELS, Routed, as_asked, as_given, check_fits
 from backends.native.schedule import schedule_alap
 from backends.native.translate import to_native
-from backends.native.writing import Writing
+from backends.native.writing import Writing, with_random_angles
 from backends.plain import plain, plain_measured
 from calibration.layout import Interaction, LayoutError, best_layouts, score
 from calibration.snapshot import DeviceSnapshot
@@ -187,11 +189,8 @@ def compile_native(
     check_measures_last(circuit)
     check_fits(circuit, snapshot)
     circuit = with_own_delays(circuit, snapshot.dt_s, snapshot.name)
-    compilers = [_Compiler(how, level, seed) for how in Writing.ways(circuit, snapshot, fractional)]
-    if level < LEVELS[-1]:
-        last = compilers[-1]
-        return last.written(last.how.wide(circuit, level=level, seed=seed))
-    makers = [make for compiler in compilers for make in compiler.makers()]
+    compiler = _Compiler(Writing.of(snapshot, fractional), level, seed)
+    makers = [compiler.small, compiler.wide] if level == LEVELS[-1] else [compiler.once]
     return _best(circuit, makers)
 
 
@@ -229,16 +228,88 @@ class _Compiler:
     level: int
     seed: int
 
-    def makers(self) -> Iterator[_Maker]:
-        """What makes candidates."""
-        if self.how.by_qiskit or self.how.by_rows:
-            yield self._small
-        yield self._wide
+    def once(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
+        """As Qiskit's lower levels place it on the whole device."""
+        yield from self._written(self.how.wide(circuit, level=self.level, seed=self.seed))
 
-    def written(self, routed: Routed) -> NativeCircuit:
-        """In native gates, with a prediction."""
-        native = self.how.native(routed.circuit, routed.qubits, self.seed)
+    def small(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
+        """On as many qubits as the circuit has: without swaps where it embeds, else routed."""
+        flat = as_asked(circuit, self.how.basis, self.seed)
+        try:
+            spot = self._spot(flat.circuit, self.how.snapshot)
+        except LayoutError:
+            for routed in self._in_regions(circuit):
+                yield from self._moved(routed)
+            return
+        placed = self.how.on(flat, spot, seed=self.seed)
+        if self.how.by_rows:  # only now it is known how many pulses there are
+            yield from self._moved(placed)
+        else:
+            yield from self._written(placed)
+
+    def wide(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
+        """Routed on the whole device, then moved."""
+        alike = _uniform(self.how.snapshot)
+        some = tuple(range(circuit.num_qubits))
+        tries = []
+        for seed in self._seeds:
+            if alike:  # any qubits are as good as all, on which Qiskit takes seconds
+                routed = self.how.on(as_given(circuit), some, seed=seed, stay=False)
+            else:
+                routed = self.how.wide(circuit, level=self.level, seed=seed)
+            found = self._native(routed)
+            yield found
+            tries.append((_success(found), routed))
+        tries.sort(key=lambda t: t[0], reverse=True)
+        for _, routed in tries if self.how.by_rows else tries[:1]:
+            yield from self._moved(routed)
+
+    def _in_regions(self, circuit: QuantumCircuit) -> Iterator[Routed]:
+        """Routed in each shape of region: the best that differ."""
+        given = as_given(circuit)
+        tries: dict[float, Routed] = {}
+        for qubits in regions(self.how.snapshot, circuit.num_qubits):
+            part = self.how.snapshot.restricted(qubits)
+            for seed in self._seeds:
+                routed = self.how.on(given, qubits, seed=seed, stay=False)
+                wish = Interaction.of(routed.circuit, part)
+                tries.setdefault(score(wish, part, range(len(qubits))).log_success, routed)
+        for success in sorted(tries, reverse=True)[:_MOVED]:
+            yield tries[success]
+
+    def _moved(self, routed: Routed) -> Iterator[NativeCircuit]:
+        """A circuit where it is, and on the best qubits that it fits on as it stands, if it does.
+
+        On mixed devices not every coupling has the gate that was chosen.
+        """
         snapshot = self.how.snapshot
+        found = self._native(routed)
+        yield found
+        try:
+            spot = self._spot(found.circuit, snapshot.restricted(routed.qubits))
+            if self.how.by_rows:
+                yield self._native(replace(routed, qubits=spot))
+                return
+            routed = self.how.on(routed, spot, seed=self.seed)  # Qiskit writes it anew
+        except (LayoutError, BackendError):
+            pass
+        yield from self._written(routed)
+
+    def _written(self, routed: Routed) -> Iterator[NativeCircuit]:
+        """In native gates, in each way there is."""
+        yield self._native(routed)
+        if not self.how.by_rows and not self.how.mixed:
+            with suppress(BackendError):
+                pulses = self.how.by_pulses(routed.circuit, routed.qubits)
+                yield self._native(replace(routed, circuit=pulses))
+
+    def _native(self, routed: Routed) -> NativeCircuit:
+        """In native gates, with a prediction: those of a row of random angles if there is none."""
+        native, snapshot = routed.circuit, self.how.snapshot
+        if self.how.by_rows:
+            native = with_random_angles(native, self.seed)
+        if self.how.by_rows or self.how.mixed:
+            native = self.how.by_pulses(native, routed.qubits)
         return NativeCircuit(
             circuit=native,
             template=routed.circuit if self.how.by_rows else native,
@@ -251,66 +322,6 @@ class _Compiler:
             prediction=predict(native, snapshot, routed.qubits),
             snapshot=snapshot,
         )
-
-    def _small(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
-        """On as many qubits as the circuit has: without swaps where it embeds, else routed."""
-        flat = as_asked(circuit, self.how.basis, self.seed)
-        try:
-            spot = self._spot(flat.circuit, self.how.snapshot)
-        except LayoutError:
-            yield from self._in_regions(circuit)
-            return
-        placed = self.how.on(flat, spot, seed=self.seed)
-        found = self.written(placed)
-        yield found
-        if not self.how.by_qiskit:  # only now it is known how many pulses there are
-            yield from self._moved(placed, found.circuit)
-
-    def _in_regions(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
-        """Routed in each shape of region; the best are moved to the best place."""
-        given = as_given(circuit)
-        tries = []
-        for qubits in regions(self.how.snapshot, circuit.num_qubits):
-            for seed in self._seeds:
-                routed = self.how.on(given, qubits, seed=seed, stay=False)
-                part = self.how.snapshot.restricted(qubits)
-                wish = Interaction.of(routed.circuit, part)
-                tries.append((score(wish, part, range(len(qubits))).log_success, routed))
-        tries.sort(key=lambda t: t[0], reverse=True)
-        for _, routed in tries[:_MOVED]:
-            found = self.written(routed)
-            yield found
-            yield from self._moved(routed, found.circuit)
-
-    def _wide(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
-        """Routed on the whole device, then moved."""
-        alike = _uniform(self.how.snapshot)
-        some = tuple(range(circuit.num_qubits))
-        tries = []
-        for seed in self._seeds:
-            if alike:  # any qubits are as good as all, on which Qiskit takes seconds
-                routed = self.how.on(as_given(circuit), some, seed=seed, stay=False)
-            else:
-                routed = self.how.wide(circuit, level=self.level, seed=seed)
-            found = self.written(routed)
-            yield found
-            tries.append((found, routed))
-        if self.how.by_qiskit:  # which writes a moved circuit anew
-            tries = [max(tries, key=lambda t: _success(t[0]))]
-        for found, routed in tries:
-            yield from self._moved(routed, found.circuit)
-
-    def _moved(self, routed: Routed, written: QuantumCircuit) -> Iterator[NativeCircuit]:
-        """The same circuit on the best qubits that it fits on as it stands, if it does."""
-        snapshot = self.how.snapshot
-        try:
-            spot = self._spot(written, snapshot.restricted(routed.qubits))
-            if self.how.by_qiskit:
-                yield self.written(self.how.on(routed, spot, seed=self.seed))
-            elif spot != routed.qubits:
-                yield self.written(replace(routed, qubits=spot))
-        except (LayoutError, BackendError):
-            return  # mixed devices: not every coupling has the gate that was chosen
 
     def _spot(self, circuit: QuantumCircuit, part: DeviceSnapshot) -> tuple[int, ...]:
         """Device qubits of highest predicted success for a circuit as it stands on a part."""

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from qiskit.circuit import Gate
+from qiskit.circuit import Gate, ParameterExpression
 from qiskit.circuit.library import RGate, RXGate, RZGate, SXGate, U1Gate, U2Gate, U3Gate, XGate
 
 from backends.base import BackendError
@@ -122,7 +122,11 @@ class PulseKit:
 
     def about_z(self, angle: float) -> list[Gate]:
         """A rotation about z as gates, none for nothing; only where it is a gate."""
-        return [self._z(angle)] if wrap(angle) else []
+        return [self.z(wrap(angle))] if wrap(angle) else []
+
+    def z(self, angle: float | ParameterExpression) -> Gate:
+        """A rotation about z as a gate, its angle free or not; only where it is a gate."""
+        return U1Gate(angle) if self.name == "u" else RZGate(angle)
 
     def up_to_x(self, unitary: Matrix) -> tuple[list[Gate], float]:
         """Gates P and angle a with ``unitary = rx(a) P`` up to phase, fewest pulses."""
@@ -151,7 +155,7 @@ class PulseKit:
                 frame = 0.0
             else:
                 if wrap(frame):
-                    gates.append(self._z(frame))
+                    gates.append(self.z(wrap(frame)))
                 gates.append(self._turn(turn))
                 frame = 0.0
         return gates, wrap(rest + frame)
@@ -170,9 +174,6 @@ class PulseKit:
         if self.name in _FRAMED:
             return self._phased(turn, 0.0)
         return RXGate(turn)
-
-    def _z(self, angle: float) -> Gate:
-        return U1Gate(wrap(angle)) if self.name == "u" else RZGate(wrap(angle))
 
 
 def _u_pulse(turn: float, before: float) -> Gate:

@@ -1,9 +1,8 @@
-"""How routed circuits become native gates: by Qiskit, or by our own pass with virtual Z.
+"""How routed circuits become native gates: by Qiskit and then our own pass, or by that alone.
 
-Qiskit keeps free angles free where the device turns a qubit by any angle about z at no cost. Where
-it does not (equatorial pulses, pulses of fixed length), native gates depend on the numbers: phases
-add up, half turns merge. There a template stays in canonical gates and each row is written for
-itself, as bound circuits are on every device: our pass needs the fewest pulses.
+Free angles stay free where the device turns a qubit by any angle about z at no cost. Where it does
+not (equatorial pulses, pulses of fixed length), native gates depend on the numbers: phases add up,
+half turns merge. There a template stays in canonical gates and each row is written for itself.
 """
 
 from __future__ import annotations
@@ -28,51 +27,48 @@ class Writing:
     Attributes:
         snapshot: the device.
         fractional: with the gates that must be asked for.
-        by_qiskit: whether Qiskit writes the native gates, else our own pass.
-        by_rows: whether a template is kept in canonical gates.
+        by_rows: whether a template is kept in canonical gates, from which our own pass writes each
+            row. Else Qiskit writes native gates.
         region: of the device.
     """
 
     snapshot: DeviceSnapshot
     fractional: bool
-    by_qiskit: bool
     by_rows: bool
     region: Region
 
     @classmethod
-    def ways(
-        cls, circuit: QuantumCircuit, snapshot: DeviceSnapshot, fractional: bool
-    ) -> tuple[Writing, ...]:
-        """In how many ways a circuit can be written for a device, Qiskit's first.
+    def of(cls, snapshot: DeviceSnapshot, fractional: bool) -> Writing:
+        """How circuits are written for a device.
 
         Raises:
             BackendError: native gates of an unknown kind.
         """
-        by_rows = writes_rows(snapshot)
         region = region_of(snapshot, fractional=fractional)
-        own = cls(snapshot, fractional, False, by_rows, region)
-        if by_rows:
-            return (own,)
-        qiskit = replace(own, by_qiskit=True)
-        return (qiskit,) if circuit.parameters else (qiskit, own)
+        return cls(snapshot, fractional, writes_rows(snapshot), region)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether Qiskit's circuits hold gates in directions that are not there, see target.py."""
+        return len(self.snapshot.two_qubit_gates) > 1
 
     @property
     def basis(self) -> tuple[str, ...]:
         """Names of the gates that Qiskit writes in."""
-        if self.by_qiskit:
+        if not self.by_rows:
             return tuple(native_gates(self.snapshot, fractional=self.fractional))
         canonical = {name for natives in self.region.couplings.values() for name in natives}
         return ("u", *sorted(canonical))
 
     def target(self, qubits: tuple[int, ...]) -> Target:
         """Of these qubits alone, in the gates that Qiskit writes in."""
-        make = to_target if self.by_qiskit else to_canonical_target
+        make = to_canonical_target if self.by_rows else to_target
         return make(self.snapshot.restricted(qubits), fractional=self.fractional)
 
     def wide(self, circuit: QuantumCircuit, *, level: int, seed: int) -> Routed:
         """The circuit compiled on the whole device, see :func:`route`."""
         target, name = self.region.target, self.snapshot.name
-        if self.by_qiskit:
+        if not self.by_rows:
             target = native_target_of(self.snapshot, fractional=self.fractional)
         found = route(circuit, self.region, name, level=level, seed=seed, target=target)
         return self._folded(found, seed)
@@ -86,7 +82,7 @@ class Writing:
         )
 
     def _folded(self, routed: Routed, seed: int) -> Routed:
-        if not self.by_qiskit:
+        if self.by_rows:
             return routed
         folded = fold_rzz_angles(routed.circuit, self.snapshot)
         if folded is routed.circuit:
@@ -95,14 +91,14 @@ class Writing:
         target, merged = self.target(routed.qubits), replace(routed, circuit=folded)
         return route_on(merged, target, routed.qubits, seed=seed, stay=True, level=1)
 
-    def native(self, circuit: QuantumCircuit, qubits: tuple[int, ...], seed: int) -> QuantumCircuit:
-        """The routed circuit in native gates; if it is free and written row by row, of a row of
-        random angles.
+    def by_pulses(self, circuit: QuantumCircuit, qubits: tuple[int, ...]) -> QuantumCircuit:
+        """A routed circuit with its one-qubit gates written by our own pass, see :func:`to_native`.
+
+        Raises:
+            BackendError: a free angle that only its value says how to make.
         """
-        if self.by_qiskit:
-            return circuit
         return to_native(
-            with_random_angles(circuit, seed),
+            circuit,
             self.snapshot,
             qubits,
             fractional=self.fractional,
