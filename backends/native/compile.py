@@ -9,7 +9,7 @@ reports and drift all compile here: what is simulated is what is sent and counte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -38,6 +38,10 @@ _EXACT_QUBITS = 10
 """Most qubits of an exact noisy distribution, see :mod:`backends.aer`."""
 _MOVED = 3
 """Circuits routed in small regions that are moved: the best ones."""
+_SHAPES = 2
+"""Shapes of small regions that every seed is tried in; the others show with one what they give."""
+_REWRITTEN = 2
+"""Circuits as Qiskit writes them whose pulses our own pass writes anew: the best ones."""
 _KNOWN_TO = 1e-3
 """Of a logarithm of success: calibrations do not tell candidates apart that differ by less."""
 
@@ -189,35 +193,7 @@ def compile_native(
     check_measures_last(circuit)
     check_fits(circuit, snapshot)
     circuit = with_own_delays(circuit, snapshot.dt_s, snapshot.name)
-    compiler = _Compiler(Writing.of(snapshot, fractional), level, seed)
-    makers = [compiler.small, compiler.wide] if level == LEVELS[-1] else [compiler.once]
-    return _best(circuit, makers)
-
-
-_Maker = Callable[[QuantumCircuit], Iterator[NativeCircuit]]
-
-
-def _best(circuit: QuantumCircuit, makers: Sequence[_Maker]) -> NativeCircuit:
-    """The best candidate: the first unless another is better by more than what is known.
-
-    One on more qubits than can be simulated exactly must not win over one that can.
-    """
-    best: NativeCircuit | None = None
-    refused: BackendError | None = None
-    most = max(circuit.num_qubits, _EXACT_QUBITS)
-    for make in makers:
-        try:
-            for found in make(circuit):
-                if best is None or (
-                    len(found.qubits) <= most and _success(found) > _success(best) + _KNOWN_TO
-                ):
-                    best = found
-        except BackendError as error:
-            refused = error
-    if best is None:
-        assert refused is not None
-        raise refused
-    return best
+    return _Compiler(Writing.of(snapshot, fractional), level, seed).best(circuit)
 
 
 @dataclass(frozen=True)
@@ -228,11 +204,42 @@ class _Compiler:
     level: int
     seed: int
 
-    def once(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
-        """As Qiskit's lower levels place it on the whole device."""
-        yield from self._written(self.how.wide(circuit, level=self.level, seed=self.seed))
+    def best(self, circuit: QuantumCircuit) -> NativeCircuit:
+        """The best candidate: the first unless another is better by more than what is known.
 
-    def small(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
+        One on more qubits than can be simulated exactly must not win over one that can.
+        """
+        found: list[NativeCircuit] = []
+        refused: BackendError | None = None
+        for make in (self._small, self._wide) if self.level == LEVELS[-1] else (self._once,):
+            try:
+                found += make(circuit)
+            except BackendError as error:
+                refused = error
+        if not found:
+            assert refused is not None
+            raise refused
+        most = max(circuit.num_qubits, _EXACT_QUBITS)
+        found = [one for one in found if len(one.qubits) <= most] or found[:1]
+        if not self.how.by_rows and not self.how.mixed:
+            for one in sorted(found, key=_success, reverse=True)[:_REWRITTEN]:
+                with suppress(BackendError):
+                    pulses = self.how.by_pulses(one.circuit, one.qubits)
+                    prediction = predict(pulses, one.snapshot, one.qubits)
+                    found.append(
+                        replace(one, circuit=pulses, template=pulses, prediction=prediction)
+                    )
+        best = found[0]
+        for one in found:
+            if _success(one) > _success(best) + _KNOWN_TO:
+                best = one
+        return best
+
+    def _once(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
+        """As Qiskit's lower levels place it on the whole device."""
+        yield self._native(self.how.wide(circuit, level=self.level, seed=self.seed))
+
+    def _small(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
         """On as many qubits as the circuit has: without swaps where it embeds, else routed."""
         flat = as_asked(circuit, self.how.basis, self.seed)
         try:
@@ -245,9 +252,9 @@ class _Compiler:
         if self.how.by_rows:  # only now it is known how many pulses there are
             yield from self._moved(placed)
         else:
-            yield from self._written(placed)
+            yield self._native(placed)
 
-    def wide(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
+    def _wide(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
         """Routed on the whole device, then moved."""
         alike = _uniform(self.how.snapshot)
         some = tuple(range(circuit.num_qubits))
@@ -265,43 +272,46 @@ class _Compiler:
             yield from self._moved(routed)
 
     def _in_regions(self, circuit: QuantumCircuit) -> Iterator[Routed]:
-        """Routed in each shape of region: the best that differ."""
-        given = as_given(circuit)
-        tries: dict[float, Routed] = {}
-        for qubits in regions(self.how.snapshot, circuit.num_qubits):
-            part = self.how.snapshot.restricted(qubits)
-            for seed in self._seeds:
-                routed = self.how.on(given, qubits, seed=seed, stay=False)
-                wish = Interaction.of(routed.circuit, part)
-                tries.setdefault(score(wish, part, range(len(qubits))).log_success, routed)
+        """Routed in each shape of region, with all seeds in the best ones: the best that differ."""
+        given, snapshot = as_given(circuit), self.how.snapshot
+        tries: dict[float, tuple[tuple[int, ...], Routed]] = {}
+
+        def attempt(qubits: tuple[int, ...], seed: int) -> None:
+            routed = self.how.on(given, qubits, seed=seed, stay=False)
+            part = snapshot.restricted(qubits)
+            wish = Interaction.of(routed.circuit, part)
+            found = score(wish, part, range(len(qubits))).log_success
+            tries.setdefault(found, (qubits, routed))
+
+        for qubits in regions(snapshot, circuit.num_qubits):
+            attempt(qubits, self.seed)
+        best = [tries[success][0] for success in sorted(tries, reverse=True)[:_SHAPES]]
+        for qubits in best:
+            for seed in self._seeds[1:]:
+                attempt(qubits, seed)
         for success in sorted(tries, reverse=True)[:_MOVED]:
-            yield tries[success]
+            yield tries[success][1]
 
     def _moved(self, routed: Routed) -> Iterator[NativeCircuit]:
-        """A circuit where it is, and on the best qubits that it fits on as it stands, if it does.
+        """A circuit on the best qubits that it fits on as it stands, else where it is.
 
         On mixed devices not every coupling has the gate that was chosen.
         """
-        snapshot = self.how.snapshot
-        found = self._native(routed)
-        yield found
+        part = self.how.snapshot.restricted(routed.qubits)
         try:
-            spot = self._spot(found.circuit, snapshot.restricted(routed.qubits))
             if self.how.by_rows:
-                yield self._native(replace(routed, qubits=spot))
+                found = self._native(routed)
+                yield found
+                spot = self._spot(found.circuit, part)
+                if spot != routed.qubits:
+                    yield self._native(replace(routed, qubits=spot))
                 return
-            routed = self.how.on(routed, spot, seed=self.seed)  # Qiskit writes it anew
+            spot = self._spot(routed.circuit, part)
+            moved = self.how.on(routed, spot, seed=self.seed)  # Qiskit writes it anew
         except (LayoutError, BackendError):
-            pass
-        yield from self._written(routed)
-
-    def _written(self, routed: Routed) -> Iterator[NativeCircuit]:
-        """In native gates, in each way there is."""
-        yield self._native(routed)
-        if not self.how.by_rows and not self.how.mixed:
-            with suppress(BackendError):
-                pulses = self.how.by_pulses(routed.circuit, routed.qubits)
-                yield self._native(replace(routed, circuit=pulses))
+            moved = routed
+        if not self.how.by_rows:
+            yield self._native(moved)
 
     def _native(self, routed: Routed) -> NativeCircuit:
         """In native gates, with a prediction: those of a row of random angles if there is none."""

@@ -7,6 +7,8 @@ circuit has, and no more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import rustworkx as rx
 
 from calibration.layout import Interaction, LayoutError, best_layouts
@@ -26,7 +28,9 @@ def regions(snapshot: DeviceSnapshot, n: int) -> list[tuple[int, ...]]:
     graph = snapshot.coupling_graph()
     grown = {tuple(sorted(r)) for q in range(snapshot.n_qubits) if (r := _grow(snapshot, q, n))}
     grown |= {tuple(sorted(r)) for r in _lines(snapshot, n)}
-    ranked = sorted(grown, key=lambda r: (-graph.subgraph(list(r)).num_edges(), _cost(snapshot, r)))
+    ranked = sorted(
+        grown, key=lambda r: (-graph.subgraph(list(r)).num_edges(), _total(snapshot, r))
+    )
     kept: list[tuple[int, ...]] = []
     for region in ranked:
         shape = graph.subgraph(list(region))
@@ -59,19 +63,18 @@ def _grow(snapshot: DeviceSnapshot, start: int, n: int) -> list[int]:
                 sorted(near),
                 key=lambda q: (
                     sum(graph.has_edge(q, r) for r in region),
-                    -_cost(snapshot, (*region, q)),
+                    -_cost(snapshot, q, region),
                 ),
             )
         )
     return region
 
 
-def _cost(snapshot: DeviceSnapshot, region: tuple[int, ...]) -> float:
-    """Sum of two-qubit and readout errors inside a region."""
-    inside = set(region)
-    gates = (
-        snapshot.two_qubit_gate(a, b) for a, b in snapshot.usable_couplings if {a, b} <= inside
-    )
-    return sum((g.error or 0.0) for g in gates if g) + sum(
-        snapshot.qubits[q].readout_error or 0.0 for q in region
-    )
+def _cost(snapshot: DeviceSnapshot, qubit: int, region: Sequence[int]) -> float:
+    """Errors that a qubit adds to a region: of its two-qubit gates into it, and of its readout."""
+    gates = (snapshot.two_qubit_gate(qubit, r) for r in region)
+    return sum(g.error or 0.0 for g in gates if g) + (snapshot.qubits[qubit].readout_error or 0.0)
+
+
+def _total(snapshot: DeviceSnapshot, region: Sequence[int]) -> float:
+    return sum(_cost(snapshot, q, region[:place]) for place, q in enumerate(region))
