@@ -98,7 +98,7 @@ def devices() -> Iterator[str]:
 
 def by_qiskit(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Figures:
     """``qiskit.transpile`` at level 3, best of the compiler's seeds by our prediction."""
-    how = Writing.of(snapshot, False)
+    how = Writing.ways(snapshot, False)[0]
     tries = [_tried(circuit, snapshot, how, seed) for seed in range(SEEDS)]
     return max(tries, key=lambda figures: figures[1])
 

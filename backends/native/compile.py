@@ -9,7 +9,7 @@ reports and drift all compile here: what is simulated is what is sent and counte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -193,7 +193,28 @@ def compile_native(
     check_measures_last(circuit)
     check_fits(circuit, snapshot)
     circuit = with_own_delays(circuit, snapshot.dt_s, snapshot.name)
-    return _Compiler(Writing.of(snapshot, fractional), level, seed).best(circuit)
+    found: list[NativeCircuit] = []
+    refused: BackendError | None = None
+    for how in Writing.ways(snapshot, fractional):
+        try:
+            found += _Compiler(how, level, seed).candidates(circuit)
+        except BackendError as error:
+            refused = error
+    if refused is not None and not found:
+        raise refused
+    return _best(found, max(circuit.num_qubits, _EXACT_QUBITS))
+
+
+def _best(found: Sequence[NativeCircuit], most: int) -> NativeCircuit:
+    """The first unless another is better by more than what is known.
+
+    One on more qubits than can be simulated exactly (``most``) must not win over one that can.
+    """
+    best = found[0]
+    for one in found[1:]:
+        if len(one.qubits) <= most and _success(one) > _success(best) + _KNOWN_TO:
+            best = one
+    return best
 
 
 @dataclass(frozen=True)
@@ -204,40 +225,33 @@ class _Compiler:
     level: int
     seed: int
 
-    def best(self, circuit: QuantumCircuit) -> NativeCircuit:
-        """The best candidate: the first unless another is better by more than what is known.
+    def candidates(self, circuit: QuantumCircuit) -> list[NativeCircuit]:
+        """All that this way of writing gives.
 
-        One on more qubits than can be simulated exactly must not win over one that can.
+        Raises:
+            BackendError: it gives nothing.
         """
-        found: list[NativeCircuit] = []
-        refused: BackendError | None = None
-        for make in (self._small, self._wide) if self.level == LEVELS[-1] else (self._once,):
-            try:
-                found += make(circuit)
-            except BackendError as error:
-                refused = error
-        if not found:
-            assert refused is not None
-            raise refused
-        most = max(circuit.num_qubits, _EXACT_QUBITS)
-        found = [one for one in found if len(one.qubits) <= most] or found[:1]
-        if not self.how.by_rows and not self.how.mixed:
-            for one in sorted(found, key=_success, reverse=True)[:_REWRITTEN]:
-                with suppress(BackendError):
-                    pulses = self.how.by_pulses(one.circuit, one.qubits)
-                    prediction = predict(pulses, one.snapshot, one.qubits)
-                    found.append(
-                        replace(one, circuit=pulses, template=pulses, prediction=prediction)
-                    )
-        best = found[0]
-        for one in found:
-            if _success(one) > _success(best) + _KNOWN_TO:
-                best = one
-        return best
+        if self.level < LEVELS[-1]:
+            found = [self._native(self.how.wide(circuit, level=self.level, seed=self.seed))]
+        elif self.how.canonical and not self.how.by_rows:
+            found = list(self._wide(circuit, self._seeds[:1]))
+        else:
+            found = []
+            with suppress(BackendError):  # of a region that is too small, where the whole is not
+                found = list(self._small(circuit))
+            alone = bool(found) and found[0].swaps == 0  # then seeds, which are of routing, agree
+            found += self._wide(circuit, self._seeds[: 1 if alone else SEEDS])
+        return found if self.how.canonical or self.how.mixed else [*found, *self._rewritten(found)]
 
-    def _once(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
-        """As Qiskit's lower levels place it on the whole device."""
-        yield self._native(self.how.wide(circuit, level=self.level, seed=self.seed))
+    def _rewritten(self, found: Sequence[NativeCircuit]) -> Iterator[NativeCircuit]:
+        """The best of what Qiskit wrote, its pulses written anew."""
+        differ = {_success(one): one for one in reversed(found)}
+        for success in sorted(differ, reverse=True)[:_REWRITTEN]:
+            one = differ[success]
+            with suppress(BackendError):
+                pulses = self.how.by_pulses(one.circuit, one.qubits)
+                prediction = predict(pulses, one.snapshot, one.qubits)
+                yield replace(one, circuit=pulses, template=pulses, prediction=prediction)
 
     def _small(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
         """On as many qubits as the circuit has: without swaps where it embeds, else routed."""
@@ -249,18 +263,17 @@ class _Compiler:
                 yield from self._moved(routed)
             return
         placed = self.how.on(flat, spot, seed=self.seed)
-        if self.how.by_rows:  # only now it is known how many pulses there are
+        if self.how.canonical:  # only now it is known how many pulses there are
             yield from self._moved(placed)
         else:
             yield self._native(placed)
 
-    def _wide(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
+    def _wide(self, circuit: QuantumCircuit, seeds: Sequence[int]) -> Iterator[NativeCircuit]:
         """Routed on the whole device, then moved."""
-        alike = _uniform(self.how.snapshot)
-        some = tuple(range(circuit.num_qubits))
         tries = []
-        for seed in self._seeds:
-            if alike:  # any qubits are as good as all, on which Qiskit takes seconds
+        for seed in seeds:
+            if _uniform(self.how.snapshot):  # any qubits are as good as all, which take seconds
+                some = tuple(range(circuit.num_qubits))
                 routed = self.how.on(as_given(circuit), some, seed=seed, stay=False)
             else:
                 routed = self.how.wide(circuit, level=self.level, seed=seed)
@@ -268,7 +281,7 @@ class _Compiler:
             yield found
             tries.append((_success(found), routed))
         tries.sort(key=lambda t: t[0], reverse=True)
-        for _, routed in tries if self.how.by_rows else tries[:1]:
+        for _, routed in tries if self.how.canonical else tries[:1]:
             yield from self._moved(routed)
 
     def _in_regions(self, circuit: QuantumCircuit) -> Iterator[Routed]:
@@ -293,32 +306,25 @@ class _Compiler:
             yield tries[success][1]
 
     def _moved(self, routed: Routed) -> Iterator[NativeCircuit]:
-        """A circuit on the best qubits that it fits on as it stands, else where it is.
+        """A circuit where it is, and on the best qubits that it fits on as it stands, if it does.
 
         On mixed devices not every coupling has the gate that was chosen.
         """
-        part = self.how.snapshot.restricted(routed.qubits)
-        try:
-            if self.how.by_rows:
-                found = self._native(routed)
-                yield found
-                spot = self._spot(found.circuit, part)
-                if spot != routed.qubits:
-                    yield self._native(replace(routed, qubits=spot))
-                return
-            spot = self._spot(routed.circuit, part)
-            moved = self.how.on(routed, spot, seed=self.seed)  # Qiskit writes it anew
-        except (LayoutError, BackendError):
-            moved = routed
-        if not self.how.by_rows:
-            yield self._native(moved)
+        found = self._native(routed)
+        yield found
+        with suppress(LayoutError, BackendError):
+            spot = self._spot(found.circuit, self.how.snapshot.restricted(routed.qubits))
+            if not self.how.canonical:  # Qiskit writes it anew
+                yield self._native(self.how.on(routed, spot, seed=self.seed))
+            elif spot != routed.qubits:
+                yield self._native(replace(routed, qubits=spot))
 
     def _native(self, routed: Routed) -> NativeCircuit:
         """In native gates, with a prediction: those of a row of random angles if there is none."""
         native, snapshot = routed.circuit, self.how.snapshot
         if self.how.by_rows:
             native = with_random_angles(native, self.seed)
-        if self.how.by_rows or self.how.mixed:
+        if self.how.canonical or self.how.mixed:
             native = self.how.by_pulses(native, routed.qubits)
         return NativeCircuit(
             circuit=native,

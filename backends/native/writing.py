@@ -27,48 +27,55 @@ class Writing:
     Attributes:
         snapshot: the device.
         fractional: with the gates that must be asked for.
-        by_rows: whether a template is kept in canonical gates, from which our own pass writes each
-            row. Else Qiskit writes native gates.
+        canonical: whether Qiskit routes in canonical gates, from which our own pass writes native
+            ones. Else Qiskit writes native gates.
+        by_rows: whether a template stays in canonical gates, each row written for itself.
         region: of the device.
     """
 
     snapshot: DeviceSnapshot
     fractional: bool
+    canonical: bool
     by_rows: bool
     region: Region
 
     @classmethod
-    def of(cls, snapshot: DeviceSnapshot, fractional: bool) -> Writing:
-        """How circuits are written for a device.
+    def ways(cls, snapshot: DeviceSnapshot, fractional: bool) -> tuple[Writing, ...]:
+        """In how many ways circuits can be written for a device.
 
         Raises:
             BackendError: native gates of an unknown kind.
         """
         region = region_of(snapshot, fractional=fractional)
-        return cls(snapshot, fractional, writes_rows(snapshot), region)
+        by_rows = writes_rows(snapshot)
+        own = cls(snapshot, fractional, True, by_rows, region)
+        return (own,) if by_rows else (replace(own, canonical=False), own)
 
     @property
     def mixed(self) -> bool:
-        """Whether Qiskit's circuits hold gates in directions that are not there, see target.py."""
+        """Whether Qiskit's circuits may hold gates in directions that are not there.
+
+        See :func:`~backends.native.target.to_target`.
+        """
         return len(self.snapshot.two_qubit_gates) > 1
 
     @property
     def basis(self) -> tuple[str, ...]:
         """Names of the gates that Qiskit writes in."""
-        if not self.by_rows:
+        if not self.canonical:
             return tuple(native_gates(self.snapshot, fractional=self.fractional))
         canonical = {name for natives in self.region.couplings.values() for name in natives}
         return ("u", *sorted(canonical))
 
     def target(self, qubits: tuple[int, ...]) -> Target:
         """Of these qubits alone, in the gates that Qiskit writes in."""
-        make = to_canonical_target if self.by_rows else to_target
+        make = to_canonical_target if self.canonical else to_target
         return make(self.snapshot.restricted(qubits), fractional=self.fractional)
 
     def wide(self, circuit: QuantumCircuit, *, level: int, seed: int) -> Routed:
         """The circuit compiled on the whole device, see :func:`route`."""
         target, name = self.region.target, self.snapshot.name
-        if not self.by_rows:
+        if not self.canonical:
             target = native_target_of(self.snapshot, fractional=self.fractional)
         found = route(circuit, self.region, name, level=level, seed=seed, target=target)
         return self._folded(found, seed)
@@ -82,7 +89,7 @@ class Writing:
         )
 
     def _folded(self, routed: Routed, seed: int) -> Routed:
-        if self.by_rows:
+        if self.canonical:
             return routed
         folded = fold_rzz_angles(routed.circuit, self.snapshot)
         if folded is routed.circuit:
