@@ -27,7 +27,7 @@ from qiskit.circuit.library import QFTGate
 from backends.base import BackendError
 from backends.native.compile import SEEDS, compile_native
 from backends.native.prediction import predict
-from backends.native.routing import LEVELS, region_of, route
+from backends.native.routing import LEVELS, region_of
 from backends.native.target import to_target
 from backends.native.writing import Writing, with_random_angles
 from calibration.catalog import list_snapshots, load_snapshot
@@ -105,7 +105,7 @@ def by_qiskit(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Figures:
 
 def _tried(circuit: QuantumCircuit, snapshot: DeviceSnapshot, how: Writing, seed: int) -> Figures:
     if how.by_rows:
-        routed = route(circuit, how.region, snapshot.name, level=LEVELS[-1], seed=seed)
+        routed = how.wide(circuit, level=LEVELS[-1], seed=seed)
         free, qubits = with_random_angles(routed.circuit, seed), routed.qubits
         native = how.by_pulses(free, qubits)
     else:

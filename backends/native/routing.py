@@ -28,14 +28,12 @@ class Region:
     """The part of a device that circuits are routed in.
 
     Attributes:
-        qubits: device qubit of each target qubit: the largest connected part, ascending.
+        qubits: device qubits of the largest connected part, ascending.
         couplings: native gate behind each canonical gate, by device qubits.
-        target: Qiskit target on ``0 .. k-1`` in canonical gates, with the native gates' errors.
     """
 
     qubits: tuple[int, ...]
     couplings: dict[tuple[int, int], dict[Canonical, Gate]]
-    target: Target
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def check_fits(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> None:
 
 
 def region_of(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Region:
-    """The routing region of a device; built once, since targets of large devices cost time.
+    """The routing region of a device; built once, since that of large devices costs time.
 
     Raises:
         BackendError: native gates of an unknown kind.
@@ -82,71 +80,15 @@ def region_of(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Region:
     return _region(_Key(snapshot), fractional)
 
 
-def native_target_of(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Target:
-    """Target of the region in the device's own gates; built once as well.
+def target_of(
+    snapshot: DeviceSnapshot, qubits: tuple[int, ...], *, canonical: bool, fractional: bool
+) -> Target:
+    """Target of a part of a device, in its own gates or in canonical ones; built once.
 
     Raises:
-        BackendError: a native gate is unknown to Qiskit.
+        BackendError: native gates of an unknown kind.
     """
-    return _native_target(_Key(snapshot), fractional)
-
-
-def route(
-    circuit: QuantumCircuit,
-    region: Region,
-    name: str,
-    *,
-    level: int,
-    seed: int,
-    target: Target | None = None,
-) -> Routed:
-    """Lay out, route and optimise on the whole device.
-
-    Args:
-        circuit: gates of any size, delays of the circuit's own and final measurements.
-        region: of the device.
-        name: the device's, for errors.
-        level: Qiskit's optimisation level.
-        seed: of layout and routing.
-        target: of the region, the canonical one by default.
-
-    Raises:
-        BackendError: the circuit does not fit, or Qiskit cannot translate it.
-    """
-    if circuit.num_qubits > len(region.qubits):
-        raise BackendError(
-            f"Argument `circuit` must fit {name}, which has {len(region.qubits)} connected usable "
-            f"qubits, but has {circuit.num_qubits}."
-        )
-    manager = generate_preset_pass_manager(
-        optimization_level=level, target=target or region.target, seed_transpiler=seed
-    )
-    swaps = _SwapCount()
-    try:
-        found = manager.run(circuit, callback=swaps)
-    except TranspilerError as error:
-        raise BackendError(f"Qiskit cannot compile the circuit for {name}: {error}") from error
-    start = found.layout.initial_index_layout(filter_ancillas=True)
-    end = found.layout.final_index_layout(filter_ancillas=True)
-    index = {qubit: i for i, qubit in enumerate(found.qubits)}
-    acting = (item for item in found.data if item.operation.name != "barrier")
-    busy = {index[q] for item in acting for q in item.qubits}
-    used = sorted(busy | set(start) | set(end))
-    place = {q: i for i, q in enumerate(used)}
-    small = QuantumCircuit(len(used), name=circuit.name)
-    small.add_bits(found.clbits)  # first: a bit outside of registers keeps its place
-    for register in found.cregs:
-        small.add_register(register)
-    for item in found.data:
-        kept = [place[index[q]] for q in item.qubits if index[q] in place]
-        small.append(_fitted(item.operation, len(kept)), kept, item.clbits)
-    return Routed(
-        circuit=with_own_delays(small, region.target.dt, name),
-        qubits=tuple(region.qubits[q] for q in used),
-        start=tuple(place[q] for q in start),
-        end=tuple(place[q] for q in end),
-        swaps=swaps.added,
-    )
+    return _target(_Key(snapshot), qubits, canonical, fractional)
 
 
 def as_given(circuit: QuantumCircuit) -> Routed:
@@ -169,51 +111,73 @@ def as_asked(circuit: QuantumCircuit, basis: Sequence[str], seed: int) -> Routed
     return replace(asked, end=tuple(flat.layout.final_index_layout()))
 
 
-def route_on(
+def route(
     routed: Routed,
     target: Target,
     qubits: tuple[int, ...],
     *,
+    level: int,
     seed: int,
-    stay: bool,
-    level: int = LEVELS[-1],
+    stay: bool = False,
 ) -> Routed:
-    """Compile on these qubits only.
+    """Lay out, route and optimise with Qiskit's preset of a level.
 
     Args:
-        routed: of as many qubits; as given, or from an earlier step.
-        target: of the part of the device that consists of them.
-        qubits: device qubits, in the target's order.
+        routed: as given, or from an earlier step.
+        target: of the part of the device that may be used.
+        qubits: device qubits of that part, in the target's order.
+        level: Qiskit's optimisation level.
         seed: of layout and routing.
         stay: start qubit i on ``qubits[i]``, else where Qiskit likes.
-        level: Qiskit's optimisation level.
 
     Raises:
-        BackendError: Qiskit cannot translate it.
+        BackendError: the circuit does not fit, or Qiskit cannot translate it.
     """
-    swaps = _SwapCount()
-    name = str(target.description)
-    try:
-        found = transpile(
-            routed.circuit,
-            target=target,
-            initial_layout=list(range(len(qubits))) if stay else None,
-            optimization_level=level,
-            seed_transpiler=seed,
-            callback=swaps,
+    circuit, name = routed.circuit, str(target.description)
+    if circuit.num_qubits > len(qubits):
+        raise BackendError(
+            f"Argument `circuit` must fit {name}, which has {len(qubits)} connected usable "
+            f"qubits, but has {circuit.num_qubits}."
         )
+    swaps = _SwapCount()
+    try:
+        manager = generate_preset_pass_manager(
+            optimization_level=level,
+            target=target,
+            seed_transpiler=seed,
+            initial_layout=list(range(circuit.num_qubits)) if stay else None,
+        )
+        found = manager.run(circuit, callback=swaps)
     except TranspilerError as error:
         raise BackendError(f"Qiskit cannot compile the circuit for {name}: {error}") from error
     start = found.layout.initial_index_layout(filter_ancillas=True)
     end = found.layout.final_index_layout(filter_ancillas=True)
+    small, used = _on_used(found, {*start, *end})
+    place = {q: i for i, q in enumerate(used)}
     return Routed(
         # Qiskit's passes write all delays in one unit of their own choice
-        circuit=with_own_delays(found, target.dt, name),
-        qubits=qubits,
-        start=tuple(start[q] for q in routed.start),
-        end=tuple(end[q] for q in routed.end),
+        circuit=with_own_delays(small, target.dt, name),
+        qubits=tuple(qubits[q] for q in used),
+        start=tuple(place[start[q]] for q in routed.start),
+        end=tuple(place[end[q]] for q in routed.end),
         swaps=routed.swaps + swaps.added,
     )
+
+
+def _on_used(found: QuantumCircuit, kept: set[int]) -> tuple[QuantumCircuit, list[int]]:
+    """A circuit on those of its qubits that something acts on, and on ``kept``."""
+    index = {qubit: i for i, qubit in enumerate(found.qubits)}
+    acting = (item for item in found.data if item.operation.name != "barrier")
+    used = sorted({index[q] for item in acting for q in item.qubits} | kept)
+    place = {q: i for i, q in enumerate(used)}
+    small = QuantumCircuit(len(used), name=found.name)
+    small.add_bits(found.clbits)  # first: a bit outside of registers keeps its place
+    for register in found.cregs:
+        small.add_register(register)
+    for item in found.data:
+        here = [place[index[q]] for q in item.qubits if index[q] in place]
+        small.append(_fitted(item.operation, len(here)), here, item.clbits)
+    return small, used
 
 
 def _fitted(operation: Any, n: int) -> Any:
@@ -259,10 +223,10 @@ class _Key:
         return isinstance(other, _Key) and self.snapshot == other.snapshot
 
 
-@lru_cache(maxsize=8)
-def _native_target(key: _Key, fractional: bool) -> Target:
-    qubits = _region(key, fractional).qubits
-    return to_target(key.snapshot.restricted(qubits), fractional=fractional)
+@lru_cache(maxsize=64)
+def _target(key: _Key, qubits: tuple[int, ...], canonical: bool, fractional: bool) -> Target:
+    make = to_canonical_target if canonical else to_target
+    return make(key.snapshot.restricted(qubits), fractional=fractional)
 
 
 @lru_cache(maxsize=8)
@@ -274,6 +238,4 @@ def _region(key: _Key, fractional: bool) -> Region:
     graph.add_edges_from_no_data(list(couplings))
     alive: list[set[int]] = [c - snapshot.dead_qubits for c in rx.connected_components(graph)]
     largest = max(alive, key=len)
-    qubits = tuple(sorted(largest))
-    target = to_canonical_target(snapshot.restricted(qubits), fractional=fractional)
-    return Region(qubits, couplings, target)
+    return Region(tuple(sorted(largest)), couplings)

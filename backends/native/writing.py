@@ -11,11 +11,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.transpiler import Target
 
 from backends.native.fold import fold_rzz_angles
-from backends.native.routing import Region, Routed, native_target_of, region_of, route, route_on
-from backends.native.target import native_gates, to_canonical_target, to_target
+from backends.native.routing import (
+    LEVELS,
+    Region,
+    Routed,
+    as_given,
+    region_of,
+    route,
+    target_of,
+)
+from backends.native.target import native_gates
 from backends.native.translate import one_qubit_kits, to_native
 from calibration.snapshot import DeviceSnapshot
 
@@ -67,36 +74,32 @@ class Writing:
         canonical = {name for natives in self.region.couplings.values() for name in natives}
         return ("u", *sorted(canonical))
 
-    def target(self, qubits: tuple[int, ...]) -> Target:
-        """Of these qubits alone, in the gates that Qiskit writes in."""
-        make = to_canonical_target if self.canonical else to_target
-        return make(self.snapshot.restricted(qubits), fractional=self.fractional)
-
     def wide(self, circuit: QuantumCircuit, *, level: int, seed: int) -> Routed:
         """The circuit compiled on the whole device, see :func:`route`."""
-        target, name = self.region.target, self.snapshot.name
-        if not self.canonical:
-            target = native_target_of(self.snapshot, fractional=self.fractional)
-        found = route(circuit, self.region, name, level=level, seed=seed, target=target)
-        return self._folded(found, seed)
+        return self.on(as_given(circuit), self.region.qubits, level=level, seed=seed, stay=False)
 
     def on(
-        self, routed: Routed, qubits: tuple[int, ...], *, seed: int, stay: bool = True
+        self,
+        routed: Routed,
+        qubits: tuple[int, ...],
+        *,
+        seed: int,
+        stay: bool = True,
+        level: int = LEVELS[-1],
     ) -> Routed:
-        """The circuit compiled on these qubits alone, see :func:`route_on`."""
-        return self._folded(
-            route_on(routed, self.target(qubits), qubits, seed=seed, stay=stay), seed
-        )
-
-    def _folded(self, routed: Routed, seed: int) -> Routed:
+        """The circuit compiled on these qubits alone, see :func:`route`."""
+        fractional = self.fractional
+        target = target_of(self.snapshot, qubits, canonical=self.canonical, fractional=fractional)
+        found = route(routed, target, qubits, level=level, seed=seed, stay=stay)
         if self.canonical:
-            return routed
-        folded = fold_rzz_angles(routed.circuit, self.snapshot)
-        if folded is routed.circuit:
-            return routed
+            return found
+        circuit = fold_rzz_angles(found.circuit, self.snapshot)
+        if circuit is found.circuit:
+            return found
         # Level 1 only merges one-qubit gates of a circuit that is already in place.
-        target, merged = self.target(routed.qubits), replace(routed, circuit=folded)
-        return route_on(merged, target, routed.qubits, seed=seed, stay=True, level=1)
+        folded, here = replace(found, circuit=circuit), found.qubits
+        target = target_of(self.snapshot, here, canonical=False, fractional=fractional)
+        return route(folded, target, here, level=1, seed=seed, stay=True)
 
     def by_pulses(self, circuit: QuantumCircuit, qubits: tuple[int, ...]) -> QuantumCircuit:
         """A routed circuit with its one-qubit gates written by our own pass, see :func:`to_native`.
