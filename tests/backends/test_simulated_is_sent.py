@@ -7,30 +7,37 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import ParameterVector
-from qiskit.quantum_info import DensityMatrix, Kraus, Operator, SuperOp
+from qiskit.quantum_info import DensityMatrix, Kraus, Operator, Statevector, SuperOp
 
 from backends.aer import AerBackend
 from backends.base import BackendError, CompiledTemplate
 from backends.braket_compile import compile_for
 from backends.checks import measured_qubits
+from backends.delays import without_waits
 from backends.engine.backend import EngineBackend
 from backends.engine.program import NoisyProgram
+from backends.exact import ExactBackend
 from backends.ibm_emulator import IBMEmulator
-from backends.native.compile import SEEDS, compile_native
+from backends.ibm_program import IBMOptions
+from backends.native.compile import SEEDS, compile_native, compile_template
+from backends.native.fold import fold_rzz_angles
 from backends.native.rows import native_rows
 from backends.native.schedule import schedule_alap
+from backends.native.target import to_target
+from backends.native.translate import to_native
 from backends.native.writing import writes_rows
 from calibration.catalog import load_snapshot
 from calibration.interaction import delay_seconds
 from calibration.noise import DeviceNoise, NoiseOptions, apply_confusion
 from calibration.snapshot import DeviceSnapshot
-from tests.backends.native_devices import device
+from tests.backends.native_devices import VENDORS, device
 
 FloatArray = NDArray[np.float64]
 
 PAIRS = ((0, 1), (1, 2), (0, 2))
+FREE_Z = ("ibm_cz", "ibm_ecr", "ibm_cx")
 ROW_BY_ROW = ("iqm", "rigetti", "rigetti_cp", "rigetti_iswap", "ionq", "aqt")
 LOUD = NoiseOptions(gates=5.0, idle=20.0, readout=2.0)
 """Rows of other pulses: nothing to turn, half turns, quarter turns, either sign."""
@@ -77,19 +84,84 @@ def channel_by_channel(circuit: QuantumCircuit, compiled: CompiledTemplate) -> F
 FREE = free_circuit()  # made once: equal circuits share their parameters
 
 
-@pytest.mark.parametrize("vendor", ROW_BY_ROW)
+@pytest.mark.parametrize("vendor", [*ROW_BY_ROW, *FREE_Z])
 def test_simulators_run_the_pulses_that_are_sent(vendor: str) -> None:
     snapshot = device(vendor, PAIRS, 3, errors=(0.01, 0.03, 0.02))
     aer, engine = AerBackend(snapshot, noise=LOUD), EngineBackend(snapshot, noise=LOUD)
     compiled = aer.compile(FREE)
-    sent = compile_for(FREE, snapshot)
-    assert compiled.circuit == sent.circuit and compiled.physical_qubits == sent.physical_qubits
+    sent = compile_template(FREE, snapshot)
+    assert without_waits(compiled.circuit) == sent.circuit
+    assert compiled.physical_qubits == sent.physical_qubits
     assert compiled.predicted_success == sent.predicted_success
     wanted = np.stack([channel_by_channel(row, sent) for row in native_rows(sent, ROWS)])
     np.testing.assert_allclose(aer.probabilities(compiled, ROWS), wanted, atol=1e-9)
     np.testing.assert_allclose(engine.probabilities(compiled, ROWS), wanted, atol=1e-9)
     found = engine.run(compiled, ROWS, shots=100_000, seed=3).counts / 100_000
     np.testing.assert_allclose(found, wanted, atol=0.01)
+
+
+@pytest.mark.parametrize("vendor", [v for v in VENDORS if v != "aqt_rz"])
+def test_every_kind_of_device_has_one_compiled_circuit(vendor: str) -> None:
+    snapshot = device(vendor, PAIRS, 3, errors=(0.01, 0.03, 0.02))
+    fractional = vendor == "ibm_fractional"
+    counted = compile_native(FREE, snapshot, fractional=fractional)
+    sent = compile_template(FREE, snapshot, fractional=fractional)
+    simulated = [AerBackend(snapshot, scheduled=False, fractional=fractional).compile(FREE)]
+    if not fractional:
+        simulated += [EngineBackend(snapshot).compile(FREE), compile_for(FREE, snapshot)]
+    if vendor.startswith("ibm"):
+        simulated.append(IBMEmulator(snapshot, options=IBMOptions(fractional)).compile(FREE))
+    for compiled in (sent, *simulated):
+        assert without_waits(compiled.circuit) == counted.template
+        assert compiled.physical_qubits == counted.qubits
+        assert compiled.two_qubit_gates == counted.two_qubit_gates
+        assert compiled.predicted_success == counted.prediction.layout.success
+    positive = abs(ROWS[:1])
+    row = counted.bound(dict(zip(sent.parameter_names, positive[0], strict=True)))
+    (natively,) = native_rows(sent, positive)
+    assert row.circuit == fold_rzz_angles(natively, snapshot)  # what the device would not take
+    exact = ExactBackend().probabilities(ExactBackend().compile(FREE), positive)[0]
+    bare = row.circuit.remove_final_measurements(inplace=False)
+    wires = list(reversed(measured_qubits(row.circuit)))
+    found = Statevector(bare).probabilities(wires)
+    np.testing.assert_allclose(found, exact, atol=1e-9)
+
+
+@pytest.mark.parametrize(("vendor", "saved"), [("ibm_ecr", 2), ("ibm_cx", 0), ("ibm_cz", 0)])
+def test_free_angles_stay_free_with_fewer_pulses_than_qiskits(vendor: str, saved: int) -> None:
+    snapshot = device(vendor, PAIRS, 3)
+    target = to_target(snapshot)
+    theirs = transpile(FREE, target=target, optimization_level=3, initial_layout=[0, 1, 2])
+    ours = to_native(theirs, snapshot, (0, 1, 2))
+    assert ours.parameters == theirs.parameters
+    values = {p: 0.3 + 0.5 * i for i, p in enumerate(FREE.parameters)}
+    read = list(reversed(measured_qubits(theirs)))
+    seen = [
+        Statevector(c.assign_parameters(values).remove_final_measurements(inplace=False))
+        for c in (theirs, ours)
+    ]
+    np.testing.assert_allclose(seen[1].probabilities(read), seen[0].probabilities(read), atol=1e-9)
+    theirs_count, ours_count = (
+        sum(c.count_ops().get(name, 0) for name in ("sx", "x", "u2", "u3")) for c in (theirs, ours)
+    )
+    assert theirs_count - ours_count >= saved
+
+
+def test_mixed_devices_get_no_gate_in_a_direction_that_is_not_there() -> None:
+    snapshot = load_snapshot("ibm_cairo")
+    there = {(g.name, g.qubits) for g in snapshot.gates if g.usable}
+    circuit = QuantumCircuit(5)
+    circuit.h(0)
+    for q in range(1, 5):
+        circuit.cx(0, q)
+    circuit.measure_all()
+    native = compile_native(circuit, snapshot)
+    used = {
+        (i.operation.name, tuple(native.qubits[native.circuit.find_bit(q).index] for q in i.qubits))
+        for i in native.circuit.data
+        if len(i.qubits) == 2
+    }
+    assert used and used <= there
 
 
 @pytest.mark.parametrize("name", ["iqm_garnet", "ionq_forte_enterprise", "ibm_fez"])
