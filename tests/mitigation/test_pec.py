@@ -155,7 +155,7 @@ def test_reported_noise_of_a_device_shrinks_much() -> None:
             Pipeline.parse(text), backend, compiled, ANGLES, shots=10**6, seed=1
         )
         errors[text] = np.abs(run_program(program, seed=2).values - exact).sum()
-    assert errors["twirl(1)+readout+pec(30)"] < 0.35 * errors["readout"]
+    assert errors["twirl(1)+readout+pec(30)"] < 0.45 * errors["readout"]
 
 
 def test_no_noise_is_the_circuit_itself() -> None:
