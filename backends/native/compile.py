@@ -176,8 +176,8 @@ def compile_native(
             gates may be free.
         snapshot: the device.
         level: 0 to 2: Qiskit's effort in layout, routing and two-qubit optimisation on the whole
-            device, with one seed; one-qubit gates of bound circuits are merged and z kept virtual
-            at every level. 3: the best of all candidates.
+            device, with one seed; one-qubit gates are merged and z kept virtual at every level.
+            3: the best of all candidates.
         seed: first seed of layout and routing; level 3 also tries the :data:`SEEDS` - 1 next ones.
         fractional: with the gates that must be asked for (IBM's ``rzz`` and ``rx``).
 
@@ -195,7 +195,8 @@ def compile_native(
     circuit = with_own_delays(circuit, snapshot.dt_s, snapshot.name)
     found: list[NativeCircuit] = []
     refused: BackendError | None = None
-    for how in Writing.ways(snapshot, fractional):
+    ways = Writing.ways(snapshot, fractional)
+    for how in ways if level == LEVELS[-1] else ways[-1:]:
         try:
             found += _Compiler(how, level, seed).candidates(circuit)
         except BackendError as error:
