@@ -86,7 +86,6 @@ class BraketBackend:
     """
 
     joins_templates: Literal[True] = True
-    writes_rows: Literal[True] = True
 
     def __init__(
         self,

@@ -10,7 +10,8 @@ from backends.binding import bind_rows
 from backends.checks import measured_qubits
 from backends.delays import check_delays
 from backends.figures import size_of
-from backends.native.template import compile_template, native_rows
+from backends.native.compile import compile_template
+from backends.native.rows import native_rows
 from backends.plain import plain_measured
 from calibration.snapshot import DeviceSnapshot
 

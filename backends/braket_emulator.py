@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -38,8 +38,6 @@ class BraketEmulator(EmulatedJobs):
         snapshot: of IQM, Rigetti or IonQ, or its name, or a file of ``deviceCapabilities``.
         noise: strength of each source of noise; as reported by default.
     """
-
-    writes_rows: Literal[True] = True
 
     def __init__(
         self, snapshot: DeviceSnapshot | str, *, noise: NoiseOptions | None = None

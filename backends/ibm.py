@@ -12,7 +12,6 @@ from qiskit_ibm_runtime.api.rest.runtime import Runtime
 from qiskit_ibm_runtime.exceptions import IBMError
 from samplomatic.exceptions import BuildError, SamplexError
 
-from backends.aer import AerBackend
 from backends.answer_values import ibm_id
 from backends.base import BackendError, CompiledTemplate, CostEstimate, UnknownBackendError
 from backends.bounded_http import MOST_PAGES
@@ -40,6 +39,7 @@ from backends.ibm_program import (
     split,
 )
 from backends.ibm_results import check_counts
+from backends.native.compile import compile_template
 from backends.outcomes import none_seen
 from backends.prices import PriceEntry, price_of
 from backends.vendor import (
@@ -143,8 +143,9 @@ class IBMBackend:
         Raises:
             BackendError: the circuit does not fit the device.
         """
-        simulated = AerBackend(self.snapshot, scheduled=False, fractional=self._options.fractional)
-        return simulated.compile(circuit, seed=seed)
+        return compile_template(
+            circuit, self.snapshot, seed=seed, fractional=self._options.fractional
+        )
 
     def split(self, submission: Submission) -> tuple[Submission, ...]:
         """Cut at IBM's limit of executions a job; rows kept in order."""

@@ -34,6 +34,7 @@ from backends.ibm_program import (
     split,
 )
 from backends.ibm_results import check_counts, counts_of
+from backends.native.compile import compile_template
 from backends.vendor import JobCounts, JobHandle, Submission
 from calibration.aer_noise import to_aer_noise_model
 from calibration.snapshot import DeviceSnapshot
@@ -80,8 +81,10 @@ class IBMEmulator(EmulatedJobs):
         Raises:
             BackendError: the circuit does not fit the device.
         """
-        simulated = AerBackend(self._snapshot, fractional=self._options.fractional)
-        return simulated.compile(circuit, seed=seed)
+        fractional = self._options.fractional
+        return compile_template(
+            circuit, self._snapshot, seed=seed, fractional=fractional, scheduled=True
+        )
 
     def split(self, submission: Submission) -> tuple[Submission, ...]:
         """Cut as ``ibm:`` does."""

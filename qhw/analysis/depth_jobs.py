@@ -6,10 +6,10 @@ import hashlib
 import json
 import math
 import multiprocessing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -86,11 +86,12 @@ class Job:
     """One circuit on one device at one level, for several seeds.
 
     Attributes:
-        circuit: QPY bytes of it.
+        circuit: QPY bytes of it, or of a template.
         snapshot: the device.
         level: optimisation level.
         seeds: of layout and routing.
         fractional: allow the gates that must be asked for.
+        values: the row of a template whose figures are wanted, radians by parameter.
     """
 
     circuit: bytes
@@ -98,6 +99,7 @@ class Job:
     level: int
     seeds: tuple[int, ...]
     fractional: bool = False
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 def circuit_bytes(circuit: QuantumCircuit) -> bytes:
@@ -181,7 +183,7 @@ def _one(circuit: QuantumCircuit, job: Job, seed: int) -> Compiled:
         native = compile_native(
             circuit, job.snapshot, level=job.level, seed=seed, fractional=job.fractional
         )
-        return describe(native)
+        return describe(native.bound(job.values) if job.values else native)
     except _FAULTS as error:
         said = " ".join(str(error).split())
         ours = said.startswith("Argument") or isinstance(error, BackendError | LayoutError)
@@ -224,7 +226,7 @@ def _key(job: Job) -> str:
         f"{_FORMAT} {COMPILER_VERSION} {version('qhw')} {version('qiskit')}",
         hashlib.sha256(job.circuit).hexdigest(),
         hashlib.sha256(job.snapshot.to_json().encode()).hexdigest(),
-        f"{job.level} {job.fractional}",
+        f"{job.level} {job.fractional} {json.dumps(dict(job.values), sort_keys=True)}",
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -12,7 +12,7 @@ from backends.base import CompiledTemplate
 from backends.braket_compile import labels_of, rows_of
 from backends.ibm_program import IBMOptions, encode
 from backends.loopback.ibm_execute import decode
-from backends.native.template import compile_template
+from backends.native.compile import compile_template
 from backends.vendor import Submission
 from calibration.catalog import load_snapshot
 from qhw.mitigation.pipeline import Pipeline

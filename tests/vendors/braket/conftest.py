@@ -17,7 +17,7 @@ from backends.loopback.braket import BraketService
 from backends.loopback.braket_tasks import Task
 from backends.loopback.faults import Fault, FaultKind, FaultPlan
 from backends.loopback.server import LoopbackServer, Request
-from backends.native.template import compile_template
+from backends.native.compile import compile_template
 from backends.vendor import JobCounts, JobState, Submission
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions

@@ -17,7 +17,7 @@ from backends.braket_checks import check_native
 from backends.braket_devices import ARNS, Window, arn_of, name_of, read_device, region_of_arn
 from backends.loopback.braket_devices import LoopbackDevice
 from backends.loopback.faults import Fault, Rule
-from backends.native.template import native_rows
+from backends.native.rows import native_rows
 from backends.prices import PriceError
 from backends.vendor import Submission, VendorError
 from calibration.catalog import load_snapshot
