@@ -21,7 +21,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def ibm(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[IBMPlatform, LoopbackServer]]:
-    platform = IBMPlatform(("ibm_boston",))
+    platform = IBMPlatform(("ibm_lagos",))
     with LoopbackServer(platform) as server:
         for name, value in platform.environment(server.url).items():
             monkeypatch.setenv(name, value)
