@@ -212,9 +212,7 @@ def test_a_budget_that_does_not_hold_refuses_before_anything_is_sent(vendors: Ve
     from qhw.jobs.budget import BudgetError
 
     with pytest.raises(BudgetError, match=r"0\.01 usd"):
-        qhw.measure(
-            asymmetric(), ANGLES, qhw.device("ibm:ibm_lagos", budget="0.01usd"), shots=1000
-        )
+        qhw.measure(asymmetric(), ANGLES, qhw.device("ibm:ibm_lagos", budget="0.01usd"), shots=1000)
     assert not vendors.accepted("ibm:ibm_lagos")
 
 
