@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -10,8 +11,9 @@ from markupsafe import Markup
 from qhw.report.format import duration, interval, number, percent
 
 
+@cache
 def environment() -> Environment:
-    """Templates of ``qhw.report`` with autoescaping and the house's filters."""
+    """Templates of ``qhw.report`` with autoescaping and the house's filters, compiled once."""
     made = Environment(
         loader=PackageLoader("qhw.report"),
         autoescape=select_autoescape(default=True),

@@ -66,7 +66,7 @@ def test_login_that_fails_ends_soon_and_keeps_the_key(
         backend.find("key", NOW)
     with pytest.raises(SubmissionRefused, match="Not sent"):
         backend.submit(order, "key")
-    assert time.monotonic() - started < 20.0
+    assert time.monotonic() - started < 50.0
     assert not api_requests(vendor), "nothing may reach the API without a login"
 
 
