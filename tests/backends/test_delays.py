@@ -16,7 +16,7 @@ from qiskit_aer.noise import NoiseModel, RelaxationNoisePass
 
 from backends.aer import AerBackend
 from backends.base import Backend, BackendError, CircuitBatch, CompiledTemplate
-from backends.braket_compile import compile_for
+from backends.braket.compile import compile_for
 from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
 from backends.native.compile import compile_native, compile_template

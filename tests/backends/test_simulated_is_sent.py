@@ -13,14 +13,14 @@ from qiskit.quantum_info import DensityMatrix, Kraus, Operator, Statevector, Sup
 
 from backends.aer import AerBackend
 from backends.base import BackendError, CompiledTemplate
-from backends.braket_compile import compile_for
+from backends.braket.compile import compile_for
 from backends.checks import measured_qubits
 from backends.delays import without_waits
 from backends.engine.backend import EngineBackend
 from backends.engine.program import NoisyProgram
 from backends.exact import ExactBackend
-from backends.ibm_emulator import IBMEmulator
-from backends.ibm_program import IBMOptions
+from backends.ibm.emulator import IBMEmulator
+from backends.ibm.program import IBMOptions
 from backends.native.compile import SEEDS, compile_native, compile_template
 from backends.native.fold import fold_rzz_angles
 from backends.native.rows import native_rows

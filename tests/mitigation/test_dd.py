@@ -11,7 +11,7 @@ from backends.aer import AerBackend
 from backends.base import CompiledTemplate
 from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
-from backends.ibm_program import IBMOptions, encode
+from backends.ibm.program import IBMOptions, encode
 from backends.loopback.ibm_execute import decode
 from backends.native.compile import compile_template
 from backends.rewrite import two_qubit_gates

@@ -11,7 +11,7 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from backends.base import Backend, BackendError
-from backends.braket import BraketBackend
+from backends.braket.backend import BraketBackend
 from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
 from backends.native.compile import compile_template

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backends.braket_client import BraketRefusal
+from backends.braket.client import BraketRefusal
 from backends.loopback.braket import ACCESS_KEY, SECRET_KEY, SESSION_TOKEN
 from backends.loopback.faults import Fault, Rule
 from backends.vendor import (

@@ -14,8 +14,8 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
-from backends.braket_execute import IllegalActionError, check, decode, run_native
-from backends.braket_program import openqasm
+from backends.braket.execute import IllegalActionError, check, decode, run_native
+from backends.braket.program import openqasm
 from backends.checks import measured_qubits
 from backends.exact import ExactBackend
 from backends.loopback.braket_devices import LoopbackDevice, qpu_capabilities

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backends.ibm_results import decode
+from backends.ibm.results import decode
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API
 from backends.vendor import Submission, VendorUnavailable
@@ -188,7 +188,7 @@ def test_a_search_that_does_not_end(
     other = {**vendor.jobs[0].document(), "tags": []}
     body = json.dumps({"jobs": [other], "count": 10**6}).encode()
     vendor.faults.add(Rule(f"{API}/jobs", Fault.malformed(body), "GET", times=None))
-    monkeypatch.setattr("backends.ibm.MOST_PAGES", 5)
+    monkeypatch.setattr("backends.ibm.backend.MOST_PAGES", 5)
     with pytest.raises(VendorUnavailable, match="does not end: 5 pages"):
         backend.find("key", handle.created)
 

@@ -10,7 +10,7 @@ import pytest
 
 from backends.base import BackendError, UnknownBackendError
 from backends.bounded_http import Patience
-from backends.ibm import IBMBackend
+from backends.ibm.backend import IBMBackend
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API
 from backends.vendor import (

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.ibm_account import find_account
-from backends.ibm_client import IBMClient
+from backends.ibm.account import find_account
+from backends.ibm.client import IBMClient
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API_KEY, CRN
 from backends.loopback.server import LoopbackServer, Request, Response

@@ -15,11 +15,11 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 from backends.base import CompiledTemplate
-from backends.braket_checks import check_early, check_limits, check_native, rows_a_task
-from backends.braket_compile import compile_for, labels_of, rows_of
-from backends.braket_devices import described_by
-from backends.braket_execute import decode, run_native
-from backends.braket_program import Destination, openqasm, task_parameters
+from backends.braket.checks import check_early, check_limits, check_native, rows_a_task
+from backends.braket.compile import compile_for, labels_of, rows_of
+from backends.braket.devices import described_by
+from backends.braket.execute import decode, run_native
+from backends.braket.program import Destination, openqasm, task_parameters
 from backends.checks import check_angles
 from backends.emulated import EmulatedJobs, check_width, seed_of
 from backends.outcomes import tabulated

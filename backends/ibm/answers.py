@@ -10,7 +10,7 @@ from qiskit_ibm_runtime.exceptions import IBMError
 from qiskit_ibm_runtime.utils.backend_decoder import configuration_from_server_data
 
 from backends.answer_values import LARGEST, amount, ibm_id, moment, place, shown, whole
-from backends.ibm_results import Results, decode
+from backends.ibm.results import Results, decode
 from backends.vendor import JobHandle, JobState, JobStatus, UnknownJob
 from backends.vendor_text import clean_text
 

@@ -18,19 +18,19 @@ from qiskit import QuantumCircuit
 from backends.answer_values import moment, place, shown, task_arn
 from backends.base import CompiledTemplate, CostEstimate
 from backends.bounded_http import MOST_PAGES
-from backends.braket_checks import (
+from backends.braket.checks import (
     check_device,
     check_early,
     check_limits,
     check_native,
     rows_a_task,
 )
-from backends.braket_client import BraketClient, BraketRefusal
-from backends.braket_compile import compile_for, labels_of, rows_of, wires_of
-from backends.braket_cost import Rate, simulation_seconds
-from backends.braket_devices import BraketDevice, arn_of, name_of, read_device, region_of_arn
-from backends.braket_program import KEY_TAG, Destination, openqasm, task_parameters
-from backends.braket_results import Asked, read_rows, simulated_seconds
+from backends.braket.client import BraketClient, BraketRefusal
+from backends.braket.compile import compile_for, labels_of, rows_of, wires_of
+from backends.braket.cost import Rate, simulation_seconds
+from backends.braket.devices import BraketDevice, arn_of, name_of, read_device, region_of_arn
+from backends.braket.program import KEY_TAG, Destination, openqasm, task_parameters
+from backends.braket.results import Asked, read_rows, simulated_seconds
 from backends.checks import check_angles
 from backends.outcomes import none_seen
 from backends.prices import PriceEntry

@@ -8,7 +8,7 @@ from datetime import datetime
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError
-from backends.braket_devices import BraketDevice
+from backends.braket.devices import BraketDevice
 from backends.checks import check_angles, check_shots
 from backends.vendor import Submission
 from calibration.snapshot import DeviceSnapshot

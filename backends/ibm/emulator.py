@@ -24,7 +24,7 @@ from backends.base import (
     stream_seed,
 )
 from backends.emulated import EmulatedJobs, check_width, is_twirled, seed_of
-from backends.ibm_program import (
+from backends.ibm.program import (
     IBMOptions,
     check,
     check_delays,
@@ -33,7 +33,7 @@ from backends.ibm_program import (
     sampler_options,
     split,
 )
-from backends.ibm_results import check_counts, counts_of
+from backends.ibm.results import check_counts, counts_of
 from backends.native.compile import compile_template
 from backends.vendor import JobCounts, JobHandle, Submission
 from calibration.aer_noise import to_aer_noise_model

@@ -15,7 +15,7 @@ from samplomatic.exceptions import BuildError, SamplexError
 from backends.answer_values import ibm_id
 from backends.base import BackendError, CompiledTemplate, CostEstimate, UnknownBackendError
 from backends.bounded_http import MOST_PAGES
-from backends.ibm_answers import (
+from backends.ibm.answers import (
     WrongFigureError,
     charged_seconds,
     configuration,
@@ -25,8 +25,8 @@ from backends.ibm_answers import (
     standing,
     tagged_jobs,
 )
-from backends.ibm_client import IBMClient, IBMRefusal
-from backends.ibm_program import (
+from backends.ibm.client import IBMClient, IBMRefusal
+from backends.ibm.program import (
     LONGEST_JOB_S,
     IBMOptions,
     check,
@@ -38,7 +38,7 @@ from backends.ibm_program import (
     longest_seconds,
     split,
 )
-from backends.ibm_results import check_counts
+from backends.ibm.results import check_counts
 from backends.native.compile import compile_template
 from backends.outcomes import none_seen
 from backends.prices import PriceEntry, price_of

@@ -20,7 +20,7 @@ from braket.ir.openqasm import Program, ProgramSet
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError
-from backends.braket_devices import BraketDevice
+from backends.braket.devices import BraketDevice
 from backends.checks import measured_qubits
 
 KEY_TAG = "qhw-key"

@@ -33,7 +33,7 @@ from qiskit_aer.noise import NoiseModel
 
 from backends.aer import MAX_STATE_QUBITS
 from backends.base import BackendError
-from backends.braket_checks import check_native
+from backends.braket.checks import check_native
 from backends.checks import measured_qubits
 from backends.native.gates import GPi2Gate, GPiGate, for_aer
 from backends.native.schedule import schedule_alap

@@ -38,7 +38,7 @@ from backends.bounded_http import (
     retry_after,
     undecodable,
 )
-from backends.braket_endpoints import guard_endpoints
+from backends.braket.endpoints import guard_endpoints
 from backends.deadline import question_seconds
 from backends.secrets import remember_secret, without_secrets
 from backends.vendor import (

@@ -23,9 +23,9 @@ from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM
 from backends.base import BackendError
 from backends.binding import columns_of
 from backends.checks import measured_qubits
-from backends.ibm import IBMBackend
-from backends.ibm_program import JOB_OVERHEAD_S, check_delays
-from backends.ibm_results import decode_program
+from backends.ibm.backend import IBMBackend
+from backends.ibm.program import JOB_OVERHEAD_S, check_delays
+from backends.ibm.results import decode_program
 from backends.loopback import ibm_execute
 from backends.vendor import JobCounts, JobHandle, Submission, VendorUnavailable
 from calibration.noise import NoiseOptions

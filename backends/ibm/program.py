@@ -22,7 +22,7 @@ from backends.base import BackendError, CompiledTemplate
 from backends.binding import angle_values, columns_of
 from backends.checks import check_angles, check_shots
 from backends.delays import is_own_delay
-from backends.ibm_results import OUR_DATA
+from backends.ibm.results import OUR_DATA
 from backends.vendor import Submission
 from calibration.snapshot import DeviceSnapshot
 

@@ -28,7 +28,7 @@ from backends.bounded_http import (
     undecodable,
 )
 from backends.deadline import question_seconds
-from backends.ibm_account import WHERE, Login, check_address, find_account, resolve_instance
+from backends.ibm.account import WHERE, Login, check_address, find_account, resolve_instance
 from backends.secrets import remember_secret
 from backends.vendor import (
     CredentialsError,
@@ -102,7 +102,7 @@ class IBMClient:
 
     @property
     def crn(self) -> str:
-        """The instance that is used; raises as :func:`~backends.ibm_account.resolve_instance`."""
+        """The instance that is used; raises as :func:`~backends.ibm.account.resolve_instance`."""
         return self._open()[0]
 
     @property
