@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from qhw.analysis.comparison import Comparison
@@ -25,8 +23,8 @@ from qhw.chem.rmsd import superposed
 from qhw.report.chip import chip_figure
 from qhw.report.drawing import structure_svg, view_json
 from qhw.report.figures import key_figure
-from qhw.report.format import duration, interval, number, percent
 from qhw.report.missing import missing_groups, rows_said
+from qhw.report.page import asset, environment
 from qhw.report.pipeline import fit_lines
 
 Likeness = Literal["same structure", "same atoms and bonds", "differs"]
@@ -83,44 +81,35 @@ def render(comparison: Comparison, run_id: str) -> str:
         run_id: name of its folder.
     """
     result = comparison.result
-    environment = Environment(
-        loader=PackageLoader("qhw.report"),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": number,
-        "percent": percent,
-        "interval": interval,
-        "duration": duration,
-    }
     snapshot = comparison.snapshot
     used: dict[str, tuple[int, ...]] = {c.role: c.qubits for c in result.circuits}
     main = result.section(result.verdict.section)
     assert main is not None
-    return environment.get_template("report.html.j2").render(
-        result=result,
-        run_id=run_id,
-        main=main,
-        labels=SOURCE_LABELS,
-        css=_asset("report.css"),
-        script=_asset("viewer.js"),
-        figure=Markup(key_figure(main, [row.index for row in result.named_rows]))
-        if main.leading is not None
-        else None,
-        chip=Markup(chip_figure(snapshot, used)) if snapshot is not None else None,
-        pairs=pairs(comparison) if comparison.outcome.molecules else [],
-        skill_of=skill_of,
-        validity_share=validity_share,
-        headline=result.device_source,
-        rows_said=rows_said(result),
-        on_hardware=result.device.backend.startswith(_HARDWARE) and not result.rehearsal,
-        rehearsal=REHEARSAL if result.rehearsal else None,
-        missing=missing_groups(result),
-        mitigated=[c for c in result.circuits if c.mitigation is not None],
-        fit_lines=fit_lines,
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            result=result,
+            run_id=run_id,
+            main=main,
+            labels=SOURCE_LABELS,
+            css=asset("report.css"),
+            script=asset("viewer.js"),
+            figure=Markup(key_figure(main, [row.index for row in result.named_rows]))
+            if main.leading is not None
+            else None,
+            chip=Markup(chip_figure(snapshot, used)) if snapshot is not None else None,
+            pairs=pairs(comparison) if comparison.outcome.molecules else [],
+            skill_of=skill_of,
+            validity_share=validity_share,
+            headline=result.device_source,
+            rows_said=rows_said(result),
+            on_hardware=result.device.backend.startswith(_HARDWARE) and not result.rehearsal,
+            rehearsal=REHEARSAL if result.rehearsal else None,
+            missing=missing_groups(result),
+            mitigated=[c for c in result.circuits if c.mitigation is not None],
+            fit_lines=fit_lines,
+        )
     )
 
 
@@ -162,8 +151,3 @@ def pairs(comparison: Comparison) -> list[Pair]:
 def _side(title: str, batch: MoleculeBatch, row: int, smiles: str | None, status: str) -> Side:
     drawing = Markup(structure_svg(smiles, f"structure {smiles}")) if smiles else None
     return Side(title, drawing, status, smiles, view_json(*batch.molecule(row)))
-
-
-def _asset(name: str) -> Markup:
-    # our own files, not data: safe to inline as they are
-    return Markup(files("qhw.report").joinpath("assets", name).read_text(encoding="utf-8"))

@@ -161,7 +161,8 @@ class ComparisonHead(_Head):
         if not device:
             return None
         exact = strict.get("exact")
-        return Valid(device[-1].valid, exact and exact.valid, device[-1].samples)
+        known = None if exact is None else exact.valid
+        return Valid(device[-1].valid, known, device[-1].samples)
 
 
 def _strip(metric: _Metric) -> Strip | None:
@@ -173,7 +174,8 @@ def _strip(metric: _Metric) -> Strip | None:
     floor = metric.mean("shots_only")
     constants = [m.value for m in map(metric.mean, _BASELINES) if m is not None]
     values = tuple(v for v in device[-1].values[:_STRIP_ROWS] if v is not None)
-    return Strip(values, floor and floor.value, min(constants, default=None))
+    known = None if floor is None else floor.value
+    return Strip(values, known, min(constants, default=None))
 
 
 class ExpectHead(_Head):
