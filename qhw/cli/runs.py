@@ -46,8 +46,11 @@ def list_runs(
     if as_json:
         emit_json({"runs": [run.document() for run in found[:limit]], "found": len(found)})
         return
-    if found:
+    if any(run.problem is None for run in found[:limit]):
         out.print(runs_table(found[:limit]), crop=False)
+    for run in found[:limit]:
+        if run.problem is not None:
+            out.print(f"{run.name}: cannot be read: {run.problem}", soft_wrap=True)
     shown = min(limit, len(found))
     out.print(f"{shown} of {len(found)} runs in {folder}" if found else f"no runs in {folder}")
 

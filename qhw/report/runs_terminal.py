@@ -22,23 +22,19 @@ from qhw.report.runs_words import (
 )
 from qhw.report.tables import WholeTable
 from qhw.saved.entry import SavedRun
-from qhw.saved.side_by_side import SideBySide
+from qhw.saved.side_by_side import Compared, FigureLine, SideBySide
 
 _LONGEST = 60
 _STYLES = {"better": "green", "worse": "red", "same": None, "unknown": None}
 
 
 def runs_table(runs: Sequence[SavedRun]) -> WholeTable:
-    """One line a run."""
+    """One line a run, of those that can be read."""
     table = WholeTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     right = ("shots", "skill", "cost")
     for heading in ("run", "task", "of", "device", "shots", "skill", "valid", "cost", "date"):
         table.add_column(heading, justify="right" if heading in right else "left")
-    for run in runs:
-        if run.problem is not None:
-            said = f"cannot be read: {run.problem[: 3 * _LONGEST]}"
-            table.add_row(run.name, said, *[""] * 6, f"{run.when:%Y-%m-%d %H:%M}", style="dim")
-            continue
+    for run in (run for run in runs if run.problem is None):
         skill = "" if run.skill is None else f"{run.skill.value:.2f} ({interval(run.skill)})"
         table.add_row(
             run.name,
@@ -67,24 +63,26 @@ def side_by_side_lines(compared: SideBySide) -> Iterator[RenderableType]:
     names = ", ".join(line.name for line in alike if line.group == "settings")
     yield Text(plain_line(f"the same: {names or 'no setting'}"), style="dim")
     section = None
-    for line in compared.figures:
-        if line.section != section:
+    for figure in compared.figures:
+        if figure.section != section:
             if section is not None:
                 yield table
-            section, table = line.section, _table(compared, line.section)
-        cells = []
-        for cell in line.cells:
-            text = Text(value_words(line, cell))
-            if within := range_words(line, cell):
-                text.append(f" ({within})", style="dim")
-            if cell is not None and cell.against is not None:
-                style = _STYLES[cell.against.level] or ""
-                text.append(f"\n{change_words(line, cell.against)}", style=style)
-            cells.append(text)
-        unit = f" ({line.unit})" if line.unit else ""
-        table.add_row(f"{line.label}{unit}, {line.source}", *cells)
+            section, table = figure.section, _table(compared, figure.section)
+        unit = f" ({figure.unit})" if figure.unit else ""
+        cells = (_cell(figure, cell) for cell in figure.cells)
+        table.add_row(f"{figure.label}{unit}, {figure.source}", *cells)
     if section is not None:
         yield table
+
+
+def _cell(figure: FigureLine, cell: Compared | None) -> Text:
+    text = Text(value_words(figure, cell))
+    if within := range_words(figure, cell):
+        text.append(f" ({within})", style="dim")
+    if cell is not None and cell.against is not None:
+        style = _STYLES[cell.against.level] or ""
+        text.append(f"\n{change_words(figure, cell.against)}", style=style)
+    return text
 
 
 def _table(compared: SideBySide, title: str) -> WholeTable:
