@@ -140,20 +140,21 @@ class SideBySide(Frozen):
         return self.model_dump_json(indent=2) + "\n"
 
 
-def lay_side_by_side(shelf: Shelf, names: Sequence[str]) -> SideBySide:
+def lay_side_by_side(shelf: Shelf, names: Sequence[str], *, elsewhere: bool = True) -> SideBySide:
     """Read runs and lay them side by side.
 
     Args:
         shelf: the folder of runs.
         names: two to :data:`MOST_RUNS` of them, the one that others are set against first; a
-            beginning or an end that no other name has will do, and a path to another folder.
+            beginning or an end that no other name has will do.
+        elsewhere: whether the path of a folder elsewhere will do, too.
 
     Raises:
         ShelfError: fewer or more runs, one twice, none of that name, or no result that can be read.
     """
     if not _FEWEST <= len(names) <= MOST_RUNS:
         raise ShelfError(f"Argument `runs` must name 2 to {MOST_RUNS} runs, but names {len(names)}")
-    places = [_place(shelf, name) for name in names]
+    places = [_place(shelf, name, elsewhere=elsewhere) for name in names]
     twice = next((p.name for i, p in enumerate(places) if p in places[:i]), None)
     if twice is not None:
         raise ShelfError(f"Argument `runs` must name different runs, but names {twice} twice")
@@ -167,9 +168,9 @@ def lay_side_by_side(shelf: Shelf, names: Sequence[str]) -> SideBySide:
     )
 
 
-def _place(shelf: Shelf, text: str) -> Path:
+def _place(shelf: Shelf, text: str, *, elsewhere: bool) -> Path:
     path = Path(text)
-    if path.name != text and path.is_dir():  # a path, not a name
+    if elsewhere and path.name != text and path.is_dir():  # a path, not a name
         return path.resolve()
     return (shelf.folder / shelf.name(text)).absolute()
 
