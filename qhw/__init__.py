@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from qhw.api.planning import depth_report as depth_report
     from qhw.api.planning import noise_study as noise_study
     from qhw.api.plugins import register as register
+    from qhw.api.reports import compare_reports as compare_reports
+    from qhw.api.reports import reports as reports
     from qhw.api.results import Measurement as Measurement
     from qhw.api.results import ModelComparison as ModelComparison
     from qhw.api.running import Run as Run
@@ -61,6 +63,7 @@ _PLACES = {
     "advise": "qhw.api.mitigating",
     "bench": "qhw.api.mitigating",
     "compare": "qhw.api.modelling",
+    "compare_reports": "qhw.api.reports",
     "depth_report": "qhw.api.planning",
     "device": "qhw.api.devices",
     "devices": "qhw.api.devices",
@@ -71,6 +74,7 @@ _PLACES = {
     "measure": "qhw.api.measuring",
     "noise_study": "qhw.api.planning",
     "register": "qhw.api.plugins",
+    "reports": "qhw.api.reports",
     "run": "qhw.api.running",
     "runs": "qhw.api.running",
     "save_model": "qhw.models.checkpoint:save",

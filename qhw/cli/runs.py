@@ -39,7 +39,7 @@ def list_runs(
     """What is in the runs folder, newest first; `qhw runs compare A B` lays runs side by side."""
     if context.invoked_subcommand is not None:
         return
-    from qhw.report.runs_terminal import runs_table
+    from qhw.report.runs_terminal import runs_table, unreadable_lines
     from qhw.saved.shelf import Shelf
 
     found = Shelf(folder).runs(only)
@@ -48,9 +48,8 @@ def list_runs(
         return
     if any(run.problem is None for run in found[:limit]):
         out.print(runs_table(found[:limit]), crop=False)
-    for run in found[:limit]:
-        if run.problem is not None:
-            out.print(f"{run.name}: cannot be read: {run.problem}", soft_wrap=True)
+    for line in unreadable_lines(found[:limit]):
+        out.print(line, soft_wrap=True)
     shown = min(limit, len(found))
     out.print(f"{shown} of {len(found)} runs in {folder}" if found else f"no runs in {folder}")
 

@@ -50,6 +50,13 @@ def runs_table(runs: Sequence[SavedRun]) -> WholeTable:
     return table
 
 
+def unreadable_lines(runs: Sequence[SavedRun]) -> Iterator[str]:
+    """One line for each folder that holds no result, or none that can be read."""
+    for run in runs:
+        if run.problem is not None:
+            yield plain_line(f"{run.name}: cannot be read: {run.problem}")
+
+
 def side_by_side_lines(compared: SideBySide) -> Iterator[RenderableType]:
     """What differs, then the figures; the page has all."""
     for note in compared.notes:

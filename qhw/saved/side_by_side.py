@@ -178,7 +178,7 @@ def _place(shelf: Shelf, text: str, *, elsewhere: bool) -> Path:
 def _heading(entry: SavedRun) -> Heading:
     return Heading(
         run=entry.name,
-        kind=" ".join(filter(None, (entry.kind, entry.task))),
+        kind=entry.task if entry.kind in ("comparison", "expectation") else entry.kind,
         subject=entry.subject,
         devices=entry.devices,
         when=f"{entry.when:%Y-%m-%d %H:%M UTC}",
