@@ -54,13 +54,12 @@ def make_application(folder: Path, door: Door, bookkeeper: Bookkeeper) -> ASGIAp
         "/assets/{name}": pages.asset,
         "/favicon.ico": pages.nothing,
     }
-    return Guard(
-        Starlette(
-            routes=[Route(path, answer) for path, answer in routes.items()],
-            exception_handlers={HTTPException: pages.failed, ShelfError: pages.failed},
-        ),
-        door,
+    application = Starlette(
+        routes=[Route(path, answer) for path, answer in routes.items()],
+        exception_handlers={HTTPException: pages.failed, ShelfError: pages.failed},
     )
+    application.router.redirect_slashes = False
+    return Guard(application, door)
 
 
 class _Pages:

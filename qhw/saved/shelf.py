@@ -80,7 +80,8 @@ class Shelf:
                 return sorted(
                     entry.name
                     for entry in entries
-                    if not entry.name.startswith(".") and (entry.is_dir() or entry.is_symlink())
+                    if not entry.name.startswith(".")
+                    and (entry.is_symlink() or entry.is_dir(follow_symlinks=False))
                 )
         except FileNotFoundError:
             return []

@@ -155,6 +155,13 @@ class Page:
         while self.loads <= before:
             self.browser.read()
 
+    def wait_for(self, condition: str) -> None:
+        """Wait until an expression holds, on this page or on one that follows it."""
+        until = time.monotonic() + _ANSWERS_S
+        while self.run(condition) is not True:
+            assert time.monotonic() < until, condition
+            time.sleep(0.05)
+
     def click(self, selector: str) -> None:
         """Click what leads to another page, and wait for that."""
         before = self.loads

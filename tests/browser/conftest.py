@@ -105,7 +105,6 @@ class Runs:
             shots=500,
             molecules=2,
             task="reconstruct",
-            mitigation="readout+zne(1,3)",
         )
         place.mkdir()
         found = compare(settings, command="qhw compare", notify=lambda _: None)
