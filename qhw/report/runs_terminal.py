@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -22,7 +23,9 @@ from qhw.report.runs_words import (
 )
 from qhw.report.tables import WholeTable
 from qhw.saved.entry import SavedRun
-from qhw.saved.side_by_side import Compared, FigureLine, SideBySide
+
+if TYPE_CHECKING:
+    from qhw.saved.side_by_side import Compared, FigureLine, SideBySide
 
 _LONGEST = 60
 _STYLES = {"better": "green", "worse": "red", "same": None, "unknown": None}

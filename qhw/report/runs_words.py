@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from qhw.report.format import interval, number, percent
 from qhw.report.plain import plain_line
 from qhw.saved.entry import SavedRun
-from qhw.saved.parts import Cell
-from qhw.saved.side_by_side import Against, Compared, FigureLine
+
+if TYPE_CHECKING:  # a list needs none of what figures are made with, which takes seconds to load
+    from qhw.saved.parts import Cell
+    from qhw.saved.side_by_side import Against, Compared, FigureLine
 
 _NAMED = 2
 
