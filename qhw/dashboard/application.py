@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -35,15 +34,15 @@ _LONGEST = 100
 _ASSETS = {"dashboard.css": "text/css", "dashboard.js": "text/javascript"}
 
 
-def make_application(folder: Path, door: Door, bookkeeper: Bookkeeper) -> ASGIApp:
+def make_application(shelf: Shelf, door: Door, bookkeeper: Bookkeeper) -> ASGIApp:
     """The guarded application.
 
     Args:
-        folder: of runs; it may not be there yet.
+        shelf: the folder of runs.
         door: the way in.
         bookkeeper: reads the ledger.
     """
-    pages = _Pages(folder, bookkeeper)
+    pages = _Pages(shelf, bookkeeper)
     routes = {
         "/": pages.runs,
         "/compare": pages.compare,
@@ -65,9 +64,9 @@ def make_application(folder: Path, door: Door, bookkeeper: Bookkeeper) -> ASGIAp
 class _Pages:
     """Everything is answered in a thread: files and databases are waited for."""
 
-    def __init__(self, folder: Path, bookkeeper: Bookkeeper) -> None:
-        self._folder = folder
-        self._shelf = Shelf(folder)
+    def __init__(self, shelf: Shelf, bookkeeper: Bookkeeper) -> None:
+        self._folder = shelf.folder
+        self._shelf = shelf
         self._books = bookkeeper
         self._templates = _templates()
         css = asset("report.css") + asset("runs.css") + _asset("dashboard.css")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from qhw.jobs import clock
-from qhw.jobs.config import ConfigError, load_config
+from qhw.jobs.config import Caps, ConfigError, load_config
 from qhw.jobs.errors import LedgerError
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import charged_micro, count_by_state, latest_jobs
@@ -16,6 +19,8 @@ from qhw.jobs.states import OPEN, State
 
 PAGE = 50
 """Jobs on a page."""
+_REST = 10.0
+"""How many times as long as the sums took they are believed."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Bookkeeper:
 
     def __init__(self) -> None:
         self._ledger: Ledger | None = None
+        self._money: tuple[float, tuple[Spending, ...]] = (0.0, ())
         self._lock = threading.Lock()
 
     def look(self, asked: Asked) -> Books:
@@ -91,7 +97,7 @@ class Bookkeeper:
                     run_id=asked.run or None,
                 )
                 charged = charged_micro(connection, jobs)
-                money = spending(connection, caps, clock.now(connection))
+                money = self._summed(connection, caps)
         except (LedgerError, ConfigError, ValueError) as error:
             return Books(problem=" ".join(str(error).split()))
         found = sum(number for state, number in totals.items() if not chosen or state in chosen)
@@ -103,6 +109,17 @@ class Bookkeeper:
             if self._ledger is not None:
                 self._ledger.close()
                 self._ledger = None
+
+    def _summed(self, connection: Connection, caps: Caps) -> tuple[Spending, ...]:
+        """Money as it is, or was a moment ago where the sums are over very many jobs."""
+        until, known = self._money
+        start = time.monotonic()
+        if start < until:
+            return known
+        found = spending(connection, caps, clock.now(connection))
+        now = time.monotonic()
+        self._money = now + _REST * (now - start), found
+        return found
 
     def _opened(self) -> Ledger | None:
         with self._lock:

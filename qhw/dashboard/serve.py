@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +15,7 @@ import uvicorn
 from qhw.dashboard.application import make_application
 from qhw.dashboard.books import Bookkeeper
 from qhw.dashboard.guard import HOST, Door
+from qhw.saved.shelf import Shelf, ShelfError
 
 _PATIENCE_S = 1
 _STEP_S = 0.02
@@ -40,9 +41,9 @@ def served(folder: Path, port: int = 0) -> Iterator[Door]:
     """
     listening = _listen(port)
     door = Door(listening.getsockname()[1])
-    bookkeeper = Bookkeeper()
+    bookkeeper, shelf = Bookkeeper(), Shelf(folder.absolute())
     config = uvicorn.Config(
-        make_application(folder.absolute(), door, bookkeeper),
+        make_application(shelf, door, bookkeeper),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -57,6 +58,8 @@ def served(folder: Path, port: int = 0) -> Iterator[Door]:
     # not in the main thread, where it would take the signals
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
+    # a thousand runs take a second to read, once: while the browser opens
+    threading.Thread(target=_read_ahead, args=(shelf,), daemon=True).start()
     try:
         while not server.started and thread.is_alive():
             thread.join(_STEP_S)
@@ -66,6 +69,11 @@ def served(folder: Path, port: int = 0) -> Iterator[Door]:
         thread.join()
         listening.close()
         bookkeeper.close()
+
+
+def _read_ahead(shelf: Shelf) -> None:
+    with suppress(ShelfError):  # the page will say so
+        shelf.runs()
 
 
 def _listen(port: int) -> socket.socket:

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from calibration.parts import Utc
 from qhw.analysis import bench_result, expect_result, result
@@ -125,18 +133,19 @@ class ComparisonHead(_Head):
     provenance: _Origin
     rehearsal: bool = False
 
+    @field_validator("sections", mode="before")
+    @classmethod
+    def _deciding(cls, sections: object, known: ValidationInfo) -> object:
+        """Only what the verdict rests on: the others are most of a file."""
+        verdict = known.data.get("verdict")
+        if verdict is None or not isinstance(sections, list):
+            return sections
+        return [s for s in sections if not isinstance(s, dict) or s.get("key") == verdict.section]
+
     def told(self) -> dict[str, Any]:
         """Fields of a :class:`qhw.saved.entry.SavedRun`."""
-        metric = next(
-            (
-                metric
-                for section in self.sections
-                if section.key == self.verdict.section
-                for metric in section.metrics
-                if metric.key == self.verdict.metric
-            ),
-            None,
-        )
+        metrics = (metric for section in self.sections for metric in section.metrics)
+        metric = next((m for m in metrics if m.key == self.verdict.metric), None)
         s = self.settings
         return {
             "when": self.provenance.created,
