@@ -97,6 +97,7 @@ class Chromium:
         self._pages[made.session] = made
         for domain in ("Page", "Runtime", "Log", "Network"):
             made.call(f"{domain}.enable")
+        made.call("Page.setLifecycleEventsEnabled", enabled=True)
         return made
 
     def __enter__(self) -> Self:
@@ -118,21 +119,21 @@ class Page:
     Attributes:
         problems: console errors and warnings, exceptions, refused loads.
         asked: addresses requested.
-        loads: how many times a document was loaded.
+        loaded: documents that were loaded whole.
     """
 
     def __init__(self, browser: Chromium, target: str, session: str) -> None:
         self.browser, self.target, self.session = browser, target, session
         self.problems: list[str] = []
         self.asked: list[str] = []
-        self.loads = 0
+        self.loaded: set[str] = set()
 
     def saw(self, event: str, values: dict[str, Any]) -> None:
         """One event."""
         if event == "Network.requestWillBeSent":
             self.asked.append(values["request"]["url"])
-        elif event == "Page.loadEventFired":
-            self.loads += 1
+        elif event == "Page.lifecycleEvent" and values["name"] == "load":
+            self.loaded.add(values["loaderId"])
         elif event == "Runtime.exceptionThrown":
             self.problems.append(json.dumps(values["exceptionDetails"])[:500])
         elif event == "Runtime.consoleAPICalled" and values["type"] in ("error", "warning"):
@@ -146,13 +147,8 @@ class Page:
 
     def goto(self, address: str) -> None:
         """Load a page and wait for it."""
-        before = self.loads
-        self.call("Page.navigate", url=address)
-        self.wait_for_load(before)
-
-    def wait_for_load(self, before: int) -> None:
-        """Wait until more than so many documents were loaded."""
-        while self.loads <= before:
+        document = self.call("Page.navigate", url=address)["loaderId"]
+        while document not in self.loaded:
             self.browser.read()
 
     def wait_for(self, condition: str) -> None:
@@ -164,9 +160,10 @@ class Page:
 
     def click(self, selector: str) -> None:
         """Click what leads to another page, and wait for that."""
-        before = self.loads
+        before = len(self.loaded)
         self.run(f"document.querySelector({json.dumps(selector)}).click()")
-        self.wait_for_load(before)
+        while len(self.loaded) == before:
+            self.browser.read()
 
     def run(self, script: str) -> Any:
         """Value of an expression, or of the promise it gives."""

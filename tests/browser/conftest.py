@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from qhw.analysis.result import Settings
 from qhw.analysis.subjects import circuit_subject
 from qhw.report.depth_files import write_depth_files
 from qhw.report.drift import Pair, render_drift
+from qhw.report.drift_terminal import drift_document
 from qhw.report.mitigation import render_bench
 from qhw.report.side_by_side import render_runs
 from qhw.report.study import render_study
@@ -150,9 +152,11 @@ class Runs:
     def _drift(self, place: Path) -> None:
         before, after = load_snapshot("iqm_garnet@2025-07-06"), load_snapshot("iqm_garnet")
         effect = drift_effect(circuit_subject(_ghz(), "ghz.qasm"), before, after)
+        pair = Pair(before, after, drift(before, after), (effect,))
         place.mkdir()
-        page = render_drift([Pair(before, after, drift(before, after), (effect,))], "qhw drift")
-        (place / "report.html").write_text(page)
+        document = {"schema_version": 1, "pairs": [drift_document(pair)]}
+        (place / "result.json").write_text(json.dumps(document))
+        (place / "report.html").write_text(render_drift([pair], "qhw drift"))
 
     def _runs(self, place: Path) -> None:
         names = [self.page(kind).parent.name for kind in ("measure", "measure-again", "compare")]

@@ -55,7 +55,7 @@ def page(browser: Chromium, door: Door) -> Iterator[Page]:
     made = browser.page()
     made.look(WIDE)
     made.goto(door.address)
-    made.wait_for("location.search === '' && document.title === 'Runs'")
+    made.wait_for("document.title === 'Runs' && document.readyState === 'complete'")
     yield made
     made.close()
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from qhw.saved.shelf import Shelf
+from qhw.saved.side_by_side import lay_side_by_side
 from tests.browser.chromium import Chromium, Page
 from tests.browser.conftest import Runs
 from tests.browser.looks import CONTRAST, DANGLING, NARROW, WIDE, fits
@@ -77,3 +79,24 @@ def test_molecules_are_drawn_and_turn(runs: Runs, page: Page) -> None:
         return d.reduce((sum, v, i) => sum + (i % 4 === 3 && v > 0), 0); })"""
     pixels = page.run(painted)
     assert pixels and all(pixels)
+
+
+def test_every_kind_is_listed_and_lies_beside_the_others(runs: Runs) -> None:
+    for kind in KINDS:
+        runs.page(kind)
+    found = {run.name: run for run in Shelf(runs.folder).runs() if run.name in KINDS}
+    assert {name: run.kind for name, run in found.items() if name != "runs"} == {
+        "compare": "comparison",
+        "measure": "comparison",
+        "expect": "expectation",
+        "noise-study": "noise study",
+        "depth-report": "depth report",
+        "mitigate-bench": "mitigation bench",
+        "drift": "drift",
+    }
+    names = [name for name in KINDS if name != "runs"]
+    assert all(found[name].page and found[name].problem is None for name in names)
+    compared = lay_side_by_side(Shelf(runs.folder), names)
+    for place in range(len(names)):  # everybody has settings and figures
+        assert any(line.cells[place] is not None for line in compared.lines)
+        assert any(line.cells[place] is not None for line in compared.figures)
