@@ -69,7 +69,8 @@ class _Pages:
         self._shelf = shelf
         self._books = bookkeeper
         self._templates = _templates()
-        css = asset("report.css") + asset("runs.css") + _asset("dashboard.css")
+        # joined as text: beside a Markup, plain text would be escaped
+        css = "".join((asset("report.css"), asset("runs.css"), _asset("dashboard.css")))
         self._assets = {"dashboard.css": css, "dashboard.js": _asset("dashboard.js")}
 
     def runs(self, request: Request) -> Response:

@@ -79,6 +79,8 @@ def test_the_dashboard_in_a_browser(page: Page, door: Door) -> None:
 def test_runs_are_filtered_sorted_chosen_and_compared(page: Page) -> None:
     names = "[...document.querySelectorAll('tbody th')].map((h) => h.innerText.split('\\n')[0])"
     assert {"measure", "measure-again", "noise-study", EVIL} <= set(page.run(names))
+    arrow = "getComputedStyle(document.querySelector('[aria-sort] a'), '::after').content"
+    assert "▼" in page.run(arrow)
     page.click("th a[href*='sort=skill']")
     assert page.run(names)[:2] == ["measure", "measure-again"]
     assert page.run("document.querySelector('[aria-sort]').innerText.trim()").startswith("skill")

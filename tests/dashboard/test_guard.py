@@ -244,6 +244,11 @@ def test_addresses_that_make_no_sense_are_answered(reader: Client, query: str) -
     assert reader.ask(f"/?{query}")[0] == reader.ask(f"/jobs?{query}")[0] == 200
 
 
+def test_style_and_script_arrive_as_they_are(reader: Client) -> None:
+    assert "&" not in reader.text("/assets/dashboard.css")
+    assert "=>" in reader.text("/assets/dashboard.js")
+
+
 def test_a_taken_port_is_one_line(outsider: Client, tmp_path: Path) -> None:
     taken = outsider.door.port
     with pytest.raises(DashboardError, match=f"{taken} is taken"), served(tmp_path, taken):
