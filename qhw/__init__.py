@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from qhw.api.plugins import register as register
     from qhw.api.primitives.estimator import Estimator as Estimator
     from qhw.api.primitives.sampler import Sampler as Sampler
+    from qhw.api.reports import compare_reports as compare_reports
+    from qhw.api.reports import reports as reports
     from qhw.api.results import Measurement as Measurement
     from qhw.api.results import ModelComparison as ModelComparison
     from qhw.api.running import Run as Run
@@ -73,6 +75,7 @@ _PLACES = {
     "bench": "qhw.api.mitigating",
     "calibrate": "qhw.api.calibrating",
     "compare": "qhw.api.modelling",
+    "compare_reports": "qhw.api.reports",
     "depth_report": "qhw.api.planning",
     "device": "qhw.api.devices",
     "devices": "qhw.api.devices",
@@ -85,6 +88,7 @@ _PLACES = {
     "mitiq_executor": "qhw.api.mitiq_executor",
     "noise_study": "qhw.api.studying",
     "register": "qhw.api.plugins",
+    "reports": "qhw.api.reports",
     "run": "qhw.api.running",
     "runs": "qhw.api.running",
     "save_model": "qhw.models.checkpoint:save",

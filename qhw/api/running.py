@@ -199,7 +199,9 @@ def run(name: str) -> Run:
 
 
 def runs(limit: int = 30) -> tuple[Run, ...]:
-    """The newest runs of the ledger.
+    """The newest runs of the ledger: submitted, whether or not finished.
+
+    What finished runs left in the runs folder is :func:`qhw.reports`.
 
     Args:
         limit: so many at most.
