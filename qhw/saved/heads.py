@@ -295,6 +295,7 @@ class StudyHead(_Head):
     """Of :class:`qhw.study.summary.StudySummary`."""
 
     kind = "noise study"
+    newest = 2  # qhw.study.summary's own, which takes long to load
     config: _Studied
 
     def told(self) -> dict[str, Any]:
