@@ -184,7 +184,7 @@ def test_paid_once_and_taken_up_by_the_same_call(vendors: Vendors, name: str) ->
     np.testing.assert_array_equal(again.counts, first.counts)
     other = qhw.measure(asymmetric(), ANGLES + 0.1, place, **asked)
     assert other.run != first.run
-    (newest, older) = qhw.runs()
+    (newest, older) = qhw.submitted()
     assert (newest.id, older.id) == (other.run, first.run)
 
 

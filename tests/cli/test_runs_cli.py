@@ -99,13 +99,11 @@ def test_what_cannot_be_compared_is_one_line(
 
 
 def test_the_same_from_python(hostile_folder: Path, tmp_path: Path) -> None:
-    listed = door.reports(hostile_folder, "reconstruct")
+    listed = door.runs(hostile_folder, "reconstruct")
     assert [run.name for run in listed] == ["result-v1"]
     assert listed.to_dataframe().loc[0, "skill.value"] == listed[0].skill.value
-    assert "deep: cannot be read" in repr(door.reports(hostile_folder))
-    compared = door.compare_reports(
-        "result-v3", hostile_folder / "result-v2", folder=hostile_folder
-    )
+    assert "deep: cannot be read" in repr(door.runs(hostile_folder))
+    compared = door.compare_runs("result-v3", hostile_folder / "result-v2", folder=hostile_folder)
     table = compared.to_dataframe()
     assert set(table["run"]) == {"result-v2", "result-v3"}
     assert (table["change.value"].dropna() == 0).all() and table["rows"].max() == 3

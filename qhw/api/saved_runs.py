@@ -23,7 +23,7 @@ _RUNS = "runs"
 
 
 @dataclass(frozen=True, repr=False)
-class Reports(Sequence[SavedRun]):
+class SavedRuns(Sequence[SavedRun]):
     """The finished runs of a folder, newest first; of a folder that holds no result, why.
 
     Attributes:
@@ -58,7 +58,7 @@ class Reports(Sequence[SavedRun]):
 
 
 @dataclass(frozen=True, repr=False)
-class ComparedReports:
+class ComparedRuns:
     """Finished runs beside each other.
 
     Attributes:
@@ -88,7 +88,7 @@ class ComparedReports:
         """
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        page = render_runs(self.result, "qhw.compare_reports")
+        page = render_runs(self.result, "qhw.compare_runs")
         write_atomically(place / PAGE, page.encode())
         return place / PAGE
 
@@ -114,10 +114,10 @@ class ComparedReports:
         return f"<pre>{escape(repr(self))}</pre>"
 
 
-def reports(folder: str | Path = _RUNS, words: str = "") -> Reports:
+def runs(folder: str | Path = _RUNS, words: str = "") -> SavedRuns:
     """What is in a folder of runs, newest first, as ``qhw runs`` lists it.
 
-    Runs that were submitted and may still be at a vendor are :func:`qhw.runs`.
+    Runs that were submitted and may still be at a vendor are :func:`qhw.submitted`.
 
     Args:
         folder: of runs; one that is not there has none.
@@ -126,10 +126,10 @@ def reports(folder: str | Path = _RUNS, words: str = "") -> Reports:
     Raises:
         ShelfError: it is no folder, or may not be read.
     """
-    return Reports(Path(folder), Shelf(Path(folder)).runs(words))
+    return SavedRuns(Path(folder), Shelf(Path(folder)).runs(words))
 
 
-def compare_reports(*runs: str | Path, folder: str | Path = _RUNS) -> ComparedReports:
+def compare_runs(*runs: str | Path, folder: str | Path = _RUNS) -> ComparedRuns:
     """Lay finished runs side by side: what differs, and figures with paired intervals.
 
     Args:
@@ -140,4 +140,4 @@ def compare_reports(*runs: str | Path, folder: str | Path = _RUNS) -> ComparedRe
     Raises:
         ShelfError: fewer or more, one twice, none of that name, or no result that can be read.
     """
-    return ComparedReports(lay_side_by_side(Shelf(Path(folder)), [str(run) for run in runs]))
+    return ComparedRuns(lay_side_by_side(Shelf(Path(folder)), [str(run) for run in runs]))
