@@ -20,14 +20,13 @@ from qiskit_aer import AerSimulator
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
 from backends.binding import bind_rows, columns_of
 from backends.checks import check_angles, check_shots, measured_qubits, sample
-from backends.figures import size_of
-from backends.native.placement import place
-from backends.native.schedule import schedule_alap
+from backends.native.compile import compile_template
+from backends.native.gates import for_aer
+from backends.native.rows import simulated
 from backends.native.simulable import simulable
 from backends.outcomes import tabulated
-from backends.plain import plain_measured
 from backends.readout import ReadoutMatrices, readout_matrices
-from backends.reference.twirled import WORDS, misread, noisy_shots
+from backends.reference.twirled import WORDS, BitArray, misread, noisy_shots
 from calibration.aer_noise import to_aer_noise_model
 from calibration.noise import DeviceNoise, NoiseOptions, apply_confusion
 from calibration.snapshot import DeviceSnapshot
@@ -94,7 +93,10 @@ class AerBackend:
         return self._noise
 
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
-        """Place, route where needed, translate, and schedule as late as possible.
+        """Compile as vendors' devices do, waits of an as-late-as-possible schedule written out.
+
+        A device whose native gates depend on a row's numbers keeps its templates in canonical
+        gates; its rows are simulated pulse by pulse as they would be sent.
 
         Delays of the circuit stay where they are; unscheduled, only the scheduler's waits are
         left out.
@@ -103,20 +105,11 @@ class AerBackend:
             BackendError: the circuit does not fit the device, is not "gates, then one
                 measurement of every bit", or has a delay without a length there.
         """
-        circuit = plain_measured(circuit)
-        placed = place(circuit, self._simulable, seed=seed, fractional=self._fractional)
-        schedule = schedule_alap(placed.circuit, self._simulable.restricted(placed.qubits))
-        native = placed.circuit
-        return CompiledTemplate(
-            circuit=schedule.circuit if self._scheduled else native,
-            parameter_names=tuple(p.name for p in circuit.parameters),
-            n_measured=circuit.num_clbits,
-            physical_qubits=placed.qubits,
-            **size_of(native),
-            duration_s=schedule.duration_s,
-            seed=placed.seed,
-            snapshot=self._snapshot,
-            predicted_success=placed.layout.success,
+        return compile_template(
+            circuit,
+            self._snapshot,
+            seed=seed,
+            fractional=self._fractional,
             scheduled=self._scheduled,
         )
 
@@ -137,7 +130,10 @@ class AerBackend:
             or self._last[0] is not compiled
             or not np.array_equal(self._last[1], x)
         ):
-            self._last = (compiled, x.copy(), self._density_matrix(compiled, x))
+            found = np.empty((len(x), 2**compiled.n_measured))
+            for rows, native, values in simulated(compiled, x, scheduled=self._scheduled):
+                found[rows] = self._density_matrix(native, values)
+            self._last = (compiled, x.copy(), found)
         return self._last[2].copy()
 
     def pieces(self, compiled: CompiledTemplate, rows: int) -> list[slice]:
@@ -195,13 +191,14 @@ class AerBackend:
         self, compiled: CompiledTemplate, x: FloatArray, shots: int, seed: int
     ) -> NDArray[np.int64]:
         counts = np.zeros((len(x), 2**compiled.n_measured), dtype=np.int64)
-        circuit = compiled.circuit
-        size = max(1, _STATE_WORK // (shots * 2**circuit.num_qubits))
-        options = {"size": size, "seed": seed, "shots": shots}
-        found = self._experiments(circuit, compiled, x, "statevector", **options)
-        for row, data in enumerate(found):
-            for outcome, count in data["counts"].items():
-                counts[row, int(outcome, 16)] = count
+        size = max(1, _STATE_WORK // (shots * 2**compiled.circuit.num_qubits))
+        for rows, native, values in simulated(compiled, x, scheduled=self._scheduled):
+            options = {"size": size, "seed": seed, "shots": shots}
+            found = self._experiments(native.circuit, native, values, "statevector", **options)
+            for row, data in zip(rows, found, strict=True):
+                for outcome, count in data["counts"].items():
+                    counts[row, int(outcome, 16)] = count
+            seed += len(rows) * _SEED_STEP
         return counts
 
     def _wide(self, compiled: CompiledTemplate, x: FloatArray, shots: int, seed: int) -> ShotResult:
@@ -213,8 +210,10 @@ class AerBackend:
             )
         rng = np.random.default_rng(seed)
         confusion = self.readout_matrices(compiled).matrices
-        rows = bind_rows(compiled, x)
-        bits = [misread(noisy_shots(row, noise, shots, rng), confusion, rng) for row in rows]
+        bits: list[BitArray] = [np.empty(0, dtype=np.uint8)] * len(x)
+        for rows, native, values in simulated(compiled, x, scheduled=self._scheduled):
+            for row, bound in zip(rows, bind_rows(native, values), strict=True):
+                bits[row] = misread(noisy_shots(bound, noise, shots, rng), confusion, rng)
         counts, outcomes = tabulated(bits)
         done = datetime.now(UTC)
         return ShotResult(
@@ -234,6 +233,7 @@ class AerBackend:
     ) -> Iterator[dict[str, Any]]:
         """Aer's data of every row, in order; the same whatever the size of the pieces."""
         model = to_aer_noise_model(self._simulable, compiled.physical_qubits, self._noise)
+        circuit = for_aer(circuit)
         simulator = AerSimulator(method=method, noise_model=model, fusion_threshold=5)
         columns = columns_of(compiled)
         for start in range(0, len(x), size):

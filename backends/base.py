@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,13 +158,6 @@ class Backend(Protocol):
 
     def estimate(self, compiled: CompiledTemplate, *, circuits: int, shots: int) -> CostEstimate:
         """Price of running ``circuits`` rows with ``shots`` each."""
-
-
-@runtime_checkable
-class WritesRows(Protocol):
-    """A backend that writes native gates when a row is bound: its templates hold none yet."""
-
-    writes_rows: Literal[True]
 
 
 @runtime_checkable

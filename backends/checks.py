@@ -43,32 +43,52 @@ def check_shots(shots: int, *, least: int = 1, most: int = MAX_SIMULATED_SHOTS) 
     return int(shots)
 
 
+def check_measures_last(circuit: QuantumCircuit) -> int:
+    """Refuse circuits that are not gates, then measurements into different bits.
+
+    Returns:
+        The number of measurements.
+
+    Raises:
+        BackendError: a bit written twice, or anything after a measurement on its qubit; names the
+            instruction, counted from 0.
+    """
+    measured: set[object] = set()
+    written: set[object] = set()
+    for place, item in enumerate(circuit.data):
+        name = item.operation.name
+        if name != "barrier" and measured.intersection(item.qubits):
+            raise BackendError(
+                f"Argument `circuit` must measure last, but instruction {place}, {name}, follows "
+                f"a measurement of its qubit."
+            )
+        if name == "measure":
+            if written.intersection(item.clbits):
+                raise BackendError(
+                    f"Argument `circuit` must write each bit once, but instruction {place} writes "
+                    f"one again."
+                )
+            measured.update(item.qubits)
+            written.update(item.clbits)
+        elif item.clbits:
+            raise BackendError(
+                f"Argument `circuit` must hold only gates and measurements, but instruction "
+                f"{place} is {name}."
+            )
+    return len(written)
+
+
 def check_circuit(circuit: QuantumCircuit) -> None:
     """Refuse circuits that are not "gates, then one measurement of every bit".
 
     Raises:
-        BackendError: no measurement, a bit written never or twice, or anything after a measurement
-            on its qubit.
+        BackendError: as :func:`check_measures_last`; no measurement, or a bit never written.
     """
-    measured: set[object] = set()
-    written: list[object] = []
-    for item in circuit.data:
-        name = item.operation.name
-        if name != "barrier" and measured.intersection(item.qubits):
-            raise BackendError(
-                f"Argument `circuit` must measure last, but {name} follows a measurement."
-            )
-        if name == "measure":
-            measured.update(item.qubits)
-            written.extend(item.clbits)
-        elif item.clbits:
-            raise BackendError(
-                f"Argument `circuit` must hold only gates and measurements, but holds {name}."
-            )
-    if not written or len(written) != len(set(written)) or len(written) != circuit.num_clbits:
+    written = check_measures_last(circuit)
+    if not written or written != circuit.num_clbits:
         raise BackendError(
             f"Argument `circuit` must measure into each of its {circuit.num_clbits} classical "
-            f"bits once, but makes {len(written)} measurements."
+            f"bits once, but makes {written} measurements."
         )
 
 

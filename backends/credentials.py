@@ -45,7 +45,7 @@ def credential_states() -> dict[str, CredentialState]:
 
 def ibm_credentials() -> CredentialState:
     """IBM's account, from the environment or the file of saved accounts."""
-    from backends.ibm_account import ACCOUNT_FILE, find_account
+    from backends.ibm.account import ACCOUNT_FILE, find_account
 
     try:
         account = find_account()
@@ -67,8 +67,8 @@ def braket_credentials() -> CredentialState:
     from botocore.exceptions import BotoCoreError, PartialCredentialsError, ProfileNotFound
     from botocore.session import Session
 
-    from backends.braket_client import WHERE
-    from backends.braket_endpoints import guard_endpoints
+    from backends.braket.client import WHERE
+    from backends.braket.endpoints import guard_endpoints
 
     try:
         session = Session()

@@ -21,7 +21,7 @@ from backends.vendor_text import clean_text
 from calibration.closest import closest
 
 if TYPE_CHECKING:
-    from backends.ibm_client import IBMClient
+    from backends.ibm.client import IBMClient
 
 SHORT = Patience(connect_s=3.0, silence_s=4.0, request_s=5.0, question_s=5.0, pause_s=0.5)
 """A silent device is given up after two tries, less than ten seconds."""
@@ -120,7 +120,7 @@ def _wanted(names: Collection[str]) -> dict[str, tuple[str, ...]]:
     Raises:
         UnknownBackendError: as :func:`ask_devices`.
     """
-    from backends.braket_devices import ARNS, arn_of
+    from backends.braket.devices import ARNS, arn_of
 
     found: dict[str, dict[str, None]] = {}
     for name in names or VENDORS:
@@ -143,8 +143,8 @@ def _ibm_devices(
     names: Sequence[str], patience: Patience
 ) -> Standing | tuple[IBMClient, tuple[str, ...]]:
     """A connection and the account's devices, or the row that says why there are none."""
-    from backends.ibm_answers import device_names
-    from backends.ibm_client import IBMClient
+    from backends.ibm.answers import device_names
+    from backends.ibm.client import IBMClient
 
     try:
         client = IBMClient(patience=patience)
@@ -165,7 +165,7 @@ class _IBM:
     client: IBMClient
 
     def __call__(self) -> Standing:
-        from backends.ibm_answers import standing
+        from backends.ibm.answers import standing
 
         if self.name not in self.devices:
             raise UnknownBackendError(
@@ -196,15 +196,15 @@ class _Braket:
 
     def __call__(self) -> Standing:
         try:
-            from backends.braket import BraketBackend
-            from backends.braket_client import BraketClient
+            from backends.braket.backend import BraketBackend
+            from backends.braket.client import BraketClient
         except ModuleNotFoundError as error:
             raise CredentialsError(
                 f"Braket devices need Amazon's packages ({error.name} is missing): "
                 "pip install 'qhw[braket]'."
             ) from error
-        from backends.braket_cost import Rate
-        from backends.braket_devices import arn_of, region_of_arn
+        from backends.braket.cost import Rate
+        from backends.braket.devices import arn_of, region_of_arn
 
         client = BraketClient(region_of_arn(arn_of(self.name)), self.patience)
         backend = BraketBackend(self.name, client=client, clock=self.clock)

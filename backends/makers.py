@@ -45,8 +45,8 @@ def _offering(snapshot: DeviceSnapshot, fractional: bool) -> DeviceSnapshot:
 
 def ibm(device: str) -> VendorBackend:
     """IBM's own."""
-    from backends.ibm import IBMBackend
-    from backends.ibm_program import IBMOptions
+    from backends.ibm.backend import IBMBackend
+    from backends.ibm.program import IBMOptions
 
     device, fractional = asked(device, FRACTIONAL)
     return IBMBackend(device, options=IBMOptions(fractional=fractional))
@@ -55,7 +55,7 @@ def ibm(device: str) -> VendorBackend:
 def braket(device: str) -> VendorBackend:
     """Amazon's."""
     try:
-        from backends.braket import BraketBackend
+        from backends.braket.backend import BraketBackend
     except ModuleNotFoundError as error:
         raise UnknownBackendError(_NEEDS_BRAKET.format(error.name)) from error
     device, debias = asked(device, DEBIAS)
@@ -70,12 +70,12 @@ def emulator(device: str) -> VendorBackend:
     except SnapshotError as error:
         raise UnknownBackendError(f"Argument `name` must name a snapshot, but: {error}") from error
     if snapshot.vendor == "ibm":
-        from backends.ibm_emulator import IBMEmulator
-        from backends.ibm_program import IBMOptions
+        from backends.ibm.emulator import IBMEmulator
+        from backends.ibm.program import IBMOptions
 
         return IBMEmulator(snapshot, options=IBMOptions(fractional=fractional))
     try:
-        from backends.braket_emulator import BraketEmulator
+        from backends.braket.emulator import BraketEmulator
     except ModuleNotFoundError as error:
         raise UnknownBackendError(_NEEDS_BRAKET.format(error.name)) from error
     return BraketEmulator(snapshot)

@@ -22,7 +22,7 @@ from qiskit.circuit import (
 )
 
 from backends.base import BackendError
-from backends.checks import check_circuit
+from backends.checks import check_circuit, check_measures_last
 
 _WAITS = ("barrier", "delay")
 _CONTROL = ("break_loop", "continue_loop", "store")
@@ -71,6 +71,24 @@ def plain_measured(circuit: QuantumCircuit) -> QuantumCircuit:
     found = with_written_bits(plain(circuit))
     check_circuit(found)
     return found
+
+
+def plain_bound(circuit: QuantumCircuit) -> QuantumCircuit:
+    """:func:`plain` without free parameters; it may measure nothing.
+
+    Raises:
+        BackendError: as :func:`plain`; a free parameter, or a measurement that is not last.
+    """
+    if circuit.parameters:
+        names = [p.name for p in circuit.parameters]
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        raise BackendError(
+            f"Argument `circuit` must have every parameter bound, but {len(names)} are free "
+            f"({shown})."
+        )
+    opened = plain(circuit)
+    check_measures_last(opened)
+    return opened
 
 
 def qubits_in_use(circuit: QuantumCircuit) -> tuple[int, ...]:

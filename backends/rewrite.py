@@ -20,12 +20,10 @@ from backends.base import BackendError, CompiledTemplate
 from backends.delays import is_wait, without_waits
 from backends.figures import size_of
 from backends.native.fold import fold_rzz_angles
+from backends.native.prediction import predict
+from backends.native.rows import device_part, example_row, is_native
 from backends.native.schedule import schedule_alap
-from backends.native.simulable import simulable
-from backends.native.target import native_gates, to_target
-from calibration.interaction import Interaction
-from calibration.layout import score
-from calibration.snapshot import DeviceSnapshot
+from backends.native.target import to_target
 
 Pair = tuple[int, int]
 Placed = tuple[Instruction, tuple[int, ...]]
@@ -153,40 +151,24 @@ def _entangles(operation: Instruction) -> bool:
 
 def _finished(compiled: CompiledTemplate, edited: QuantumCircuit) -> CompiledTemplate:
     part = device_part(compiled)
-    if part is None or not is_native(compiled, part):
-        # an ideal device, or canonical gates that are written natively row by row
-        return _counted(compiled, edited, compiled.duration_s, compiled.predicted_success)
-    optional = set(part.optional_gates)
-    fractional = any(item.operation.name in optional for item in edited.data)
-    target = to_target(part, fractional=fractional)
-    merge = PassManager([Optimize1qGatesDecomposition(target=target)])
-    native = merge.run(fold_rzz_angles(edited, part))
-    schedule = schedule_alap(native, part)
-    layout = score(Interaction.of(native, part), part, range(part.n_qubits))
-    circuit = schedule.circuit if compiled.scheduled else native
-    return _counted(compiled, circuit, schedule.duration_s, layout.success)
-
-
-def _counted(
-    compiled: CompiledTemplate, circuit: QuantumCircuit, duration_s: float, success: float | None
-) -> CompiledTemplate:
+    if part is None:
+        return replace(compiled, circuit=edited, **size_of(edited))
+    if is_native(compiled, part):
+        optional = set(part.optional_gates)
+        fractional = any(item.operation.name in optional for item in edited.data)
+        target = to_target(part, fractional=fractional)
+        merge = PassManager([Optimize1qGatesDecomposition(target=target)])
+        kept = native = merge.run(fold_rzz_angles(edited, part))
+        if compiled.scheduled:
+            kept = schedule_alap(native, part).circuit
+    else:
+        kept = edited
+        native = example_row(replace(compiled, circuit=edited))
+    prediction = predict(native, part, tuple(range(part.n_qubits)))
     return replace(
         compiled,
-        circuit=circuit,
-        **size_of(circuit),
-        duration_s=duration_s,
-        predicted_success=success,
+        circuit=kept,
+        **size_of(native),
+        duration_s=prediction.duration_s,
+        predicted_success=prediction.layout.success,
     )
-
-
-def device_part(compiled: CompiledTemplate) -> DeviceSnapshot | None:
-    """The device as simulators compile for it, cut to a template's qubits; ``None`` if ideal."""
-    if compiled.snapshot is None:
-        return None
-    return simulable(compiled.snapshot).restricted(compiled.physical_qubits)
-
-
-def is_native(compiled: CompiledTemplate, part: DeviceSnapshot) -> bool:
-    """Whether a template is in the device's gates, not in those that native rows are made from."""
-    known = {*native_gates(part, fractional=True), "measure", "barrier", "delay"}
-    return all(item.operation.name in known for item in compiled.circuit.data)

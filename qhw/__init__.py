@@ -42,8 +42,10 @@ if TYPE_CHECKING:
     from qhw.api.running import Run as Run
     from qhw.api.running import estimate as estimate
     from qhw.api.running import run as run
-    from qhw.api.running import runs as runs
     from qhw.api.running import submit as submit
+    from qhw.api.running import submitted as submitted
+    from qhw.api.saved_runs import compare_runs as compare_runs
+    from qhw.api.saved_runs import runs as runs
     from qhw.api.studying import noise_study as noise_study
     from qhw.chem.molecule import MoleculeBatch as Molecules  # noqa: F401
     from qhw.circuits.workload import Workload as Workload
@@ -73,6 +75,7 @@ _PLACES = {
     "bench": "qhw.api.mitigating",
     "calibrate": "qhw.api.calibrating",
     "compare": "qhw.api.modelling",
+    "compare_runs": "qhw.api.saved_runs",
     "depth_report": "qhw.api.planning",
     "device": "qhw.api.devices",
     "devices": "qhw.api.devices",
@@ -86,9 +89,10 @@ _PLACES = {
     "noise_study": "qhw.api.studying",
     "register": "qhw.api.plugins",
     "run": "qhw.api.running",
-    "runs": "qhw.api.running",
+    "runs": "qhw.api.saved_runs",
     "save_model": "qhw.models.checkpoint:save",
     "submit": "qhw.api.running",
+    "submitted": "qhw.api.running",
     "train": "qhw.models.train",
 }
 """Module of every public name, and the name there where it is another."""

@@ -8,6 +8,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.small_model import save_small_model
 
+# IBM's client looks through all loaded modules at every request, for a statistic of its callers
+os.environ.setdefault("USAGE_DATA_OPT_OUT", "True")
+
 # The same examples in every run, whatever the machine's load; QHW_EXPLORE=1 draws new ones.
 for name, repeatable in (("repeatable", True), ("exploring", False)):
     settings.register_profile(

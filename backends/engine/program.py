@@ -32,7 +32,7 @@ from backends.engine.detuning import (
 )
 from backends.engine.evolve import Block, Register, join, prepare
 from backends.engine.steps import Step, fuse, lower, split
-from backends.native.simulable import simulable
+from backends.native.rows import device_part, is_native
 from calibration.noise import NoiseOptions
 
 FloatArray = NDArray[np.float64]
@@ -80,8 +80,13 @@ class NoisyProgram:
         options = options or NoiseOptions()
         noises: list[Realisation] = [(1.0, None)]
         finer: list[Realisation] = []
-        if compiled.snapshot is not None:
-            part = simulable(compiled.snapshot).restricted(compiled.physical_qubits)
+        part = device_part(compiled)
+        if part is not None:
+            if not is_native(compiled, part):
+                raise ValueError(
+                    "Argument `compiled` must be in native gates, but is in those that native "
+                    "rows are written from; backends.native.rows.simulated gives them."
+                )
             noises = realisations(part, options, detuning_level)
             finer = finer_minus_this(compiled, part, options, detuning_level)
         confusion = [

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import Any
 
-from backends.braket_devices import ARNS
+from backends.braket.devices import ARNS
 from calibration.catalog import load_snapshot
 from calibration.snapshot import DeviceSnapshot
 

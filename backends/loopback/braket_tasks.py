@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.braket_execute import (
+from backends.braket.execute import (
     Executable,
     IllegalActionError,
     check,

@@ -1,47 +1,71 @@
-"""Any circuit onto any device's native gates, with as few pulses as virtual Z allows.
+"""The compiler: any circuit onto any device's native gates, free angles kept free.
 
-Qiskit chooses layout and routing in canonical gates; our own pass then writes native gates. At
-level 3 the routed circuit is also moved to the place of highest predicted success (idle decay
-included), as mapomatic does.
+Candidates come from Qiskit, on a few qubits and on the whole device. The best are moved to the
+qubits of highest predicted success, as mapomatic does, and stand as Qiskit writes them and as our
+own pass does, which needs fewer pulses around most gates but ``cz``. The best by
+:func:`~backends.native.prediction.predict` is kept, idle decay included. Simulators, vendors, depth
+reports and drift all compile here: what is simulated is what is sent and counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from qiskit import QuantumCircuit
 
-from backends.base import BackendError
+from backends.base import BackendError, CompiledTemplate
+from backends.checks import check_measures_last
 from backends.delays import with_own_delays
+from backends.figures import size_of
+from backends.native.fold import fold_rzz_angles
 from backends.native.prediction import Prediction, predict
-from backends.native.routing import LEVELS, Region, Routed, region_of, route
+from backends.native.regions import SEARCH_LIMIT, regions
+from backends.native.routing import LEVELS, Routed, as_asked, as_given, check_fits
+from backends.native.schedule import schedule_alap
 from backends.native.translate import to_native
-from backends.plain import plain
-from calibration.layout import Interaction, LayoutError, best_layouts
+from backends.native.writing import Writing, with_random_angles
+from backends.plain import plain, plain_measured
+from calibration.layout import Interaction, LayoutError, best_layouts, score
 from calibration.snapshot import DeviceSnapshot
 
-COMPILER_VERSION = 2
+COMPILER_VERSION = 3
 """Part of every cache key: raised when the same input may give another circuit."""
-_SEARCH_LIMIT = 20_000
+SEEDS = 3
+"""Seeds tried at level 3: on heavy-hex trees all agree in a small region, on grids within 3 %."""
+_EXACT_QUBITS = 10
+"""Most qubits of an exact noisy distribution, see :mod:`backends.aer`."""
+_MOVED = 3
+"""Circuits routed in small regions that are moved: the best ones."""
+_SHAPES = 2
+"""Shapes of small regions that every seed is tried in; the others show with one what they give."""
+_REWRITTEN = 2
+"""Circuits as Qiskit writes them whose pulses our own pass writes anew: the best ones."""
+_KNOWN_TO = 1e-3
+"""Of a logarithm of success: calibrations do not tell candidates apart that differ by less."""
 
 
 @dataclass(frozen=True)
 class NativeCircuit:
-    """A bound circuit in native gates.
+    """A circuit in native gates.
 
     Attributes:
-        circuit: on qubits ``0 .. k-1``, only those that are used; measurements as in the input.
+        circuit: on qubits ``0 .. k-1``, only those that are used; measurements as in the input. Of
+            free angles on a device that is written row by row, the circuit of one random row.
+        template: what is kept to bind rows to: ``circuit``, or canonical gates.
         qubits: device qubit of each circuit qubit.
         start: position in ``circuit`` where each qubit of the input begins.
         end: position where it ends.
         swaps: swaps that routing inserted.
         level: optimisation level.
-        seed: of layout and routing.
+        seed: of layout and routing, the first that was tried.
         prediction: success, sum of two-qubit errors, duration.
         snapshot: calibration it was compiled against.
     """
 
     circuit: QuantumCircuit
+    template: QuantumCircuit = field(repr=False)
     qubits: tuple[int, ...]
     start: tuple[int, ...]
     end: tuple[int, ...]
@@ -50,6 +74,24 @@ class NativeCircuit:
     seed: int
     prediction: Prediction
     snapshot: DeviceSnapshot = field(repr=False)
+
+    def bound(self, values: Mapping[str, float]) -> NativeCircuit:
+        """The circuit of one row of angles, as it is sent.
+
+        Args:
+            values: radians by parameter name.
+
+        Raises:
+            BackendError: an angle that no native gate can make.
+        """
+        here = {p: values[p.name] for p in self.template.parameters}
+        template = self.template.assign_parameters(here)
+        if self.template is self.circuit:
+            circuit = template = fold_rzz_angles(template, self.snapshot)
+        else:
+            circuit = to_native(template, self.snapshot, self.qubits)
+        prediction = predict(circuit, self.snapshot, self.qubits)
+        return replace(self, circuit=circuit, template=template, prediction=prediction)
 
     @property
     def two_qubit_gates(self) -> int:
@@ -76,151 +118,252 @@ class NativeCircuit:
         )
 
 
+def compile_template(
+    circuit: QuantumCircuit,
+    snapshot: DeviceSnapshot,
+    *,
+    seed: int = 0,
+    fractional: bool = False,
+    scheduled: bool = False,
+) -> CompiledTemplate:
+    """Compile a circuit once, for any number of rows of angles.
+
+    Args:
+        circuit: gates, then measurements; parameters may be free.
+        snapshot: the device.
+        seed: as :func:`compile_native`.
+        fractional: as :func:`compile_native`.
+        scheduled: write waits out, where the template is in native gates.
+
+    Returns:
+        The template, in native gates or in canonical ones (:mod:`backends.native.writing`), whose
+        depth, duration and predicted success are then those of a row of random angles.
+
+    Raises:
+        BackendError: as :func:`compile_native`; no measurement.
+    """
+    circuit = plain_measured(circuit)
+    found = compile_native(circuit, snapshot, seed=seed, fractional=fractional)
+    template, scheduled = found.template, scheduled and found.template is found.circuit
+    if scheduled:
+        template = schedule_alap(template, snapshot.restricted(found.qubits)).circuit
+    return CompiledTemplate(
+        circuit=template,
+        parameter_names=tuple(p.name for p in circuit.parameters),
+        n_measured=circuit.num_clbits,
+        physical_qubits=found.qubits,
+        **size_of(found.circuit),
+        duration_s=found.prediction.duration_s,
+        seed=seed,
+        snapshot=snapshot,
+        predicted_success=found.prediction.layout.success,
+        scheduled=scheduled,
+    )
+
+
 def compile_native(
     circuit: QuantumCircuit,
     snapshot: DeviceSnapshot,
     *,
-    level: int = 3,
+    level: int = LEVELS[-1],
     seed: int = 0,
     fractional: bool = False,
 ) -> NativeCircuit:
     """Compile a circuit for a device.
 
     Args:
-        circuit: bound gates of any size and delays, then final measurements, or none.
+        circuit: gates of any size and delays, then final measurements, or none; parameters of
+            gates may be free.
         snapshot: the device.
-        level: 0 to 3: Qiskit's effort in layout, routing and two-qubit optimisation. One-qubit
-            gates are merged and z kept virtual at every level.
-        seed: of layout and routing.
+        level: 0 to 2: Qiskit's effort in layout, routing and two-qubit optimisation on the whole
+            device, with one seed; one-qubit gates are merged and z kept virtual at every level.
+            3: the best of all candidates.
+        seed: first seed of layout and routing; level 3 also tries the :data:`SEEDS` - 1 next ones.
         fractional: with the gates that must be asked for (IBM's ``rzz`` and ``rx``).
 
     Raises:
         ValueError: unknown level.
-        BackendError: free parameters, reset of a qubit in use, classical control, an angle that is
-            not finite, a measurement that is not last, a circuit that does not fit, a delay without
-            a length there, or native gates of an unknown kind.
+        BackendError: reset of a qubit in use, classical control, an angle that is not finite, a
+            measurement that is not last, a circuit that does not fit, a delay without a length
+            there, or native gates of an unknown kind.
     """
     if level not in LEVELS:
         raise ValueError(f"Argument `level` must be one of {LEVELS}, but is {level!r}.")
-    circuit = as_compilable(circuit)
-    region = region_of(snapshot, fractional=fractional)
+    circuit = plain(circuit)
+    check_measures_last(circuit)
+    check_fits(circuit, snapshot)
     circuit = with_own_delays(circuit, snapshot.dt_s, snapshot.name)
-    routed = route(circuit, region, snapshot.name, level=level, seed=seed)
-    return finish(routed, snapshot, region, level=level, seed=seed, fractional=fractional)
+    found: list[NativeCircuit] = []
+    refused: BackendError | None = None
+    ways = Writing.ways(snapshot, fractional)
+    for how in ways if level == LEVELS[-1] else ways[-1:]:
+        try:
+            found += _Compiler(how, level, seed).candidates(circuit)
+        except BackendError as error:
+            refused = error
+    if refused is not None and not found:
+        raise refused
+    return _best(found, max(circuit.num_qubits, _EXACT_QUBITS))
 
 
-def finish(
-    routed: Routed,
-    snapshot: DeviceSnapshot,
-    region: Region,
-    *,
-    level: int,
-    seed: int,
-    fractional: bool = False,
-) -> NativeCircuit:
-    """Native gates of a routed circuit, at level 3 on the qubits of highest predicted success.
+def _best(found: Sequence[NativeCircuit], most: int) -> NativeCircuit:
+    """The first unless another is better by more than what is known.
 
-    Args:
-        routed: bound, from :func:`~backends.native.routing.route`.
-        snapshot: the device.
-        region: of the device.
-        level: optimisation level it was routed with.
-        seed: seed it was routed with.
-        fractional: with the gates that must be asked for.
+    One on more qubits than can be simulated exactly (``most``) must not win over one that can.
     """
-    found = _finish(routed, snapshot, region, level, seed, fractional)
-    return _moved(found, routed, region, fractional) if level == LEVELS[-1] else found
+    best = found[0]
+    for one in found[1:]:
+        if len(one.qubits) <= most and _success(one) > _success(best) + _KNOWN_TO:
+            best = one
+    return best
 
 
-def as_compilable(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit as :func:`~backends.plain.plain` gives it; what has no fixed sequence of native
-    gates is refused, the message names the instruction.
+@dataclass(frozen=True)
+class _Compiler:
+    """One compilation: how it is written, and what every result of it has in common."""
 
-    Raises:
-        BackendError: see :func:`compile_native`.
-    """
-    if circuit.parameters:
-        names = [p.name for p in circuit.parameters]
-        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        raise BackendError(
-            f"Argument `circuit` must have every parameter bound, but {len(names)} are free "
-            f"({shown})."
+    how: Writing
+    level: int
+    seed: int
+
+    def candidates(self, circuit: QuantumCircuit) -> list[NativeCircuit]:
+        """All that this way of writing gives.
+
+        Raises:
+            BackendError: it gives nothing.
+        """
+        if self.level < LEVELS[-1]:
+            found = [self._native(self.how.wide(circuit, level=self.level, seed=self.seed))]
+        elif self.how.canonical and not self.how.by_rows:
+            found = list(self._wide(circuit, self._seeds[:1]))
+        else:
+            found = []
+            with suppress(BackendError):  # of a region that is too small, where the whole is not
+                found = list(self._small(circuit))
+            alone = bool(found) and found[0].swaps == 0  # then seeds, which are of routing, agree
+            found += self._wide(circuit, self._seeds[: 1 if alone else SEEDS])
+        return found if self.how.canonical or self.how.mixed else [*found, *self._rewritten(found)]
+
+    def _rewritten(self, found: Sequence[NativeCircuit]) -> Iterator[NativeCircuit]:
+        """The best of what Qiskit wrote, its pulses written anew."""
+        differ = {_success(one): one for one in reversed(found)}
+        for success in sorted(differ, reverse=True)[:_REWRITTEN]:
+            one = differ[success]
+            with suppress(BackendError):
+                pulses = self.how.by_pulses(one.circuit, one.qubits)
+                prediction = predict(pulses, one.snapshot, one.qubits)
+                yield replace(one, circuit=pulses, template=pulses, prediction=prediction)
+
+    def _small(self, circuit: QuantumCircuit) -> Iterator[NativeCircuit]:
+        """On as many qubits as the circuit has: without swaps where it embeds, else routed."""
+        flat = as_asked(circuit, self.how.basis, self.seed)
+        try:
+            spot = self._spot(flat.circuit, self.how.snapshot)
+        except LayoutError:
+            for routed in self._in_regions(circuit):
+                yield from self._moved(routed)
+            return
+        placed = self.how.on(flat, spot, seed=self.seed)
+        if self.how.canonical:  # only now it is known how many pulses there are
+            yield from self._moved(placed)
+        else:
+            yield self._native(placed)
+
+    def _wide(self, circuit: QuantumCircuit, seeds: Sequence[int]) -> Iterator[NativeCircuit]:
+        """Routed on the whole device, then moved."""
+        tries = []
+        for seed in seeds:
+            if _uniform(self.how.snapshot):  # any qubits are as good as all, which take seconds
+                some = tuple(range(circuit.num_qubits))
+                routed = self.how.on(as_given(circuit), some, seed=seed, stay=False)
+            else:
+                routed = self.how.wide(circuit, level=self.level, seed=seed)
+            found = self._native(routed)
+            yield found
+            tries.append((_success(found), routed))
+        tries.sort(key=lambda t: t[0], reverse=True)
+        for _, routed in tries if self.how.canonical else tries[:1]:
+            yield from self._moved(routed)
+
+    def _in_regions(self, circuit: QuantumCircuit) -> Iterator[Routed]:
+        """Routed in each shape of region, with all seeds in the best ones: the best that differ."""
+        given, snapshot = as_given(circuit), self.how.snapshot
+        tries: dict[float, tuple[tuple[int, ...], Routed]] = {}
+
+        def attempt(qubits: tuple[int, ...], seed: int) -> None:
+            routed = self.how.on(given, qubits, seed=seed, stay=False)
+            part = snapshot.restricted(qubits)
+            wish = Interaction.of(routed.circuit, part)
+            found = score(wish, part, range(len(qubits))).log_success
+            tries.setdefault(found, (qubits, routed))
+
+        for qubits in regions(snapshot, circuit.num_qubits):
+            attempt(qubits, self.seed)
+        best = [tries[success][0] for success in sorted(tries, reverse=True)[:_SHAPES]]
+        for qubits in best:
+            for seed in self._seeds[1:]:
+                attempt(qubits, seed)
+        for success in sorted(tries, reverse=True)[:_MOVED]:
+            yield tries[success][1]
+
+    def _moved(self, routed: Routed) -> Iterator[NativeCircuit]:
+        """A circuit where it is, and on the best qubits that it fits on as it stands, if it does.
+
+        On mixed devices not every coupling has the gate that was chosen.
+        """
+        found = self._native(routed)
+        yield found
+        with suppress(LayoutError, BackendError):
+            spot = self._spot(found.circuit, self.how.snapshot.restricted(routed.qubits))
+            if not self.how.canonical:  # Qiskit writes it anew
+                yield self._native(self.how.on(routed, spot, seed=self.seed))
+            elif spot != routed.qubits:
+                yield self._native(replace(routed, qubits=spot))
+
+    def _native(self, routed: Routed) -> NativeCircuit:
+        """In native gates, with a prediction: those of a row of random angles if there is none."""
+        native, snapshot = routed.circuit, self.how.snapshot
+        if self.how.by_rows:
+            native = with_random_angles(native, self.seed)
+        if self.how.canonical or self.how.mixed:
+            native = self.how.by_pulses(native, routed.qubits)
+        return NativeCircuit(
+            circuit=native,
+            template=routed.circuit if self.how.by_rows else native,
+            qubits=routed.qubits,
+            start=routed.start,
+            end=routed.end,
+            swaps=routed.swaps,
+            level=self.level,
+            seed=self.seed,
+            prediction=predict(native, snapshot, routed.qubits),
+            snapshot=snapshot,
         )
-    opened = plain(circuit)
-    _check_measures_last(opened)
-    return opened
+
+    def _spot(self, circuit: QuantumCircuit, part: DeviceSnapshot) -> tuple[int, ...]:
+        """Device qubits of highest predicted success for a circuit as it stands on a part."""
+        snapshot = self.how.snapshot
+        if _uniform(snapshot):
+            return tuple(range(circuit.num_qubits))
+        wish = Interaction.of(circuit, part)
+        return best_layouts(wish, snapshot, top=1, limit=SEARCH_LIMIT)[0].qubits
+
+    @property
+    def _seeds(self) -> range:
+        return range(self.seed, self.seed + SEEDS)
 
 
-def _check_measures_last(circuit: QuantumCircuit) -> None:
-    measured: set[object] = set()
-    for place, item in enumerate(circuit.data):
-        name = item.operation.name
-        if name != "barrier" and measured.intersection(item.qubits):
-            raise BackendError(
-                f"Argument `circuit` must measure last, but instruction {place}, {name}, follows "
-                f"a measurement of its qubit."
-            )
-        if name == "measure":
-            if measured.intersection(item.clbits):
-                raise BackendError(
-                    f"Argument `circuit` must write each bit once, but instruction {place} writes "
-                    f"one again."
-                )
-            measured.update((*item.qubits, *item.clbits))
-        elif item.clbits:
-            raise BackendError(
-                f"Argument `circuit` must hold only gates and measurements, but instruction "
-                f"{place} is {name}."
-            )
-
-
-def _finish(
-    routed: Routed,
-    snapshot: DeviceSnapshot,
-    region: Region,
-    level: int,
-    seed: int,
-    fractional: bool,
-) -> NativeCircuit:
-    native = to_native(
-        routed.circuit, snapshot, routed.qubits, fractional=fractional, couplings=region.couplings
-    )
-    return NativeCircuit(
-        circuit=native,
-        qubits=routed.qubits,
-        start=routed.start,
-        end=routed.end,
-        swaps=routed.swaps,
-        level=level,
-        seed=seed,
-        prediction=predict(native, snapshot, routed.qubits),
-        snapshot=snapshot,
-    )
-
-
-def _moved(found: NativeCircuit, routed: Routed, region: Region, fractional: bool) -> NativeCircuit:
-    """The same routed circuit on better qubits, where there are any."""
-    snapshot = found.snapshot
-    if _uniform(snapshot):
-        return found
-    wish = Interaction.of(found.circuit, snapshot.restricted(found.qubits))
-    try:
-        spot = best_layouts(wish, snapshot, top=1, limit=_SEARCH_LIMIT)[0].qubits
-        moved = _finish(
-            replace(routed, qubits=spot), snapshot, region, found.level, found.seed, fractional
-        )
-    except (LayoutError, BackendError):
-        # mixed devices: not every coupling has the gate that was chosen
-        return found
-    better = moved.prediction.layout.log_success > found.prediction.layout.log_success
-    return moved if better else found
+def _success(found: NativeCircuit) -> float:
+    return found.prediction.layout.log_success
 
 
 def _uniform(snapshot: DeviceSnapshot) -> bool:
     """Whether all places are alike: all-to-all devices that report means only."""
     pairs = snapshot.n_qubits * (snapshot.n_qubits - 1) // 2
     gates = {(g.name, g.error, g.duration_s) for g in snapshot.gates}
-    return len(snapshot.usable_couplings) == pairs and len(gates) == len({g[0] for g in gates})
+    qubits = {(q.t1_s, q.t2_s, q.readout_error) for q in snapshot.qubits}
+    alike = len(gates) == len({name for name, _, _ in gates}) and len(qubits) == 1
+    return alike and len(snapshot.usable_couplings) == pairs
 
 
 def _entangles(item: object) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qiskit import QuantumCircuit
 
 from backends.figures import sum_of_errors, two_qubit_error
-from backends.native.schedule import schedule_alap
+from backends.native.schedule import idle_alap
 from calibration.layout import Layout
 from calibration.noise import Relaxation
 from calibration.snapshot import DeviceSnapshot
@@ -57,15 +57,15 @@ def predict(
             else:
                 gate = snapshot.gate(name, places)
                 one += _log(gate.error if gate else None)
-    schedule = schedule_alap(circuit, snapshot.restricted(qubits))
+    duration_s, idle_s = idle_alap(circuit, snapshot.restricted(qubits))
     idle = 0.0
-    for wait, q in zip(schedule.idle_s, qubits, strict=True):
+    for wait, q in zip(idle_s, qubits, strict=True):
         qubit = snapshot.qubits[q]
         kept = Relaxation.during(wait, qubit.t1_s, qubit.t2_s).process_fidelity
         idle += _log(2 / 3 * (1 - kept))
     layout = Layout(two + one + readout + idle, qubits, two, one, readout, idle)
     errors = sum_of_errors(circuit, snapshot, qubits)
-    return Prediction(layout, errors, schedule.duration_s)
+    return Prediction(layout, errors, duration_s)
 
 
 def _log(error: float | None) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from qiskit.circuit import Gate
+from qiskit.circuit import Gate, ParameterExpression
 from qiskit.circuit.library import RGate, RXGate, RZGate, SXGate, U1Gate, U2Gate, U3Gate, XGate
 
 from backends.base import BackendError
@@ -29,6 +29,7 @@ from backends.native.rotations import (
 
 KitName = Literal["sx", "rx", "quarter_rx", "u", "r", "gpi"]
 _FRAMED: tuple[KitName, ...] = ("r", "gpi")
+_NEED_NUMBERS: tuple[KitName, ...] = ("r", "gpi", "quarter_rx")
 _FREE_TURN: tuple[KitName, ...] = ("rx", "r", "u")
 
 
@@ -37,12 +38,16 @@ class PulseKit:
     """The one-qubit pulses of a qubit.
 
     Attributes:
-        name: ``sx`` (sx, x, virtual rz), ``rx`` (any rx, virtual rz), ``quarter_rx`` (rx by
-            multiples of pi/2, virtual rz), ``u`` (u3, u2, virtual u1), ``r`` (equatorial pulses
-            of any length), ``gpi`` (equatorial pulses of pi and pi/2).
+        name: ``sx`` (sx, perhaps x, virtual rz), ``rx`` (any rx, virtual rz), ``quarter_rx`` (rx
+            by multiples of pi/2, virtual rz), ``u`` (u3, u2, virtual u1), ``r`` (equatorial
+            pulses of any length), ``gpi`` (equatorial pulses of pi and pi/2).
+        half_turns: whether a half turn is one pulse.
+        z_is_gate: write rotations about z as gates also where they exist only as phases.
     """
 
     name: KitName
+    half_turns: bool = True
+    z_is_gate: bool = False
 
     @classmethod
     def of(cls, names: Collection[str], *, any_rx: bool) -> PulseKit:
@@ -66,23 +71,28 @@ class PulseKit:
         )
         for name, needs, allowed in kits:
             if allowed and needs <= have:
-                return cls(name)
+                return cls(name, half_turns=name != "sx" or "x" in have)
         raise BackendError(
             f"Native one-qubit gates must include one of {[sorted(k[1]) for k in kits]}, "
             f"but are {sorted(have)}."
         )
 
     @property
+    def needs_numbers(self) -> bool:
+        """Whether the pulses of a unitary depend on its numbers: free angles have none yet."""
+        return self.name in _NEED_NUMBERS
+
+    @property
     def framed(self) -> bool:
         """Whether rotations about z exist only as phases of later pulses."""
-        return self.name in _FRAMED
+        return self.name in _FRAMED and not self.z_is_gate
 
     def up_to_z(self, unitary: Matrix) -> tuple[list[Gate], float]:
         """Pulses P and angle a with ``unitary = rz(a) P`` up to phase, fewest pulses."""
         a, turn, c = euler_zxz(unitary)
         if turn < TOLERANCE:
             return [], wrap(a + c)
-        if turn > math.pi - TOLERANCE:
+        if turn > math.pi - TOLERANCE and self.half_turns:
             steps, rest = [(0.0, math.pi)], a - c
         elif self.name in _FREE_TURN or abs(turn - math.pi / 2) < TOLERANCE:
             steps, rest = [(c, turn)], a
@@ -95,10 +105,10 @@ class PulseKit:
     def exactly(self, unitary: Matrix) -> list[Gate]:
         """Gates whose product is ``unitary`` up to phase, fewest pulses."""
         gates, rest = self.up_to_z(unitary)
+        if not self.framed:
+            return [*gates, *self.about_z(rest)]
         if rest == 0.0:
             return gates
-        if not self.framed:
-            return [*gates, self._z(rest)]
         if self.name == "r" or not gates:
             # unitary = pulse(pi, p) pulse(.): the second pulse undoes the first one's rest
             a, _, c = euler_zxz(unitary)
@@ -109,6 +119,14 @@ class PulseKit:
         a, turn, c = euler_zxz(unitary)
         p, s = a - math.pi / 2, -(c + math.pi / 2)
         return [GPi2Gate(wrap(s)), GPiGate(wrap((s + p - turn) / 2)), GPi2Gate(wrap(p))]
+
+    def about_z(self, angle: float) -> list[Gate]:
+        """A rotation about z as gates, none for nothing; only where it is a gate."""
+        return [self.z(wrap(angle))] if wrap(angle) else []
+
+    def z(self, angle: float | ParameterExpression) -> Gate:
+        """A rotation about z as a gate, its angle free or not; only where it is a gate."""
+        return U1Gate(angle) if self.name == "u" else RZGate(angle)
 
     def up_to_x(self, unitary: Matrix) -> tuple[list[Gate], float]:
         """Gates P and angle a with ``unitary = rx(a) P`` up to phase, fewest pulses."""
@@ -137,7 +155,7 @@ class PulseKit:
                 frame = 0.0
             else:
                 if wrap(frame):
-                    gates.append(self._z(frame))
+                    gates.append(self.z(wrap(frame)))
                 gates.append(self._turn(turn))
                 frame = 0.0
         return gates, wrap(rest + frame)
@@ -153,10 +171,9 @@ class PulseKit:
             return XGate() if half else SXGate()
         if self.name == "quarter_rx":
             return RXGate(math.pi if half else math.pi / 2)
+        if self.name in _FRAMED:
+            return self._phased(turn, 0.0)
         return RXGate(turn)
-
-    def _z(self, angle: float) -> Gate:
-        return U1Gate(wrap(angle)) if self.name == "u" else RZGate(wrap(angle))
 
 
 def _u_pulse(turn: float, before: float) -> Gate:

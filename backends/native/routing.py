@@ -1,21 +1,21 @@
-"""Qiskit's layout and routing, in canonical gates, in the largest connected part of a device."""
+"""Where a circuit goes on a device, by Qiskit: on the whole device, or on a few qubits of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import rustworkx as rx
-from qiskit import QuantumCircuit
-from qiskit.circuit import Delay, Measure, Parameter
-from qiskit.circuit.library import CZGate, RZZGate, UGate, iSwapGate
-from qiskit.transpiler import InstructionProperties, Target, generate_preset_pass_manager
+from qiskit import QuantumCircuit, transpile
+from qiskit.transpiler import Target, generate_preset_pass_manager
 from qiskit.transpiler.exceptions import TranspilerError
 
 from backends.base import BackendError
 from backends.delays import with_own_delays
 from backends.native.entanglers import Canonical
+from backends.native.target import to_canonical_target, to_target
 from backends.native.translate import native_couplings
 from calibration.snapshot import DeviceSnapshot, Gate
 
@@ -28,19 +28,17 @@ class Region:
     """The part of a device that circuits are routed in.
 
     Attributes:
-        qubits: device qubit of each target qubit: the largest connected part, ascending.
+        qubits: device qubits of the largest connected part, ascending.
         couplings: native gate behind each canonical gate, by device qubits.
-        target: Qiskit target on ``0 .. k-1`` in canonical gates, with the native gates' errors.
     """
 
     qubits: tuple[int, ...]
     couplings: dict[tuple[int, int], dict[Canonical, Gate]]
-    target: Target
 
 
 @dataclass(frozen=True)
 class Routed:
-    """A circuit in canonical gates on device qubits.
+    """A circuit in the gates of a target on device qubits.
 
     Attributes:
         circuit: on qubits ``0 .. k-1``, only those that are used.
@@ -57,8 +55,24 @@ class Routed:
     swaps: int
 
 
+def check_fits(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> None:
+    """Refuse circuits that have more qubits than the device, or gates where it has none.
+
+    Raises:
+        BackendError: names what the device has and the circuit needs.
+    """
+    usable = snapshot.n_qubits - len(snapshot.dead_qubits)
+    entangles = circuit.num_nonlocal_gates() > 0
+    if circuit.num_qubits > usable or (entangles and not snapshot.usable_couplings):
+        raise BackendError(
+            f"Argument `circuit` must fit {snapshot.name}, which has {usable} usable qubits and "
+            f"{len(snapshot.usable_couplings)} usable couplings, but has {circuit.num_qubits} "
+            f"qubits and {circuit.num_nonlocal_gates()} gates between qubits."
+        )
+
+
 def region_of(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Region:
-    """The routing region of a device; built once, since targets of large devices cost time.
+    """The routing region of a device; built once, since that of large devices costs time.
 
     Raises:
         BackendError: native gates of an unknown kind.
@@ -66,53 +80,104 @@ def region_of(snapshot: DeviceSnapshot, *, fractional: bool = False) -> Region:
     return _region(_Key(snapshot), fractional)
 
 
-def route(circuit: QuantumCircuit, region: Region, name: str, *, level: int, seed: int) -> Routed:
+def target_of(
+    snapshot: DeviceSnapshot, qubits: tuple[int, ...], *, canonical: bool, fractional: bool
+) -> Target:
+    """Target of a part of a device, in its own gates or in canonical ones; built once.
+
+    Raises:
+        BackendError: native gates of an unknown kind.
+    """
+    return _target(_Key(snapshot), qubits, canonical, fractional)
+
+
+def as_given(circuit: QuantumCircuit) -> Routed:
+    """A circuit before any step."""
+    own = tuple(range(circuit.num_qubits))
+    return Routed(circuit, own, own, own, 0)
+
+
+def as_asked(circuit: QuantumCircuit, basis: Sequence[str], seed: int) -> Routed:
+    """The circuit in these gates as if every pair were coupled: what it asks for.
+
+    Its qubits are those of the circuit itself, not yet of a device.
+    """
+    flat = transpile(
+        circuit, basis_gates=sorted(basis), optimization_level=LEVELS[-1], seed_transpiler=seed
+    )
+    asked = as_given(flat)
+    if flat.layout is None:
+        return asked
+    return replace(asked, end=tuple(flat.layout.final_index_layout()))
+
+
+def route(
+    routed: Routed,
+    target: Target,
+    qubits: tuple[int, ...],
+    *,
+    level: int,
+    seed: int,
+    stay: bool = False,
+) -> Routed:
     """Lay out, route and optimise with Qiskit's preset of a level.
 
     Args:
-        circuit: gates of any size, delays of the circuit's own and final measurements.
-        region: of the device.
-        name: the device's, for errors.
+        routed: as given, or from an earlier step.
+        target: of the part of the device that may be used.
+        qubits: device qubits of that part, in the target's order.
         level: Qiskit's optimisation level.
         seed: of layout and routing.
+        stay: start qubit i on ``qubits[i]``, else where Qiskit likes.
 
     Raises:
         BackendError: the circuit does not fit, or Qiskit cannot translate it.
     """
-    if circuit.num_qubits > len(region.qubits):
+    circuit, name = routed.circuit, str(target.description)
+    if circuit.num_qubits > len(qubits):
         raise BackendError(
-            f"Argument `circuit` must fit {name}, which has {len(region.qubits)} connected usable "
+            f"Argument `circuit` must fit {name}, which has {len(qubits)} connected usable "
             f"qubits, but has {circuit.num_qubits}."
         )
-    manager = generate_preset_pass_manager(
-        optimization_level=level, target=region.target, seed_transpiler=seed
-    )
     swaps = _SwapCount()
     try:
+        manager = generate_preset_pass_manager(
+            optimization_level=level,
+            target=target,
+            seed_transpiler=seed,
+            initial_layout=list(range(circuit.num_qubits)) if stay else None,
+        )
         found = manager.run(circuit, callback=swaps)
     except TranspilerError as error:
         raise BackendError(f"Qiskit cannot compile the circuit for {name}: {error}") from error
     start = found.layout.initial_index_layout(filter_ancillas=True)
     end = found.layout.final_index_layout(filter_ancillas=True)
+    small, used = _on_used(found, {*start, *end})
+    place = {q: i for i, q in enumerate(used)}
+    return Routed(
+        # Qiskit's passes write all delays in one unit of their own choice
+        circuit=with_own_delays(small, target.dt, name),
+        qubits=tuple(qubits[q] for q in used),
+        start=tuple(place[start[q]] for q in routed.start),
+        end=tuple(place[end[q]] for q in routed.end),
+        swaps=routed.swaps + swaps.added,
+    )
+
+
+def _on_used(found: QuantumCircuit, kept: set[int]) -> tuple[QuantumCircuit, list[int]]:
+    """A circuit on those of its qubits that something acts on, and on ``kept``."""
     index = {qubit: i for i, qubit in enumerate(found.qubits)}
     acting = (item for item in found.data if item.operation.name != "barrier")
-    busy = {index[q] for item in acting for q in item.qubits}
-    used = sorted(busy | set(start) | set(end))
+    used = sorted({index[q] for item in acting for q in item.qubits} | kept)
     place = {q: i for i, q in enumerate(used)}
-    small = QuantumCircuit(len(used), name=circuit.name)
+    small = QuantumCircuit(len(used), name=found.name)
     small.add_bits(found.clbits)  # first: a bit outside of registers keeps its place
     for register in found.cregs:
         small.add_register(register)
     for item in found.data:
-        kept = [place[index[q]] for q in item.qubits if index[q] in place]
-        small.append(_fitted(item.operation, len(kept)), kept, item.clbits)
-    return Routed(
-        circuit=with_own_delays(small, region.target.dt, name),
-        qubits=tuple(region.qubits[q] for q in used),
-        start=tuple(place[q] for q in start),
-        end=tuple(place[q] for q in end),
-        swaps=swaps.added,
-    )
+        here = [place[index[q]] for q in item.qubits if index[q] in place]
+        small.append(_fitted(item.operation, len(here)), here, item.clbits)
+    return small, used
 
 
 def _fitted(operation: Any, n: int) -> Any:
@@ -158,6 +223,12 @@ class _Key:
         return isinstance(other, _Key) and self.snapshot == other.snapshot
 
 
+@lru_cache(maxsize=64)
+def _target(key: _Key, qubits: tuple[int, ...], canonical: bool, fractional: bool) -> Target:
+    make = to_canonical_target if canonical else to_target
+    return make(key.snapshot.restricted(qubits), fractional=fractional)
+
+
 @lru_cache(maxsize=8)
 def _region(key: _Key, fractional: bool) -> Region:
     snapshot = key.snapshot
@@ -167,43 +238,4 @@ def _region(key: _Key, fractional: bool) -> Region:
     graph.add_edges_from_no_data(list(couplings))
     alive: list[set[int]] = [c - snapshot.dead_qubits for c in rx.connected_components(graph)]
     largest = max(alive, key=len)
-    qubits = sorted(largest)
-    place = {q: i for i, q in enumerate(qubits)}
-    kept = {pair: gates for pair, gates in couplings.items() if set(pair) <= place.keys()}
-    return Region(tuple(qubits), couplings, _target(snapshot, qubits, place, kept))
-
-
-def _target(
-    snapshot: DeviceSnapshot,
-    qubits: list[int],
-    place: dict[int, int],
-    couplings: dict[tuple[int, int], dict[Canonical, Gate]],
-) -> Target:
-    n = len(qubits)
-    target = Target(description=snapshot.name, num_qubits=n, dt=snapshot.dt_s)
-    physical = set(snapshot.one_qubit_gates) - set(snapshot.virtual_gates) - {"id"}
-    worst = [0.0] * snapshot.n_qubits
-    for gate in snapshot.gates:
-        if gate.name in physical and gate.usable:
-            worst[gate.qubits[0]] = max(worst[gate.qubits[0]], gate.error or 0.0)
-    target.add_instruction(
-        UGate(Parameter("theta"), Parameter("phi"), Parameter("lam")),
-        {(i,): InstructionProperties(error=worst[q]) for i, q in enumerate(qubits)},
-    )
-    makers = {"cz": CZGate(), "rzz": RZZGate(Parameter("theta")), "iswap": iSwapGate()}
-    for name, gate in makers.items():
-        places: dict[tuple[int, int], InstructionProperties] = {}
-        for (a, b), natives in couplings.items():
-            native = next((g for canonical, g in natives.items() if canonical == name), None)
-            if native is not None:
-                # both directions: the native translation turns a gate round at no pulse more
-                properties = InstructionProperties(native.duration_s, native.error or 0.0)
-                places |= {(place[a], place[b]): properties, (place[b], place[a]): properties}
-        if places:
-            target.add_instruction(gate, places)
-    readout = [snapshot.qubits[q].readout_error or 0.0 for q in qubits]
-    target.add_instruction(
-        Measure(), {(i,): InstructionProperties(error=readout[i]) for i in range(n)}
-    )
-    target.add_instruction(Delay(Parameter("t")), {(i,): None for i in range(n)})
-    return target
+    return Region(tuple(sorted(largest)), couplings)

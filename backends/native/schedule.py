@@ -7,6 +7,7 @@ a clock; delays that the circuit asks for (:mod:`backends.delays`) take their ti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qiskit import QuantumCircuit
@@ -45,32 +46,58 @@ def schedule_alap(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Schedule
             scheduled already stays as it is.
         snapshot: the device restricted to those qubits.
     """
+    placed, duration = _placed(circuit, snapshot)
+    padded = circuit.copy_empty_like()
+    for item, waits, _ in placed:
+        for qubit, wait in zip(item.qubits, waits, strict=True):
+            if wait:
+                padded.append(scheduled_wait(wait), [qubit])
+        padded.append(item)
+    return Schedule(padded, duration, _idle(circuit, placed))
+
+
+def idle_alap(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> tuple[float, tuple[float, ...]]:
+    """:attr:`Schedule.duration_s` and :attr:`Schedule.idle_s` of :func:`schedule_alap` alone."""
+    placed, duration = _placed(circuit, snapshot)
+    return duration, _idle(circuit, placed)
+
+
+_Placed = tuple[CircuitInstruction, tuple[float, ...], float]
+"""An instruction, the wait of each of its qubits before it, and seconds they wait inside it."""
+
+
+def _placed(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> tuple[list[_Placed], float]:
     index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
     # Times run backwards from the start of readout: each item starts before (above) it finishes.
     ahead = [0.0] * circuit.num_qubits
-    placed: list[tuple[CircuitInstruction, float, float]] = []
+    timed: list[tuple[CircuitInstruction, tuple[int, ...], float, float]] = []
     for item in reversed(circuit.data):
         qubits = tuple(index[q] for q in item.qubits)
         finish = max(ahead[q] for q in qubits)
         start = finish + _duration(item, qubits, snapshot)
-        placed.append((item, start, finish))
+        timed.append((item, qubits, start, finish))
         for q in qubits:
             ahead[q] = start
     free_since: dict[int, float] = {}
-    idle = [0.0] * circuit.num_qubits
-    padded = circuit.copy_empty_like()
-    for item, start, finish in reversed(placed):
-        for qubit in item.qubits:
-            q = index[qubit]
-            wait = free_since.get(q, start) - start
-            if wait > _NEGLIGIBLE_S:
-                padded.append(scheduled_wait(wait), [qubit])
-                idle[q] += wait
+    placed: list[_Placed] = []
+    for item, qubits, start, finish in reversed(timed):
+        waits = (free_since.get(q, start) - start for q in qubits)
+        kept = tuple(wait if wait > _NEGLIGIBLE_S else 0.0 for wait in waits)
+        inside = 0.0
+        for q in qubits:
             if q in free_since or item.operation.name not in ("barrier", "delay"):
                 free_since[q] = finish
-                idle[q] += start - finish if item.operation.name == "delay" else 0.0
-        padded.append(item)
-    return Schedule(padded, max(ahead, default=0.0), tuple(idle))
+                inside = start - finish if item.operation.name == "delay" else 0.0
+        placed.append((item, kept, inside))
+    return placed, max(ahead, default=0.0)
+
+
+def _idle(circuit: QuantumCircuit, placed: Sequence[_Placed]) -> tuple[float, ...]:
+    idle = dict.fromkeys(circuit.qubits, 0.0)
+    for item, waits, inside in placed:
+        for qubit, wait in zip(item.qubits, waits, strict=True):
+            idle[qubit] += wait + inside
+    return tuple(idle.values())
 
 
 def _duration(item: CircuitInstruction, qubits: tuple[int, ...], snapshot: DeviceSnapshot) -> float:

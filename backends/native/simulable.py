@@ -11,6 +11,9 @@ Source: McKay et al., Phys. Rev. A 96, 022330 (2017), virtual Z gates.
 
 from __future__ import annotations
 
+from qiskit import QuantumCircuit
+from qiskit.circuit.library import SXGate, XGate
+
 from calibration.snapshot import DeviceSnapshot, Gate
 
 _STANDS_FOR = {"gpi": "x", "gpi2": "sx"}
@@ -47,6 +50,23 @@ def simulable(snapshot: DeviceSnapshot) -> DeviceSnapshot:
     }
     # a new object, not model_copy: that would carry the cached look-ups along
     return DeviceSnapshot(**changed)
+
+
+def as_simulable(circuit: QuantumCircuit) -> QuantumCircuit:
+    """A bound circuit with ``gpi2(phi)`` as ``rz(-phi)``, ``sx``, ``rz(phi)``, ``gpi`` alike."""
+    found = circuit.copy_empty_like()
+    for item in circuit.data:
+        pulse = _STANDS_FOR.get(item.operation.name)
+        if pulse is None:
+            found.append(item)
+            continue
+        phase = float(item.operation.params[0])
+        if phase:
+            found.rz(-phase, item.qubits[0])
+        found.append(SXGate() if pulse == "sx" else XGate(), item.qubits)
+        if phase:
+            found.rz(phase, item.qubits[0])
+    return found
 
 
 def _renamed(gate: Gate) -> Gate:

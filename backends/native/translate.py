@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import CircuitInstruction
+from qiskit.circuit import CircuitInstruction, Operation, ParameterExpression
+from qiskit.circuit.library import RYGate
 
 from backends.base import BackendError
+from backends.checks import measured_qubits
 from backends.native.entanglers import Canonical, Entangler, canonical_of, entangler, fold_rzz
 from backends.native.pulses import PulseKit
-from backends.native.rotations import IDENTITY, PAULI_X, PAULI_Z, Matrix, rz
+from backends.native.rotations import IDENTITY, PAULI_X, PAULI_Z, Matrix, rx, rz
 from calibration.snapshot import DeviceSnapshot, Gate, GateLimit
+
+_DIAGONAL = {"cz", "rzz", "cp"}
+_MAKES_CZ = ("cx", "ecr")
+_Angle: TypeAlias = float | ParameterExpression
+_TO_Y: Matrix = rx(-math.pi / 2)
+"""Turns the z axis to y, so ``ry(t)`` is ``_TO_Y @ rz(t) @ _TO_Y.inverse``: free only about z."""
 
 
 def one_qubit_kits(snapshot: DeviceSnapshot, *, fractional: bool = False) -> tuple[PulseKit, ...]:
@@ -66,35 +77,51 @@ def to_native(
     *,
     fractional: bool = False,
     couplings: Mapping[tuple[int, int], Mapping[Canonical, Gate]] | None = None,
+    written_z: bool = False,
 ) -> QuantumCircuit:
     """Translate a routed circuit; rotations about z are pushed through and dropped at the end.
 
     Args:
-        circuit: bound one-qubit gates and canonical two-qubit gates on coupled qubits; barriers,
-            delays and final measurements are kept.
+        circuit: one-qubit gates and canonical or native two-qubit gates on coupled qubits;
+            barriers, delays and final measurements are kept. Angles may be free where a rotation
+            about z is a gate (:attr:`PulseKit.needs_numbers`).
         snapshot: the device.
         qubits: device qubit of each circuit qubit.
         fractional: with the gates that must be asked for.
         couplings: from :func:`native_couplings`, when already at hand.
+        written_z: for simulators: where every two-qubit gate is diagonal, the same pulses with
+            rotations about z written out where they arise, instead of carried on as phases.
 
     Returns:
         The same circuit in native gates. Where a qubit is measured, its distribution is kept; where
         it is not, its state is, up to a global phase.
 
     Raises:
-        BackendError: a gate between qubits that are not coupled, or of an unknown kind.
+        BackendError: a gate between qubits that are not coupled, or of an unknown kind, or a free
+            angle that only its value says how to make.
     """
     edges = native_couplings(snapshot, fractional=fractional) if couplings is None else couplings
     kits = one_qubit_kits(snapshot, fractional=fractional)
-    pass_ = _Pass(circuit, snapshot, [kits[q] for q in qubits], edges, qubits)
+    here = [kits[q] for q in qubits]
+    written: frozenset[int] = frozenset()
+    if written_z and _diagonal(edges):
+        # the state of other qubits is kept: what they are owed at the end takes pulses
+        written = frozenset(measured_qubits(circuit))
+        here = [replace(k, z_is_gate=True) if p in written else k for p, k in enumerate(here)]
+    pass_ = _Pass(circuit, snapshot, here, edges, qubits, written)
     for item in circuit.data:
         pass_.step(item)
     pass_.finish()
     return pass_.out
 
 
+def _diagonal(edges: Mapping[tuple[int, int], Mapping[Canonical, Gate]]) -> bool:
+    """Whether rotations about z commute with every native two-qubit gate, so that they are free."""
+    return {g.name for natives in edges.values() for g in natives.values()} <= _DIAGONAL
+
+
 class _Pass:
-    """What each qubit still owes (``pending``), and the native circuit so far."""
+    """What each qubit still owes, ``pending`` after ``rz(free)``, and the native circuit so far."""
 
     def __init__(
         self,
@@ -103,12 +130,15 @@ class _Pass:
         kits: Sequence[PulseKit],
         edges: Mapping[tuple[int, int], Mapping[Canonical, Gate]],
         qubits: Sequence[int],
+        written_z: Collection[int],
     ) -> None:
+        self._written_z = written_z
         self.out = circuit.copy_empty_like()
         self.out.global_phase = 0
         self._index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
         self._snapshot, self._kits, self._edges, self._qubits = snapshot, kits, edges, qubits
         self._pending: list[Matrix] = [IDENTITY] * circuit.num_qubits
+        self._free: list[_Angle] = [0.0] * circuit.num_qubits
 
     def step(self, item: CircuitInstruction) -> None:
         """Take one instruction."""
@@ -116,38 +146,93 @@ class _Pass:
         name = item.operation.name
         if name == "measure":
             self._pulses(places[0])
-            self._pending[places[0]] = IDENTITY  # what is left is about z: not seen by a readout
+            # what is left is about z: not seen by a readout
+            self._pending[places[0]], self._free[places[0]] = IDENTITY, 0.0
             self.out.append(item)
         elif name in ("barrier", "delay"):
             for place in places:
                 self._pulses(place)
             self.out.append(item)
+        elif len(places) == 1 and item.operation.is_parameterized():
+            self._turn(places[0], item.operation)
         elif len(places) == 1:
             matrix = np.asarray(item.operation.to_matrix(), dtype=complex)
             self._pending[places[0]] = matrix @ self._pending[places[0]]
+        elif name in _MAKES_CZ:
+            made = entangler(name)
+            self._owe(places, made.before)
+            self._entangle(made.canonical, item, places)
+            self._owe(places, made.after)
         else:
             self._entangle(name, item, places)
 
     def finish(self) -> None:
         """Emit what qubits that were not measured still owe."""
         for place, kit in enumerate(self._kits):
-            for gate in kit.exactly(self._pending[place]):
-                self.out.append(gate, [place])
+            self._emit(place, kit.exactly(self._pending[place]), frees=True)
+
+    def _owe(self, places: Sequence[int], undone: Sequence[Matrix]) -> None:
+        for place, matrix in zip(places, undone, strict=True):
+            self._pending[place] = matrix.conj().T @ self._pending[place]
 
     def _pulses(self, place: int) -> None:
         """Emit pulses; only a rotation about z stays pending."""
         gates, rest = self._kits[place].up_to_z(self._pending[place])
+        self._emit(place, gates)
+        self._pending[place] = rz(rest)
+
+    def _emit(self, place: int, gates: Sequence[Operation], *, frees: bool = False) -> None:
+        """Append gates of a qubit, ahead of them its free rotation if there are any, or anyway."""
+        free = self._free[place]
+        if (gates or frees) and isinstance(free, ParameterExpression):
+            if gates and gates[0].name in ("rz", "u1"):
+                free, gates = free + gates[0].params[0], gates[1:]
+            self.out.append(self._kits[place].z(free), [place])
+            self._free[place] = 0.0
         for gate in gates:
             self.out.append(gate, [place])
-        self._pending[place] = rz(rest)
+
+    def _turn(self, place: int, gate: Operation) -> None:
+        """Take a one-qubit gate with free angles, as rotations about z with fixed gates between."""
+        about_y, after, before = _zyz(gate)
+        self._about_z(place, before)
+        if isinstance(about_y, ParameterExpression):
+            self._pending[place] = _TO_Y.conj().T @ self._pending[place]
+            self._about_z(place, about_y)
+            self._pending[place] = _TO_Y @ self._pending[place]
+        else:
+            self._pending[place] = np.asarray(RYGate(about_y).to_matrix()) @ self._pending[place]
+        self._about_z(place, after)
+
+    def _about_z(self, place: int, angle: _Angle) -> None:
+        """Take a rotation about z: a free one waits behind the pulses that are due before it."""
+        if not isinstance(angle, ParameterExpression):
+            self._pending[place] = rz(angle) @ self._pending[place]
+            return
+        self._pulses(place)
+        total = self._free[place] + angle
+        if total.parameters:
+            self._free[place] = total
+        else:  # the free angles cancel
+            self._free[place] = 0.0
+            self._pending[place] = rz(float(total)) @ self._pending[place]
 
     def _entangle(self, name: str, item: CircuitInstruction, places: list[int]) -> None:
         native = self._native(name, places)
-        if native.qubits != tuple(self._qubits[p] for p in places):
+        pair = tuple(self._qubits[p] for p in places)
+        given = self._snapshot.gate(item.operation.name, pair)
+        if given is not None and given.usable and given.qubits == pair:
+            native = given
+        elif native.qubits != pair:
             places = places[::-1]  # canonical gates are symmetric, the native one need not be
         a, b = places
         z_both = x_around = False
         angle = 0.0
+        if item.operation.is_parameterized():
+            if native.name != name:
+                raise BackendError(f"A free angle of {name} cannot be made with {native.name}.")
+            self._apply(Entangler(canonical_of(name), item.operation), a, b)
+            return
         if name == "rzz":
             fold = fold_rzz(float(item.operation.params[0]), self._rzz_limit(native.name))
             angle, z_both, x_around = fold.angle, fold.z_both, fold.x_around
@@ -163,14 +248,18 @@ class _Pass:
 
     def _apply(self, gate: Entangler, a: int, b: int) -> None:
         rests: list[Matrix] = []
-        for place, before, moves_x in zip((a, b), gate.before, gate.moves_x, strict=True):
+        sides = zip((a, b), gate.before, gate.moves_x, gate.after, strict=True)
+        for place, before, moves_x, after in sides:
             if moves_x:
                 # before is a Hadamard: rotations about z ahead of it are about x behind it
                 gates, angle = self._kits[place].up_to_x(before @ self._pending[place])
             else:
                 gates, angle = self._kits[place].up_to_z(self._pending[place])
-            for pulse in gates:
-                self.out.append(pulse, [place])
+            if place in self._written_z:
+                gates, angle = [*gates, *self._kits[place].about_z(angle)], 0.0
+            # a free rotation passes a gate that is about z as it stands; it is no pulse anyway
+            passes = gate.canonical != "iswap" and before is IDENTITY and after is IDENTITY
+            self._emit(place, gates, frees=not passes)
             rests.append(rz(angle))
         self.out.append(gate.gate, [a, b])
         if gate.canonical == "iswap":
@@ -189,3 +278,24 @@ class _Pass:
 
     def _rzz_limit(self, native: str) -> GateLimit | None:
         return self._snapshot.limit(native) if native in ("rzz", "rxx") else None
+
+
+def _zyz(gate: Operation) -> tuple[_Angle, _Angle, _Angle]:
+    """``(t, a, c)`` with ``gate = rz(a) ry(t) rz(c)`` up to phase.
+
+    Raises:
+        BackendError: no gate that compiled circuits turn one qubit with.
+    """
+    angles, half = tuple(gate.params), math.pi / 2
+    match gate.name:
+        case "rz" | "u1" | "p":
+            return 0.0, angles[0], 0.0
+        case "ry":
+            return angles[0], 0.0, 0.0
+        case "rx":
+            return angles[0], -half, half
+        case "u2":
+            return half, angles[0], angles[1]
+        case "u" | "u3":
+            return angles[0], angles[1], angles[2]
+    raise BackendError(f"A free angle of {gate.name} cannot be made with native gates.")

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from backends.bounded_http import Patience as HttpPatience
-from backends.braket import BraketBackend
-from backends.braket_client import BraketClient
-from backends.braket_devices import arn_of, region_of_arn
-from backends.ibm import IBMBackend
-from backends.ibm_client import IBMClient
+from backends.braket.backend import BraketBackend
+from backends.braket.client import BraketClient
+from backends.braket.devices import arn_of, region_of_arn
+from backends.ibm.backend import IBMBackend
+from backends.ibm.client import IBMClient
 from backends.vendor import Submission, VendorBackend
 from benchmarks.chaos.world import two_qubit_circuit
 from benchmarks.vendor_process import Billed, VendorProcess

@@ -15,7 +15,6 @@ from pydantic import (
 
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
-from qhw.analysis.bench_subject import BenchTask
 from qhw.analysis.crossed import Measured
 from qhw.analysis.parsed import Parsed
 from qhw.analysis.result import Preparation
@@ -29,6 +28,8 @@ BEST_RULE = (
 )
 """How :attr:`Budget.best` is chosen, in the words of tables, pages and JSON."""
 
+BenchTask = Literal["generate", "encode", "circuit"]
+"""Which circuit of a model, or a person's own."""
 Comparison = Literal["better", "not told apart", "worse"]
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 from backends.aer import AerBackend
 from backends.base import Backend
 from backends.registry import get_backend
 from calibration.noise import NoiseOptions
+from qhw.analysis.bench_result import BenchTask
 from qhw.analysis.compare import held_out, make_prior, prior_latents
 from qhw.analysis.result import Preparation
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.workload import Workload
 from qhw.models.checkpoint import load
 from qhw.models.exact import ExactModel
-
-BenchTask = Literal["generate", "encode", "circuit"]
-"""Which circuit of a model, or a person's own."""
 
 
 def model_workload(

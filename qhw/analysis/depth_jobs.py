@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -84,11 +84,12 @@ class Job:
     """One circuit on one device at one level, for several seeds.
 
     Attributes:
-        circuit: QPY bytes of it.
+        circuit: QPY bytes of it, or of a template.
         snapshot: the device.
         level: optimisation level.
         seeds: of layout and routing.
         fractional: allow the gates that must be asked for.
+        values: the row of a template whose figures are wanted, radians by parameter.
     """
 
     circuit: bytes
@@ -96,6 +97,7 @@ class Job:
     level: int
     seeds: tuple[int, ...]
     fractional: bool = False
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 def circuit_bytes(circuit: QuantumCircuit) -> bytes:
@@ -186,7 +188,7 @@ def _one(circuit: QuantumCircuit, job: Job, seed: int) -> Compiled:
         native = compile_native(
             circuit, job.snapshot, level=job.level, seed=seed, fractional=job.fractional
         )
-        return describe(native)
+        return describe(native.bound(job.values) if job.values else native)
     except _FAULTS as error:
         said = " ".join(str(error).split())
         ours = said.startswith("Argument") or isinstance(error, BackendError | LayoutError)
@@ -199,7 +201,7 @@ def _key(job: Job) -> str:
         f"{_FORMAT} {COMPILER_VERSION} {version('qhw')} {version('qiskit')}",
         hashlib.sha256(job.circuit).hexdigest(),
         hashlib.sha256(job.snapshot.to_json().encode()).hexdigest(),
-        f"{job.level} {job.fractional}",
+        f"{job.level} {job.fractional} {json.dumps(dict(job.values), sort_keys=True)}",
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -77,16 +77,16 @@ def sweep(
     places: list[tuple[Subject, Device, int]] = []
     jobs: list[Job] = []
     for subject in subjects:
-        if subject.circuit is None:
+        if (circuit := subject.compiled_from) is None:
             rows.append(failed_row(subject, "–", subject.reason or "no circuit"))
             continue
-        raw = circuit_bytes(subject.circuit)
+        raw = circuit_bytes(circuit)
         for device in devices:
             if device.snapshot is None:
                 rows.append(failed_row(subject, device.reference, device.reason or "no snapshot"))
                 continue
             for level in wanted:
-                jobs.append(Job(raw, device.snapshot, level, tries, fractional))
+                jobs.append(Job(raw, device.snapshot, level, tries, fractional, subject.values))
                 places.append((subject, device, level))
     if not jobs:
         raise _nothing(rows)

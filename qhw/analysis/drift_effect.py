@@ -133,6 +133,8 @@ def carried(native: NativeCircuit, after: DeviceSnapshot) -> float | None:
 
 
 def _best(subject: Subject, day: DeviceSnapshot, seeds: Sequence[int]) -> NativeCircuit:
-    assert subject.circuit is not None
-    found = [compile_native(subject.circuit, day, seed=seed) for seed in seeds]
-    return max(found, key=lambda native: native.prediction.layout.success)
+    circuit = subject.compiled_from
+    assert circuit is not None
+    found = [compile_native(circuit, day, seed=seed) for seed in seeds]
+    best = max(found, key=lambda native: native.prediction.layout.success)
+    return best.bound(subject.values) if subject.values else best

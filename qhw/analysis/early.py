@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backends.base import Backend
-from backends.native.placement import check_fits
+from backends.native.routing import check_fits
 from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.result import PLAIN, Settings
 from qhw.mitigation.base import MitigationError

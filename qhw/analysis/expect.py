@@ -16,7 +16,7 @@ from qiskit.quantum_info import SparsePauliOp
 
 from backends.base import Backend, CompiledTemplate, CostEstimate
 from backends.exact import MAX_QUBITS
-from backends.native.placement import check_fits
+from backends.native.routing import check_fits
 from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bits
 from backends.vendor import ChecksEarly, VendorBackend
 from calibration.documents import read_bounded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from calibration.documents import read_document
@@ -155,3 +156,19 @@ class ExpectResult(Frozen):
             ResultError: not JSON, another version, or a value out of place.
         """
         return read_document(cls, text, SCHEMA_VERSION, where, ResultError)
+
+
+def mean_distances(result: ExpectResult) -> dict[str, float] | None:
+    """Mean distance to exact of the device, of shots alone and of the mixed state, all values.
+
+    ``None`` where the circuit is too wide for exact values.
+    """
+    off, floor, constant = [], [], []
+    for value in result.observables:
+        if value.exact is None or value.shot_floor is None:
+            return None
+        off.append(abs(value.value - value.exact))
+        floor.append(value.shot_floor * np.sqrt(2 / np.pi))  # mean size of a normal deviation
+        constant.append(abs(value.uniform - value.exact))
+    means = map(np.mean, (off, floor, constant))
+    return dict(zip(("device", "shot_floor", "uniform"), map(float, means), strict=True))

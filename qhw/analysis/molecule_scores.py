@@ -26,6 +26,7 @@ from qhw.chem.validity import ValidityReport, check_positions, judge
 from qhw.scheduler import Scheduler, in_order
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 PROTOCOLS: tuple[Protocol, ...] = ("strict", "released")
 _JUDGED_TOGETHER = 500
 """Molecules of a piece: a second or so."""
@@ -119,6 +120,26 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Estimate:
     half *= float(np.sqrt(share * (1 - share) / trials + z * z / (4 * trials**2)))
     low, high = min(share, centre - half), max(share, centre + half)
     return Estimate(value=share, low=max(0.0, low), high=min(1.0, high), level=level)
+
+
+def paired_shares(first: BoolArray, second: BoolArray, level: float = 0.95) -> Estimate:
+    """The second share minus the first, of the same rows; honest where no row differs, too.
+
+    Args:
+        first: ``(K,)`` whether each row succeeded, K >= 1.
+        second: ``(K,)`` likewise, the same rows.
+        level: nominal coverage.
+
+    Source: Bonett and Price, Journal of Educational and Behavioral Statistics 37, 479 (2012).
+    """
+    rows = len(first)
+    won, lost = int((second & ~first).sum()), int((first & ~second).sum())
+    more, less = (won + 1) / (rows + 2), (lost + 1) / (rows + 2)
+    half = float(ndtri(0.5 + 0.5 * level))
+    half *= float(np.sqrt((more + less - (more - less) ** 2) / (rows + 2)))
+    value, centre = (won - lost) / rows, more - less
+    low, high = min(value, centre - half), max(value, centre + half)
+    return Estimate(value=value, low=max(-1.0, low), high=min(1.0, high), level=level)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
 from backends.base import BackendError
-from backends.native.compile import as_compilable
-from backends.plain import on_qubits, qubits_to_measure
+from backends.plain import on_qubits, plain_bound, qubits_to_measure
 from qhw.analysis.baselines import constant_distances, uniform
 from qhw.analysis.compare import make_prior
 from qhw.analysis.measure import exact_distributions
@@ -41,6 +40,9 @@ class Subject:
         name: shown in the report.
         source: where it comes from.
         circuit: ``None`` when it cannot be used.
+        template: what is compiled, its data angles free as they are when circuits are sent; where
+            there is none, ``circuit`` itself.
+        values: angles of ``circuit``, radians by parameter of ``template``.
         reason: why not.
         spread: total variation distance of the uniform distribution to the exact one; ``None``
             when that is not known (too many qubits).
@@ -58,6 +60,13 @@ class Subject:
     baseline: float | None = None
     note: str = ""
     exact: FloatArray | None = field(default=None, repr=False, compare=False)
+    template: QuantumCircuit | None = field(default=None, repr=False, compare=False)
+    values: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def compiled_from(self) -> QuantumCircuit | None:
+        """The template, or the circuit itself."""
+        return self.circuit if self.template is None else self.template
 
 
 def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
@@ -89,6 +98,7 @@ def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
         spread, mean = constant_distances(exact).mean(axis=1).tolist()
         for preparation in PREPARATIONS:
             one = model.workload(role, data[:1], preparation, seed=seed)
+            values = dict(zip(one.parameter_names, map(float, one.angles[0]), strict=True))
             (circuit,), fidelity = one.bound(), one.fidelity
             assert fidelity is not None  # a model's
             angles = one.loading == "angles"
@@ -98,6 +108,8 @@ def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
                     name=f"{card.name} {role}{loading}",
                     source=f"model {card.name}",
                     circuit=circuit,
+                    template=one.circuit,
+                    values=values,
                     spread=spread,
                     baseline=min(mean, spread),
                     exact=exact,
@@ -171,7 +183,7 @@ def circuit_subject(circuit: QuantumCircuit, source: str) -> Subject:
 
 
 def _subject(given: QuantumCircuit, source: str) -> Subject:
-    opened = as_compilable(given)
+    opened = plain_bound(given)
     used = qubits_to_measure(opened, placed=given.layout is not None)
     circuit = on_qubits(opened, used)
     note = "" if given.layout is None else f"{LAYOUT_NOT_KEPT}; "

@@ -198,8 +198,10 @@ def run(name: str) -> Run:
     return Run(taken_up(Ledger.open(), name))
 
 
-def runs(limit: int = 30) -> tuple[Run, ...]:
-    """The newest runs of the ledger.
+def submitted(limit: int = 30) -> tuple[Run, ...]:
+    """The newest runs of the ledger: submitted, whether or not finished.
+
+    What finished runs left in the runs folder is :func:`qhw.runs`.
 
     Args:
         limit: so many at most.

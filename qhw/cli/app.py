@@ -15,6 +15,7 @@ import typer
 from qhw.cli import (
     calibrate,
     compare,
+    dashboard,
     depth,
     devices,
     doctor,
@@ -26,6 +27,7 @@ from qhw.cli import (
     mitigate,
     models,
     noise_study,
+    runs,
     snapshot,
     submit,
     vendors,
@@ -62,6 +64,8 @@ app.command("submit", rich_help_panel=PAID)(submit.submit)
 app.command("run", rich_help_panel=PAID)(submit.run)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=PAID)
 app.add_typer(vendors.app, name="vendors", rich_help_panel=PAID)
+app.add_typer(runs.app, name="runs", rich_help_panel=LOOK)
+app.command("dashboard", rich_help_panel=LOOK)(dashboard.dashboard)
 app.command("models", rich_help_panel=LOOK)(models.list_models)
 app.command("devices", rich_help_panel=LOOK)(devices.list_devices)
 app.command("drift", rich_help_panel=LOOK)(drift.drift_command)

@@ -185,9 +185,14 @@ class Desk:
     def replace(
         self, old: JobRecord, kept: JobHandle, extras: Sequence[JobHandle], why: str
     ) -> JobRecord:
-        """Write down that the vendor's id was not the job's, and which one is."""
+        """Write down that the vendor's id was not the job's, and which one is.
+
+        Raises:
+            LeaseLost: as :meth:`adopt`.
+        """
 
         def work(connection: Connection) -> JobRecord:
+            _check_unowned(connection, kept)
             add_remark(connection, old.id, Remark.CONTRADICTION, why)
             wrong = {"state": Attempt.FOREIGN, "vendor_id": None, "vendor_text": clean_text(why)}
             chosen = attempt.c.job_id == old.id, attempt.c.state == Attempt.KEPT
@@ -210,9 +215,15 @@ class Desk:
         self.ledger.write(lambda connection: add_remark(connection, job_id, kind, text))
 
     def adopt(self, old: JobRecord, kept: JobHandle, extras: Sequence[JobHandle]) -> JobRecord:
-        """Write down which copy found at the vendor is the job, and which are too many."""
+        """Write down which copy found at the vendor is the job, and which are too many.
+
+        Raises:
+            LeaseLost: another worker has the job, or has written that copy down since it was
+                looked up.
+        """
 
         def work(connection: Connection) -> JobRecord:
+            _check_unowned(connection, kept)
             unknown = [a for a in attempts_of(connection, old.id) if a.state is Attempt.UNCERTAIN]
             known = {
                 "state": Attempt.KEPT,
@@ -438,6 +449,12 @@ def _owners(connection: Connection, vendor_ids: Sequence[str]) -> dict[str, int]
         if owner is not None:
             found[name] = int(owner)
     return found
+
+
+def _check_unowned(connection: Connection, handle: JobHandle) -> None:
+    """Nobody has written a copy down since it was looked up: else the look-up is out of date."""
+    if _owners(connection, [handle.vendor_id]):
+        raise LeaseLost
 
 
 def _charge(connection: Connection, job_id: int) -> None:

@@ -36,6 +36,7 @@ _RETRY_S = 0.02
 _ONE_WRITER = sa.text("SELECT pg_advisory_xact_lock(7431287)")
 """Any number, the same in every process; the lock ends with the transaction, even by a crash."""
 _TIMEOUTS = f"-c lock_timeout={_BUSY_S}s -c idle_in_transaction_session_timeout={_BUSY_S}s"
+_READ_ONLY = "-c default_transaction_read_only=on"
 _WRITE = "qhw_write"
 _REASONS = {
     "readonly database": "it cannot be written (read-only)",
@@ -74,6 +75,35 @@ class Ledger:
         except BaseException:
             engine.dispose()
             raise
+        return ledger
+
+    @classmethod
+    def look(cls, url: str | None = None) -> Ledger | None:
+        """Open for reading only: nothing is made, migrated or written; ``None`` if there is none.
+
+        Args:
+            url: as for :meth:`open`.
+
+        Raises:
+            LedgerError: as :meth:`open`, and of an earlier version.
+        """
+        place = parse_url(url or ledger_url())
+        file = place.database if place.get_backend_name() == "sqlite" else None
+        if file is not None and not Path(file).exists():
+            return None
+        ledger = cls(_engine(url or ledger_url(), reading=True))
+        try:
+            with ledger.read() as connection:
+                current = is_current(connection)
+        except BaseException:
+            ledger.close()
+            raise
+        if not current:
+            where = ledger.where
+            ledger.close()
+            raise LedgerError(
+                f"Ledger {where}: of an earlier version; `qhw jobs list` brings it up to date"
+            )
         return ledger
 
     @property
@@ -137,12 +167,13 @@ class Ledger:
         return LedgerError(f"Ledger {self.where}: {f'{reason}: {said}' if reason else said}")
 
 
-def _engine(text: str) -> Engine:
+def _engine(text: str, *, reading: bool = False) -> Engine:
     url = parse_url(text)
     try:
         if url.get_backend_name() == "sqlite":
-            return _sqlite(url)
-        arguments = {"connect_timeout": 10, "options": _TIMEOUTS}
+            return _sqlite(url, reading=reading)
+        options = f"{_TIMEOUTS} {_READ_ONLY}" if reading else _TIMEOUTS
+        arguments = {"connect_timeout": 10, "options": options}
         return sa.create_engine(url, pool_pre_ping=True, connect_args=arguments)
     except ModuleNotFoundError as error:
         raise LedgerError(
@@ -152,12 +183,13 @@ def _engine(text: str) -> Engine:
         raise LedgerError(f"Ledger {shown(url)}: {without_secrets(str(error), url)}") from None
 
 
-def _sqlite(url: sa.URL) -> Engine:
+def _sqlite(url: sa.URL, *, reading: bool) -> Engine:
     assert url.database is not None  # of parse_url
-    with contextlib.suppress(OSError):  # opening it will say why, in the same words as ever
-        keep_private(Path(url.database))
+    if not reading:
+        with contextlib.suppress(OSError):  # opening it will say why, in the same words as ever
+            keep_private(Path(url.database))
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY_S})
-    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "connect", _prepare_reading if reading else _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -171,6 +203,13 @@ def _prepare_sqlite(raw: Any, record: object) -> None:
     cursor.execute("PRAGMA synchronous=FULL")  # an intent must survive a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _prepare_reading(raw: Any, record: object) -> None:
+    del record
+    raw.isolation_level = None
+    raw.execute(f"PRAGMA busy_timeout={_BUSY_S * 1000}")
+    raw.execute("PRAGMA query_only=ON")
 
 
 def _use_wal(cursor: Any) -> None:

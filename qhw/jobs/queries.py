@@ -88,7 +88,12 @@ def began_as_rehearsal(connection: Connection, run_id: str) -> bool | None:
 
 
 def latest_jobs(
-    connection: Connection, *, limit: int = 50, states: Sequence[State] = ()
+    connection: Connection,
+    *,
+    limit: int = 50,
+    states: Sequence[State] = (),
+    skip: int = 0,
+    run_id: str | None = None,
 ) -> tuple[JobRecord, ...]:
     """The newest jobs, newest first.
 
@@ -96,16 +101,22 @@ def latest_jobs(
         connection: to read with.
         limit: most.
         states: only jobs in these; all by default.
+        skip: so many newer ones.
+        run_id: only of this run.
     """
-    rows = sa.select(job).order_by(job.c.created.desc(), job.c.id.desc()).limit(limit)
+    rows = sa.select(job).order_by(job.c.created.desc(), job.c.id.desc()).limit(limit).offset(skip)
     if states:
         rows = rows.where(job.c.state.in_(states))
+    if run_id is not None:
+        rows = rows.where(job.c.run_id == run_id)
     return tuple(JobRecord.of(row) for row in connection.execute(rows))
 
 
-def count_by_state(connection: Connection) -> dict[State, int]:
-    """How many jobs are in each state."""
+def count_by_state(connection: Connection, run_id: str | None = None) -> dict[State, int]:
+    """How many jobs, of all or of one run, are in each state."""
     rows = sa.select(job.c.state, sa.func.count()).group_by(job.c.state)
+    if run_id is not None:
+        rows = rows.where(job.c.run_id == run_id)
     return {State(state): int(number) for state, number in connection.execute(rows)}
 
 
@@ -219,19 +230,24 @@ def charged_micro(connection: Connection, jobs: Sequence[JobRecord]) -> dict[int
     Until then :attr:`JobRecord.charge_micro` is what is reserved.
     """
     ids = [record.id for record in jobs]
-    unknown = (
-        sa.select(attempt.c.job_id)
-        .select_from(attempt.outerjoin(cost, cost.c.attempt_id == attempt.c.id))
-        .where(attempt.c.vendor_id.is_not(None), cost.c.micro.is_(None))
-        # a range, not a list: databases take only so many values in one statement
-        .where(attempt.c.job_id.between(min(ids, default=0), max(ids, default=0)))
-        .where(attempt.c.job_id.not_in(sa.select(cost.c.job_id).where(cost.c.kind == GIVEN)))
-    )
+    # a range, not a list: databases take only so many values in one statement
+    between = attempt.c.job_id.between(min(ids, default=0), max(ids, default=0))
+    unknown = cost_unknown().where(between)
     waiting = set(connection.scalars(unknown))
     return {
         record.id: record.charge_micro if record.state.final and record.id not in waiting else None
         for record in jobs
     }
+
+
+def cost_unknown() -> sa.Select[int]:
+    """Ids of jobs of which what a copy at the vendor cost is not known, and nobody named it."""
+    return (
+        sa.select(attempt.c.job_id)
+        .select_from(attempt.outerjoin(cost, cost.c.attempt_id == attempt.c.id))
+        .where(attempt.c.vendor_id.is_not(None), cost.c.micro.is_(None))
+        .where(attempt.c.job_id.not_in(sa.select(cost.c.job_id).where(cost.c.kind == GIVEN)))
+    )
 
 
 def raw_payload(connection: Connection, job_id: int) -> bytes | None:

@@ -21,12 +21,13 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Delay, Gate
 from qiskit.circuit.library import XGate, YGate
 
-from backends.base import Backend, CircuitBatch, CompiledTemplate, WritesRows
+from backends.base import Backend, CircuitBatch, CompiledTemplate
 from backends.delays import is_wait, wait
 from backends.figures import size_of
+from backends.native.rows import device_part, is_native
 from backends.native.schedule import schedule_alap
 from backends.native.translate import one_qubit_kits
-from backends.rewrite import device_part, is_native
+from backends.native.writing import writes_rows
 from backends.vendor import VendorBackend
 from calibration.snapshot import DeviceSnapshot
 from qhw.mitigation.base import BOTH, Context, MitigationError, Quantity
@@ -86,7 +87,7 @@ class Decoupling:
         """
         if backend.snapshot is None:
             raise _ideal(backend.name)
-        if isinstance(backend, WritesRows):
+        if writes_rows(backend.snapshot):
             raise _without_waits(backend.name)
 
     def build(self, batch: CircuitBatch, context: Context) -> PooledStep:

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit, transpile
 
-from backends.base import Backend, BackendError, CircuitBatch, CompiledTemplate, WritesRows
+from backends.base import Backend, BackendError, CircuitBatch, CompiledTemplate
 from backends.binding import bind_rows
+from backends.native.writing import writes_rows
 from backends.rewrite import replaced
 from backends.statevector import measured_probabilities
 from backends.vendor import VendorBackend
@@ -123,7 +124,7 @@ class MitiqTechnique(ABC):
         Raises:
             MitigationError: it is one.
         """
-        if isinstance(backend, WritesRows):
+        if backend.snapshot is not None and writes_rows(backend.snapshot):
             raise MitigationError(
                 f"{self.name} must have a device whose circuits are in its own gates once they are "
                 f"compiled, but {backend.name} writes them row by row"

@@ -19,7 +19,8 @@ from qiskit.circuit import Instruction
 
 from backends.base import CompiledTemplate
 from backends.engine.pauli import of_superoperator
-from backends.native.simulable import simulable
+from backends.native.rows import device_part, example_row, is_native
+from backends.native.schedule import schedule_alap
 from calibration.interaction import delay_seconds
 from calibration.noise import DeviceNoise, GateChannel
 from qhw.mitigation.base import MitigationError
@@ -56,16 +57,25 @@ class PauliNoise:
 
 
 def pauli_noise(compiled: CompiledTemplate) -> list[PauliNoise]:
-    """Errors of a compiled circuit by its snapshot, in circuit order; none for an ideal device."""
-    if compiled.snapshot is None:
+    """Errors of a compiled circuit by its snapshot, in circuit order; none for an ideal device.
+
+    Of a template in canonical gates, those of a row of random angles as it is sent.
+    """
+    part = device_part(compiled)
+    if part is None:
         return []
-    device = DeviceNoise(simulable(compiled.snapshot).restricted(compiled.physical_qubits))
-    index = {qubit: i for i, qubit in enumerate(compiled.circuit.qubits)}
+    device = DeviceNoise(part)
+    circuit = compiled.circuit
+    if not is_native(compiled, part):
+        row = example_row(compiled)
+        if row.num_nonlocal_gates() == circuit.num_nonlocal_gates():  # none has an angle of zero
+            circuit = schedule_alap(row, part).circuit
+    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
     found: list[PauliNoise] = []
     last: dict[int, tuple[PauliNoise, int]] = {}
     early: dict[int, float] = {}
     number = 0
-    for item in compiled.circuit.data:
+    for item in circuit.data:
         name, qubits = item.operation.name, tuple(index[q] for q in item.qubits)
         if name in ("measure", "barrier"):
             continue

@@ -16,7 +16,7 @@ from qiskit import QuantumCircuit
 
 from backends.aer import AerBackend
 from backends.checks import check_angles
-from backends.ibm_estimator import (
+from backends.ibm.estimator import (
     EstimatorSubmission,
     IBMEstimator,
     IBMMitigation,
@@ -38,7 +38,7 @@ class VendorExpectation:
     """What IBM is asked for, and how its answer is read.
 
     Attributes:
-        submission: for :class:`~backends.ibm_estimator.IBMEstimator`.
+        submission: for :class:`~backends.ibm.estimator.IBMEstimator`.
         observables: wanted, identities included.
     """
 

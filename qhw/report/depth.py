@@ -56,15 +56,17 @@ def best_natives(report: DepthReport, subjects: Sequence[Subject]) -> dict[str, 
     found = {}
     for subject in subjects:
         row = report.best_row(subject.name)
-        if row is None or row.best is None or row.level is None or subject.circuit is None:
+        circuit = subject.compiled_from
+        if row is None or row.best is None or row.level is None or circuit is None:
             continue
-        found[subject.name] = compile_native(
-            subject.circuit,
+        native = compile_native(
+            circuit,
             load_snapshot(row.device),
             level=row.level,
             seed=row.best.seed,
             fractional=report.fractional,
         )
+        found[subject.name] = native.bound(subject.values) if subject.values else native
     return found
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from qhw.analysis.expect import Measured
-from qhw.analysis.expect_result import ExpectResult, ObservableValue
+from qhw.analysis.expect_result import ExpectResult, ObservableValue, mean_distances
 from qhw.analysis.result import REHEARSAL
 from qhw.report.chip import chip_figure
 from qhw.report.page import asset, environment
@@ -46,27 +46,11 @@ def render_expectation(found: Measured, run_id: str) -> str:
             run_id=run_id,
             figure=Markup(figure),
             chip=chip,
-            distances=distances(result),
+            distances=mean_distances(result),
             rehearsal=REHEARSAL if result.rehearsal else None,
             css=asset("report.css"),
         )
     )
-
-
-def distances(result: ExpectResult) -> dict[str, float] | None:
-    """Mean distance to exact of the device, of shots alone and of the mixed state, all values.
-
-    ``None`` where the circuit is too wide for exact values.
-    """
-    off, floor, constant = [], [], []
-    for value in result.observables:
-        if value.exact is None or value.shot_floor is None:
-            return None
-        off.append(abs(value.value - value.exact))
-        floor.append(value.shot_floor * np.sqrt(2 / np.pi))  # mean size of a normal deviation
-        constant.append(abs(value.uniform - value.exact))
-    means = map(np.mean, (off, floor, constant))
-    return dict(zip(("device", "shot_floor", "uniform"), map(float, means), strict=True))
 
 
 def expectation_figure(result: ExpectResult) -> Figure:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from qhw.report.format import duration, interval, number, percent
+from qhw.report.plain import plain_line
 
 
-def environment() -> Environment:
-    """Templates of ``qhw.report`` with autoescaping and the house's filters."""
+@cache
+def environment(*packages: str) -> Environment:
+    """Templates of ``qhw.report`` with autoescaping and the house's filters.
+
+    Args:
+        packages: others whose templates come first.
+    """
     made = Environment(
-        loader=PackageLoader("qhw.report"),
+        loader=ChoiceLoader([PackageLoader(name) for name in (*packages, "qhw.report")]),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -24,6 +31,7 @@ def environment() -> Environment:
         "percent": percent,
         "interval": interval,
         "duration": duration,
+        "plain_line": plain_line,
     }
     return made
 

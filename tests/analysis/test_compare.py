@@ -80,9 +80,9 @@ def test_device_noise_shows_and_readout_correction_helps(small_model: Path) -> N
 
 
 def test_same_seed_same_result_other_seed_other_result(small_model: Path) -> None:
-    first = run(small_model, "reconstruct", device="aer:ibm_fez", molecules=3)
-    again = run(small_model, "reconstruct", device="aer:ibm_fez", molecules=3)
-    other = run(small_model, "reconstruct", device="aer:ibm_fez", molecules=3, seed=1)
+    first = run(small_model, "reconstruct", device="aer:ibm_lagos", molecules=3)
+    again = run(small_model, "reconstruct", device="aer:ibm_lagos", molecules=3)
+    other = run(small_model, "reconstruct", device="aer:ibm_lagos", molecules=3, seed=1)
     assert without_times(first) == without_times(again)
     assert first.sections != other.sections
 

@@ -187,7 +187,7 @@ def test_sweep_goes_on_over_failures_and_names_each(tmp_path):
     report = sweep(subjects, names, levels=(0,), seeds=1)
     reasons = {(r.circuit, r.device): r.reason for r in report.rows}
     assert reasons["bell", "iqm_garnet"] is None
-    assert "5 connected usable qubits, but has 6" in reasons["bell", "ibm_lima"]
+    assert "5 usable qubits and 4 usable couplings, but has 6" in reasons["bell", "ibm_lima"]
     assert "called 'nowhere'" in reasons["bell", "nowhere"]
     assert "damaged.json" in reasons["bell", str(damaged)]
     assert "free.qasm: Argument `circuit` must have every parameter" in reasons["free", "–"]
@@ -209,7 +209,7 @@ def test_bad_sweeps_are_refused(changes, message):
 
 
 def test_sweep_with_only_failures_is_an_error():
-    with pytest.raises(SweepError, match="5 connected usable qubits, but has 6"):
+    with pytest.raises(SweepError, match="5 usable qubits and 4 usable couplings, but has 6"):
         sweep([circuit_subject(bell(6), "x")], "ibm_lima", levels=(0,), seeds=1)
 
 

@@ -115,7 +115,7 @@ def test_values_of_a_file_are_those_of_the_command_line(tmp_path: Path) -> None:
     assert said["settings"] == json.loads(found.to_json())["settings"]
 
 
-@pytest.mark.parametrize("name", ["ibm:ibm_boston", "braket:iqm_garnet"])
+@pytest.mark.parametrize("name", ["ibm:ibm_lagos", "braket:iqm_garnet"])
 def test_paid_once_and_taken_up_by_its_name(
     ibm: tuple[IBMPlatform, LoopbackServer], braket: BraketService, name: str, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit, qpy
+from typer.testing import CliRunner
 
 import qhw
 from backends.loopback.braket import BraketService
@@ -19,6 +20,7 @@ from backends.loopback.server import LoopbackServer
 from backends.reference import choose
 from backends.reference.mps import TooEntangledError
 from qhw.analysis.result import ComparisonResult
+from qhw.cli.app import app
 from qhw.jobs import blobs
 from tests.backends.reference.wide_circuits import clifford_layers, ghz, shallow
 
@@ -43,6 +45,7 @@ lines = Path("/proc/self/status").read_text().splitlines()
 print(next(line.split()[1] for line in lines if line.startswith("VmHWM:")))
 """
 GIGABYTE_KB = 10**6
+IBM_DEVICE = "ibm_boston"
 
 
 def peak_kb(circuit: QuantumCircuit, device: str, shots: int, folder: Path) -> int:
@@ -110,7 +113,7 @@ def test_without_exact_the_report_shows_what_remains(
         found.plot()
 
 
-@pytest.mark.parametrize("name", ["ibm:ibm_boston", "braket:ionq_forte_enterprise"])
+@pytest.mark.parametrize("name", [f"ibm:{IBM_DEVICE}", "braket:ionq_forte_enterprise"])
 def test_wide_jobs_go_through_the_ledger(
     name: str, ibm: tuple[IBMPlatform, LoopbackServer], braket: BraketService, tmp_path: Path
 ) -> None:
@@ -123,11 +126,8 @@ def test_wide_jobs_go_through_the_ledger(
     assert first.counts.sum() == 200 and first.counts.shape[1] < 200
     metric = first.result.sections[0].metric("linear_xeb").row("device_raw").mean
     assert metric.value > 0.3
-    command = ["-c", "from qhw.cli.app import main; main()", "jobs", "counts", first.run]
-    told = subprocess.run(
-        [sys.executable, *command, "--out", tmp_path, "--json"], capture_output=True, text=True
-    )
-    assert told.returncode == 0, told.stderr
+    told = CliRunner().invoke(app, ["jobs", "counts", first.run, "--out", str(tmp_path), "--json"])
+    assert told.exit_code == 0, told.output
     (file,) = json.loads(told.stdout)["counts"]
     with np.load(file["file"], allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["counts"], first.counts)

@@ -87,7 +87,7 @@ def test_compiled_decoder_is_aers_on_real_devices(name):
     expected = aer.probabilities(compiled, angles)
     np.testing.assert_allclose(few, expected[:3], rtol=0, atol=1e-8)
     np.testing.assert_allclose(many, expected, rtol=0, atol=1e-8)
-    ideal = NoisyProgram(compiled, OFF).probabilities(angles)
+    ideal = EngineBackend(device, noise=OFF).probabilities(compiled, angles)
     assert np.abs(expected - ideal).max() > 1e-3
 
 

@@ -13,8 +13,7 @@ from backends.aer import AerBackend
 from backends.base import CompiledTemplate
 from backends.exact import ExactBackend
 from backends.export import qpy_file, to_openqasm3, to_qpy_bytes
-from backends.native.compile import compile_native
-from backends.native.template import compile_template
+from backends.native.compile import compile_native, compile_template
 from backends.statevector import measured_probabilities
 from calibration.readers.ibm import read_ibm_fake
 from qhw.circuits.ansatz import chain_ansatz

@@ -9,8 +9,7 @@ from qiskit import QuantumCircuit
 
 from backends.aer import AerBackend
 from backends.figures import expected_errors
-from backends.native.compile import compile_native
-from backends.native.template import compile_template
+from backends.native.compile import compile_native, compile_template
 from calibration.snapshot import DeviceSnapshot
 from tests.backends.native_devices import VENDORS, device
 

@@ -16,7 +16,8 @@ from qiskit.quantum_info import Statevector
 
 from backends.base import BackendError, CompiledTemplate
 from backends.checks import measured_qubits
-from backends.native.template import compile_template, native_rows
+from backends.native.compile import compile_template
+from backends.native.rows import native_rows
 from calibration.catalog import load_snapshot
 from tests.backends.native_devices import device
 

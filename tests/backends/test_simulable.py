@@ -18,6 +18,7 @@ from backends.base import CompiledTemplate
 from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
 from backends.native.gates import GPi2Gate, GPiGate
+from backends.native.rows import simulated
 from backends.native.simulable import simulable
 from calibration.catalog import load_snapshot
 from calibration.interaction import delay_seconds
@@ -155,7 +156,9 @@ def test_noise_is_that_of_the_snapshots_own_pulses(
     simulator: type[AerBackend], make: Callable[[], DeviceSnapshot]
 ) -> None:
     backend = simulator(make(), noise=LOUD)
-    compiled = backend.compile(dense_circuit())
+    ((_, compiled, _),) = simulated(
+        backend.compile(dense_circuit()), np.zeros((1, 0)), scheduled=True
+    )
     assert {"sx", "x", "rzz", "delay"} <= set(compiled.circuit.count_ops())
     found = backend.probabilities(compiled, np.zeros((1, 0)))[0]
     np.testing.assert_allclose(found, on_ions(compiled, LOUD), atol=1e-10)
@@ -173,7 +176,8 @@ def test_one_pulse_carries_the_error_of_gpi2() -> None:
 
 def test_all_to_all_needs_no_swap_and_keeps_every_zz_angle() -> None:
     circuit = dense_circuit()
-    compiled = AerBackend(forte()).compile(circuit)
+    kept = AerBackend(forte()).compile(circuit)
+    ((_, compiled, _),) = simulated(kept, np.zeros((1, 0)), scheduled=True)
 
     def angles(of: QuantumCircuit) -> Counter[tuple[frozenset[int], float]]:
         # X on both sides flips the sign: where Qiskit puts the X is its own choice

@@ -20,8 +20,11 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def ibm(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[IBMPlatform, LoopbackServer]]:
-    platform = IBMPlatform(("ibm_boston",))
+def ibm(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[IBMPlatform, LoopbackServer]]:
+    """With the module's ``IBM_DEVICE``; a small one, read in no time, where it names none."""
+    platform = IBMPlatform((getattr(request.module, "IBM_DEVICE", "ibm_lagos"),))
     with LoopbackServer(platform) as server:
         for name, value in platform.environment(server.url).items():
             monkeypatch.setenv(name, value)

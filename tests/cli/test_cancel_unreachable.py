@@ -19,11 +19,14 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.usefixtures("o
 
 Ibm = tuple[IBMPlatform, LoopbackServer]
 
+WITHOUT_LIMIT_S = 240.0
+"""What a question to a vendor that is gone takes at least; far more than a busy machine needs."""
+
 
 def queued(platform: IBMPlatform, small_model: Path) -> str:
     platform.queue.hold()
     done = document(
-        "submit", "--model", small_model, "--device", "ibm:ibm_boston", "--molecules", 2,
+        "submit", "--model", small_model, "--device", "ibm:ibm_lagos", "--molecules", 2,
         "--shots", 200, "--budget", "20usd",
     )  # fmt: skip
     return str(done["run"])
@@ -44,7 +47,7 @@ def test_a_vendor_that_is_gone_for_a_while(
             monkeypatch.setenv(name, value)
         started = time.monotonic()
         shown = qhw("jobs", "cancel", run, "--timeout", 2)
-        assert time.monotonic() - started < 60.0  # 4 minutes and more without a limit
+        assert time.monotonic() - started < WITHOUT_LIMIT_S
         assert shown.exit_code == 1, shown.output  # the wish is kept, but not done
         assert "1 queued" in shown.stdout and "IBM's login" in shown.stderr
         assert "is queued" in shown.stdout and "up to" in shown.stdout
@@ -58,13 +61,13 @@ def test_a_vendor_that_is_gone_for_a_while(
 def test_a_vendor_that_never_answers_properly(ibm: Ibm, small_model: Path) -> None:
     platform, server = ibm
     run = queued(platform, small_model)
-    server.faults.add(Rule(f"{API}/jobs/.*", Fault.answer(503), times=None))
-    started = time.monotonic()
-    shown = qhw("jobs", "cancel", run, "--timeout", 2, "--json")
+    # so late a repeat is not waited for, and the limit leaves a busy machine time for the login
+    late = Fault.answer(503, headers={"Retry-After": "3600"})
+    server.faults.add(Rule(f"{API}/jobs/.*", late, times=None))
+    shown = qhw("jobs", "cancel", run, "--timeout", 60, "--json")
     assert shown.exit_code == 1 and "did not answer properly" in shown.stderr
     told = json.loads(shown.stdout)
     assert list(told["problems"]) == ["1"]
-    assert time.monotonic() - started < 60.0
     assert told["jobs"][0]["state"] == "queued" and "did not answer" in told["jobs"][0]["vendor"]
     server.faults.clear()
     assert document("jobs", "cancel", run)["jobs"][0]["state"] == "cancelled"

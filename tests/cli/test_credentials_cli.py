@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends import ibm_account
+from backends.ibm import account
 from tests.cli.test_jobs_cli import document, qhw
 
 KEY_ID, SECRET, TOKEN = "AKIATESTTESTTEST0001", "aws-secret-1234567890", "ibm-key-1234567890-abcdef"
@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name.startswith(("QISKIT_IBM_", "AWS_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(ibm_account, "ACCOUNT_FILE", tmp_path / ".qiskit" / "qiskit-ibm.json")
+    monkeypatch.setattr(account, "ACCOUNT_FILE", tmp_path / ".qiskit" / "qiskit-ibm.json")
     return tmp_path
 
 

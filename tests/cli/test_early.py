@@ -53,7 +53,7 @@ def test_a_budget_is_read_where_nothing_is_paid(small: tuple[object, ...]) -> No
         ("nowhere.sdf is not a file", ("--task", "encode", "--input", "nowhere.sdf")),
         ("`--molecules` must be at most 1000", ("--task", "encode", "--molecules", 1001)),
         ("`--shots` must be a whole number from 1 to 100000", ("--shots", 100_001)),
-        ("this account's IBM devices", ("--device", "ibm:ibm_bostn")),
+        ("this account's IBM devices", ("--device", "ibm:ibm_lagoss")),
         ("must fit ibm_armonk", ("--device", "ibm:ibm_armonk", "--shots", 500)),
     ],
 )
@@ -63,11 +63,11 @@ def test_ibm(
     words: str,
     given: tuple[object, ...],
 ) -> None:
-    platform = IBMPlatform(("ibm_boston", "ibm_armonk"))
+    platform = IBMPlatform(("ibm_lagos", "ibm_armonk"))
     with LoopbackServer(platform) as server:
         for name, value in platform.environment(server.url).items():
             monkeypatch.setenv(name, value)
-        run = (*small, "--device", "ibm:ibm_boston", *given)
+        run = (*small, "--device", "ibm:ibm_lagos", *given)
         refused_at_once(words, "estimate", *run)
         refused_at_once(words, "submit", *run, "--budget", "20usd")
     platform.stop()
@@ -94,7 +94,7 @@ def test_braket(small: tuple[object, ...], braket: BraketService) -> None:
 
 def test_folders(small: tuple[object, ...], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    out = ("--device", "emulator:ibm_boston", "--out", tmp_path / "file" / "runs")
+    out = ("--device", "emulator:ibm_lagos", "--out", tmp_path / "file" / "runs")
     refused_at_once("`--out` must be a folder that can be written", "run", *small, *out)
     refused_at_once("`--out` must be a folder", "submit", *small, *out, "--dry-run")
     assert document("jobs", "list")["jobs"] == []

@@ -61,7 +61,7 @@ def test_ibm_is_paid_once_however_often_it_is_asked(
 ) -> None:
     platform, server = ibm
     server.faults.add(Rule(f"{API}/jobs", Fault.answer(504, after=True), "POST"))
-    command = asked(circuit, "ibm:ibm_boston", "--mitigation", PIPELINE, "--budget", "60usd")
+    command = asked(circuit, "ibm:ibm_lagos", "--mitigation", PIPELINE, "--budget", "60usd")
     priced = document(*command[:-2], "--estimate")
     assert platform.queue.jobs == () and document("jobs", "list")["jobs"] == []
     done = document(*command, "--out", tmp_path / "runs")
@@ -74,7 +74,7 @@ def test_ibm_is_paid_once_however_often_it_is_asked(
     assert done["mitigation"] == priced["mitigation"] == PIPELINE
     assert priced["bases"] == done["bases"] and len(done["bases"]) == 3
     assert 2900 < done["total_shots"] == priced["total_shots"] <= 3000
-    assert done["snapshot"].startswith("ibm_boston@") and done["snapshot_age_days"] > 0
+    assert done["snapshot"].startswith("ibm_lagos@") and done["snapshot_age_days"] > 0
     check_values(done)
 
     folder = Path(done.pop("folder"))
@@ -101,7 +101,7 @@ def test_ibm_is_paid_once_however_often_it_is_asked(
 
 def test_an_interrupted_run_is_taken_up_by_the_same_line(ibm: Ibm, circuit: Path) -> None:
     platform, _ = ibm
-    command = asked(circuit, "ibm:ibm_boston", "--mitigation", "none", "--budget", "30usd")
+    command = asked(circuit, "ibm:ibm_lagos", "--mitigation", "none", "--budget", "30usd")
     stopped = interrupted(platform, *command)
     run = document("jobs", "list")["jobs"][0]["run"]
     assert stopped.index("estimate: ") < stopped.index("interrupted, but")
@@ -116,7 +116,7 @@ def test_an_interrupted_run_is_taken_up_by_the_same_line(ibm: Ibm, circuit: Path
 
 def test_a_cancelled_run_is_over(ibm: Ibm, circuit: Path) -> None:
     platform, _ = ibm
-    command = asked(circuit, "ibm:ibm_boston", "--mitigation", "none", "--budget", "60usd")
+    command = asked(circuit, "ibm:ibm_lagos", "--mitigation", "none", "--budget", "60usd")
     interrupted(platform, *command)
     run = document("jobs", "list")["jobs"][0]["run"]
     assert document("jobs", "cancel", run)["jobs"][0]["state"] == "cancelled"

@@ -122,10 +122,10 @@ def test_an_ibm_job_that_fails_hides_no_other(
     ibm: tuple[IBMPlatform, LoopbackServer], given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # IBM's jobs work as a whole or not at all: two jobs of two rows each
-    monkeypatch.setattr("backends.ibm_program.MAX_EXECUTIONS", 400)
+    monkeypatch.setattr("backends.ibm.program.MAX_EXECUTIONS", 400)
     platform, _ = ibm
     platform.queue.failing[1] = "Internal error. [9999] calibration was lost"
-    arguments = given("ibm:ibm_boston", "reconstruct")
+    arguments = given("ibm:ibm_lagos", "reconstruct")
     run = document("submit", *arguments)["run"]
     reserved = later_micro(run)
     assert reserved > 0

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from qhw.cli.app import app
 
-EMULATOR = "emulator:ibm_boston"
+EMULATOR = "emulator:ibm_lagos"
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -101,7 +101,7 @@ def test_what_is_refused_is_refused_before_anything(small_model: Path, tmp_path:
     for extra, words in {
         ("--budget", "20"): "no currency",
         ("--budget", "20gbp"): "'gbp'",
-        ("--device", "aer:ibm_boston"): "must be a backend that takes jobs",
+        ("--device", "aer:ibm_lagos"): "must be a backend that takes jobs",
         ("--device", "emulator:ibm_nighthaw"): "ibm_nighthaw' \\((?!.*ibm_nighthawk)",
         ("--device", "emulator:ibm_nighthawk"): "ibm_nighthawk is made up: ",
         ("--shots", "0"): "shots",

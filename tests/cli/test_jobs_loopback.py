@@ -47,7 +47,7 @@ def test_ibm_run_with_a_lost_answer_makes_one_job(
     platform, server = ibm
     server.faults.add(Rule(f"{API}/jobs", Fault.answer(504, after=True), "POST"))
     arguments = ("--budget", "20usd", "--out", tmp_path / "runs")
-    done = document("run", *given("ibm:ibm_boston"), *arguments)
+    done = document("run", *given("ibm:ibm_lagos"), *arguments)
     assert len(platform.queue.jobs) == 1
     (job,) = document("jobs", "list")["jobs"]
     assert platform.queue.jobs[0].tags == [job["key"]]
@@ -66,10 +66,10 @@ def test_a_rehearsal_says_so_everywhere(
 ) -> None:
     platform, server = ibm
     for command in (("estimate",), ("submit", "--dry-run", "--out", tmp_path / "dry")):
-        priced = (*command, *given("ibm:ibm_boston"))
+        priced = (*command, *given("ibm:ibm_lagos"))
         assert document(*priced)["rehearsal"] is True
         assert qhw(*priced).stdout.startswith(REHEARSED_PRICE)
-    done = document("run", *given("ibm:ibm_boston"), "--budget", "20usd", "--out", tmp_path / "a")
+    done = document("run", *given("ibm:ibm_lagos"), "--budget", "20usd", "--out", tmp_path / "a")
     assert done["rehearsal"] is True and done["schema_version"] == 3
     # the ledger remembers it where the environment no longer leads to the simulated vendor
     for name in platform.environment(server.url):
@@ -110,7 +110,7 @@ def test_braket_run(braket: BraketService, given: Given, tmp_path: Path) -> None
 def test_submit_cancel_and_show(ibm: tuple[IBMPlatform, LoopbackServer], given: Given) -> None:
     platform, _ = ibm
     platform.queue.hold()
-    sent = document("submit", *given("ibm:ibm_boston"), "--budget", "20usd")
+    sent = document("submit", *given("ibm:ibm_lagos"), "--budget", "20usd")
     (job,), run = sent["jobs"], sent["run"]
     assert sent["rehearsal"] is True
     assert job["charged_usd"] is None and job["reserved_usd"] == job["most_usd"] > 0
@@ -126,8 +126,8 @@ def test_a_budget_too_small_sends_nothing(
     ibm: tuple[IBMPlatform, LoopbackServer], given: Given
 ) -> None:
     platform, _ = ibm
-    refused(qhw("submit", *given("ibm:ibm_boston"), "--budget", "0.01usd"), "cap of the run")
-    refused(qhw("submit", *given("ibm:ibm_boston")), "no cap is set")
+    refused(qhw("submit", *given("ibm:ibm_lagos"), "--budget", "0.01usd"), "cap of the run")
+    refused(qhw("submit", *given("ibm:ibm_lagos")), "no cap is set")
     assert platform.queue.jobs == ()
     assert document("jobs", "list")["jobs"] == []
 
@@ -156,5 +156,5 @@ def test_no_credentials_is_one_line(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("QISKIT_IBM_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    for device in ("ibm:ibm_boston", "braket:iqm_garnet"):
+    for device in ("ibm:ibm_lagos", "braket:iqm_garnet"):
         refused(qhw("submit", *given(device), "--budget", "1usd"), "(?i)credentials|token|account")

@@ -79,7 +79,7 @@ def check(vendor: VendorBackend, wait: Callable[[float], bool]) -> None:
 @loopback
 def test_ibm(ibm: tuple[IBMPlatform, LoopbackServer]) -> None:
     platform, _ = ibm
-    check(get_vendor("ibm:ibm_boston"), platform.queue.wait_idle)
+    check(get_vendor("ibm:ibm_lagos"), platform.queue.wait_idle)
     assert len(platform.queue.jobs) == 1
 
 

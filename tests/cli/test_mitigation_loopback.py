@@ -101,7 +101,7 @@ def test_ibm_runs_every_fold_and_is_taken_up_again(
 ) -> None:
     platform, _ = ibm
     platform.queue.hold()
-    options = given("ibm:ibm_boston")
+    options = given("ibm:ibm_lagos")
     run = document("submit", *options)["run"]
     # all is sent before anything is done
     jobs = document("jobs", "show", run)["jobs"]
@@ -128,7 +128,7 @@ def test_a_lost_answer_makes_no_second_job(
 ) -> None:
     platform, server = ibm
     server.faults.add(Rule(f"{API}/jobs", Fault.answer(504, after=True), "POST"))
-    done = document("run", *given("ibm:ibm_boston"))
+    done = document("run", *given("ibm:ibm_lagos"))
     check_result(done)
     assert len(platform.queue.jobs) == 2
     assert done["circuits"][0]["usd"] == pytest.approx(platform.queue.billed_s * 1.6)

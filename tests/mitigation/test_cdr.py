@@ -11,7 +11,8 @@ from backends.base import CompiledTemplate
 from backends.checks import sample
 from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
-from backends.native.template import compile_template, native_rows
+from backends.native.compile import compile_template
+from backends.native.rows import native_rows
 from backends.statevector import measured_probabilities
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions

@@ -11,10 +11,11 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from backends.base import Backend, BackendError
-from backends.braket import BraketBackend
+from backends.braket.backend import BraketBackend
 from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
-from backends.native.template import compile_template, native_rows
+from backends.native.compile import compile_template
+from backends.native.rows import native_rows
 from backends.rewrite import fixed
 from backends.statevector import measured_probabilities
 from calibration.catalog import load_snapshot

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.ibm_emulator import IBMEmulator
+from backends.ibm.emulator import IBMEmulator
 from qhw.jobs.budget import Budget
 from qhw.jobs.device import LedgerBackend, Pending
 from qhw.jobs.intent import RunRequest

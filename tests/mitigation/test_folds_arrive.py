@@ -9,10 +9,10 @@ from qiskit.circuit import Parameter
 
 from backends.aer import AerBackend
 from backends.base import CompiledTemplate
-from backends.braket_compile import labels_of, rows_of
-from backends.ibm_program import IBMOptions, encode
+from backends.braket.compile import labels_of, rows_of
+from backends.ibm.program import IBMOptions, encode
 from backends.loopback.ibm_execute import decode
-from backends.native.template import compile_template
+from backends.native.compile import compile_template
 from backends.vendor import Submission
 from calibration.catalog import load_snapshot
 from qhw.mitigation.pipeline import Pipeline
@@ -60,7 +60,7 @@ def test_our_folds_arrive_at_ibm() -> None:
     "device", ["iqm_garnet", "ionq_forte_enterprise", "rigetti_cepheus_1_108q"]
 )
 def test_our_folds_arrive_at_braket(device: str) -> None:
-    program = pytest.importorskip("backends.braket_program", reason="needs the extra `braket`")
+    program = pytest.importorskip("backends.braket.program", reason="needs the extra `braket`")
     snapshot = load_snapshot(device)
     compiled = compile_template(free_circuit(), snapshot)
     bigger = scaled(compiled, AerBackend(snapshot))

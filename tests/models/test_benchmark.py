@@ -15,9 +15,9 @@ from qhw.models.losses import amplitude_loss
 
 
 def test_our_step_trains() -> None:
-    workload = make_workload(16)
+    workload = make_workload(4)
     step = ours(workload)
-    losses = [step() for _ in range(15)]
+    losses = [step() for _ in range(8)]
     assert losses[-1] < losses[0]
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from backends import ibm_account
 from backends.base import UnknownBackendError
 from backends.bounded_http import Patience
+from backends.ibm import account
 from backends.live import Standing, ask_devices
 from backends.loopback.braket import BraketService
 from backends.loopback.faults import Fault, Rule
@@ -66,7 +66,7 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No credentials of any vendor."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(ibm_account, "ACCOUNT_FILE", tmp_path / "absent.json")
+    monkeypatch.setattr(account, "ACCOUNT_FILE", tmp_path / "absent.json")
     for name in ("QISKIT_IBM_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
 

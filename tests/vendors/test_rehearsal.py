@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from backends.bounded_http import on_this_machine
-from backends.braket import BraketBackend
-from backends.ibm import IBMBackend
+from backends.braket.backend import BraketBackend
+from backends.ibm.backend import IBMBackend
 from backends.loopback.braket import BraketService
 from backends.loopback.ibm import IBMPlatform
 from backends.loopback.server import LoopbackServer

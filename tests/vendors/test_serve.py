@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from backends.ibm import IBMBackend
+from backends.ibm.backend import IBMBackend
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from backends.base import CompiledTemplate
 from backends.bounded_http import Patience
-from backends.braket import BraketBackend
-from backends.braket_client import BraketClient
-from backends.braket_devices import arn_of, region_of_arn
+from backends.braket.backend import BraketBackend
+from backends.braket.client import BraketClient
+from backends.braket.devices import arn_of, region_of_arn
 from backends.loopback.braket import BraketService
 from backends.loopback.braket_tasks import Task
 from backends.loopback.faults import Fault, FaultKind, FaultPlan
 from backends.loopback.server import LoopbackServer, Request
-from backends.native.template import compile_template
+from backends.native.compile import compile_template
 from backends.vendor import JobCounts, JobState, Submission
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions

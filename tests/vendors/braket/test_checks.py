@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError, UnknownBackendError
-from backends.braket_checks import check_native
-from backends.braket_devices import ARNS, Window, arn_of, name_of, read_device, region_of_arn
+from backends.braket.checks import check_native
+from backends.braket.devices import ARNS, Window, arn_of, name_of, read_device, region_of_arn
 from backends.loopback.braket_devices import LoopbackDevice
 from backends.loopback.faults import Fault, Rule
-from backends.native.template import native_rows
+from backends.native.rows import native_rows
 from backends.prices import PriceError
 from backends.vendor import Submission, VendorError
 from calibration.catalog import load_snapshot

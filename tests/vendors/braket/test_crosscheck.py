@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
-from backends.braket_compile import labels_of, rows_of
-from backends.braket_devices import arn_of, region_of_arn
-from backends.braket_program import openqasm
+from backends.braket.compile import labels_of, rows_of
+from backends.braket.devices import arn_of, region_of_arn
+from backends.braket.program import openqasm
 from backends.exact import ExactBackend
-from backends.native.template import compile_template
+from backends.native.compile import compile_template
 from calibration.catalog import load_snapshot
 from tests.vendors.braket.conftest import Start
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from backends.base import BackendError, UnknownBackendError
-from backends.braket_emulator import BraketEmulator
+from backends.braket.emulator import BraketEmulator
 from backends.loopback.braket_devices import LoopbackDevice
 from backends.registry import get_vendor
 from backends.vendor import JobState, Submission, VendorBackend

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from botocore.session import Session
 
-from backends.braket_client import BraketClient
-from backends.braket_endpoints import guard_endpoints
+from backends.braket.client import BraketClient
+from backends.braket.endpoints import guard_endpoints
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.server import LoopbackServer, Request, Response
 from backends.vendor import CredentialsError, Submission, SubmissionRefused, SubmissionUncertain

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
-from backends.braket import BraketBackend
+from backends.braket.backend import BraketBackend
 from backends.exact import ExactBackend
 from backends.loopback.braket import BUCKET
 from backends.registry import get_vendor

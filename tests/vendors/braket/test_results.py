@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.braket_results import Asked, Rows, read_rows
+from backends.braket.results import Asked, Rows, read_rows
 from backends.vendor import VendorError
 
 

@@ -14,12 +14,13 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
-from backends.braket_execute import IllegalActionError, check, decode, run_native
-from backends.braket_program import openqasm
+from backends.braket.execute import IllegalActionError, check, decode, run_native
+from backends.braket.program import openqasm
 from backends.checks import measured_qubits
 from backends.exact import ExactBackend
 from backends.loopback.braket_devices import LoopbackDevice, qpu_capabilities
-from backends.native.template import compile_template, native_rows
+from backends.native.compile import compile_template
+from backends.native.rows import native_rows
 from backends.vendor import Submission
 from calibration.catalog import load_snapshot
 from calibration.readers.braket import braket_snapshot

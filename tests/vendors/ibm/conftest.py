@@ -9,9 +9,9 @@ import pytest
 from backends.aer import AerBackend
 from backends.base import CompiledTemplate
 from backends.bounded_http import Patience
-from backends.ibm import IBMBackend
-from backends.ibm_client import IBMClient
-from backends.ibm_program import IBMOptions
+from backends.ibm.backend import IBMBackend
+from backends.ibm.client import IBMClient
+from backends.ibm.program import IBMOptions
 from backends.loopback.faults import Fault, FaultKind, FaultPlan
 from backends.loopback.ibm import API, IBMPlatform
 from backends.loopback.ibm_jobs import Job

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backends.ibm_results import decode
+from backends.ibm.results import decode
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API
 from backends.vendor import Submission, VendorUnavailable
@@ -123,6 +123,39 @@ def test_a_post_answered_with_an_earlier_jobs_id(
     assert "which job 1 has" in remarks(ledger, "two")[0]
 
 
+def test_an_id_taken_while_it_was_looked_up(
+    ledger: Ledger, vendor: Vendor, order: Submission
+) -> None:
+    """One's answer is lost; while its key is looked up, two's post is answered with one's id."""
+    vendor.faults.add(
+        Rule(f"{API}/jobs", Fault.drop(after=True), "POST"),
+        Rule(f"{API}/jobs", Fault.answer(500), "GET", times=None),
+    )
+    send(ledger, vendor, order, "one")
+    vendor.faults.clear()
+    assert job_of(ledger, "one").state is State.UNCERTAIN
+    body = json.dumps({"id": vendor.jobs[0].id, "backend": "ibm_lagos"}).encode()
+
+    def meanwhile(event: str, _: object) -> None:
+        if event == "looked up" and len(vendor.jobs) == 1:
+            vendor.faults.add(
+                Rule(f"{API}/jobs", Fault.malformed(body), "POST"),
+                Rule(
+                    f"{API}/jobs/.*", Fault.answer(500), "GET", times=None
+                ),  # not seen through yet
+            )
+            send(ledger, vendor, order, "two")
+            vendor.faults.clear()
+
+    done = reconcile(ledger, lambda _: vendor.connect(), patience=QUICK, observe=meanwhile)
+    assert len(done.busy) == 1
+    for _ in range(3):
+        go_on(ledger, vendor)
+    assert len(vendor.jobs) == 2
+    assert [job_of(ledger, run).state for run in ("one", "two")] == [State.COMPLETE] * 2
+    assert "has this job's key" in remarks(ledger, "two")[0]
+
+
 def test_a_post_answered_with_a_strangers_id(
     ledger: Ledger, vendor: Vendor, order: Submission
 ) -> None:
@@ -188,7 +221,7 @@ def test_a_search_that_does_not_end(
     other = {**vendor.jobs[0].document(), "tags": []}
     body = json.dumps({"jobs": [other], "count": 10**6}).encode()
     vendor.faults.add(Rule(f"{API}/jobs", Fault.malformed(body), "GET", times=None))
-    monkeypatch.setattr("backends.ibm.MOST_PAGES", 5)
+    monkeypatch.setattr("backends.ibm.backend.MOST_PAGES", 5)
     with pytest.raises(VendorUnavailable, match="does not end: 5 pages"):
         backend.find("key", handle.created)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backends.base import BackendError
-from backends.ibm_program import IBMOptions
+from backends.ibm.program import IBMOptions
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API
 from backends.vendor import JobState, Submission

@@ -12,9 +12,9 @@ from qiskit.circuit import Delay
 
 from backends.aer import AerBackend
 from backends.base import BackendError, CompiledTemplate
-from backends.ibm import IBMBackend
-from backends.ibm_emulator import IBMEmulator
-from backends.ibm_program import IBMOptions
+from backends.ibm.backend import IBMBackend
+from backends.ibm.emulator import IBMEmulator
+from backends.ibm.program import IBMOptions
 from backends.loopback import ibm_execute
 from backends.vendor import Submission
 from calibration.catalog import load_snapshot

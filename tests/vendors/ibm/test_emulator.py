@@ -9,8 +9,8 @@ import pytest
 
 from backends.aer import AerBackend
 from backends.base import BackendError, UnknownBackendError
-from backends.ibm_emulator import IBMEmulator
-from backends.ibm_program import IBMOptions
+from backends.ibm.emulator import IBMEmulator
+from backends.ibm.program import IBMOptions
 from backends.registry import get_backend, get_vendor
 from backends.vendor import JobState, Submission, SubmissionRefused, VendorBackend
 from tests.backends.circuits import staircase_circuit, staircase_distribution

@@ -10,8 +10,8 @@ from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from backends.aer import AerBackend
 from backends.base import BackendError
-from backends.ibm_client import IBMClient
-from backends.ibm_estimator import IBMEstimator, IBMMitigation
+from backends.ibm.client import IBMClient
+from backends.ibm.estimator import IBMEstimator, IBMMitigation
 from backends.vendor import JobState, Submission, VendorBackend
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions

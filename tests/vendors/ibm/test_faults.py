@@ -10,7 +10,7 @@ import pytest
 
 from backends.base import BackendError, UnknownBackendError
 from backends.bounded_http import Patience
-from backends.ibm import IBMBackend
+from backends.ibm.backend import IBMBackend
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API
 from backends.vendor import (
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 NOW = datetime.now(UTC)
 JOBS = f"{API}/jobs"
 ONE_JOB = f"{JOBS}/[^/]+"
-BOUND_S = 12.0
+BOUND_S = 50.0
 """No call may take longer with the patience of these tests."""
 
 

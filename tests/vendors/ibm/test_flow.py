@@ -13,8 +13,8 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 from backends.base import BackendError, CompiledTemplate, UnknownBackendError
-from backends.ibm import IBMBackend
-from backends.ibm_program import IBMOptions, randomizations
+from backends.ibm.backend import IBMBackend
+from backends.ibm.program import IBMOptions, randomizations
 from backends.registry import get_backend, get_vendor
 from backends.vendor import JobState, Submission, SubmissionRefused, VendorBackend
 from calibration.noise import NoiseOptions

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from backends.ibm import IBMBackend
+from backends.ibm.backend import IBMBackend
 from backends.last_check import checked_last
 from backends.loopback.ibm import API
 from backends.vendor import Submission

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from qiskit.primitives import BitArray, DataBin, PrimitiveResult, SamplerPubResult
 
 from backends.base import CompiledTemplate
-from backends.ibm_program import longest_seconds
-from backends.ibm_results import check_counts, counts_of
+from backends.ibm.program import longest_seconds
+from backends.ibm.results import check_counts, counts_of
 from backends.vendor import Submission, VendorError
 from tests.vendors.ibm.conftest import ANGLES
 

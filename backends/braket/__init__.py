@@ -1,0 +1,1 @@
+"""Amazon Braket: devices that take tasks, the client, programs, prices, results, emulator."""

@@ -1,0 +1,73 @@
+"""Templates and their rows for Braket: native and verbatim on QPUs, plain on simulators."""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+from qiskit import QuantumCircuit, transpile
+
+from backends.base import BackendError, CompiledTemplate
+from backends.binding import bind_rows
+from backends.checks import measured_qubits
+from backends.delays import check_delays
+from backends.figures import size_of
+from backends.native.compile import compile_template
+from backends.native.rows import native_rows
+from backends.plain import plain_measured
+from calibration.snapshot import DeviceSnapshot
+
+_PLAIN_GATES = ["rx", "ry", "rz", "cz"]
+
+
+def compile_for(
+    circuit: QuantumCircuit, snapshot: DeviceSnapshot | None, *, seed: int = 0
+) -> CompiledTemplate:
+    """Place and route for a device; a simulator (no snapshot) gets rotations and CZ.
+
+    Raises:
+        BackendError: the circuit does not fit the device, or has delays, which Braket's programs of
+            gates cannot hold; a simulator, being ideal, does nothing meanwhile.
+    """
+    circuit = plain_measured(circuit)
+    ideal = check_delays(circuit)
+    if snapshot is not None:
+        if ideal is not circuit:
+            raise BackendError(
+                f"Argument `circuit` must have no delays on {snapshot.name}, since Braket's "
+                "programs of gates cannot wait, but has some."
+            )
+        return compile_template(circuit, snapshot, seed=seed)
+    plain = transpile(ideal, basis_gates=_PLAIN_GATES, optimization_level=1, seed_transpiler=seed)
+    return CompiledTemplate(
+        circuit=plain,
+        parameter_names=tuple(p.name for p in circuit.parameters),
+        n_measured=circuit.num_clbits,
+        physical_qubits=tuple(range(circuit.num_qubits)),
+        **size_of(plain),
+        duration_s=0.0,
+        seed=seed,
+        snapshot=None,
+    )
+
+
+def rows_of(compiled: CompiledTemplate, angles: ArrayLike) -> list[QuantumCircuit]:
+    """One bound circuit per row of ``angles`` ``(B, P)``, in gates that are sent.
+
+    Raises:
+        BackendError: angles of the wrong shape or not finite, or that no native gate can make.
+    """
+    if compiled.snapshot is None:
+        return bind_rows(compiled, angles)
+    return list(native_rows(compiled, angles))
+
+
+def labels_of(compiled: CompiledTemplate) -> list[int] | None:
+    """The vendor's number of each circuit qubit, ``None`` where Braket chooses."""
+    if compiled.snapshot is None:
+        return None
+    return [compiled.snapshot.labels[q] for q in compiled.physical_qubits]
+
+
+def wires_of(compiled: CompiledTemplate) -> list[int]:
+    """The vendor's number of each measured wire, most significant first."""
+    labels = labels_of(compiled) or list(compiled.physical_qubits)
+    return [labels[q] for q in measured_qubits(compiled.circuit)]

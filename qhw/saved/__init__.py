@@ -1,0 +1,1 @@
+"""Finished runs as their folders hold them: found, listed, laid side by side."""
