@@ -1,4 +1,4 @@
-"""Sphinx's roles in docstrings, such as ``:func:`qhw.measure```, as code in the built pages."""
+"""Docstrings as the site's builder reads them: roles become code, an example a section."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import griffe
 _ROLE = re.compile(r":(?:class|func|meth|mod|attr|data|exc):`~?([\w.]+)`")
 
 
+_EXAMPLE = re.compile(r"^Example:$", re.MULTILINE)
+
+
 class Roles(griffe.Extension):
-    """Replaces them when a docstring is read."""
+    """Changes docstrings when they are read."""
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         """Of every module, class, function and attribute."""
         if obj.docstring is not None:
-            obj.docstring.value = _ROLE.sub(r"`\1`", obj.docstring.value)
+            text = _ROLE.sub(r"`\1`", obj.docstring.value)
+            obj.docstring.value = _EXAMPLE.sub("Examples:", text)

@@ -13,7 +13,7 @@ import pytest
 import torch
 import typer
 from qiskit import QuantumCircuit, qasm3, qpy
-from qiskit.circuit import ParameterVector
+from qiskit.circuit import Parameter, ParameterVector
 from typer.testing import CliRunner
 
 from qhw.chem.qm9 import sample_molecules
@@ -22,7 +22,8 @@ from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import latest_runs
 from tests.docs.pages import ROOT, Line, command_lines, mentions
 
-LINES = list(dict.fromkeys(command_lines()))
+LINES = list({line.text: line for line in command_lines()}.values())
+NAMES = ("alpha", "beta", "gamma")
 COMING = {"runs", "dashboard"}
 """Told of before they are merged; checked like all others as soon as they are there."""
 
@@ -58,10 +59,9 @@ def coming(line: Line) -> bool:
 
 
 def template() -> QuantumCircuit:
-    theta = ParameterVector("theta", 3)
     circuit = QuantumCircuit(3)
-    for qubit in range(3):
-        circuit.ry(theta[qubit], qubit)
+    for qubit, name in enumerate(NAMES):
+        circuit.ry(Parameter(name), qubit)
     circuit.cx(0, 1)
     circuit.cx(1, 2)
     return circuit
@@ -90,7 +90,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save(tmp_path / "angles.npy", np.tile(angles[:, :1], (1, 4)))
     np.savez(tmp_path / "angles.npz", angles=angles)
     with (tmp_path / "angles.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([[f"theta[{i}]" for i in range(3)], *angles.tolist()])
+        csv.writer(file).writerows([NAMES, *angles.tolist()])
     with Chem.SDWriter(str(tmp_path / "my_molecules.sdf")) as writer:
         for molecule in sample_molecules().molecules[:5].to_rdkit():
             writer.write(molecule)
@@ -117,7 +117,7 @@ def test_a_command_shown_in_full_parses(line: Line) -> None:
     found.parse_args(context, words)
 
 
-@pytest.mark.parametrize("line", dict.fromkeys(mentions()), ids=lambda line: line.text[:70])
+@pytest.mark.parametrize("line", {line.text: line for line in mentions()}.values(), ids=lambda line: line.text[:70])
 def test_a_command_named_in_a_sentence_exists_with_its_options(line: Line) -> None:
     if coming(line):
         pytest.skip("not merged yet")

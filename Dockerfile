@@ -1,0 +1,19 @@
+# docker build -t qhw . ; docker run --rm -v "$PWD/runs:/work/runs" qhw
+FROM python:3.12-slim
+
+# the CPU build of torch: 2.0 GB in all, 5.8 GB with CUDA
+RUN pip install --no-cache-dir "torch>=2.13,<2.14" --index-url https://download.pytorch.org/whl/cpu
+
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY qhw qhw
+COPY backends backends
+COPY calibration calibration
+# a constraint of torch by its version alone also holds for the CPU build
+RUN pip install --no-cache-dir -c constraints.txt .
+
+RUN useradd --create-home qhw && install -d -o qhw /work/runs
+USER qhw
+WORKDIR /work
+ENTRYPOINT ["qhw"]
+CMD ["demo"]
