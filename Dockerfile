@@ -1,6 +1,11 @@
 # docker build -t qhw . ; docker run --rm -v "$PWD/runs:/work/runs" qhw
 FROM python:3.12-slim
 
+# RDKit draws with X's libraries, which the slim image lacks
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libexpat1 libxext6 libxrender1 \
+    && rm -rf /var/lib/apt/lists/*
+
 # the CPU build of torch: 2.0 GB in all, 5.8 GB with CUDA
 RUN pip install --no-cache-dir "torch>=2.13,<2.14" --index-url https://download.pytorch.org/whl/cpu
 

@@ -37,7 +37,7 @@ NOT_RUN = {
     r"qhw depth-report --model": "minutes on 54 devices; the tests of `depth-report` do",
 }
 PAID = r"--live|ibm:|braket:|jobs|qhw runs"
-SLOW = r"mitigate advise|demo|--device aer:|--device engine:ibm_boston|" + PAID
+SLOW = r"mitigate advise|demo|depth-report|--circuit|--task|--device aer:|--device engine:ibm_boston|" + PAID
 
 
 def command(words: list[str]) -> tuple[Any, Any, list[str]]:
