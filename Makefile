@@ -31,7 +31,7 @@ docs: $(STAMP)  ## the documentation site, offline: build/site/index.html
 	$(BIN)/pip install -q -c constraints.txt -e ".[docs]"
 	$(BIN)/python -m docs.generate
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q
-	@echo "open build/site/index.html"
+	@echo "open build/site/index.html; with search: $(BIN)/python -m http.server -d build/site"
 
 bench: $(STAMP)  ## training speed beside PennyLane and TensorCircuit-NG
 	$(BIN)/pip install -q -c constraints.txt -e ".[bench]"

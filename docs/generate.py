@@ -1,6 +1,6 @@
 """Write what the site takes from the code: the commands, the public names, two files of the root.
 
-    python -m docs.generate          # into docs/generated/, which git ignores
+python -m docs.generate          # into docs/generated/, which git ignores
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if p.parent.name != "generated")
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
-HOW_TOS = [DOCS / "index.md", *sorted((DOCS / "howto").glob("*.md"))]
+HOW_TOS = [ROOT / "README.md", DOCS / "index.md", *sorted((DOCS / "howto").glob("*.md"))]
 NEW_PROCESS = "<!-- a new process -->"
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -37,7 +37,10 @@ NOT_RUN = {
     r"qhw depth-report --model": "minutes on 54 devices; the tests of `depth-report` do",
 }
 PAID = r"--live|ibm:|braket:|jobs|qhw runs"
-SLOW = r"mitigate advise|demo|depth-report|--circuit|--task|--device aer:|--device engine:ibm_boston|" + PAID
+SLOW = (
+    r"mitigate advise|demo|depth-report|--circuit|--task|--device aer:|--device engine:ibm_boston|"
+    + PAID
+)
 
 
 def command(words: list[str]) -> tuple[Any, Any, list[str]]:
@@ -117,7 +120,9 @@ def test_a_command_shown_in_full_parses(line: Line) -> None:
     found.parse_args(context, words)
 
 
-@pytest.mark.parametrize("line", {line.text: line for line in mentions()}.values(), ids=lambda line: line.text[:70])
+@pytest.mark.parametrize(
+    "line", {line.text: line for line in mentions()}.values(), ids=lambda line: line.text[:70]
+)
 def test_a_command_named_in_a_sentence_exists_with_its_options(line: Line) -> None:
     if coming(line):
         pytest.skip("not merged yet")
@@ -125,7 +130,7 @@ def test_a_command_named_in_a_sentence_exists_with_its_options(line: Line) -> No
     if not hasattr(root.get_command(None, line.words[0]), "list_commands") or line.words[1:]:
         found, _, _ = command(line.words)
         known = {name for option in found.params for name in (*option.opts, *option.secondary_opts)}
-        asked = {word for word in re.findall(r"--[a-z-]+", line.text)}
+        asked = set(re.findall(r"--[a-z-]+", line.text))
         assert asked <= known | {"--help", "--debug"}
 
 
