@@ -6,15 +6,14 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends libexpat1 libxext6 libxrender1 \
     && rm -rf /var/lib/apt/lists/*
 
-# the CPU build of torch: 2.0 GB in all, 5.8 GB with CUDA
-RUN pip install --no-cache-dir "torch>=2.13,<2.14" --index-url https://download.pytorch.org/whl/cpu
+# the CPU build of torch: 2.0 GB in all, 5.8 GB with CUDA; the version of constraints.txt, or pip would replace it below
+RUN pip install --no-cache-dir torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
 
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY qhw qhw
 COPY backends backends
 COPY calibration calibration
-# a constraint of torch by its version alone also holds for the CPU build
 RUN pip install --no-cache-dir -c constraints.txt .
 
 RUN useradd --create-home qhw && install -d -o qhw /work/runs

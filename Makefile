@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev,postgres,braket,crosscheck,mitiq,clients]"
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev,docs,postgres,braket,crosscheck,mitiq,clients]"
 	touch $@
 
 demo: $(STAMP)  ## the main job on the shipped model and the default device
@@ -28,7 +28,6 @@ lint: $(STAMP)  ## style, types, layers
 	$(BIN)/deptry .
 
 docs: $(STAMP)  ## the documentation site, offline: build/site/index.html
-	$(BIN)/pip install -q -c constraints.txt -e ".[docs]"
 	$(BIN)/python -m docs.generate
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q
 	@echo "open build/site/index.html; with search: $(BIN)/python -m http.server -d build/site"

@@ -95,9 +95,13 @@ def copied(name: str) -> str:
     return re.sub(r"\[([^\]]+)\]\(#\)", r"\1", text)
 
 
-def main() -> None:
-    """Write the pages."""
-    TARGET.mkdir(exist_ok=True)
+def main(target: Path = TARGET) -> None:
+    """Write the pages.
+
+    Args:
+        target: folder, made if missing.
+    """
+    target.mkdir(exist_ok=True)
     pages = {
         "commands.md": commands_page(),
         "python.md": python_page(),
@@ -105,7 +109,7 @@ def main() -> None:
         "changelog.md": copied("CHANGELOG.md"),
     }
     for name, text in pages.items():
-        (TARGET / name).write_text(text, encoding="utf-8")
+        (target / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
