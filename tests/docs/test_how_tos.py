@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import qhw
+from backends.registry import BACKENDS
 from tests.docs.pages import HOW_TOS, processes
 from tests.docs.test_commands import template
 
@@ -22,6 +23,8 @@ def test_a_page_runs_as_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QHW_CACHE", str(tmp_path / "cache"))
+    # what a page registers is gone with it
+    monkeypatch.setattr(BACKENDS, "_given", dict(BACKENDS._given))
     angles = np.array([[0.3, 1.1, 2.0], [1.9, 0.2, 0.7], [2.5, 1.3, 0.4]])
     names: dict[str, Any] = {"qhw": qhw, "circuit": template(), "angles": angles}
     for number, block in enumerate(processes(page)[0], 1):
