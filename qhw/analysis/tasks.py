@@ -24,7 +24,7 @@ FloatArray = NDArray[np.float64]
 _FLOOR_STREAM, INTERVAL_STREAM = 11, 12
 """Random streams of a run, beside those of its circuits' shots."""
 _FROM_EXACT = "Molecules against exact"
-_WAY_ENDS = "Molecules at the end of the device's way against those at the end of the exact way."
+_WAY_ENDS = "Molecules end to end on the device against those of the exact reference."
 _FROM_INPUT = "Molecules against the input"
 
 
@@ -219,10 +219,9 @@ def _pipeline_section(
 ) -> Section:
     return distribution_section(
         "pipeline",
-        "Whole way: encoder, draw, decoder",
-        "The decoder's outcome distribution at the end of the whole way on the device against the "
-        "end of the same way done exactly. The shot floor is one noiseless run of the whole way "
-        "with the same shots.",
+        "End to end: encoder, draw, decoder",
+        "The decoder's outcome distribution, end to end on the device, against the exact reference "
+        "of the same steps. The shot floor is one noiseless run end to end with the same shots.",
         exact,
         measured,
         shots,

@@ -77,7 +77,7 @@ def asked_line(
     shots: Shots = 100_000,
     molecules: Annotated[int, typer.Option(help="Rows compared of a model, two or more.")] = 20,
     task: Annotated[
-        str, typer.Option(help="generate, encode or reconstruct (the whole way on the device).")
+        str, typer.Option(help="generate, encode or reconstruct (end to end on the device).")
     ] = "generate",
     seed: Seed = 0,
     mitigation: Mitigation = "readout",
@@ -87,7 +87,8 @@ def asked_line(
     ] = "brickwork",
     prior: Prior = None,
     kappa: Annotated[
-        float | None, typer.Option(help="Of reconstruct's vMF draw; default: the model's.")
+        float | None,
+        typer.Option(help="Of reconstruct's von Mises-Fisher draw; default: the model's."),
     ] = None,
     draw: Annotated[
         bool, typer.Option("--draw/--no-draw", help="Draw, or decode the mean direction itself.")

@@ -41,7 +41,7 @@ def compare_command(
 def demo(out_folder: Out = RUNS, seed: Seed = 0, as_json: Json = False) -> None:
     """The main job on the shipped model and the default device: start here.
 
-    A hundred held-out molecules go the whole way through the device model: encoder shots, latent,
+    A hundred held-out molecules go end to end through the device model: encoder shots, latent,
     decoder shots, molecule.
     """
     from qhw.analysis.compare import default_model

@@ -14,7 +14,9 @@ from qhw.cli.options import Json, Model, OutFile, Prior, Seed
 
 
 def plan_shots_command(
-    kappa: Annotated[float, typer.Option(help="Concentration of the latent vMF, 0 to 1e5.")],
+    kappa: Annotated[
+        float, typer.Option(help="Of the latent von Mises-Fisher (vMF) distribution, 0 to 1e5.")
+    ],
     dim: Annotated[int, typer.Option(help="Latent dimension.")] = 32,
     share: Annotated[
         float, typer.Option(help="Largest shot-noise angle, as a share of the vMF's own.")

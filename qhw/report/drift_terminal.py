@@ -46,7 +46,7 @@ def drift_summary(pair: Pair) -> Iterator[RenderableType]:
     yield Text(f"{pair.drift.device}: {dates}", style="bold")
     table = WholeTable(box=None, pad_edge=False, header_style="dim")
     table.add_column("median")
-    for heading in ("before", "after", "became worse"):
+    for heading in ("before", "after", "worsened"):
         table.add_column(heading, justify="right")
     for q in quantities(pair.drift):
         if q.before is None or q.after is None:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from qhw.analysis.bench_result import BEST_RULE, BenchResult, Budget, Cell, DeviceBench
+from qhw.analysis.bench_result import (
+    BEST_RULE,
+    BenchResult,
+    Budget,
+    Cell,
+    Comparison,
+    DeviceBench,
+)
 from qhw.analysis.crossed import Measured
 from qhw.report.mitigation_figures import distance_figure
 from qhw.report.page import asset, environment
@@ -58,9 +65,13 @@ def measured(value: Measured | None, digits: int = 4) -> str:
     return "" if value is None else f"{value.value:.{digits}f} ± {value.error:.{digits}f}"
 
 
+def _told(word: Comparison | None) -> str:
+    return "not significant" if word == "not told apart" else word or ""
+
+
 AGAINST: dict[str, Callable[[Cell], str]] = {
-    "than raw": lambda cell: cell.against_raw or "",
-    "than readout": lambda cell: cell.against_readout or "",
+    "than raw": lambda cell: _told(cell.against_raw),
+    "than readout": lambda cell: _told(cell.against_readout),
 }
 """Columns that say how a pipeline does beside raw counts and readout correction alone."""
 
@@ -94,9 +105,10 @@ def _nearer_words(budget: Budget) -> str:
     best, least = budget.best, budget.least
     if best is None or least is None or least is best or least.tvd is None:
         return ""
+    beside = "worse than" if least.against_raw == "worse" else "not significantly different from"
     return (
         f"At {budget.shots:,} shots {least.asked} is nearer ({least.tvd.value:.3f}), but "
-        f"{least.against_raw or 'not told apart'} from raw."
+        f"{beside} raw."
     )
 
 
@@ -110,5 +122,5 @@ def _best_words(budget: Budget) -> str:
     raw = budget.cell("none")
     found = "" if raw is None or raw.tvd is None else f"{raw.tvd.value:.3f}, "
     worse = any(cell.against_raw == "worse" for cell in budget.cells)
-    beside = "better than raw" if worse else "told apart from raw"
+    beside = "better than raw" if worse else "significantly different from raw"
     return f"{at} none is {beside} ({found}floor {budget.floor:.3f})"

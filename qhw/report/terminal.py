@@ -21,6 +21,10 @@ from qhw.report.tables import WholeTable
 
 _GROUPS = 5
 """Reasons for missing rows shown; the report has all."""
+_NO_MOLECULES = (
+    "No molecule of the exact reference is strictly valid either: that is the model and its prior, "
+    "not the device. Task reconstruct shows what noise does to molecules."
+)
 STYLES = {
     "better": "bold green",
     "same": "bold yellow",
@@ -40,6 +44,7 @@ def summary(result: ComparisonResult) -> RenderableType:
         _numbers(result),
         *(Text(line) for line in _facts(result)),
         *(Text(line, style="bold yellow") for line in _missing(result)),
+        *([Text(_NO_MOLECULES, style="bold yellow")] if _without_molecules(result) else []),
         Text(result.verdict.text, style=STYLES[result.verdict.level]),
     )
 
@@ -93,6 +98,11 @@ def _valid(result: ComparisonResult, source: SourceKey) -> str:
         if row.source == source and row.protocol == "strict":
             return f"{row.valid} of {row.samples}"
     return ""
+
+
+def _without_molecules(result: ComparisonResult) -> bool:
+    exact = [r for r in result.validity if r.source == "exact" and r.protocol == "strict"]
+    return result.settings.task == "generate" and any(row.valid == 0 for row in exact)
 
 
 def _missing(result: ComparisonResult) -> list[str]:

@@ -19,7 +19,7 @@ from tests.report.made_up import made_up_bench, made_up_cell, made_up_device
 def test_least_distance_is_not_named_where_it_is_not_told_from_raw() -> None:
     device = made_up_device(made_up_cell("twirl(8)+readout", 0.069, "not told apart"))
     assert verdict_words(device) == (
-        "engine:a: at 2,000 shots none is told apart from raw (0.070, floor 0.010). "
+        "engine:a: at 2,000 shots none is significantly different from raw (0.070, floor 0.010). "
         "Closer to exact than the best constant (0.300)."
     )
 
@@ -63,15 +63,15 @@ def test_page_terminal_and_json_name_the_same_best_and_say_why_no_nearer_one() -
     console = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
     console.print(bench_lines(result))
     terminal = console.file.getvalue()
-    said = "At 2,000 shots zne(1,3) is nearer (0.020), but not told apart from raw."
+    said = "At 2,000 shots zne(1,3) is nearer (0.020), but not significantly different from raw."
     for text in (html.unescape(page), terminal):
         assert BEST_RULE in text
         assert "best cdr(16) (0.035" in text and said in text
         assert "than raw" in text and "than readout" in text
     (marked,) = re.findall(r'<tr class="device"><th scope="row">([^<]+)', page)
     row = re.search(r"<th scope=\"row\">zne\(1,3\).*?</tr>", page, re.S)
-    assert row is not None and re.findall(r"<td>(better|not told apart)</td>", row[0]) == [
-        "not told apart",
+    assert row is not None and re.findall(r"<td>(better|not significant)</td>", row[0]) == [
+        "not significant",
         "better",
     ]
     (budget,) = json.loads(result.to_json())["devices"][0]["budgets"]

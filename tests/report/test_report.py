@@ -122,11 +122,11 @@ def test_a_device_without_gate_times_is_not_called_instant(comparison: Compariso
         facts = [c.model_copy(update={"duration_s": 0.0}) for c in result.circuits]
         return result.model_copy(update={"circuits": tuple(facts)})
 
-    for words in ("gate times unknown", "waiting costs nothing"):
+    for words in ("gate times unknown", "idling costs nothing"):
         assert not any(words in text for text in told(comparison.result))
     lines, page = told(without_times(comparison.result))
     assert "gate times unknown, qubits" in lines
-    assert "waiting costs nothing" in page
+    assert "idling costs nothing" in page
     assert " 0 s" not in lines
 
 
