@@ -47,6 +47,8 @@ def command(words: list[str]) -> tuple[Any, Any, list[str]]:
     found: Any = typer.main.get_command(app)
     context = found.context_class(found, info_name="qhw")
     while hasattr(found, "list_commands"):
+        if found.invoke_without_command and (not words or words[0].startswith("-")):
+            break
         name, *words = words
         found = found.get_command(context, name)
         assert found is not None, f"there is no command {name}"
