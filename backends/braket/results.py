@@ -67,8 +67,8 @@ class Rows:
 def read_rows(bucket: str, key: str, read: Reader, asked: Asked) -> Rows:
     """Read a task's results.
 
-    A row with fewer shots than were asked for has failed, and so has one that contradicts what
-    was asked for while others do not.
+    A row with fewer shots than were asked for, or one that contradicts what was asked for
+    otherwise, has failed while others have not; where none is as it was asked for, it is an error.
 
     Args:
         bucket: where the result file lies.
@@ -105,15 +105,14 @@ def _rows(files: _Files, asked: Asked) -> Rows:
             errors[row] = _reason(entry)
             continue
         try:
-            tables[row] = _counts(entry, asked.shots, asked.wires)
+            table = _counts(entry, asked.shots, asked.wires)
+            there = table[0].sum()
+            if there < asked.shots:
+                raise VendorError(f"The result must hold {asked.shots} shots, but holds {there}.")
+            tables[row] = table
         except VendorError as error:
             errors[row] = str(error)
             wrong.append(error)
-            continue
-        there = tables[row][0].sum()
-        if there < asked.shots:
-            errors[row] = f"The result must hold {asked.shots} shots, but holds {there}."
-            tables[row] = none
     if wrong and len(errors) == rows:
         raise wrong[0]
     counts, outcomes = stacked(tables)

@@ -24,6 +24,7 @@ from tests.docs.pages import ROOT, Line, command_lines, mentions
 
 LINES = list({line.text: line for line in command_lines()}.values())
 NAMES = ("alpha", "beta", "gamma")
+IBM_DEVICE = "ibm_boston"
 NOT_RUN = {
     r"qhw dashboard": "runs until it is interrupted; the tests of `dashboard` do",
     r"qhw runs compare": "needs two runs; the tests of `runs` do",

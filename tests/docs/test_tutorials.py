@@ -9,6 +9,8 @@ import pytest
 
 from tests.docs.pages import TUTORIALS, processes
 
+IBM_DEVICE = "ibm_boston"
+
 
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
 @pytest.mark.allow_hosts(["127.0.0.1"])

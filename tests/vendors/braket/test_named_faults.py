@@ -40,7 +40,7 @@ SPOILT = {
     "reason-hostile@job,times=all": "right",
     "date@job,value=0001-01-01T00:00:00+14:00,times=all": "right",
     "date@job,value=9999-12-31T23:59:59-14:00,times=all": "right",
-    "shots@results,value=0.5,times=all": "fetch: AssertionError",
+    "shots@results,value=0.5,times=all": "fetch: VendorError: .*100 shots, but holds 50",
     "bit@results,value=0.7,times=all": "fetch: Vendor",
     "bit@results,value=-1,times=all": "fetch: Vendor",
     "narrow@results,times=all": "fetch: Vendor",
