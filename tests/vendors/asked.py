@@ -15,6 +15,43 @@ from backends.loopback.messages import Vendor as Service
 from backends.vendor import Submission, SubmissionUncertain, VendorBackend, VendorError
 
 KEY = "key-00000000"
+SPOILT = {
+    "earlier-id@post": "find: AssertionError: not the one",
+    "made-up-id@post": "find: AssertionError: not the one",
+    "accepted-late@post,value=0.3": "right",
+    "hostile-id@post": "submit: SubmissionUncertain",
+    "redirect-same@post,value=307": "submit: SubmissionUncertain: .*redirect",
+    "redirect-accepted@post,value=308": "submit: SubmissionUncertain: .*redirect",
+    "redirect-dead@post,value=307": "submit: SubmissionUncertain: .*redirect",
+    "redirect-elsewhere@post,value=302": "submit: SubmissionUncertain: .*redirect",
+    "gzip-bomb@post": "submit: SubmissionUncertain",
+    "cut-json@post": "submit: SubmissionUncertain",
+    "null@post": "submit: SubmissionUncertain",
+    "refused-hostile@post,value=400": "submit: SubmissionRefused",
+    "other-id@job,times=all": "status: VendorUnavailable: .*asked for",
+    "other-job@job,times=all": "status: VendorUnavailable: .*asked for",
+    "other-job@results,times=all": "fetch: VendorUnavailable",
+    "vanished@job,times=all": "status: Unknown",
+    "gzip-bomb@job,times=all": "status: VendorUnavailable",
+    "endless@job,times=all": "status: VendorUnavailable: .*more than 64 MiB",
+    "throttle@job,value=\xb2,times=all": "status: VendorUnavailable",
+    "duplicate-keys@job,times=all": "status: VendorUnavailable: .*twice",
+    "date@job,value=0001-01-01T00:00:00+14:00,times=all": "right",
+    "date@job,value=9999-12-31T23:59:59-14:00,times=all": "right",
+    "bit@results,value=0.7,times=all": "fetch: Vendor",
+    "bit@results,value=-1,times=all": "fetch: Vendor",
+    "narrow@results,times=all": "fetch: Vendor",
+    "rows@results,value=one-less,times=all": "fetch: Vendor",
+    "rows@results,value=twice,times=all": "fetch: Vendor",
+    "usage@usage,value=-1,times=all": "usage: AssertionError: .*but is -1",
+    "find-copies@find,times=all": "find: AssertionError: not the one",
+    "find-everything@find,times=all": "right",
+    "pages@find,value=same,times=all": "find: VendorUnavailable",
+    "pages@find,value=new,times=all": "find: VendorUnavailable",
+    "pages@find,value=empty,times=all": "find: VendorUnavailable",
+    "date@find,times=all": "find: VendorUnavailable",
+}
+"""What a fault spoils first with either vendor, and how that is told; other counts, none."""
 
 
 class Asked(Protocol):
