@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from qhw.analysis.result import Estimate
 from qhw.report.plain import plain
+
+_MOST_ZEROS = 2
+"""That the rounder end of an interval is written with, to be as exact as the other."""
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -29,8 +34,21 @@ def interval(estimate: Estimate | None, *, as_percent: bool = False) -> str:
     """``low to high``."""
     if estimate is None:
         return ""
+    scale, unit = (100, " %") if as_percent else (1, "")
     write = percent if as_percent else number
-    return f"{write(estimate.low)} to {write(estimate.high)}"
+    ends = [(end * scale, write(end)) for end in (estimate.low, estimate.high)]
+    places = [_decimals(text.removesuffix(unit)) for _, text in ends]
+    known = [place for place in places if place is not None]
+    if len(known) == len(ends) and 0 < max(known) - min(known) <= _MOST_ZEROS:
+        most = max(known)
+        return " to ".join(f"{end:,.{most}f}{unit}" if end else text for end, text in ends)
+    return " to ".join(text for _, text in ends)
+
+
+def _decimals(text: str) -> int | None:
+    """Decimal places of a plain number; ``None`` of anything else."""
+    found = re.fullmatch(r"-?[\d,]+(?:\.(\d+))?", text)
+    return len(found[1] or "") if found else None
 
 
 def duration(seconds: float) -> str:
