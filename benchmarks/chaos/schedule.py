@@ -200,6 +200,8 @@ def _finish(world: World, ledger: Ledger, report: Report) -> None:
         for run in dict.fromkeys(job.run_id for job in left):
             request_cancel(ledger, run)
         left = _reconciled(world, ledger, _MOST_ROUNDS)
+    # costs that were not told when their jobs ended are asked for again
+    reconcile(ledger, lambda _: world.client(), patience=world.patience)
     if left:
         told = [(job.id, str(job.state), job.vendor_text[:80]) for job in left]
         report.problems.append(f"not final: {told}")
