@@ -40,6 +40,7 @@ MOST_PAGES = 100
 """Of a search; vendors put 100 jobs on a page."""
 _MOST_ERROR_BYTES = 65_536
 _CHUNK = 65_536
+_PIECE = 2**20
 _PLAIN = ("", "identity")
 _PACKED = ("gzip", "x-gzip", "deflate")
 _BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
@@ -150,39 +151,40 @@ def _read(response: requests.Response, ends: float) -> bytes:
     """
     unpack = _unpacker(response.headers.get("Content-Encoding", "").strip().lower())
     body = bytearray()
-    while chunk := response.raw.read1(_CHUNK, decode_content=False):
-        body += unpack(chunk, MOST_BYTES - len(body))
-        if len(body) > MOST_BYTES:
-            body.clear()  # the error's traceback would keep it
-            raise requests.exceptions.ContentDecodingError(
-                f"the answer has more than {MOST_BYTES // 2**20} MiB"
-            )
+    chunk = None
+    while chunk != b"":
+        chunk = response.raw.read1(_CHUNK, decode_content=False)
+        for piece in unpack(chunk):
+            body += piece
+            if len(body) > MOST_BYTES:
+                body.clear()  # the error's traceback would keep it
+                raise requests.exceptions.ContentDecodingError(
+                    f"the answer has more than {MOST_BYTES // 2**20} MiB"
+                )
         if time.monotonic() > ends:
             raise requests.ReadTimeout
-    unpack(b"", 0)
     return bytes(body)
 
 
-def _unpacker(coding: str) -> Callable[[bytes, int], bytes]:
-    """Unpacks pieces, at most one byte more than there is room for; the empty piece ends it."""
+def _unpacker(coding: str) -> Callable[[bytes], Iterator[bytes]]:
+    """Unpacks what arrives in small pieces; empty bytes end it."""
     if coding in _PLAIN:
-        return lambda chunk, _: chunk
+        return lambda chunk: iter((chunk,))
     if coding not in _PACKED:
         raise requests.exceptions.ContentDecodingError(f"the answer is packed as {coding[:40]!r}")
     stream = zlib.decompressobj(32 + zlib.MAX_WBITS)
     begun = False
 
-    def unpack(chunk: bytes, room: int) -> bytes:
+    def unpack(chunk: bytes) -> Iterator[bytes]:
         nonlocal begun
-        if not chunk:
-            if begun and not stream.eof:
-                raise zlib.error("the packed answer ends too early")
-            return b""
-        begun = True
-        piece = stream.decompress(chunk, room + 1)
-        if stream.unused_data:
-            raise requests.exceptions.ContentDecodingError("bytes follow the packed answer")
-        return piece
+        if not chunk and begun and not stream.eof:
+            raise zlib.error("the packed answer ends too early")
+        begun = begun or bool(chunk)
+        while chunk:
+            yield stream.decompress(chunk, _PIECE)
+            if stream.unused_data:
+                raise requests.exceptions.ContentDecodingError("bytes follow the packed answer")
+            chunk = stream.unconsumed_tail
 
     return unpack
 
