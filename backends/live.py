@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SHORT = Patience(connect_s=3.0, silence_s=4.0, request_s=5.0, question_s=5.0, pause_s=0.5)
 """A silent device is given up after two tries, less than ten seconds."""
 VENDORS = ("ibm", "braket")
-_AT_ONCE = 8
+_AT_ONCE = 4
 _TASKS = "QUANTUM_TASKS_QUEUE"
 _SIZE = re.compile(r">?\s*([0-9]{1,9})")
 
