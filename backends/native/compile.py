@@ -241,7 +241,13 @@ class _Compiler:
             with suppress(BackendError):  # of a region that is too small, where the whole is not
                 found = list(self._small(circuit))
             alone = bool(found) and found[0].swaps == 0  # then seeds, which are of routing, agree
-            found += self._wide(circuit, self._seeds[: 1 if alone else SEEDS])
+            try:
+                found += self._wide(circuit, self._seeds[: 1 if alone else SEEDS])
+            except (
+                BackendError
+            ):  # of a device whose qubits are not connected, which need not matter
+                if not found:
+                    raise
         return found if self.how.canonical or self.how.mixed else [*found, *self._rewritten(found)]
 
     def _rewritten(self, found: Sequence[NativeCircuit]) -> Iterator[NativeCircuit]:

@@ -19,6 +19,8 @@ from backends.native.pulses import PulseKit
 from backends.native.rotations import IDENTITY, PAULI_X, PAULI_Z, Matrix, rx, rz
 from calibration.snapshot import DeviceSnapshot, Gate, GateLimit
 
+WALL = "bases are turned behind this"
+"""Label of a barrier that rotations about z may not be dropped behind, though a readout follows."""
 _DIAGONAL = {"cz", "rzz", "cp"}
 _MAKES_CZ = ("cx", "ecr")
 _Angle: TypeAlias = float | ParameterExpression
@@ -151,7 +153,10 @@ class _Pass:
             self.out.append(item)
         elif name in ("barrier", "delay"):
             for place in places:
-                self._pulses(place)
+                if item.operation.label == WALL:
+                    self._settle(place)
+                else:
+                    self._pulses(place)
             self.out.append(item)
         elif len(places) == 1 and item.operation.is_parameterized():
             self._turn(places[0], item.operation)
@@ -168,12 +173,17 @@ class _Pass:
 
     def finish(self) -> None:
         """Emit what qubits that were not measured still owe."""
-        for place, kit in enumerate(self._kits):
-            self._emit(place, kit.exactly(self._pending[place]), frees=True)
+        for place in range(len(self._kits)):
+            self._settle(place)
 
     def _owe(self, places: Sequence[int], undone: Sequence[Matrix]) -> None:
         for place, matrix in zip(places, undone, strict=True):
             self._pending[place] = matrix.conj().T @ self._pending[place]
+
+    def _settle(self, place: int) -> None:
+        """Emit everything that is owed."""
+        self._emit(place, self._kits[place].exactly(self._pending[place]), frees=True)
+        self._pending[place] = IDENTITY
 
     def _pulses(self, place: int) -> None:
         """Emit pulses; only a rotation about z stays pending."""

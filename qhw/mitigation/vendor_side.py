@@ -24,6 +24,7 @@ from backends.ibm.estimator import (
     estimator_program,
     rehearse,
 )
+from backends.native.translate import WALL
 from backends.vendor import JobHandle
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
@@ -119,7 +120,7 @@ def _walled(measured: QuantumCircuit) -> QuantumCircuit:
     gates = [item for item in measured.data if item.operation.name != "measure"]
     for item in gates:
         walled.append(item)
-    walled.barrier()
+    walled.barrier(label=WALL)
     for item in measured.get_instructions("measure"):
         walled.append(item)
     return walled

@@ -180,7 +180,7 @@ def test_columns_are_chosen_by_name_and_told_by_name() -> None:
 
 def test_a_gradient_is_paid_once(ibm: tuple[IBMPlatform, LoopbackServer]) -> None:
     circuit, _ = turned()
-    place = qhw.device("ibm:ibm_boston", budget="90usd")
+    place = qhw.device("ibm:ibm_lagos", budget="90usd")
     asked = (circuit, [[0.4, 1.1]], "ZI", place)
     options = {"shots": 1000, "mitigation": "none", "gradient": "shift"}
     first = qhw.expect(*asked, **options)  # type: ignore[call-overload]

@@ -234,7 +234,7 @@ def test_measurements_at_the_end_do_not_count_for_an_estimator() -> None:
     assert pub.data.evs.tolist() == [-1, 1]
 
 
-@pytest.mark.parametrize("name", ["ibm:ibm_boston", "braket:iqm_garnet"])
+@pytest.mark.parametrize("name", ["ibm:ibm_lagos", "braket:iqm_garnet"])
 def test_primitives_pay_once_through_the_ledger(
     ibm: tuple[IBMPlatform, LoopbackServer], braket: BraketService, name: str
 ) -> None:

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.usefixtures("o
 
 @pytest.mark.parametrize(
     "device",
-    ["ibm:ibm_boston", pytest.param("braket:iqm_garnet", marks=pytest.mark.slow)],
+    ["ibm:ibm_lagos", pytest.param("braket:iqm_garnet", marks=pytest.mark.slow)],
 )
 def test_killed_and_taken_up_by_the_same_line(
     ibm: tuple[IBMPlatform, LoopbackServer], braket: BraketService, device: str, tmp_path: Path

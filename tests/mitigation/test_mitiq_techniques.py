@@ -15,10 +15,13 @@ from backends.engine.backend import EngineBackend
 from backends.registry import get_backend
 from backends.rewrite import apart, replaced, two_qubit_gates
 from backends.statevector import measured_probabilities
+from calibration.catalog import load_snapshot
+from calibration.noise import NoiseOptions
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.pipeline import Pipeline
 
-NOISY = "engine:rigetti_cepheus_1_108q"
+NOISY = EngineBackend(load_snapshot("ibm_sherbrooke"), noise=NoiseOptions(gates=4.0))
+"""Noisy enough that mitigation shows."""
 
 
 def circuit() -> QuantumCircuit:
