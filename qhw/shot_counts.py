@@ -41,3 +41,8 @@ def parse_shots(value: str | int) -> int:
             f"{said if len(said) <= 40 else f'{said[:40]}...'}"
         )
     return int(shots)
+
+
+def number_of_shots(value: str | int) -> int:
+    """:func:`parse_shots` of text; a number is what it is, and judged where it is used."""
+    return parse_shots(value) if isinstance(value, str) else value

@@ -22,6 +22,7 @@ from qhw.mitigation.calibrate import (
 from qhw.models.base import Model
 from qhw.models.checkpoint import load
 from qhw.models.exact import template_of
+from qhw.shot_counts import number_of_shots
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def calibrate(
     circuit: CircuitLike | None = None,
     device: DeviceLike = "engine:ibm_boston",
     *,
-    shots: int = 20_000,
+    shots: int | str = 20_000,
     qubits: Sequence[int] | None = None,
     model: str | Path | Model | None = None,
     part: str = "decoder",
@@ -82,7 +83,7 @@ def calibrate(
         chosen = tuple(qubits)
         calibration_template(backend.snapshot, chosen)  # before the first step is told
     tell(f"calibrating {len(chosen)} qubits, {shots} shots a state")
-    return calibrate_readout(backend, chosen, shots=shots, seed=seed)
+    return calibrate_readout(backend, chosen, shots=number_of_shots(shots), seed=seed)
 
 
 def _own_circuit(circuit: CircuitLike) -> QuantumCircuit:

@@ -17,6 +17,7 @@ from qhw.api.measuring import CircuitLike, begun
 from qhw.circuits.workload import Workload
 from qhw.mitigation.observables import ObservableLike
 from qhw.paid.expect import ExpectRun
+from qhw.shot_counts import number_of_shots
 
 Observables = ObservableLike | Sequence[ObservableLike]
 
@@ -32,7 +33,7 @@ def expect(
     observables: Observables,
     device: DeviceLike = ...,
     *,
-    shots: int,
+    shots: int | str,
     mitigation: str = ...,
     seed: int = ...,
     again: bool = ...,
@@ -49,7 +50,7 @@ def expect(
     observables: Observables,
     device: DeviceLike = ...,
     *,
-    shots: int,
+    shots: int | str,
     mitigation: str = ...,
     seed: int = ...,
     again: bool = ...,
@@ -65,7 +66,7 @@ def expect(
     observables: Observables,
     device: DeviceLike = "engine:ibm_boston",
     *,
-    shots: int,
+    shots: int | str,
     mitigation: str = DEFAULT_MITIGATION,
     seed: int = 0,
     again: bool = False,
@@ -165,7 +166,7 @@ def asked_values(
     angles: object,
     observables: Observables,
     place: Device,
-    shots: int,
+    shots: int | str,
     mitigation: str,
     seed: int,
 ) -> tuple[ExpectSettings, Workload]:
@@ -180,6 +181,6 @@ def asked_values(
         observables,
         device=place.name,
         mitigation=mitigation,
-        shots=shots,
+        shots=number_of_shots(shots),
         seed=seed,
     )

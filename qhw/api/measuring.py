@@ -22,6 +22,7 @@ from qhw.jobs.money import parse_money, show_money
 from qhw.paid.compare import MeasureRun
 from qhw.paid.kept import Paying, R, S, WorkloadRun
 from qhw.scheduler import some_scheduler
+from qhw.shot_counts import number_of_shots
 
 CircuitLike: TypeAlias = CircuitSources | Workload
 """A circuit, live or in a file; several that differ in their angles alone; or a workload."""
@@ -34,7 +35,7 @@ def measure(
     angles: object = None,
     device: DeviceLike = "engine:ibm_boston",
     *,
-    shots: int,
+    shots: int | str,
     mitigation: str = "default",
     seed: int = 0,
     with_raw: bool = False,
@@ -103,7 +104,7 @@ def measure(
 class Options:
     """How :func:`measure` measures; see there."""
 
-    shots: int
+    shots: int | str
     mitigation: str = "default"
     seed: int = 0
     with_raw: bool = False
@@ -124,7 +125,7 @@ def asked(
     settings = settings_of(
         work,
         device=place.name,
-        shots=options.shots,
+        shots=number_of_shots(options.shots),
         mitigation=options.mitigation,
         seed=options.seed,
         with_raw=options.with_raw,

@@ -19,6 +19,7 @@ from qhw.mitigation.default import CANDIDATES
 from qhw.report.mitigation import write_bench
 from qhw.report.mitigation_terminal import advice_lines, bench_lines
 from qhw.scheduler import some_scheduler
+from qhw.shot_counts import number_of_shots
 
 DEVICE = "engine:ibm_fez"
 _REPEATS = 3
@@ -73,7 +74,7 @@ def bench(
     angles: object = None,
     devices: str | Sequence[str] = DEVICE,
     *,
-    shots: int | Sequence[int],
+    shots: int | str | Sequence[int | str],
     pipelines: Sequence[str] = CANDIDATES,
     repeats: int = 5,
     share: float = 0.05,
@@ -107,7 +108,7 @@ def bench(
     settings = BenchSettings.parse(
         **circuit_subject(work),
         devices=(devices,) if isinstance(devices, str) else tuple(devices),
-        shots=(shots,) if isinstance(shots, int) else tuple(shots),
+        shots=tuple(map(number_of_shots, (shots,) if isinstance(shots, int | str) else shots)),
         pipelines=tuple(pipelines),
         repeats=repeats,
         share=share,
@@ -124,7 +125,7 @@ def advise(
     angles: object = None,
     device: str = DEVICE,
     *,
-    shots: int,
+    shots: int | str,
     pipelines: Sequence[str] = CANDIDATES,
     target: float | None = None,
     share: float = 0.05,
@@ -153,7 +154,7 @@ def advise(
     settings = BenchSettings.parse(
         **circuit_subject(work),
         devices=(device,),
-        shots=(shots,),
+        shots=(number_of_shots(shots),),
         pipelines=tuple(pipelines),
         repeats=_REPEATS,
         share=share,

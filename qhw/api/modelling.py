@@ -23,6 +23,7 @@ from qhw.chem.validity import ValidityReport
 from qhw.models.base import Model
 from qhw.paid.compare import CompareRun
 from qhw.scheduler import some_scheduler
+from qhw.shot_counts import number_of_shots
 
 _LOG = logging.getLogger(__name__)
 _CALL = "qhw.compare(...)"
@@ -34,7 +35,7 @@ def compare(
     *,
     task: str = "generate",
     molecules: int = 20,
-    shots: int = 100_000,
+    shots: int | str = 100_000,
     mitigation: str = "readout",
     seed: int = 0,
     with_raw: bool = False,
@@ -89,7 +90,7 @@ def compare(
         device=place.name,
         task=task,
         molecules=molecules,
-        shots=shots,
+        shots=number_of_shots(shots),
         mitigation=mitigation,
         seed=seed,
         with_raw=with_raw,

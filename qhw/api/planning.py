@@ -27,6 +27,7 @@ from qhw.circuits.workload import Workload
 from qhw.report.depth_files import write_depth_files
 from qhw.report.depth_terminal import depth_summary
 from qhw.scheduler import Scheduler, open_scheduler
+from qhw.shot_counts import number_of_shots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,7 @@ def depth_report(
     *,
     levels: Sequence[int] = LEVELS,
     seeds: int = 5,
-    shots: int = 10_000,
+    shots: int | str = 10_000,
     fractional: bool = False,
     cache: bool = True,
     processes: int | None = None,
@@ -117,7 +118,7 @@ def depth_report(
             devices,
             levels=levels,
             seeds=seeds,
-            shots=shots,
+            shots=number_of_shots(shots),
             fractional=fractional,
             cache=made_cache_folder() if cache else None,
             scheduler=pool,

@@ -105,7 +105,7 @@ def submit(
     device: DeviceLike = "emulator:ibm_boston",
     *,
     observables: Observables | None = None,
-    shots: int,
+    shots: int | str,
     mitigation: str | None = None,
     seed: int = 0,
     with_raw: bool = False,
@@ -144,7 +144,7 @@ def estimate(
     device: DeviceLike = "emulator:ibm_boston",
     *,
     observables: Observables | None = None,
-    shots: int,
+    shots: int | str,
     mitigation: str | None = None,
     seed: int = 0,
     with_raw: bool = False,
@@ -180,7 +180,7 @@ def _values(
     angles: object,
     observables: Observables,
     place: Device,
-    options: tuple[int, str | None, int, bool],
+    options: tuple[int | str, str | None, int, bool],
 ) -> tuple[ExpectSettings, Workload]:
     shots, mitigation, seed, with_raw = options
     if with_raw:

@@ -209,3 +209,15 @@ def test_bad_input_is_one_clear_line(change: dict[str, object], said: str) -> No
     with pytest.raises(ValueError, match=said) as error:
         qhw.expect(**given)  # type: ignore[arg-type]
     assert "\n" not in str(error.value)
+
+
+def test_shots_as_people_write_them() -> None:
+    circuit = QuantumCircuit(1)
+    circuit.x(0)
+    asked = {"device": "engine:ibm_lagos", "mitigation": "none"}
+    found = qhw.measure(circuit, shots="2k", **asked)
+    assert found.counts.sum() == 2000
+    assert qhw.expect(circuit, None, "Z", shots="1e3", **asked).result.settings.shots == 1000
+    for wrong in ("many", "0", "1.5"):
+        with pytest.raises(ValueError, match="`shots` must be a whole number >= 1 such as"):
+            qhw.measure(circuit, shots=wrong, **asked)
