@@ -14,7 +14,7 @@ demo: $(STAMP)  ## the main job on the shipped model and the default device
 	$(BIN)/qhw demo
 
 test: $(STAMP)  ## the default tests (under 10 minutes)
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: $(STAMP)  ## every test, the slow ones too
 	$(BIN)/pip install -q -c constraints.txt -e ".[dev,train,m3]"

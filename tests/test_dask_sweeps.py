@@ -168,6 +168,7 @@ def test_workers_have_nothing_to_do_for_a_device_that_takes_jobs() -> None:
         qhw.measure(chain(2), device="emulator:ibm_boston", shots=10, workers=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

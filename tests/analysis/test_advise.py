@@ -93,6 +93,7 @@ def test_hopeless_noise_is_said(model: Path) -> None:
     assert "\n" not in advice.hopeless
 
 
+@pytest.mark.slow
 def test_target_is_reached_where_it_says(model: Path) -> None:
     quiet = settings(model, noise={"gates": 0.0, "idle": 0.0, "readout": 0.0}, pipelines=("none",))
     advice = advise(quiet, target=0.02, training=2)

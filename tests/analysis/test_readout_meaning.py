@@ -104,6 +104,7 @@ def measured(qubits: tuple[int, ...], first: int, second: int) -> ReadoutCalibra
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_without_a_calibration(small_model: Path) -> None:
     stage, source = compared(small_model, mitigation="readout")
     assert stage.best_source == "device_readout"

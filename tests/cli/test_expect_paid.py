@@ -99,6 +99,7 @@ def test_ibm_is_paid_once_however_often_it_is_asked(
     assert REHEARSAL in shown and "would have cost $" in shown and "days old when measured" in shown
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_taken_up_by_the_same_line(ibm: Ibm, circuit: Path) -> None:
     platform, _ = ibm
     command = asked(circuit, "ibm:ibm_lagos", "--mitigation", "none", "--budget", "30usd")
@@ -114,6 +115,7 @@ def test_an_interrupted_run_is_taken_up_by_the_same_line(ibm: Ibm, circuit: Path
     check_values(done)
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_is_over(ibm: Ibm, circuit: Path) -> None:
     platform, _ = ibm
     command = asked(circuit, "ibm:ibm_lagos", "--mitigation", "none", "--budget", "60usd")

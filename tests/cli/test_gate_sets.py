@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,7 +55,14 @@ def options(model: Path, device: str, out: Path) -> tuple[object, ...]:
     return ("--model", model, "--device", device, *sizes, *money)
 
 
-@pytest.mark.parametrize("vendor", IBM, indirect=True)
+def _some_slow(names: Iterable[str]) -> list[object]:
+    marks = {
+        name: [pytest.mark.slow] for name in ("ibm:ibm_boston", "braket:rigetti_cepheus_1_108q")
+    }
+    return [pytest.param(name, marks=marks.get(name, [])) for name in names]
+
+
+@pytest.mark.parametrize("vendor", _some_slow(IBM), indirect=True)
 def test_ibm(vendor: tuple[str, IBMPlatform], qvae: Path, tmp_path: Path) -> None:
     name, _ = vendor
     done = document("run", *options(qvae, name, tmp_path))
@@ -66,7 +73,7 @@ def test_ibm(vendor: tuple[str, IBMPlatform], qvae: Path, tmp_path: Path) -> Non
     assert IBM[name] in circuit.count_ops()
 
 
-@pytest.mark.parametrize("vendor", BRAKET, indirect=True)
+@pytest.mark.parametrize("vendor", _some_slow(BRAKET), indirect=True)
 def test_braket(vendor: tuple[str, BraketService], qvae: Path, tmp_path: Path) -> None:
     name, service = vendor
     done = document("run", *options(qvae, name, tmp_path))

@@ -123,6 +123,7 @@ def test_ibm_runs_every_fold_and_is_taken_up_again(
     assert {k: done[k] for k in same} == {k: again[k] for k in same}
 
 
+@pytest.mark.slow
 def test_a_lost_answer_makes_no_second_job(
     ibm: tuple[IBMPlatform, LoopbackServer], given: Given
 ) -> None:

@@ -14,7 +14,7 @@ def check(vendor: str, schedules: int, first: int) -> None:
     assert sum(report.billed for report in reports) >= schedules // 2
 
 
-@pytest.mark.parametrize("first", [0, 10])
+@pytest.mark.parametrize("first", [0])
 def test_books_agree_after_faults_and_kills(first: int) -> None:
     check("local", 6, first)
 

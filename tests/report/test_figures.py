@@ -85,6 +85,6 @@ def test_numbers(value: float | None, text: str) -> None:
 
 def test_other_formats() -> None:
     assert percent(0.9634) == "96.3 %"
-    assert interval(Estimate(value=0.5, low=0.25, high=0.75), as_percent=True) == "25 % to 75 %"
+    assert interval(Estimate(value=0.5, low=0.25, high=0.75), as_percent=True) == "25.0 % to 75.0 %"
     assert interval(None) == ""
     assert [duration(t) for t in (3e-6, 0.041, 2.1, 0)] == ["3 µs", "41 ms", "2.1 s", "0 s"]

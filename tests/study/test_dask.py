@@ -30,6 +30,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         made.close()
 
 
+@pytest.mark.slow
 def test_same_table_although_a_worker_is_killed(
     cluster: Cluster, sweep_file: Path, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_second_run_repeats_nothing_and_failures_only_if_asked(
     assert third.table.equals(first.table)
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_table_as_one(sweep_file: Path, tmp_path: Path) -> None:
     config, pool = read_config(sweep_file), LocalScheduler(2)
     many = run_study(config, tmp_path / "2", pool, done=lambda *at: None).table

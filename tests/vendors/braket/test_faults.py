@@ -160,7 +160,10 @@ def test_questions_are_asked_again(vendor: Vendor, order: Submission, fault: Fau
     assert len(vendor.faults.taken) == 4
 
 
-@pytest.mark.parametrize("fault", [Fault.hang(), Fault.drip(0.1), Fault.answer(503)])
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.hang(), pytest.param(Fault.drip(0.1), marks=pytest.mark.slow), Fault.answer(503)],
+)
 def test_no_question_waits_for_ever(vendor: Vendor, order: Submission, fault: Fault) -> None:
     backend = vendor.connect()
     handle = backend.submit(order, KEY)

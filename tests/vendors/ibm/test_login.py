@@ -52,7 +52,7 @@ def bearers(vendor: Vendor) -> set[str]:
         Fault.hang(),
         Fault.malformed(),
         Fault.malformed(b'{"access_token": null}'),
-        Fault.drip(0.3),
+        pytest.param(Fault.drip(0.3), marks=pytest.mark.slow),
     ],
     ids=lambda fault: f"{fault.kind}{fault.status}",
 )
