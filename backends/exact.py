@@ -28,6 +28,21 @@ MAX_WIDE_QUBITS = 1000
 """Qubits of any circuit."""
 
 
+def ideal_template(circuit: QuantumCircuit, *, seed: int) -> CompiledTemplate:
+    """A measured circuit in :data:`BASIS` on qubits that are all coupled; no delays in it."""
+    native = transpile(circuit, basis_gates=list(BASIS), optimization_level=1, seed_transpiler=seed)
+    return CompiledTemplate(
+        circuit=native,
+        parameter_names=tuple(p.name for p in circuit.parameters),
+        n_measured=circuit.num_clbits,
+        physical_qubits=tuple(range(circuit.num_qubits)),
+        **size_of(native),
+        duration_s=0.0,
+        seed=seed,
+        snapshot=None,
+    )
+
+
 class ExactBackend:
     """An ideal device with all-to-all couplings and native RX, RY, RZ, CZ."""
 
@@ -54,22 +69,7 @@ class ExactBackend:
                 f"Argument `circuit` must have at most {MAX_WIDE_QUBITS} qubits on `exact`, "
                 f"but has {circuit.num_qubits}."
             )
-        native = transpile(
-            check_delays(circuit),
-            basis_gates=list(BASIS),
-            optimization_level=1,
-            seed_transpiler=seed,
-        )
-        return CompiledTemplate(
-            circuit=native,
-            parameter_names=tuple(p.name for p in circuit.parameters),
-            n_measured=circuit.num_clbits,
-            physical_qubits=tuple(range(circuit.num_qubits)),
-            **size_of(native),
-            duration_s=0.0,
-            seed=seed,
-            snapshot=None,
-        )
+        return ideal_template(check_delays(circuit), seed=seed)
 
     def probabilities(
         self, compiled: CompiledTemplate, angles: NDArray[np.float64]

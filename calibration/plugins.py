@@ -266,7 +266,7 @@ def _scan(path: tuple[str, ...]) -> Scan:
 def _title(package: Distribution, point: EntryPoint) -> tuple[str, str]:
     try:
         name, version = package.metadata["Name"], package.metadata["Version"]
-    except Exception:
+    except Exception:  # whatever a package's metadata are, the others are listed all the same
         name, version = None, None
     return _line(str(name or re.split(r"[.:\s]", point.value)[0])), _line(str(version or ""))
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from numpy.typing import ArrayLike
-from qiskit import QuantumCircuit, transpile
+from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CompiledTemplate
 from backends.binding import bind_rows
 from backends.checks import measured_qubits
 from backends.delays import check_delays
-from backends.figures import size_of
+from backends.exact import ideal_template
 from backends.native.compile import compile_template
 from backends.native.rows import native_rows
 from backends.plain import plain_measured
 from calibration.snapshot import DeviceSnapshot
-
-_PLAIN_GATES = ["rx", "ry", "rz", "cz"]
 
 
 def compile_for(
@@ -36,17 +34,7 @@ def compile_for(
                 "programs of gates cannot wait, but has some."
             )
         return compile_template(circuit, snapshot, seed=seed)
-    plain = transpile(ideal, basis_gates=_PLAIN_GATES, optimization_level=1, seed_transpiler=seed)
-    return CompiledTemplate(
-        circuit=plain,
-        parameter_names=tuple(p.name for p in circuit.parameters),
-        n_measured=circuit.num_clbits,
-        physical_qubits=tuple(range(circuit.num_qubits)),
-        **size_of(plain),
-        duration_s=0.0,
-        seed=seed,
-        snapshot=None,
-    )
+    return ideal_template(ideal, seed=seed)
 
 
 def rows_of(compiled: CompiledTemplate, angles: ArrayLike) -> list[QuantumCircuit]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import RenderableType
+from rich.text import Text
 
 from qhw.analysis.expect_result import ExpectCost
 from qhw.analysis.gradient import ShiftedRows, all_rows
 from qhw.api.expectation_values import ExpectationValues
-from qhw.api.printed import shown
+from qhw.api.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +23,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ExpectationGradient:
+class ExpectationGradient(Shown):
     """Expectation values and their derivatives by some of the circuit's parameters.
 
     Arrays have a row for each of the B rows of angles, a column for each of the K observables, and
@@ -127,8 +129,12 @@ class ExpectationGradient:
         self.to_dataframe().to_csv(written / "gradient.csv", index=False)
         return written
 
-    def __repr__(self) -> str:
-        return shown(self.to_dataframe().to_string(index=False))
+    def to_json(self) -> str:
+        """The table as JSON text, a list of objects."""
+        return str(self.to_dataframe().to_json(orient="records"))
+
+    def _parts(self) -> list[RenderableType]:
+        return [Text(self.to_dataframe().to_string(index=False))]
 
     def _every(self, table: FloatArray) -> FloatArray:
         return all_rows(table, self.evaluated.measured, len(self.shifted.work))

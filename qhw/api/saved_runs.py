@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from qhw.api.printed import shown
+from rich.console import RenderableType
+from rich.text import Text
+
+from qhw.api.shown import Shown
 from qhw.models.checkpoint import write_atomically
 from qhw.report.runs_terminal import runs_table, side_by_side_lines, unreadable_lines
 from qhw.report.side_by_side import PAGE, render_runs
@@ -23,7 +26,7 @@ _RUNS = "runs"
 
 
 @dataclass(frozen=True, repr=False)
-class SavedRuns(Sequence[SavedRun]):
+class SavedRuns(Shown, Sequence[SavedRun]):
     """The finished runs of a folder, newest first; of a folder that holds no result, why.
 
     Attributes:
@@ -50,15 +53,16 @@ class SavedRuns(Sequence[SavedRun]):
 
         return pd.json_normalize([run.document() for run in self.runs])
 
-    def __repr__(self) -> str:
-        return "\n".join((shown(runs_table(self.runs)), *unreadable_lines(self.runs)))
+    def to_json(self) -> str:
+        """Every run as JSON text, a list of objects."""
+        return json.dumps([run.document() for run in self.runs])
 
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
+    def _parts(self) -> list[RenderableType]:
+        return [runs_table(self.runs), *map(Text, unreadable_lines(self.runs))]
 
 
 @dataclass(frozen=True, repr=False)
-class ComparedRuns:
+class ComparedRuns(Shown):
     """Finished runs beside each other.
 
     Attributes:
@@ -107,11 +111,8 @@ class ComparedRuns:
                     "rows": cell.against and cell.against.rows,
                 }
 
-    def __repr__(self) -> str:
-        return "\n".join(shown(part) for part in side_by_side_lines(self.result))
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
+    def _parts(self) -> Iterable[RenderableType]:
+        return side_by_side_lines(self.result)
 
 
 def runs(folder: str | Path = _RUNS, words: str = "") -> SavedRuns:

@@ -5,6 +5,7 @@ A result may have hundreds of kilobytes, and a list has hundreds of results.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -47,15 +48,15 @@ class HeadError(ValueError):
     """A result of which not even the head can be read; one line says why."""
 
 
-class _Head(BaseModel):
+class _Head(BaseModel, ABC):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False, frozen=True)
     newest: ClassVar[int] = 1
     kind: ClassVar[Kind] = "?"
     schema_version: int
 
+    @abstractmethod
     def told(self) -> dict[str, Any]:
         """Fields of a :class:`qhw.saved.entry.SavedRun`."""
-        raise NotImplementedError
 
 
 class _Part(BaseModel):
