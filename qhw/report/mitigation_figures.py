@@ -39,6 +39,7 @@ def distance_figure(devices: Sequence[DeviceBench]) -> str:
         for place, axes in enumerate(grid.flat):
             if place < len(devices):
                 _panel(axes, devices[place], names)
+                axes.tick_params(labelbottom=place + columns >= len(devices))
             else:
                 axes.set_visible(False)
         handles, labels = grid[0, 0].get_legend_handles_labels()
