@@ -25,8 +25,8 @@ from qhw.analysis.mitigation_bench import run_bench
 from qhw.analysis.result import Settings
 from qhw.analysis.subjects import circuit_subject
 from qhw.api.planning import depth_report
+from qhw.chem.novelty import Known
 from qhw.chem.qm9 import sample_molecules
-from qhw.chem.validity import reference_smiles
 from qhw.cli.app import app
 from qhw.scheduler import DaskScheduler, SchedulerError
 from tests.dask_cluster import Cluster, wait_for
@@ -124,12 +124,13 @@ def test_judge(cluster: Cluster, pool: DaskScheduler, monkeypatch: pytest.Monkey
     monkeypatch.setattr(molecule_scores, "_JUDGED_TOGETHER", 20)
     sample = sample_molecules()
     molecules = sample.molecules[:50]
-    known = reference_smiles(sample.smiles[:30].tolist())
+    known = Known.of(sample.smiles[:30].tolist(), "some of the sample")
     works = Counted(pool)
     found = molecule_scores.reports(molecules, reference=known, scheduler=works)
     here = molecule_scores.reports(molecules, reference=known)
     assert found == here
-    assert here["strict"].novel not in (0, None)
+    assert here["strict"].novelty is not None
+    assert here["strict"].novelty.novel_skeletons > 0
     assert works.items == 6
     assert qhw.judge(molecules, scheduler=cluster.address) == qhw.judge(molecules)
     spoilt = molecules.moved_to(np.where(np.arange(50)[:, None, None] == 33, np.nan, 0.0))

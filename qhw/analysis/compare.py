@@ -22,6 +22,7 @@ from qhw.analysis.stage import Notify, StageRunner
 from qhw.analysis.tasks import Outcome, encode, generate, reconstruct
 from qhw.chem.qm9 import QM9, sample_molecules
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
+from qhw.chem.training_split import known_molecules
 from qhw.latent.priors import Prior, fitted_prior
 from qhw.latent.registry import PRIORS
 from qhw.models.base import Model
@@ -78,8 +79,10 @@ def compare(
     runner = model_runner(settings, exact.model, backend, notify, moment)
     outcome = _run(settings, exact, replace(runner, scheduler=scheduler), sample)
     notify("judging molecules")
+    known = known_molecules() if settings.task == "generate" else None
     judged = {
-        source: reports(batch, scheduler=scheduler) for source, batch in outcome.molecules.items()
+        source: reports(batch, reference=known, scheduler=scheduler)
+        for source, batch in outcome.molecules.items()
     }
     outcome = replace(outcome, judged=judged)
     return assemble(
@@ -90,6 +93,7 @@ def compare(
         command=command,
         start=start,
         qm9=sample.molecules,
+        known=known,
     )
 
 

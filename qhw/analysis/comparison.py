@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from backends.base import Backend
 from backends.vendor import is_rehearsal
 from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.agreement import agreement
 from qhw.analysis.circuit_facts import circuit_facts
 from qhw.analysis.facts import DeviceFacts, ModelFacts
 from qhw.analysis.mitigated import read_calibrations
 from qhw.analysis.molecule_scores import Reports, molecule_records, reports, validity_rows
 from qhw.analysis.result import (
     PLAIN,
+    Agreement,
     ComparisonResult,
     MeasureSettings,
     MoleculeRecord,
@@ -27,6 +29,7 @@ from qhw.analysis.stage import Notify, StageRunner
 from qhw.analysis.tasks import Outcome
 from qhw.analysis.verdict import verdict
 from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.novelty import Known
 from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
 from qhw.models.base import Encodes, Model, decoding
@@ -58,6 +61,7 @@ def assemble(
     command: str,
     start: datetime,
     qm9: MoleculeBatch | None = None,
+    known: Known | None = None,
 ) -> Comparison:
     """Put a result together.
 
@@ -69,6 +73,7 @@ def assemble(
         command: that gives this result.
         start: when the work began.
         qm9: molecules judged beside those of the outcome, if it has any.
+        known: what generated molecules are held against.
     """
     snapshot = backend.snapshot
     records: tuple[MoleculeRecord, ...] = ()
@@ -81,7 +86,7 @@ def assemble(
             outcome.judged,
             outcome.stages[-1].best_source,
         )
-        judged |= {} if qm9 is None else {"qm9": reports(qm9)}
+        judged |= {} if qm9 is None else {"qm9": reports(qm9, reference=known)}
     result = ComparisonResult(
         settings=settings,
         verdict=verdict(outcome.sections),
@@ -95,6 +100,7 @@ def assemble(
         missing=outcome.missing,
         rehearsal=is_rehearsal(backend),
         reference=outcome.reference,
+        agreement=_agreement(outcome, records) if records else None,
         provenance=_provenance(command, start, snapshot),
         row_names=tuple(
             RowName(index=int(row), name=name)
@@ -102,6 +108,11 @@ def assemble(
         ),
     )
     return Comparison(result, outcome, snapshot)
+
+
+def _agreement(outcome: Outcome, records: tuple[MoleculeRecord, ...]) -> Agreement:
+    found = next((s for s in outcome.sections if s.key == "molecules_exact"), None)
+    return agreement(records, found, outcome.stages[-1].best_source)
 
 
 def runner_of(

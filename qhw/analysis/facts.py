@@ -1,4 +1,4 @@
-"""What a result says of the model, the device and each circuit that ran."""
+"""What a result says of the model, the device, each circuit that ran and what came back."""
 
 from __future__ import annotations
 
@@ -132,3 +132,25 @@ class CircuitFacts(Frozen):
     projection_distance: float | None = None
     mitigation: MitigationFacts | None = None
     approximation: str | None = None
+
+
+class Agreement(Frozen):
+    """Rows whose molecules are the same one: valid by the strict protocol and of equal canonical
+    SMILES, so elements, connectivity and bond orders agree (stereo is not compared).
+
+    Attributes:
+        rows: compared.
+        same_connectivity: elements and bonds of device and exact agree atom by atom, whatever the
+            bond orders and whether or not that is a valid molecule.
+        device_is_exact: the device gave the exact reference's molecule.
+        exact_is_input: the exact reference gave what went in; ``None`` if nothing went in.
+        device_is_input: the device did.
+        all_the_same: input, exact and device are one molecule.
+    """
+
+    rows: Count
+    same_connectivity: Count
+    device_is_exact: Count
+    exact_is_input: Count | None
+    device_is_input: Count | None
+    all_the_same: Count | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from qhw.analysis.result import (
 from qhw.analysis.scores import make_row
 from qhw.chem.bonds import Protocol, check_protocol, same_graph
 from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
+from qhw.chem.novelty import Known
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.validity import ValidityReport, check_positions, judge
 from qhw.scheduler import Scheduler, in_order
@@ -153,7 +154,7 @@ class _Piece:
 def reports(
     batch: MoleculeBatch,
     *,
-    reference: Collection[str] | None = None,
+    reference: Known | None = None,
     scheduler: Scheduler | None = None,
 ) -> Reports:
     """A batch under both protocols, see :func:`judge_on`."""
@@ -165,7 +166,7 @@ def judge_on(
     batch: MoleculeBatch,
     protocol: Protocol,
     *,
-    reference: Collection[str] | None = None,
+    reference: Known | None = None,
 ) -> ValidityReport:
     """:func:`qhw.chem.validity.judge`, wherever.
 
@@ -210,6 +211,7 @@ def validity_rows(judged: Mapping[SourceKey, Reports]) -> tuple[Validity, ...]:
                     valid=report.valid,
                     unique=report.unique,
                     reasons=report.reasons,
+                    novelty=report.novelty,
                 )
             )
     return tuple(rows)

@@ -14,12 +14,14 @@ from pydantic import AfterValidator, Field
 from backends.registry import is_vendor
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
+from qhw.analysis.facts import Agreement as Agreement
 from qhw.analysis.facts import CircuitFacts, CircuitRole, DeviceFacts, ModelFacts
 from qhw.analysis.facts import Count as Count
 from qhw.analysis.parsed import Parsed
+from qhw.chem.novelty import Novelty
 from qhw.mitigation.default import canonical
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version written by this code; every version up to it is read."""
 
 Task = Literal["generate", "encode", "reconstruct"]
@@ -56,6 +58,14 @@ SOURCE_LABELS: dict[SourceKey, str] = {
     "qm9": "QM9's own geometries",
 }
 """Words for where numbers come from. The baselines need no QPU."""
+
+
+TASK_TITLES: dict[Task, str] = {
+    "generate": "Generated molecules",
+    "encode": "Molecules rebuilt from a measured encoder",
+    "reconstruct": "Reconstructed molecules, end to end",
+}
+"""Headings of what a task makes: generated from a prior, or rebuilt from an input molecule."""
 
 
 REHEARSAL = "Rehearsal: a vendor simulated on this machine; no device ran and nothing was charged"
@@ -241,6 +251,7 @@ class Validity(Frozen):
         valid: valid ones.
         unique: different SMILES among the valid.
         reasons: how many molecules have each status.
+        novelty: what of the valid is new; of generated molecules only (since version 4).
     """
 
     source: SourceKey
@@ -250,6 +261,7 @@ class Validity(Frozen):
     valid: Count
     unique: Count
     reasons: dict[str, int]
+    novelty: Novelty | None = None
 
 
 class MoleculeRecord(Frozen):
@@ -274,6 +286,11 @@ class MoleculeRecord(Frozen):
     exact_status: str
     device_status: str
     rmsd: float | None
+
+    @property
+    def identical(self) -> bool:
+        """Whether the device gave the exact reference's molecule, and that is a valid one."""
+        return self.device_smiles is not None and self.device_smiles == self.exact_smiles
 
 
 class MissingRow(Frozen):
@@ -399,6 +416,8 @@ class ComparisonResult(Frozen):
             the run would have cost (since version 2; earlier files do not say).
         reference: of a wide circuit how exact is known; ``None`` where it is a statevector of all
             rows (since version 3).
+        agreement: rows whose molecules are the same (since version 4; ``None`` of a person's own
+            circuit).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -416,6 +435,7 @@ class ComparisonResult(Frozen):
     rehearsal: bool = False
     row_names: tuple[RowName, ...] = ()
     reference: Reference | None = None
+    agreement: Agreement | None = None
 
     @property
     def rows(self) -> int:

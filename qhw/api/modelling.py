@@ -18,7 +18,9 @@ from qhw.api.measuring import check_simulates_here
 from qhw.api.results import ModelComparison
 from qhw.chem.bonds import Protocol
 from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.novelty import Known
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
+from qhw.chem.training_split import known_molecules
 from qhw.chem.validity import ValidityReport
 from qhw.models.base import Model
 from qhw.paid.compare import CompareRun
@@ -115,14 +117,17 @@ def judge(
     molecules: MoleculeBatch | NamedMolecules | str | Path,
     protocol: Protocol = "strict",
     *,
+    known: Sequence[str] | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> ValidityReport:
-    """Which geometries are molecules.
+    """Which geometries are molecules, and which of them are new.
 
     Args:
         molecules: heavy atoms of many molecules, or an SDF file of them.
         protocol: ``strict``, or QVAE-Mole's ``released``.
+        known: SMILES of molecules that are not new; QM9's training split by default. The report's
+            ``novelty`` names what was taken, and counts new SMILES and new skeletons.
         workers: local processes that judge; none by default.
         scheduler: address of a Dask cluster that judges.
 
@@ -132,14 +137,18 @@ def judge(
 
     Example:
         >>> from qhw.chem.qm9 import sample_molecules
-        >>> judge(sample_molecules().molecules[:100]).valid > 90
+        >>> found = judge(sample_molecules().molecules[:100])
+        >>> found.valid > 90
+        True
+        >>> 20 < found.novelty.novel_skeletons < 60
         True
     """
+    reference = known_molecules() if known is None else Known.of(known, "molecules given")
     if isinstance(molecules, str | Path):
         molecules = read_sdf(Path(molecules))
     batch = molecules.molecules if isinstance(molecules, NamedMolecules) else molecules
     with some_scheduler(workers, scheduler) as pool:
-        return judge_on(pool, batch, protocol)
+        return judge_on(pool, batch, protocol, reference=reference)
 
 
 def _paid(

@@ -23,8 +23,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -42,10 +42,12 @@ from qhw.chem.bonds import (
 )
 from qhw.chem.charges import Charges, formal_charges
 from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.novelty import Known, Novelty
 from qhw.chem.orders import distance_orders, released_orders
 from qhw.chem.qm9 import load_qm9, sample_molecules
-from qhw.chem.rdkit_build import build, canonical_smiles, round_trip_smiles, sanitised_smiles
+from qhw.chem.rdkit_build import build, round_trip_smiles, sanitised_smiles
 
+_NEW = ("novel", "novel_unique", "novel_skeletons")
 Status = Literal["valid", "too few atoms", "clash", "disconnected", "valence", "rdkit"]
 
 
@@ -57,14 +59,13 @@ class ValidityReport:
         protocol: ``"strict"`` or ``"released"``.
         statuses: ``"valid"`` or the first reason against, one a molecule.
         smiles: of the valid molecules, ``None`` elsewhere.
-        novel: valid molecules (repeats counted) whose SMILES is not in the reference; ``None``
-            without a reference.
+        novelty: what of the valid is new; ``None`` without a reference.
     """
 
     protocol: Protocol
     statuses: tuple[Status, ...]
     smiles: tuple[str | None, ...]
-    novel: int | None = None
+    novelty: Novelty | None = None
 
     @property
     def samples(self) -> int:
@@ -99,22 +100,23 @@ class ValidityReport:
     @property
     def rates(self) -> dict[str, float | None]:
         """Every ratio; ``None`` where the denominator is zero or no reference was given."""
+        new = self.novelty
         return {
             "kept/all": _ratio(self.kept, self.samples),
             "valid/kept": _ratio(self.valid, self.kept),
             "valid/all": _ratio(self.valid, self.samples),
             "unique/valid": _ratio(self.unique, self.valid),
             "unique/all": _ratio(self.unique, self.samples),
-            "novel/valid": None if self.novel is None else _ratio(self.novel, self.valid),
-            "novel/all": None if self.novel is None else _ratio(self.novel, self.samples),
+            **{
+                f"{name}/{whole}": None if new is None else _ratio(getattr(new, name), of)
+                for name in _NEW
+                for whole, of in (("valid", self.valid), ("all", self.samples))
+            },
         }
 
-    def against(self, reference: Collection[str] | None) -> ValidityReport:
-        """The same with ``novel`` by another reference."""
-        if reference is None:
-            return replace(self, novel=None)
-        known = frozenset(reference)
-        return replace(self, novel=sum(s is not None and s not in known for s in self.smiles))
+    def against(self, reference: Known | None) -> ValidityReport:
+        """The same with ``novelty`` by another reference."""
+        return replace(self, novelty=None if reference is None else reference.novelty(self.smiles))
 
     def summary(self) -> dict[str, object]:
         """Counts, ratios and reasons, ready for JSON."""
@@ -124,7 +126,10 @@ class ValidityReport:
             "kept": self.kept,
             "valid": self.valid,
             "unique": self.unique,
-            "novel": self.novel,
+            **{
+                field.name: None if self.novelty is None else getattr(self.novelty, field.name)
+                for field in fields(Novelty)
+            },
             **self.rates,
             "reasons": self.reasons,
         }
@@ -134,14 +139,15 @@ def judge(
     molecules: MoleculeBatch,
     protocol: Protocol = "strict",
     *,
-    reference: Collection[str] | None = None,
+    reference: Known | None = None,
 ) -> ValidityReport:
     """Judge every molecule of a batch.
 
     Args:
         molecules: decoded molecules, 0 to 9 atoms, Å.
         protocol: ``"strict"`` or ``"released"`` (see the module's docstring).
-        reference: canonical SMILES that are not novel (:func:`reference_smiles`).
+        reference: molecules that are not novel, for example
+            :func:`qhw.chem.training_split.known_molecules`.
 
     Raises:
         ValueError: unknown protocol, or a position that is not finite.
@@ -174,16 +180,6 @@ def check_positions(molecules: MoleculeBatch) -> None:
         raise ValueError(
             f"Argument `molecules` must have finite positions, but molecule {row} has not."
         )
-
-
-def reference_smiles(smiles: Iterable[str]) -> frozenset[str]:
-    """Canonical SMILES (no stereo) for ``judge``'s ``reference``; unreadable ones are left out.
-
-    The released protocol compares the text RDKit writes before sanitisation, which can differ
-    from the canonical one (rings are not made aromatic), so novelty is overstated there, as it is
-    in the released code.
-    """
-    return frozenset(s for s in map(canonical_smiles, smiles) if s is not None)
 
 
 def _ratio(part: int, whole: int) -> float | None:
@@ -246,7 +242,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Score QM9's own geometries.")
     parser.add_argument("--all", action="store_true", help="all of QM9, not the shipped sample")
     data = load_qm9() if parser.parse_args().all else sample_molecules()
-    reference = reference_smiles(data.smiles.tolist())
+    reference = Known.of(data.smiles.tolist(), "their own published SMILES")
     for protocol in PROTOCOLS:
         print(json.dumps(judge(data.molecules, protocol, reference=reference).summary()))
 

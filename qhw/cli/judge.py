@@ -12,8 +12,10 @@ from qhw.cli.options import DaskCluster, Json, Model, Prior, Seed, Workers
 from qhw.report.tables import WholeTable
 
 if TYPE_CHECKING:
-    from qhw.chem.molecule import MoleculeBatch
+    from collections.abc import Sequence
 
+    from qhw.chem.molecule import MoleculeBatch
+    from qhw.chem.validity import ValidityReport
 
 _SAMPLES = 1000
 
@@ -35,30 +37,38 @@ def judge_command(
     scheduler: DaskCluster = None,
     as_json: Json = False,
 ) -> None:
-    """Validity under both protocols, every denominator named.
+    """Validity under both protocols and what is new, every denominator named.
 
     Judges QM9's own geometries (the shipped held-out sample), an SDF file (--input), or what a
-    model generates exactly, without a device (--model).
+    model generates exactly, without a device (--model). New is what QM9's training split does not
+    hold: by SMILES, and by skeleton (elements and which are bonded, whatever the bond orders).
     """
     from qhw.analysis.molecule_scores import reports as judged
-    from qhw.chem.qm9 import sample_molecules
-    from qhw.chem.validity import reference_smiles
-    from qhw.report.format import percent
+    from qhw.chem.training_split import known_molecules
     from qhw.scheduler import some_scheduler
 
     with some_scheduler(workers, scheduler) as pool:
         title, molecules = _molecules(input_file, model, samples, prior, seed)
-        known = reference_smiles(sample_molecules().smiles.tolist()) if model else None
+        known = known_molecules()
         reports = tuple(judged(molecules, reference=known, scheduler=pool).values())
     if as_json:
         emit_json({"judged": title, "reports": [report.summary() for report in reports]})
         return
+    out.print(_table(title, reports), crop=False)
+    out.print(f"new: different ones among the valid, novel against {known.said}")
+
+
+def _table(title: str, reports: Sequence[ValidityReport]) -> WholeTable:
+    from qhw.report.format import percent
+
     table = WholeTable(
         box=None, pad_edge=False, header_style="dim", title=title, title_justify="left"
     )
     for heading in ("protocol", "samples", "two atoms or more", "valid", "valid / all"):
         table.add_column(heading, justify="right")
-    for heading in ("valid / two or more", "different / valid", "reasons"):
+    for heading in ("valid / two or more", "different / valid", "new SMILES / all"):
+        table.add_column(heading, justify="right")
+    for heading in ("new skeletons / all", "reasons"):
         table.add_column(heading, justify="right")
     for report in reports:
         rates = report.rates
@@ -71,9 +81,11 @@ def judge_command(
             percent(rates["valid/all"]),
             percent(rates["valid/kept"]),
             f"{report.unique} / {report.valid}",
+            percent(rates["novel_unique/all"]),
+            percent(rates["novel_skeletons/all"]),
             ", ".join(reasons),
         )
-    out.print(table, crop=False)
+    return table
 
 
 def _molecules(

@@ -8,8 +8,9 @@ from rdkit import Chem
 
 from qhw.chem.bonds import PROTOCOLS, Protocol
 from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.novelty import Known, Novelty
 from qhw.chem.qm9 import sample_molecules
-from qhw.chem.validity import judge, reference_smiles
+from qhw.chem.validity import judge
 from tests.chem.molecules import batches, joined, molecule, moved, ring
 
 CROWDED = molecule(
@@ -70,10 +71,11 @@ def test_denominators() -> None:
     apart = molecule("CO", [[0, 0, 0], [5, 0, 0]])
     report = judge(
         joined(ethane, moved(ethane, 1), methanol, alone, apart),
-        reference=reference_smiles(["OC", "not a molecule"]),
+        reference=Known.of(["OC", "not a molecule"], "methanol"),
     )
     assert (report.samples, report.kept, report.valid, report.unique) == (5, 4, 3, 2)
-    assert report.novel == 2
+    said = "methanol (2 molecules; 1 SMILES, 1 skeletons)"
+    assert report.novelty == Novelty(said, novel=2, novel_unique=1, skeletons=2, novel_skeletons=1)
     assert report.rates == pytest.approx(
         {
             "kept/all": 4 / 5,
@@ -83,11 +85,16 @@ def test_denominators() -> None:
             "unique/all": 2 / 5,
             "novel/valid": 2 / 3,
             "novel/all": 2 / 5,
+            "novel_unique/valid": 1 / 3,
+            "novel_unique/all": 1 / 5,
+            "novel_skeletons/valid": 1 / 3,
+            "novel_skeletons/all": 1 / 5,
         }
     )
     np.testing.assert_array_equal(report.is_valid, [True, True, True, False, False])
     assert report.reasons == {"valid": 3, "too few atoms": 1, "disconnected": 1}
-    assert json.loads(json.dumps(report.summary()))["valid/all"] == 3 / 5
+    told = json.loads(json.dumps(report.summary()))
+    assert (told["valid/all"], told["novel_skeletons"], told["against"]) == (3 / 5, 1, said)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -129,9 +136,10 @@ def test_any_geometry_is_judged(protocol: Protocol, batch: MoleculeBatch) -> Non
 def test_qm9_sample_scores() -> None:
     """The ceiling the module prints; and strict SMILES are those of the data set."""
     sample = sample_molecules()
-    strict = judge(sample.molecules, reference=reference_smiles(sample.smiles.tolist()))
+    strict = judge(sample.molecules, reference=Known.of(sample.smiles.tolist(), "itself"))
     assert strict.valid == 963
-    assert strict.novel == 34
+    assert strict.novelty is not None
+    assert strict.novelty.novel == 34
     assert judge(sample.molecules, "released").valid == 642
 
 
