@@ -65,7 +65,12 @@ TASK_TITLES: dict[Task, str] = {
     "encode": "Molecules rebuilt from a measured encoder",
     "reconstruct": "Reconstructed molecules, end to end",
 }
-"""Headings of what a task makes: generated from a prior, or rebuilt from an input molecule."""
+TASK_WAYS: dict[Task, str] = {
+    "generate": "new molecules from latents of a prior, decoded on the device; no molecule goes in",
+    "encode": "input molecules through the encoder on the device; an exact decoder rebuilds them",
+    "reconstruct": "input molecules through encoder, latent draw and decoder, all on the device",
+}
+"""What a task makes, and where: generated from a prior, or rebuilt from an input molecule."""
 
 
 REHEARSAL = "Rehearsal: a vendor simulated on this machine; no device ran and nothing was charged"

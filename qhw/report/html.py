@@ -12,6 +12,8 @@ from qhw.analysis.molecule_scores import padded, wilson
 from qhw.analysis.result import (
     REHEARSAL,
     SOURCE_LABELS,
+    TASK_TITLES,
+    TASK_WAYS,
     Estimate,
     Metric,
     SourceKey,
@@ -28,9 +30,12 @@ from qhw.report.outcomes import likeliest
 from qhw.report.page import asset, environment
 from qhw.report.pipeline import fit_lines
 
-Likeness = Literal["same structure", "same atoms and bonds", "differs"]
+Likeness = Literal["identical molecule", "same connectivity", "differs"]
+Tone = Literal["yes", "near", "no"]
 _HARDWARE = ("ibm:", "braket:")
 """Names of backends whose counts a vendor measured; all others compute them here."""
+_CONNECTED: Likeness = "same connectivity"
+_OTHER_ORDERS = ", other bond orders"
 MAX_PAIRS = 24
 """Molecules drawn, in row order; the SDF has all."""
 
@@ -65,13 +70,37 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """The molecules of a row: input if there is one, exact, device."""
+    """The molecules of a row: input if there is one, exact, device.
+
+    Attributes:
+        row: of the run.
+        name: of the row.
+        rmsd: device against exact, Å.
+        likeness: of the device's molecule to the exact one.
+        valid: whether the device's structure is.
+        sides: the molecules.
+    """
 
     row: int
     name: str
     rmsd: float | None
     likeness: Likeness
+    valid: bool
     sides: tuple[Side, ...]
+
+    @property
+    def told(self) -> str:
+        """What the card says."""
+        if self.valid:
+            return f"{self.likeness}{_OTHER_ORDERS if self.likeness == _CONNECTED else ''}"
+        return f"{_CONNECTED}, not valid" if self.likeness == _CONNECTED else "not valid"
+
+    @property
+    def tone(self) -> Tone:
+        """Its colour: green for the very same molecule only, never where it is not valid."""
+        if not self.valid or self.likeness == "differs":
+            return "no"
+        return "yes" if self.likeness == "identical molecule" else "near"
 
 
 def render(comparison: Comparison, run_id: str) -> str:
@@ -94,6 +123,9 @@ def render(comparison: Comparison, run_id: str) -> str:
             run_id=run_id,
             main=main,
             labels=SOURCE_LABELS,
+            heading=TASK_TITLES.get(result.settings.task),
+            way=TASK_WAYS.get(result.settings.task),
+            new_molecules=next((v.novelty for v in result.validity if v.novelty), None),
             css=asset("report.css"),
             script=asset("viewer.js"),
             figure=Markup(key_figure(main, [row.index for row in result.named_rows]))
@@ -143,10 +175,11 @@ def pairs(comparison: Comparison) -> list[Pair]:
             _side(_TITLES[key], batch, row, reports[key].smiles[row], reports[key].statuses[row])
             for key, batch in laid.items()
         )
-        likeness: Likeness = "same atoms and bonds" if graph[row] else "differs"
-        if record.exact_smiles is not None and record.exact_smiles == record.device_smiles:
-            likeness = "same structure"
-        out.append(Pair(record.index, record.name, record.rmsd, likeness, sides))
+        likeness: Likeness = _CONNECTED if graph[row] else "differs"
+        if record.identical:
+            likeness = "identical molecule"
+        valid = record.device_status == "valid"
+        out.append(Pair(record.index, record.name, record.rmsd, likeness, valid, sides))
     return out
 
 

@@ -42,7 +42,7 @@ def summary(result: ComparisonResult) -> RenderableType:
         Text(title, style="bold"),
         *([Text(REHEARSAL, style="bold yellow")] if result.rehearsal else []),
         _numbers(result),
-        *(Text(line) for line in _facts(result)),
+        *(Text(line) for line in (*_molecules(result), *_facts(result))),
         *(Text(line, style="bold yellow") for line in _missing(result)),
         *([Text(_NO_MOLECULES, style="bold yellow")] if _without_molecules(result) else []),
         Text(result.verdict.text, style=STYLES[result.verdict.level]),
@@ -98,6 +98,26 @@ def _valid(result: ComparisonResult, source: SourceKey) -> str:
         if row.source == source and row.protocol == "strict":
             return f"{row.valid} of {row.samples}"
     return ""
+
+
+def _molecules(result: ComparisonResult) -> list[str]:
+    """How many molecules are identical, and how many of generated ones are new."""
+    same, lines = result.agreement, []
+    if same is not None:
+        ends = "" if same.all_the_same is None else f"; input = exact = device {same.all_the_same}"
+        lines.append(
+            f"identical molecules, device and exact: {same.device_is_exact} of {same.rows} "
+            f"(same connectivity {same.same_connectivity}{ends})"
+        )
+    judged = {r.source: r.novelty for r in result.validity if r.protocol == "strict" and r.novelty}
+    new, exact = judged.get(result.device_source), judged.get("exact")
+    if new is not None and exact is not None:
+        lines.append(
+            f"new skeletons among the valid: device {new.novel_skeletons}, exact "
+            f"{exact.novel_skeletons}; new SMILES: {new.novel_unique}, {exact.novel_unique}; "
+            f"novel against {new.against}"
+        )
+    return lines
 
 
 def _without_molecules(result: ComparisonResult) -> bool:
