@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from backends.base import Backend
 from backends.checks import check_shots
-from backends.registry import get_backend
+from backends.registry import get_backend, is_vendor
 from calibration.closest import quoted
 from qhw.analysis.comparison import Comparison, assemble, model_facts, runner_of
 from qhw.analysis.early import check_device, check_used
+from qhw.analysis.facts import KappaPoint
+from qhw.analysis.kappa_sweep import kappa_sweep
 from qhw.analysis.molecule_scores import reports
 from qhw.analysis.result import Settings
 from qhw.analysis.stage import Notify, StageRunner
@@ -77,7 +79,8 @@ def compare(
     exact = ExactModel(model.double(), settings.model, f"task {settings.task}")
     sample = sample_molecules()
     runner = model_runner(settings, exact.model, backend, notify, moment)
-    outcome = _run(settings, exact, replace(runner, scheduler=scheduler), sample)
+    runner = replace(runner, scheduler=scheduler)
+    outcome = _run(settings, exact, runner, sample)
     notify("judging molecules")
     known = known_molecules() if settings.task == "generate" else None
     judged = {
@@ -85,16 +88,29 @@ def compare(
         for source, batch in outcome.molecules.items()
     }
     outcome = replace(outcome, judged=judged)
+    prior = prior_name(settings.prior, model) if settings.task == "generate" else None
+    facts = model_facts(model, card, settings.model, prior)
     return assemble(
         settings,
         outcome,
         backend,
-        model=model_facts(model, card, settings.model),
+        model=facts,
         command=command,
         start=start,
         qm9=sample.molecules,
         known=known,
+        kappas=_kappas(settings, exact, runner, outcome) if facts.kappa_assumed else (),
     )
+
+
+def _kappas(
+    settings: Settings, exact: ExactModel, runner: StageRunner, outcome: Outcome
+) -> tuple[KappaPoint, ...]:
+    """What other concentrations would give, where one is drawn with."""
+    if settings.task != "reconstruct" or not settings.draw:
+        return ()
+    simulated = not is_vendor(settings.device)
+    return kappa_sweep(exact, runner, outcome.stages[0], simulated=simulated)
 
 
 def model_runner(
@@ -155,6 +171,16 @@ def check_prior(name: str | None) -> str:
     return name or PRIORS.names()[0]
 
 
+def prior_name(name: str | None, model: Model) -> str:
+    """The prior that is meant: the one named, else the model's own, else the default.
+
+    Raises:
+        ValueError: no such prior.
+        PluginError: a package's prior that cannot be loaded.
+    """
+    return check_prior(name or model.own_prior)
+
+
 def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> Prior:
     """A prior by name.
 
@@ -170,7 +196,7 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
     Raises:
         ValueError: no such prior.
     """
-    name = check_prior(name)
+    name = prior_name(name, exact.model)
     asking = replace(exact, need=f"prior {name}")
     return fitted_prior(name, asking, sample.molecules, seed)
 

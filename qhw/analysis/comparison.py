@@ -11,7 +11,7 @@ from backends.vendor import is_rehearsal
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.agreement import agreement
 from qhw.analysis.circuit_facts import circuit_facts
-from qhw.analysis.facts import DeviceFacts, ModelFacts
+from qhw.analysis.facts import DeviceFacts, KappaPoint, ModelFacts
 from qhw.analysis.mitigated import read_calibrations
 from qhw.analysis.molecule_scores import Reports, molecule_records, reports, validity_rows
 from qhw.analysis.result import (
@@ -62,6 +62,7 @@ def assemble(
     start: datetime,
     qm9: MoleculeBatch | None = None,
     known: Known | None = None,
+    kappas: tuple[KappaPoint, ...] = (),
 ) -> Comparison:
     """Put a result together.
 
@@ -74,6 +75,7 @@ def assemble(
         start: when the work began.
         qm9: molecules judged beside those of the outcome, if it has any.
         known: what generated molecules are held against.
+        kappas: what other concentrations would give.
     """
     snapshot = backend.snapshot
     records: tuple[MoleculeRecord, ...] = ()
@@ -101,6 +103,7 @@ def assemble(
         rehearsal=is_rehearsal(backend),
         reference=outcome.reference,
         agreement=_agreement(outcome, records) if records else None,
+        kappas=kappas,
         provenance=_provenance(command, start, snapshot),
         row_names=tuple(
             RowName(index=int(row), name=name)
@@ -174,13 +177,16 @@ def _provenance(command: str, start: datetime, snapshot: DeviceSnapshot | None) 
     )
 
 
-def model_facts(model: Model, card: ModelCard | None, name: str) -> ModelFacts:
+def model_facts(
+    model: Model, card: ModelCard | None, name: str, prior: str | None = None
+) -> ModelFacts:
     """What a result says of a model.
 
     Args:
         model: what ran.
         card: of its checkpoint; ``None`` for a live model.
         name: of a live model.
+        prior: that latents are drawn from, if they are.
     """
     decodes = decoding(model, name, "a comparison")
     encodes = model if isinstance(model, Encodes) else None
@@ -195,6 +201,8 @@ def model_facts(model: Model, card: ModelCard | None, name: str) -> ModelFacts:
         classical_parameters=sum(p.numel() for p in model.parameters()) - quantum,
         kappa=encodes.kappa if encodes else None,
         sha256=None if card is None else card.sha256,
+        kappa_assumed=card is not None and card.kappa_assumed,
+        prior=prior,
     )
 
 

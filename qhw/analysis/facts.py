@@ -2,20 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, JsonValue
 
 from calibration.parts import Frozen, Utc
 from qhw.circuits.workload import Role
 
+Level = Literal["better", "same", "worse", "unknown"]
+"""Of a verdict, against the best baseline."""
 Count = Annotated[int, Field(ge=0)]
 CircuitRole: TypeAlias = Role
 """Circuit of a model, or a person's own."""
 
 
+class Estimate(Frozen):
+    """A mean over rows, or a skill score, with its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    level: float = 0.95
+
+
+class KappaPoint(Frozen):
+    """What an end-to-end comparison is at another concentration of the latent draw.
+
+    Attributes:
+        kappa: of the draw.
+        constant: mean distance of the best constant to exact, what a device has to beat.
+        encoder_skill: skill of the encoder as measured followed by an exact decoder; ``None`` where
+            a constant is exact.
+        device_skill: with the device's own decoder; ``None`` where it did not run at this kappa.
+        level: of the verdict on ``device_skill``; ``None`` where there is none.
+    """
+
+    kappa: float
+    constant: float
+    encoder_skill: Estimate | None
+    device_skill: Estimate | None
+    level: Level | None
+
+
 class ModelFacts(Frozen):
-    """The model used."""
+    """The model used.
+
+    Attributes:
+        kappa_assumed: its checkpoint does not hold kappa, which was given at the import (since
+            version 4).
+        prior: that latents were drawn from, of ``generate`` (since version 4).
+    """
 
     name: str
     kind: str
@@ -25,6 +61,8 @@ class ModelFacts(Frozen):
     classical_parameters: int
     kappa: float | None
     sha256: str | None
+    kappa_assumed: bool = False
+    prior: str | None = None
 
 
 class DeviceFacts(Frozen):

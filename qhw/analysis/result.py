@@ -15,8 +15,10 @@ from backends.registry import is_vendor
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
 from qhw.analysis.facts import Agreement as Agreement
-from qhw.analysis.facts import CircuitFacts, CircuitRole, DeviceFacts, ModelFacts
+from qhw.analysis.facts import CircuitFacts, CircuitRole, DeviceFacts, Level, ModelFacts
 from qhw.analysis.facts import Count as Count
+from qhw.analysis.facts import Estimate as Estimate
+from qhw.analysis.facts import KappaPoint as KappaPoint
 from qhw.analysis.parsed import Parsed
 from qhw.chem.novelty import Novelty
 from qhw.mitigation.default import canonical
@@ -155,15 +157,6 @@ class Settings(Asked):
     def rows(self) -> int:
         """Rows asked for."""
         return self.molecules
-
-
-class Estimate(Frozen):
-    """A mean over rows, or a skill score, with its bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-    level: float = 0.95
 
 
 class Row(Frozen):
@@ -402,7 +395,7 @@ class Verdict(Frozen):
         metric: key of the metric of that score (since version 3).
     """
 
-    level: Literal["better", "same", "worse", "unknown"]
+    level: Level
     text: str
     section: str
     skill: Skill | None
@@ -421,6 +414,8 @@ class ComparisonResult(Frozen):
             the run would have cost (since version 2; earlier files do not say).
         reference: of a wide circuit how exact is known; ``None`` where it is a statevector of all
             rows (since version 3).
+        kappas: of a model whose kappa is assumed, what the verdict of ``reconstruct`` is at others
+            (since version 4).
         agreement: rows whose molecules are the same (since version 4; ``None`` of a person's own
             circuit).
     """
@@ -441,6 +436,7 @@ class ComparisonResult(Frozen):
     row_names: tuple[RowName, ...] = ()
     reference: Reference | None = None
     agreement: Agreement | None = None
+    kappas: tuple[KappaPoint, ...] = ()
 
     @property
     def rows(self) -> int:

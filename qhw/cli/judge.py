@@ -93,7 +93,7 @@ def _molecules(
 ) -> tuple[str, MoleculeBatch]:
     import numpy as np
 
-    from qhw.analysis.compare import check_prior, make_prior
+    from qhw.analysis.compare import make_prior, prior_name
     from qhw.chem.qm9 import sample_molecules
     from qhw.chem.sdf_reader import read_sdf
     from qhw.models.checkpoint import load
@@ -116,5 +116,6 @@ def _molecules(
     exact = ExactModel(loaded.double(), card.name, "qhw judge --model")
     source = make_prior(prior, exact, sample_molecules(), seed)
     latents = source.sample(samples, np.random.default_rng(seed))
-    title = f"{samples} molecules generated exactly by {card.name}, prior {check_prior(prior)}"
+    name = prior_name(prior, loaded)
+    title = f"{samples} molecules generated exactly by {card.name}, prior {name}"
     return title, exact.molecules(exact.decoder(latents))

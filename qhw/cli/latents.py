@@ -51,7 +51,7 @@ def sample_latents(
     """Draw latents from a model's prior, for use elsewhere."""
     import numpy as np
 
-    from qhw.analysis.compare import check_prior, default_model, make_prior
+    from qhw.analysis.compare import default_model, make_prior, prior_name
     from qhw.chem.qm9 import sample_molecules
     from qhw.models.checkpoint import load, write_atomically
     from qhw.models.exact import ExactModel
@@ -64,7 +64,7 @@ def sample_latents(
     latents = source.sample(count, np.random.default_rng(seed))
     document = {
         "model": card.name,
-        "prior": check_prior(prior),
+        "prior": prior_name(prior, loaded),
         "seed": seed,
         "latents": latents.tolist(),
     }

@@ -71,12 +71,15 @@ def import_checkpoint(
 ) -> None:
     """Read the authors' released QVAE-Mole checkpoint into our format."""
     from qhw.models.checkpoint import save
-    from qhw.models.import_torchquantum import import_torchquantum
+    from qhw.models.import_torchquantum import import_torchquantum, source_facts
+    from qhw.report.format import number
 
     model = import_torchquantum(file, n_blocks=blocks, kappa=kappa)
     path = folder / f"{file.stem}.safetensors"
-    card = save(model, path, name=file.stem, training={"imported_from": file.name})
+    card = save(model, path, name=file.stem, training=source_facts(file))
     if as_json:
         emit_json({"checkpoint": str(path), "card": card.model_dump(mode="json")})
         return
+    out.print(f"source: {file.name}, sha256 {card.training['source_sha256']}", soft_wrap=True)
+    out.print(f"kappa: {number(kappa)}, assumed; the file does not hold it")
     out.print(f"checkpoint: {path}", soft_wrap=True)

@@ -48,6 +48,11 @@ class Model(nn.Module, ABC):
         """What a decoder's exact outcomes are meant to look like, if anything is known."""
         return None
 
+    @property
+    def own_prior(self) -> str | None:
+        """Name of the prior its latents come from by default; ``None`` for the house's default."""
+        return None
+
     @abstractmethod
     def loss(self, molecules: MoleculeBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Training losses by name; ``"total"`` is minimised."""

@@ -27,9 +27,14 @@ from qhw.models.registry import KINDS, build
 
 FORMAT_VERSION = 1
 MAX_TENSOR_BYTES, _MAX_CARD_BYTES = 2**30, 2**20
+_FEW = 5
 _CARD_DIGEST = "card_sha256"
 """Entry of the tensor file's metadata. The card holds the digest of the tensor file, which holds
 that of the rest of the card: neither can be altered alone. Files of version 0.1.0 have none."""
+
+
+KAPPA_ASSUMED = "assumed: the source does not hold it"
+"""Under ``kappa`` of a card's ``training``."""
 
 
 class CheckpointError(ValueError):
@@ -78,6 +83,11 @@ class ModelCard(BaseModel):
     sha256: str
     code: CodeVersion
     created: AwareDatetime
+
+    @property
+    def kappa_assumed(self) -> bool:
+        """Whether kappa was assumed at an import, since the source does not hold it."""
+        return self.training.get("kappa") == KAPPA_ASSUMED
 
 
 def shipped() -> tuple[str, ...]:
@@ -146,7 +156,8 @@ def load(source: str | Path) -> tuple[Model, ModelCard]:
     """Read a checkpoint.
 
     Args:
-        source: a shipped name (see :func:`shipped`), or the path of either of its two files.
+        source: a shipped name (see :func:`shipped`), the path of either of its two files, or of a
+            folder that holds one checkpoint, as ``qhw train`` and ``qhw import-checkpoint`` write.
 
     Returns:
         The model, in evaluation mode, and its card.
@@ -244,11 +255,30 @@ def _locate(source: str | Path) -> tuple[str, Any]:
         return path.stem, path.parent
     if isinstance(source, str) and source in shipped():
         return source, files("qhw") / "data" / "models"
+    if path.is_dir():
+        return _only_one(path), path
     raise CheckpointError(
         f"Model {quoted(str(source))} is neither a shipped checkpoint "
         f"({closest(str(source), shipped(), 'qhw models')}) nor the path of a .safetensors or "
-        ".json file."
+        ".json file, nor a folder with one."
     )
+
+
+def _only_one(folder: Path) -> str:
+    """Stem of the checkpoint in a folder: the name that both of its files have."""
+    try:
+        names = {entry.name for entry in folder.iterdir()}
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be read: {error.strerror or error}.") from error
+    cards = sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+    stems = [stem for stem in cards if f"{stem}.safetensors" in names]
+    if len(stems) != 1:
+        there = ", ".join(quoted(stem) for stem in stems[:_FEW]) or "none"
+        raise CheckpointError(
+            f"Folder {folder} must hold one checkpoint, a .safetensors and a .json file of one "
+            f"name, but holds {len(stems) or 'none'}{f': {there}' if stems else ''}."
+        )
+    return stems[0]
 
 
 def _read(file: Any, most: int) -> bytes:

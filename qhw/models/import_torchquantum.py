@@ -8,6 +8,7 @@ Layout of the released file: an OrderedDict of float32 ``[1, 1]`` tensors ``rz1_
 
 from __future__ import annotations
 
+import hashlib
 import io
 import pickle
 import struct
@@ -18,11 +19,12 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 
 from calibration.documents import read_bounded
 from qhw.chem.encoding import RELEASED_DECODE
-from qhw.models.checkpoint import CheckpointError
+from qhw.models.checkpoint import KAPPA_ASSUMED, CheckpointError
 from qhw.models.losses import LossConfig
 from qhw.models.qvae import N_WIRES, QVAE, QVAEConfig
 
@@ -81,11 +83,28 @@ def import_torchquantum(path: Path, *, n_blocks: int = 10, kappa: float = 20.0) 
     return model.eval()
 
 
-def _read(path: Path) -> Mapping[str, object]:
+def source_facts(path: Path) -> dict[str, JsonValue]:
+    """What a card says of the file it was imported from: name, sha256, and what it does not hold.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    return {
+        "imported_from": path.name,
+        "source_sha256": hashlib.sha256(_content(path)).hexdigest(),
+        "kappa": KAPPA_ASSUMED,
+    }
+
+
+def _content(path: Path) -> bytes:
     try:
-        content = read_bounded(path, _MAX_BYTES)
+        return read_bounded(path, _MAX_BYTES)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    content = _content(path)
     if content.startswith(b"PK"):
         _check_archive(path, content)
     try:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from qhw.chem import encoding
-from qhw.chem.encoding import RELEASED_BOX, BoundingBox, DecodeOptions, Layout
+from qhw.chem.encoding import RELEASED_BOX, RELEASED_DECODE, BoundingBox, DecodeOptions, Layout
 from qhw.chem.frames import FrameName, to_frame
 from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
 from qhw.chem.structure import MoleculeStructure
@@ -134,6 +134,11 @@ class QVAE(MoleculeVAE):
     def structure(self) -> MoleculeStructure:
         """Encoded molecules: what training aims at, reached or not."""
         return MoleculeStructure(self.config.layout, self.config.box)
+
+    @property
+    def own_prior(self) -> str | None:
+        """The released code's, where amplitudes are read as it reads them."""
+        return "positive-orthant" if self.config.decode == RELEASED_DECODE else None
 
     # -- exact ---------------------------------------------------------------------------------
     def encoder_probabilities(self, inputs: Tensor) -> Tensor:

@@ -43,6 +43,7 @@ def summary(result: ComparisonResult) -> RenderableType:
         *([Text(REHEARSAL, style="bold yellow")] if result.rehearsal else []),
         _numbers(result),
         *(Text(line) for line in (*_molecules(result), *_facts(result))),
+        *(Text(line) for line in _kappas(result)),
         *(Text(line, style="bold yellow") for line in _missing(result)),
         *([Text(_NO_MOLECULES, style="bold yellow")] if _without_molecules(result) else []),
         Text(result.verdict.text, style=STYLES[result.verdict.level]),
@@ -118,6 +119,20 @@ def _molecules(result: ComparisonResult) -> list[str]:
             f"novel against {new.against}"
         )
     return lines
+
+
+def _kappas(result: ComparisonResult) -> list[str]:
+    """What the verdict is at other concentrations, of a model whose own is assumed."""
+    if result.model is None or not result.model.kappa_assumed:
+        return []
+    assumed = f"kappa {number(result.model.kappa)} is assumed, the checkpoint does not hold it"
+    told = [
+        f"{number(p.kappa)}: {number(skill.value, 2)}"
+        for p in result.kappas
+        if (skill := p.device_skill or p.encoder_skill) is not None
+    ]
+    of = "end to end" if any(p.device_skill for p in result.kappas) else "with an exact decoder"
+    return [assumed, *([f"skill {of} at kappa {', '.join(told)}"] if told else [])]
 
 
 def _without_molecules(result: ComparisonResult) -> bool:
