@@ -155,22 +155,34 @@ def test_priors_by_name(small_model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "task", "rows"), [(1, "reconstruct", 2), (2, "generate", 3), (3, "generate", 3)]
+    ("version", "task", "rows"),
+    [
+        ("1", "reconstruct", 2),
+        ("2", "generate", 3),
+        ("3", "generate", 3),
+        ("4", "generate", 3),
+        ("4-assumed", "reconstruct", 3),
+    ],
 )
-def test_golden_results_still_load(version: int, task: str, rows: int) -> None:
+def test_golden_results_still_load(version: str, task: str, rows: int) -> None:
     path = GOLDEN / f"result-v{version}.json"
     result = ComparisonResult.from_json(path.read_text(encoding="utf-8"), "golden")
     assert result.settings.task == task
     assert not result.rehearsal
     assert [row.index for row in result.named_rows] == list(range(rows))
     assert ComparisonResult.from_json(result.to_json()) == result
+    assert (result.agreement is not None) == (version >= "4")
+    assert len(result.kappas) == (7 if version == "4-assumed" else 0)
+    new = [row.novelty for row in result.validity if row.novelty is not None]
+    assert bool(new) == (version == "4")
+    assert all(found.against.startswith("QM9's training split") for found in new)
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("{", "must be JSON"),
-        ('{"schema_version": 99}', "must have schema_version 1 to 3, but has 99"),
+        ('{"schema_version": 99}', "must have schema_version 1 to 4, but has 99"),
         ('{"schema_version": 1, "settings": {}}', "settings"),
     ],
 )

@@ -70,7 +70,7 @@ def test_a_rehearsal_says_so_everywhere(
         assert document(*priced)["rehearsal"] is True
         assert qhw(*priced).stdout.startswith(REHEARSED_PRICE)
     done = document("run", *given("ibm:ibm_lagos"), "--budget", "20usd", "--out", tmp_path / "a")
-    assert done["rehearsal"] is True and done["schema_version"] == 3
+    assert done["rehearsal"] is True and done["schema_version"] == 4
     # the ledger remembers it where the environment no longer leads to the simulated vendor
     for name in platform.environment(server.url):
         monkeypatch.delenv(name)

@@ -225,3 +225,22 @@ def test_files_that_never_end_are_not_read(saved: Path) -> None:
         saved.with_suffix(suffix).symlink_to("/dev/zero")
         with pytest.raises(CheckpointError, match="must be a regular file"):
             load(saved)
+
+
+def test_a_folder_with_one_checkpoint_names_it(saved: Path) -> None:
+    (saved.parent / "state.safetensors").touch()  # of a training: no card
+    (saved.parent / "notes.json").write_text("{}")
+    for source in (saved.parent, str(saved.parent)):
+        assert load(source)[1] == load(saved)[1]
+
+
+def test_a_folder_with_none_or_several_is_refused(saved: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(CheckpointError, match=r"must hold one checkpoint, .* but holds none"):
+        load(empty)
+    for suffix in (".json", ".safetensors"):
+        other = saved.with_name("other").with_suffix(suffix)
+        other.write_bytes(saved.with_suffix(suffix).read_bytes())
+    with pytest.raises(CheckpointError, match="but holds 2: "):
+        load(saved.parent)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import warnings
@@ -12,8 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from qhw.models.checkpoint import CheckpointError
-from qhw.models.import_torchquantum import import_torchquantum
+from qhw.analysis.compare import check_prior, make_prior, prior_name
+from qhw.chem.qm9 import sample_molecules
+from qhw.models.checkpoint import CheckpointError, load, save
+from qhw.models.exact import ExactModel
+from qhw.models.import_torchquantum import import_torchquantum, source_facts
 from tests.models.reference import crx, embed, ry, rz
 
 State = OrderedDict[str, torch.Tensor]
@@ -265,3 +269,27 @@ def test_text_from_the_file_is_bounded(state: State, tmp_path: Path) -> None:
     text = refusal(write(state, tmp_path))
     assert text.isprintable()
     assert len(text) < 400
+
+
+def test_a_card_notes_the_source_and_that_kappa_is_assumed(state: State, tmp_path: Path) -> None:
+    path = write(state, tmp_path)
+    save(import_torchquantum(path), tmp_path / "a", name="a", training=source_facts(path))
+    card = load(tmp_path)[1]
+    assert card.training == {
+        "imported_from": "model.pth",
+        "source_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "kappa": "assumed: the source does not hold it",
+    }
+    assert card.kappa_assumed
+    assert not load("qvae-l10")[1].kappa_assumed
+
+
+def test_its_prior_is_the_released_one_unless_another_is_named(
+    state: State, tmp_path: Path
+) -> None:
+    model = import_torchquantum(write(state, tmp_path))
+    assert prior_name(None, model) == "positive-orthant"
+    assert prior_name("posterior", model) == "posterior"
+    assert prior_name(None, load("qvae-l10")[0]) == check_prior(None)
+    drawn = make_prior(None, ExactModel(model.double()), sample_molecules(), 0)
+    assert (drawn.sample(50, np.random.default_rng(0)) >= 0).all()

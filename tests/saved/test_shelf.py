@@ -52,7 +52,7 @@ def test_whatever_is_no_result_is_one_entry_that_says_so(hostile_folder: Path) -
         assert said is not None and 0 < len(said) < 500 and "\n" not in said
     for name, words in {
         "link": "a link",
-        "newer": "schema_version must be 1 to 3, but is 99",
+        "newer": "schema_version must be 1 to 4, but is 99",
         "true-version": "schema_version",
         "foreign": "none of the results that qhw writes",
         "deep": "recursion",
