@@ -119,8 +119,11 @@ def skeleton(smiles: str) -> str | None:
     """
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(smiles, sanitize=False)
-    if molecule is None:
-        return None
+    return None if molecule is None else str(Chem.MolToSmiles(_bare(molecule)))
+
+
+def _bare(molecule: Chem.Mol) -> Chem.RWMol:
+    """Heavy atoms and single bonds, nothing else."""
     bare = Chem.RWMol()
     place = {
         atom.GetIdx(): bare.AddAtom(Chem.Atom(atom.GetAtomicNum()))
@@ -131,7 +134,7 @@ def skeleton(smiles: str) -> str | None:
         ends = (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
         if ends[0] in place and ends[1] in place:
             bare.AddBond(place[ends[0]], place[ends[1]], Chem.BondType.SINGLE)
-    return str(Chem.MolToSmiles(bare))
+    return bare
 
 
 def _hash(text: str) -> int:

@@ -111,7 +111,7 @@ def render(comparison: Comparison, run_id: str) -> str:
         run_id: name of its folder.
     """
     result = comparison.result
-    snapshot = comparison.snapshot
+    snapshot, task = comparison.snapshot, comparison.result.settings.task
     used: dict[str, tuple[int, ...]] = {c.role: c.qubits for c in result.circuits}
     main = result.section(result.verdict.section)
     assert main is not None
@@ -123,8 +123,8 @@ def render(comparison: Comparison, run_id: str) -> str:
             run_id=run_id,
             main=main,
             labels=SOURCE_LABELS,
-            heading=TASK_TITLES.get(result.settings.task),
-            way=TASK_WAYS.get(result.settings.task),
+            heading=None if task == "measure" else TASK_TITLES[task],
+            way=None if task == "measure" else TASK_WAYS[task],
             new_molecules=next((v.novelty for v in result.validity if v.novelty), None),
             css=asset("report.css"),
             script=asset("viewer.js"),

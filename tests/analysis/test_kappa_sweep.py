@@ -9,7 +9,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from qhw.analysis.compare import Comparison, compare
+from qhw.analysis.compare import compare
+from qhw.analysis.comparison import Comparison
 from qhw.analysis.kappa_sweep import GRID
 from qhw.analysis.result import ComparisonResult, Settings
 from qhw.models.checkpoint import KAPPA_ASSUMED, save
@@ -46,7 +47,11 @@ def test_every_point_is_the_run_of_that_kappa(assumed: Path, swept: Comparison) 
     assert point.level == one.verdict.level
     metric = one.sections[0].leading
     assert metric is not None
-    constants = [row.mean.value for row in metric.rows if row.source in ("uniform", "prior_mean")]
+    constants = [
+        row.mean.value
+        for row in metric.rows
+        if row.source in ("uniform", "prior_mean") and row.mean is not None
+    ]
     assert point.constant == pytest.approx(min(constants))
 
 

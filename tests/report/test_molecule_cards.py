@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from qhw.analysis.agreement import agreement
-from qhw.analysis.compare import Comparison, compare
+from qhw.analysis.compare import compare
+from qhw.analysis.comparison import Comparison
 from qhw.analysis.facts import Agreement
 from qhw.analysis.result import MoleculeRecord, Settings
 from qhw.report.html import Pair, pairs, render
