@@ -76,7 +76,7 @@ Again = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", help="Shipped name or path of a checkpoint; see `qhw models`."),
+    typer.Option("--model", help="Shipped name, checkpoint or its folder; see `qhw models`."),
 ]
 Prior = Annotated[
     str | None,

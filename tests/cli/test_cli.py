@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -241,6 +242,12 @@ def test_judge_gives_every_denominator(tmp_path: Path) -> None:
     assert reports["strict"]["samples"] == reports["released"]["samples"] == 1000
     assert reports["strict"]["valid/all"] > 0.95
     assert 0.6 < reports["released"]["valid/kept"] < 0.7
+    assert reports["strict"]["against"].startswith("QM9's training split (100,000 molecules; ")
+    assert 0.35 < reports["strict"]["novel_skeletons/all"] < 0.43
+    assert reports["strict"]["novel_unique/all"] > 0.9
+    shown = qhw("judge").stdout
+    assert "new skeletons / all" in shown
+    assert "novel against QM9's training split (100,000 molecules;" in shown.replace("\n", " ")
     own = qhw("judge", "--input", write_sdf(tmp_path / "m.sdf", "C", "C"), "--json")
     assert json.loads(own.stdout)["reports"][0]["samples"] == 1
     refused(qhw("judge", "--input", tmp_path / "none.sdf"), "none.sdf is not a file")
@@ -311,6 +318,26 @@ def test_sample_latents_writes_unit_vectors(small_model: Path, tmp_path: Path) -
     refused(qhw(*base, "--seed", 2**63), "'--seed'")
     qhw(*base, "--prior", "uniform-sphere")
     assert file.read_bytes() == first
+
+
+def test_what_was_imported_is_a_model_by_its_folder(tmp_path: Path) -> None:
+    angles = {"rz1": 14, "ry": 14, "rz2": 14, "crx": 7}
+    state = {
+        f"{gate}_layer{suffix}.{i}.params": torch.full((1, 1), 0.1 * i)
+        for suffix in ("", "_d")
+        for gate, count in angles.items()
+        for i in range(count)
+    }
+    torch.save(state, tmp_path / "released.pth")
+    made = qhw(
+        "import-checkpoint", tmp_path / "released.pth", "--blocks", 1, "--out", tmp_path / "m"
+    )
+    digest = hashlib.sha256((tmp_path / "released.pth").read_bytes()).hexdigest()
+    assert f"source: released.pth, sha256 {digest}" in made.stdout
+    assert "kappa: 20, assumed; the file does not hold it" in made.stdout
+    found = json.loads(qhw("judge", "--model", tmp_path / "m", "--samples", 5, "--json").stdout)
+    assert found["judged"] == "5 molecules generated exactly by released, prior positive-orthant"
+    refused(qhw("judge", "--model", tmp_path), "must hold one checkpoint")
 
 
 def test_imports_and_trains_only_what_is_there(tmp_path: Path) -> None:
