@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 GOLDEN = Path(__file__).parents[1] / "analysis" / "golden"
-RESULTS = tuple(f"{kind}-v{v}" for kind in ("result", "expect") for v in (1, 2, 3))
+VERSIONS = {"result": (1, 2, 3, 4), "expect": (1, 2, 3)}
+RESULTS = tuple(f"{kind}-v{v}" for kind, versions in VERSIONS.items() for v in versions)
 HOSTILE = {
     "deep": "[" * 100_000,
     "deep-object": '{"verdict":' * 100_000,
