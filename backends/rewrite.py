@@ -21,9 +21,11 @@ from backends.delays import is_wait, without_waits
 from backends.figures import size_of
 from backends.native.fold import fold_rzz_angles
 from backends.native.prediction import predict
+from backends.native.routing import target_of
 from backends.native.rows import device_part, example_row, is_native
 from backends.native.schedule import schedule_alap
 from backends.native.target import to_target
+from backends.native.writing import writes_rows
 
 Pair = tuple[int, int]
 Placed = tuple[Instruction, tuple[int, ...]]
@@ -99,15 +101,17 @@ def replaced(compiled: CompiledTemplate, circuit: QuantumCircuit) -> CompiledTem
     """Another circuit in the place of a compiled one, gate by gate.
 
     Every gate is written in the device's own by itself: nothing is merged or cancelled with its
-    neighbours, so that what another library folded or inserted is really run.
+    neighbours, so that what another library folded or inserted is really run. Where native gates
+    are written row by row, the template stays in canonical gates with a barrier behind each, which
+    the writing of a row emits its pulses at; only rotations about z, no pulses there, move on.
 
     Args:
-        compiled: native template; its qubits are taken.
+        compiled: any template; its qubits are taken.
         circuit: gates and final measurements on as many qubits, the same one by one; parameters may
             be free, and become the columns.
 
     Raises:
-        BackendError: a device whose gates are written row by row, or another number of qubits.
+        BackendError: another number of qubits.
     """
     if circuit.num_qubits != compiled.circuit.num_qubits:
         raise BackendError(
@@ -120,11 +124,10 @@ def replaced(compiled: CompiledTemplate, circuit: QuantumCircuit) -> CompiledTem
     if part is None:
         gates = sorted({*_IDEAL, *compiled.circuit.count_ops()} - {"measure", "barrier"})
         native = transpile(apart(circuit), basis_gates=gates, **options)
-    elif not is_native(compiled, part):
-        raise BackendError(
-            f"Device {part.name} writes its gates when a row is bound, so that no other circuit "
-            "can take the place of a compiled one."
-        )
+    elif compiled.snapshot is not None and writes_rows(compiled.snapshot):
+        places = compiled.physical_qubits
+        target = target_of(compiled.snapshot, places, canonical=True, fractional=False)
+        native = transpile(apart(circuit), target=target, initial_layout=stay, **options)
     else:
         optional = set(part.optional_gates)
         fractional = any(item.operation.name in optional for item in compiled.circuit.data)

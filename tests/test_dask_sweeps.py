@@ -17,17 +17,21 @@ from typer.testing import CliRunner
 
 import qhw
 from backends import aer
+from calibration.catalog import load_snapshot
 from qhw.analysis import molecule_scores
+from qhw.analysis.advise import advise
 from qhw.analysis.bench_result import BenchSettings
 from qhw.analysis.compare import compare
 from qhw.analysis.depth_sweep import sweep
 from qhw.analysis.mitigation_bench import run_bench
 from qhw.analysis.result import Settings
+from qhw.analysis.simulations import RunOn
 from qhw.analysis.subjects import circuit_subject
 from qhw.api.planning import depth_report
 from qhw.chem.novelty import Known
 from qhw.chem.qm9 import sample_molecules
 from qhw.cli.app import app
+from qhw.mitigation.calibrate import calibrate_readout
 from qhw.scheduler import DaskScheduler, SchedulerError
 from tests.dask_cluster import Cluster, wait_for
 from tests.workers import note_pid_and_wait, square
@@ -120,6 +124,46 @@ def test_bench(pool: DaskScheduler, small_model: Path) -> None:
     assert works.items >= 3  # the circuit at both scales, and the calibration's
 
 
+def test_advise_although_a_worker_is_killed(
+    cluster: Cluster, pool: DaskScheduler, small_model: Path
+) -> None:
+    settings = BenchSettings.parse(
+        model=str(small_model),
+        devices=("engine:ibm_fez",),
+        shots=(2000,),
+        rows=3,
+        repeats=2,
+        pipelines=("readout+zne(1,3)", "zne(1,3)", "none"),
+    )
+    told: list[tuple[int, int]] = []
+
+    def kill_one(finished: int, total: int) -> None:
+        told.append((finished, total))
+        if finished == 1:
+            cluster.workers[0].kill()
+            cluster.add_worker()
+
+    works = Counted(pool)
+    asked: dict[str, Any] = {"training": 2, "target": 0.1}
+    found = advise(settings, scheduler=works, done=kill_one, **asked)
+    assert cluster.workers.pop(0).wait() != 0
+    assert found == advise(settings, **asked)
+    finished, total = told[-1]  # of both circuits at both scales, the calibration, three pipelines
+    assert works.items >= 2 * 2 + 1 and finished == total >= 2 * 2 + 1 + 3
+
+
+def test_calibrate(cluster: Cluster, pool: DaskScheduler) -> None:
+    asked: dict[str, Any] = {"qubits": [3, 4, 5], "shots": 500, "seed": 2}
+    for device in ("aer:ibm_fez", "exact"):
+        found = qhw.calibrate(None, device, scheduler=cluster.address, **asked)
+        here = qhw.calibrate(None, device, **asked)
+        assert found.qubits == here.qubits and found.pairs == here.pairs
+    backend = aer.AerBackend(load_snapshot("ibm_fez"))
+    works = Counted(pool)
+    shots: dict[str, Any] = {"shots": 500, "seed": 2, "run": RunOn(works)}
+    assert calibrate_readout(backend, [3, 4, 5], **shots).pairs and works.items > 0
+
+
 def test_judge(cluster: Cluster, pool: DaskScheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(molecule_scores, "_JUDGED_TOGETHER", 20)
     sample = sample_molecules()
@@ -178,6 +222,8 @@ def test_workers_have_nothing_to_do_for_a_device_that_takes_jobs() -> None:
         ("drift", "iqm_garnet@2025-07-06", "iqm_garnet@2026-05-05", "--circuit", "a.qasm"),
         ("compare", "a.qasm", "--device", "engine:ibm_fez", "--shots", "100"),
         ("mitigate", "bench", "a.qasm", "b.qasm", "--shots", "400", "--pipelines", "none"),
+        ("mitigate", "advise", "a.qasm", "b.qasm", "--shots", "400", "--pipelines", "none"),
+        ("calibrate", "a.qasm", "--shots", "100", "--out", "readout.json"),
     ],
 )
 def test_on_the_command_line(
@@ -187,7 +233,7 @@ def test_on_the_command_line(
     for name, angle in (("a", 0.3), ("b", 0.4)):
         gates = f"qreg q[2]; creg c[2]; rx({angle}) q[0]; cx q[0],q[1]; measure q -> c;"
         Path(f"{name}.qasm").write_text(f'OPENQASM 2.0; include "qelib1.inc"; {gates}')
-    gone = {"run", "provenance", "command", "created", "wall_s"}
+    gone = {"run", "provenance", "command", "created", "wall_s", "taken"}
     told = []
     for more in ((), ("--scheduler", cluster.address)):
         done = CliRunner().invoke(app, [*words, "--json", *more])

@@ -1,15 +1,20 @@
 """The wheel alone, in an empty environment outside the repository, used from an empty folder.
 
-What it depends on is that of this environment, lent by a ``.pth`` file; nothing is downloaded.
+What it depends on is lent by a ``.pth`` file from the interpreter that it is tried with; nothing
+is downloaded. Tried with this interpreter and with every other supported one that is found: in
+``PATH``, among pyenv's, and in ``QHW_WHEEL_PYTHONS`` (paths with colons between, such as the
+``bin/python`` of a virtual environment that has the packages of ``constraints.txt``).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +34,22 @@ cx q[0],q[1];
 measure q -> c;
 """
 
+OLDEST, NEWEST = 11, 14
+"""Of Python 3, looked for."""
+ASKED = """
+import importlib.metadata, json, sys
+from pathlib import Path
+missing = []
+for name in sys.argv[1:]:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        missing.append(name)
+lent = [path for path in sys.path if Path(path).name == "site-packages"]
+print(json.dumps([sys.version.split()[0], missing, lent]))
+"""
+"""Tells version, packages that are not there, and folders to lend."""
+
 pytestmark = pytest.mark.slow
 pytest.importorskip("setuptools", minversion="77", reason="the wheel is built with setuptools>=77")
 pytest.importorskip("pip", reason="the wheel is built and installed with pip")
@@ -40,6 +61,20 @@ def _done(*words: object, **options: object) -> str:
     )
     assert done.returncode == 0, done.stderr
     return str(done.stdout)
+
+
+def _pythons() -> list[str]:
+    """Interpreters: this one, those that were named, and what else is found of other versions."""
+    named = [path for path in os.environ.get("QHW_WHEEL_PYTHONS", "").split(os.pathsep) if path]
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = []
+    for minor in range(OLDEST, NEWEST + 1):
+        if minor == sys.version_info.minor:
+            continue
+        installed = sorted(root.glob(f"3.{minor}.*/bin/python"))
+        in_path = shutil.which(f"python3.{minor}")
+        found += [str(installed[-1])] if installed else [in_path] if in_path else []
+    return [sys.executable, *named, *found]
 
 
 @pytest.fixture(scope="module")
@@ -90,16 +125,22 @@ class Installed:
             served.communicate()
 
 
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+@pytest.fixture(scope="module", params=_pythons())
+def installed(
+    request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Installed:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = [re.split(r"[^A-Za-z0-9_-]", need, maxsplit=1)[0] for need in wanted]
+    version, missing, lent = json.loads(_done(request.param, "-c", ASKED, *names))
+    if missing:
+        pytest.skip(f"{request.param} ({version}) lacks {', '.join(missing)}: nothing to lend")
     environment, home = tmp_path_factory.mktemp("environment"), tmp_path_factory.mktemp("home")
-    _done(sys.executable, "-m", "venv", "--without-pip", environment)
+    _done(request.param, "-m", "venv", "--without-pip", environment)
     python = environment / "bin" / "python"
     options = ("--no-deps", "--no-index", "-q")
     _done(sys.executable, "-m", "pip", "--python", python, "install", *options, wheel)
     (packages,) = environment.glob("lib/*/site-packages")
     # a .pth inside what is lent, such as that of an editable install, is not read
-    lent = [path for path in sys.path if Path(path).name == "site-packages"]
     (packages / "lent.pth").write_text("\n".join(lent) + "\n")
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     variables = {**kept, "HOME": str(home), "OMP_NUM_THREADS": "1"}

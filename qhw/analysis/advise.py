@@ -6,7 +6,7 @@ Every pipeline is tried on them at the very budget; the distance it leaves there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import numpy as np
@@ -31,6 +31,8 @@ from qhw.circuits.workload import Workload
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.placed import Placed
+from qhw.mitigation.program import Program
+from qhw.scheduler import Done, LocalScheduler, Progress, Scheduler, untold
 
 FloatArray = NDArray[np.float64]
 
@@ -141,7 +143,8 @@ def advise(
     target: float | None = None,
     training: int = TRAINING,
     keep: float = KEEP,
-    done: Callable[[int, int], None] = lambda _finished, _total: None,
+    scheduler: Scheduler | None = None,
+    done: Done = untold,
 ) -> Advice:
     """Predict the distance of every pipeline and say which to run.
 
@@ -151,7 +154,8 @@ def advise(
         target: distance whose shots are wanted.
         training: near-Clifford circuits.
         keep: see :data:`KEEP`.
-        done: told how many of how many steps are finished.
+        scheduler: where circuits are simulated; in this process by default.
+        done: told how many of how many pieces of work (simulations, pipelines) are finished.
 
     Raises:
         ValueError: more than one device or budget, or a bad option.
@@ -165,7 +169,9 @@ def advise(
     backend = noisy_backend(name, noise_options(settings.noise))
     work = workload or workload_of(settings)
     subject = Placed.on(backend, work, seed=settings.seed)
-    predictor = Predictor(subject, settings, training=training, keep=keep, done=done)
+    predictor = Predictor(
+        subject, settings, training=training, keep=keep, scheduler=scheduler, done=done
+    )
     found = predictor.ranked(settings.shots[0])
     exact, snapshot = subject.exact, backend.snapshot
     constants = constant_distances(exact).mean(axis=1)
@@ -235,7 +241,8 @@ class Predictor:
         settings: pipelines, repeats, share, seed.
         training: circuits.
         keep: see :data:`KEEP`.
-        done: told how many of how many steps are finished.
+        scheduler: where circuits are simulated; in this process by default.
+        done: told how many of how many pieces of work (simulations, pipelines) are finished.
     """
 
     def __init__(
@@ -245,66 +252,99 @@ class Predictor:
         *,
         training: int = TRAINING,
         keep: float = KEEP,
-        done: Callable[[int, int], None] = lambda _finished, _total: None,
+        scheduler: Scheduler | None = None,
+        done: Done = untold,
     ) -> None:
         rng = np.random.default_rng([settings.seed, training])
         self._settings = settings
         self._circuits = training_subjects(subject, training, keep, rng)
-        self._sources = [CountSource(subject.backend) for _ in self._circuits]
+        self._source = CountSource(subject.backend)
         self._subject = subject
+        self._scheduler = scheduler or LocalScheduler(0)
         self._done = done
 
     def ranked(self, shots: int) -> tuple[Prediction, ...]:
         """Predictions of all pipelines at a budget, best first, refused last."""
-        found = []
-        for place, text in enumerate(self._settings.pipelines):
-            found.append(self.predict(text, shots))
-            self._done(place + 1, len(self._settings.pipelines))
+        texts = self._settings.pipelines
+        progress = Progress(self._done, 0, len(texts))
+        found = list(self._predicted([(text, shots) for text in texts], progress))
         return tuple(sorted(found, key=lambda p: p.tvd.value if p.tvd else 2.0))
 
-    def predict(self, text: str, shots: int) -> Prediction:
-        """Mean distance of a pipeline over the training circuits.
+    def _predicted(
+        self, asked: Sequence[tuple[str, int]], progress: Progress
+    ) -> Iterator[Prediction]:
+        """Mean distances of pipelines with shots over the training circuits.
+
+        Everything is simulated first, together.
 
         Raises:
-            MitigationError: the text is no pipeline.
+            MitigationError: a text that is no pipeline.
         """
-        pipeline = self._subject.pipeline(text, shots, share=self._settings.share)
+        planned = [self._planned(text, shots) for text, shots in asked]
+        wanted = [
+            (program, self._seeds(place))
+            for one in planned
+            if not isinstance(one, Prediction)
+            for place, program in enumerate(one[1])
+        ]
+        self._source.fetch(wanted, self._scheduler, progress)
+        for (text, _), one in zip(asked, planned, strict=True):
+            yield one if isinstance(one, Prediction) else self._prediction(text, *one)
+            progress.step()
+
+    def _planned(self, text: str, shots: int) -> tuple[Pipeline, list[Program]] | Prediction:
+        """What a pipeline runs for every training circuit, or why it cannot."""
+        settings = self._settings
+        pipeline = self._subject.pipeline(text, shots, share=settings.share)
         try:
-            values = [self._distances(i, pipeline, shots) for i in range(len(self._circuits))]
+            return pipeline, [
+                circuit.program(pipeline, shots=shots, seed=settings.seed, label=LABEL)
+                for circuit in self._circuits
+            ]
+        except (MitigationError, BackendError) as error:
+            return Prediction(asked=text, pipeline=str(pipeline), refused=str(error))
+
+    def _prediction(self, text: str, pipeline: Pipeline, programs: list[Program]) -> Prediction:
+        try:
+            values = [self._distances(place, one) for place, one in enumerate(programs)]
         except (MitigationError, BackendError) as error:
             return Prediction(asked=text, pipeline=str(pipeline), refused=str(error))
         return Prediction(asked=text, pipeline=str(pipeline), tvd=crossed_mean(np.array(values)))
 
-    def _distances(self, place: int, pipeline: Pipeline, shots: int) -> FloatArray:
-        """``(repeats,)`` mean distances on one training circuit."""
-        circuit, settings = self._circuits[place], self._settings
-        program = circuit.program(pipeline, shots=shots, seed=settings.seed, label=LABEL)
-        seeds = (
+    def _seeds(self, place: int) -> list[int]:
+        """Of every repeat on one training circuit."""
+        settings = self._settings
+        return [
             stream_seed(settings.seed, f"advise {place} {repeat}")
             for repeat in range(settings.repeats)
-        )
-        out = []
-        for found in self._sources[place].repeated(program, seeds):
+        ]
+
+    def _distances(self, place: int, program: Program) -> FloatArray:
+        """``(repeats,)`` mean distances on one training circuit."""
+        exact, out = self._circuits[place].exact, []
+        for found in self._source.repeated(program, self._seeds(place)):
             assert found.probabilities is not None
-            out.append(float(total_variation(circuit.exact, found.probabilities).mean()))
+            out.append(float(total_variation(exact, found.probabilities).mean()))
         return np.array(out)
 
     def target(self, wanted: float, ranked: Sequence[Prediction]) -> Target:
         """The fewest shots at which one of the two best pipelines is predicted to reach it."""
         start = self._settings.shots[0]
         budgets = [start // 8, start, 8 * start, _LARGEST_FACTOR * start]
+        best = list(dict.fromkeys(p.asked for p in ranked if p.tvd))[:2]
+        asked = [(text, shots) for text in best for shots in budgets if shots]
+        predicted = zip(asked, self._predicted(asked, Progress(untold, 0, 0)), strict=True)
+        curves: dict[str, list[tuple[int, float]]] = {text: [] for text in best}
+        for (text, shots), found in predicted:
+            if found.tvd is not None:
+                curves[text].append((shots, found.tvd.value))
         chosen: tuple[float, str] | None = None
         least = 1.0
-        for prediction in [p for p in ranked if p.tvd][:2]:
-            curve = []
-            for shots in budgets:
-                found = self.predict(prediction.asked, shots).tvd if shots else None
-                if found is not None:
-                    curve.append((shots, found.value))
-            least = min(least, *(value for _, value in curve))
+        for text, curve in curves.items():
+            least = min([least, *(value for _, value in curve)])
             shots_needed = crossing(curve, wanted)
             if shots_needed is not None and (chosen is None or shots_needed < chosen[0]):
-                chosen = (shots_needed, prediction.asked)
+                chosen = (shots_needed, text)
         return Target(
             tvd=wanted,
             asked=None if chosen is None else chosen[1],

@@ -80,7 +80,7 @@ class BenchSettings(Parsed):
     @property
     def row_word(self) -> str:
         """What the rows are, in a word."""
-        return {"generate": "latents", "encode": "molecules"}.get(self.task, "rows")
+        return {"generate": "latents", "encode": "molecules"}.get(self.task, "circuits")
 
 
 class Cell(Frozen):

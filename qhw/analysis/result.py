@@ -55,7 +55,7 @@ SOURCE_LABELS: dict[SourceKey, str] = {
     "device_readout": "device, readout corrected",
     "device_mitigated": "device, mitigated",
     "uniform": "baseline: uniform distribution",
-    "prior_mean": "baseline: mean of the other rows",
+    "prior_mean": "baseline: mean of the others",
     "input": "input molecules",
     "qm9": "QM9's own geometries",
 }

@@ -22,6 +22,7 @@ from backends.base import (
     DistributionBackend,
     ShotResult,
 )
+from qhw.mitigation.calibrate import run_here
 from qhw.scheduler import Lost, Progress, Scheduler, by_place, untold
 
 FloatArray = NDArray[np.float64]
@@ -121,6 +122,23 @@ def simulated_shots(
             batch.compiled, batch.angles, shots=batch.shots, seed=batches[batch]
         )
     return out
+
+
+@dataclass(frozen=True, eq=False)
+class RunOn:
+    """Runs a batch on a backend, the simulation of a device done elsewhere.
+
+    Attributes:
+        scheduler: where; ``None`` for in this process.
+    """
+
+    scheduler: Scheduler | None
+
+    def __call__(self, backend: Backend, batch: CircuitBatch, seed: int) -> ShotResult:
+        """As ``backend.run``."""
+        if self.scheduler is not None and isinstance(backend, AerBackend):
+            return simulated_shots(backend, {batch: seed}, self.scheduler)[batch.label]
+        return run_here(backend, batch, seed)
 
 
 def granted(found: Found | Refused) -> Found:

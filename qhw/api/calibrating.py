@@ -10,10 +10,12 @@ from qiskit import QuantumCircuit
 
 from calibration.readout import ReadoutCalibration
 from qhw.analysis.compare import default_model
+from qhw.analysis.simulations import RunOn
 from qhw.api.devices import DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.measuring import CircuitLike
 from qhw.circuits.workload import Role, Workload, measured_circuit
+from qhw.defaults import DEFAULT_DEVICE
 from qhw.mitigation.calibrate import (
     calibrate_readout,
     calibration_template,
@@ -22,6 +24,7 @@ from qhw.mitigation.calibrate import (
 from qhw.models.base import Model
 from qhw.models.checkpoint import load
 from qhw.models.exact import template_of
+from qhw.scheduler import some_scheduler
 from qhw.shot_counts import number_of_shots
 
 _LOG = logging.getLogger(__name__)
@@ -29,13 +32,15 @@ _LOG = logging.getLogger(__name__)
 
 def calibrate(
     circuit: CircuitLike | None = None,
-    device: DeviceLike = "engine:ibm_boston",
+    device: DeviceLike = DEFAULT_DEVICE,
     *,
     shots: int | str = 20_000,
     qubits: Sequence[int] | None = None,
     model: str | Path | Model | None = None,
     part: str = "decoder",
     seed: int = 0,
+    workers: int | None = None,
+    scheduler: str | None = None,
     tell: Callable[[str], None] = _LOG.info,
 ) -> ReadoutCalibration:
     """Measure how a device's qubits are misread, alone and in pairs.
@@ -49,6 +54,8 @@ def calibrate(
         model: whose circuit, where no circuit is given; the shipped one for devices by default.
         part: which circuit of the model, ``decoder`` or ``encoder``.
         seed: of compilation and simulated shots.
+        workers: local processes that simulate; none by default.
+        scheduler: address of a Dask cluster that simulates.
         tell: told what is being done.
 
     Returns:
@@ -58,6 +65,7 @@ def calibrate(
         ValueError: more than one of circuit, qubits and model; a device that takes jobs; or no
             such qubits.
         BackendError: the circuit does not fit the device, or a circuit failed.
+        SchedulerError: the cluster cannot be used.
 
     Example:
         >>> found = calibrate(device="exact", qubits=[0, 1], shots=100)
@@ -83,7 +91,10 @@ def calibrate(
         chosen = tuple(qubits)
         calibration_template(backend.snapshot, chosen)  # before the first step is told
     tell(f"calibrating {len(chosen)} qubits, {shots} shots a state")
-    return calibrate_readout(backend, chosen, shots=number_of_shots(shots), seed=seed)
+    with some_scheduler(workers, scheduler) as pool:
+        return calibrate_readout(
+            backend, chosen, shots=number_of_shots(shots), seed=seed, run=RunOn(pool)
+        )
 
 
 def _own_circuit(circuit: CircuitLike) -> QuantumCircuit:

@@ -15,6 +15,7 @@ from qhw.api.expectation_values import ExpectationValues
 from qhw.api.gradients import ExpectationGradient
 from qhw.api.measuring import CircuitLike, begun
 from qhw.circuits.workload import Workload
+from qhw.defaults import DEFAULT_DEVICE
 from qhw.mitigation.observables import ObservableLike
 from qhw.paid.expect import ExpectRun
 from qhw.shot_counts import number_of_shots
@@ -64,7 +65,7 @@ def expect(
     circuit: CircuitLike,
     angles: object,
     observables: Observables,
-    device: DeviceLike = "engine:ibm_boston",
+    device: DeviceLike = DEFAULT_DEVICE,
     *,
     shots: int | str,
     mitigation: str = DEFAULT_MITIGATION,

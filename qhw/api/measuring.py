@@ -17,6 +17,7 @@ from qhw.api.devices import device as as_device
 from qhw.api.results import Measurement
 from qhw.circuits.given import CircuitSources
 from qhw.circuits.workload import Workload
+from qhw.defaults import DEFAULT_DEVICE
 from qhw.jobs.errors import BudgetError
 from qhw.jobs.money import parse_money, show_money
 from qhw.paid.compare import MeasureRun
@@ -33,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 def measure(
     circuit: CircuitLike,
     angles: object = None,
-    device: DeviceLike = "engine:ibm_boston",
+    device: DeviceLike = DEFAULT_DEVICE,
     *,
     shots: int | str,
     mitigation: str = "default",

@@ -15,13 +15,13 @@ from qhw.analysis.bench_subject import circuit_subject
 from qhw.analysis.mitigation_bench import run_bench
 from qhw.api.measuring import CircuitLike, workload_of
 from qhw.api.shown import Shown, Stored
+from qhw.defaults import DEFAULT_DEVICE
 from qhw.mitigation.default import CANDIDATES
 from qhw.report.mitigation import write_bench
 from qhw.report.mitigation_terminal import advice_lines, bench_lines
 from qhw.scheduler import some_scheduler
 from qhw.shot_counts import number_of_shots
 
-DEVICE = "engine:ibm_fez"
 _REPEATS = 3
 
 
@@ -72,7 +72,7 @@ class MitigationAdvice(Shown):
 def bench(
     circuit: CircuitLike,
     angles: object = None,
-    devices: str | Sequence[str] = DEVICE,
+    devices: str | Sequence[str] = DEFAULT_DEVICE,
     *,
     shots: int | str | Sequence[int | str],
     pipelines: Sequence[str] = CANDIDATES,
@@ -123,13 +123,15 @@ def bench(
 def advise(
     circuit: CircuitLike,
     angles: object = None,
-    device: str = DEVICE,
+    device: str = DEFAULT_DEVICE,
     *,
     shots: int | str,
     pipelines: Sequence[str] = CANDIDATES,
     target: float | None = None,
     share: float = 0.05,
     seed: int = 0,
+    workers: int | None = None,
+    scheduler: str | None = None,
     done: Callable[[int, int], None] = lambda _finished, _total: None,
 ) -> MitigationAdvice:
     """Predict which pipeline wins on a circuit, from near-Clifford circuits; nothing is paid.
@@ -143,12 +145,15 @@ def advise(
         target: distance to exact whose shots are wanted.
         share: as for :func:`bench`.
         seed: of everything random.
+        workers: local processes that simulate; none by default.
+        scheduler: address of a Dask cluster that simulates.
         done: told how many of how many steps are finished.
 
     Raises:
         ValueError: fewer than two rows, or an option out of range.
         MitigationError: a text that is no pipeline.
         BackendError: no such device, or one that the circuit does not fit.
+        SchedulerError: the cluster cannot be used.
     """
     work = workload_of(circuit, angles)
     settings = BenchSettings.parse(
@@ -161,4 +166,6 @@ def advise(
         seed=seed,
         noise={},
     )
-    return MitigationAdvice(compute_advice(settings, work, target=target, done=done))
+    with some_scheduler(workers, scheduler) as pool:
+        advice = compute_advice(settings, work, target=target, scheduler=pool, done=done)
+    return MitigationAdvice(advice)

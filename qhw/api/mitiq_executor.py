@@ -22,6 +22,7 @@ from qhw.api.measuring import begun_together
 from qhw.api.primitives.registers import measured_once, shots_of
 from qhw.api.primitives.sampler import Sampler
 from qhw.api.primitives.sources import stream
+from qhw.defaults import DEFAULT_DEVICE
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.bases import with_free_basis
 from qhw.mitigation.expectation import plan_expectation, read_observables, run_expectation
@@ -35,7 +36,7 @@ _SEED = 2**32
 
 
 def mitiq_executor(
-    device: DeviceLike = "engine:ibm_boston",
+    device: DeviceLike = DEFAULT_DEVICE,
     observable: ObservableLike | None = None,
     *,
     shots: int,

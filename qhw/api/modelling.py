@@ -22,6 +22,7 @@ from qhw.chem.novelty import Known
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.chem.training_split import known_molecules
 from qhw.chem.validity import ValidityReport
+from qhw.defaults import DEFAULT_DEVICE, default_task
 from qhw.models.base import Model
 from qhw.paid.compare import CompareRun
 from qhw.scheduler import some_scheduler
@@ -33,9 +34,9 @@ _CALL = "qhw.compare(...)"
 
 def compare(
     model: str | Path | Model | None = None,
-    device: DeviceLike = "aer:ibm_boston",
+    device: DeviceLike = DEFAULT_DEVICE,
     *,
-    task: str = "generate",
+    task: str | None = None,
     molecules: int = 20,
     shots: int | str = 100_000,
     mitigation: str = "readout",
@@ -58,7 +59,8 @@ def compare(
             meant for devices by default.
         device: where, see :func:`qhw.device`. One that takes jobs needs a stored model, since the
             run may be taken up by another process.
-        task: ``generate``, ``encode`` or ``reconstruct``.
+        task: ``reconstruct``, ``generate`` or ``encode``; the first by default, and ``generate``
+            where a prior is given.
         molecules: rows compared, two or more.
         shots: of each circuit.
         mitigation: a pipeline, ``"none"`` or ``"default"``.
@@ -90,7 +92,7 @@ def compare(
     settings = Settings.parse(
         model=str(model or default_model()) if live is None else f"live {type(live).__name__}",
         device=place.name,
-        task=task,
+        task=task or default_task(prior),
         molecules=molecules,
         shots=number_of_shots(shots),
         mitigation=mitigation,

@@ -20,6 +20,7 @@ from qhw.api.expecting import DEFAULT_MITIGATION, Observables, asked_values
 from qhw.api.measuring import CircuitLike, Options, asked, begun, check_takes_jobs
 from qhw.api.results import Measurement, ModelComparison
 from qhw.circuits.workload import Workload
+from qhw.defaults import DEFAULT_EMULATOR
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import latest_runs
 from qhw.jobs.records import JobRecord
@@ -102,7 +103,7 @@ class Run:
 def submit(
     circuit: CircuitLike,
     angles: object = None,
-    device: DeviceLike = "emulator:ibm_boston",
+    device: DeviceLike = DEFAULT_EMULATOR,
     *,
     observables: Observables | None = None,
     shots: int | str,
@@ -141,7 +142,7 @@ def submit(
 def estimate(
     circuit: CircuitLike,
     angles: object = None,
-    device: DeviceLike = "emulator:ibm_boston",
+    device: DeviceLike = DEFAULT_EMULATOR,
     *,
     observables: Observables | None = None,
     shots: int | str,

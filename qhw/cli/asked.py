@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qhw.cli.options import (
-    DEFAULT_DEVICE,
     Device,
     Mitigation,
     Model,
@@ -24,6 +23,7 @@ from qhw.cli.options import (
     WithRaw,
 )
 from qhw.cli.own import Angles, Files, Names, own_words, own_workload
+from qhw.defaults import DEFAULT_DEVICE, default_task
 
 if TYPE_CHECKING:
     from qhw.analysis.result import MeasureSettings, Settings
@@ -77,8 +77,12 @@ def asked_line(
     shots: Shots = 100_000,
     molecules: Annotated[int, typer.Option(help="Rows compared of a model, two or more.")] = 20,
     task: Annotated[
-        str, typer.Option(help="generate, encode or reconstruct (end to end on the device).")
-    ] = "generate",
+        str | None,
+        typer.Option(
+            help="reconstruct (end to end on the device), generate or encode.",
+            show_default="reconstruct, or generate with --prior",
+        ),
+    ] = None,
     seed: Seed = 0,
     mitigation: Mitigation = "readout",
     with_raw: WithRaw = False,
@@ -126,7 +130,7 @@ def asked_line(
     settings = Settings.parse(
         model=model or default_model(),
         molecules=molecules,
-        task=task,
+        task=task or default_task(prior),
         preparation=preparation,
         prior=prior,
         kappa=kappa,

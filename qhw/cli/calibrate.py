@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from qhw.cli.console import emit_json, out, steps
-from qhw.cli.options import DEFAULT_DEVICE, Device, Json, Model, OutFile, Seed
+from qhw.cli.options import DaskCluster, Device, Json, Model, OutFile, Seed, Workers
 from qhw.cli.own import Angles, Files, Names, own_circuits, own_workload
 from qhw.cli.shot_counts import shot_count
+from qhw.defaults import DEFAULT_DEVICE
 
 
 def calibrate_command(
@@ -31,6 +32,8 @@ def calibrate_command(
         str, typer.Option(help="Which circuit of a model: decoder or encoder.")
     ] = "decoder",
     seed: Seed = 0,
+    workers: Workers = None,
+    scheduler: DaskCluster = None,
     as_json: Json = False,
 ) -> None:
     """Measure how a device's qubits are misread, alone and in pairs, and store it.
@@ -54,6 +57,8 @@ def calibrate_command(
             model=model,
             part=circuit,
             seed=seed,
+            workers=workers,
+            scheduler=scheduler,
             tell=tell,
         )
     write_atomically(out_file, found.to_json().encode())

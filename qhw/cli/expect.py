@@ -12,6 +12,7 @@ from qhw.cli.console import emit_json, err, out, steps
 from qhw.cli.options import Again, Budget, Json, Project, Seed, Shots
 from qhw.cli.own import Angles, Names, own_words, tell_note
 from qhw.cli.submit import REHEARSED_PRICE
+from qhw.defaults import DEFAULT_DEVICE
 
 if TYPE_CHECKING:
     from qhw.analysis.expect_result import ExpectSettings
@@ -40,7 +41,7 @@ def expect_command(
     names: Names = None,
     device: Annotated[
         str, typer.Option(help="Backend, also one that costs money; see `qhw devices`.")
-    ] = "engine:ibm_boston",
+    ] = DEFAULT_DEVICE,
     mitigation: Annotated[
         str, typer.Option(metavar="PIPELINE", help="none, or techniques in a row.")
     ] = "readout+zne(1,3)",

@@ -14,6 +14,7 @@ from qhw.cli.options import RUNS, DaskCluster, Json, Model, Out, Seed, Shots, Wo
 from qhw.cli.own import Angles, Files, Names, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_counts
+from qhw.defaults import DEFAULT_DEVICE
 
 if TYPE_CHECKING:
     from qhw.circuits.workload import Workload
@@ -25,9 +26,16 @@ Rows = Annotated[
 ]
 Devices = Annotated[
     list[str] | None,
-    typer.Option("--device", help="Simulator such as engine:ibm_fez; may be repeated."),
+    typer.Option(
+        "--device",
+        help="Simulator such as engine:ibm_fez; may be repeated.",
+        show_default=DEFAULT_DEVICE,
+    ),
 ]
-Task = Annotated[str, typer.Option(help="generate (decoder) or encode (encoder).")]
+Task = Annotated[
+    str,
+    typer.Option(help="One circuit of a model: generate (decoder) or encode (encoder)."),
+]
 Preparation = Annotated[str, typer.Option(help="How amplitudes are loaded: brickwork or exact.")]
 Noise = Annotated[
     str, typer.Option(help="Changed noise, such as zz_rad=0.05,t2_star_s=40e-6,gates=0.5.")
@@ -38,7 +46,6 @@ Pipelines = Annotated[
 Share = Annotated[
     float, typer.Option(help="Of all shots for the readout calibration of a pipeline.")
 ]
-DEFAULT_DEVICES = ("engine:ibm_fez",)
 _ADVICE_REPEATS = 3
 _OF_MODELS = ("model", "rows", "task", "preparation")
 
@@ -87,7 +94,7 @@ def bench_command(
     subject = _subject(work, model, rows, task, preparation)
     settings = BenchSettings.parse(
         **subject,
-        devices=tuple(device or DEFAULT_DEVICES),
+        devices=tuple(device or (DEFAULT_DEVICE,)),
         shots=shot_counts(shots),
         repeats=repeats,
         pipelines=_pipelines(pipelines),
@@ -117,7 +124,7 @@ def advise_command(
     model: Model = None,
     device: Annotated[
         str, typer.Option("--device", help="Simulator or paid device such as ibm:ibm_fez.")
-    ] = DEFAULT_DEVICES[0],
+    ] = DEFAULT_DEVICE,
     shots: Shots = 20_000,
     rows: Annotated[
         int, typer.Option("--latents", help="Latents, or molecules, of a model; 2 or more.")
@@ -131,6 +138,8 @@ def advise_command(
     share: Share = 0.05,
     noise: Noise = "",
     seed: Seed = 0,
+    workers: Workers = None,
+    scheduler: DaskCluster = None,
     as_json: Json = False,
 ) -> None:
     """Predict which pipeline wins at a budget, from near-Clifford circuits; nothing is paid.
@@ -142,6 +151,7 @@ def advise_command(
     from qhw.analysis.advise import HopelessError, advise
     from qhw.analysis.bench_result import BenchSettings
     from qhw.report.mitigation_terminal import advice_lines
+    from qhw.scheduler import some_scheduler
 
     torch.set_num_threads(1)
     work = own_workload(ctx, files, angles, names, _OF_MODELS)
@@ -156,8 +166,8 @@ def advise_command(
         noise=options(noise),
         seed=seed,
     )
-    with bar("predicting") as done:
-        advice = advise(settings, work, target=target, done=done)
+    with some_scheduler(workers, scheduler) as pool, bar("predicting") as done:
+        advice = advise(settings, work, target=target, scheduler=pool, done=done)
     if as_json:
         emit_json(advice.model_dump(mode="json"))
     else:

@@ -115,4 +115,3 @@ Workers = Annotated[
     typer.Option("--workers", min=0, help="Local processes that share the work; default none."),
 ]
 RUNS = Path("runs")
-DEFAULT_DEVICE = "aer:ibm_boston"

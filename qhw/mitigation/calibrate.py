@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
 from qiskit.circuit import ParameterVector
 
-from backends.base import Backend, BackendError, CompiledTemplate
+from backends.base import Backend, BackendError, CircuitBatch, CompiledTemplate, ShotResult
 from backends.checks import measured_qubits
 from backends.native.simulable import simulable
 from backends.native.target import native_gates
 from calibration.readout import ReadoutCalibration, calibration_states, fit_readout
 from calibration.snapshot import DeviceSnapshot
+
+Runner = Callable[[Backend, CircuitBatch, int], ShotResult]
+"""Runs a batch on a backend, with the seed of its shots."""
 
 MAX_QUBITS = 10
 """Qubits calibrated together: counts are kept as dense tables of ``2**m``."""
@@ -64,8 +67,13 @@ def calibration_template(
     )
 
 
+def run_here(backend: Backend, batch: CircuitBatch, seed: int) -> ShotResult:
+    """In this process."""
+    return backend.run(batch.compiled, batch.angles, shots=batch.shots, seed=seed)
+
+
 def calibrate_readout(
-    backend: Backend, qubits: Sequence[int], *, shots: int, seed: int
+    backend: Backend, qubits: Sequence[int], *, shots: int, seed: int, run: Runner = run_here
 ) -> ReadoutCalibration:
     """Prepare, run and fit: one circuit of ``shots`` for each of the calibration states.
 
@@ -74,6 +82,7 @@ def calibrate_readout(
         qubits: device qubits, for example :func:`measured_device_qubits` of a circuit; at most ten.
         shots: per circuit.
         seed: of simulated shots.
+        run: what runs the circuits.
 
     Raises:
         ValueError: see :func:`calibration_template`.
@@ -81,9 +90,8 @@ def calibrate_readout(
     """
     compiled = calibration_template(backend.snapshot, qubits)
     states = calibration_states(len(qubits))
-    result = backend.run(
-        compiled, np.asarray(states * np.pi, dtype=np.float64), shots=shots, seed=seed
-    )
+    angles = np.asarray(states * np.pi, dtype=np.float64)
+    result = run(backend, CircuitBatch("calibration", compiled, angles, shots), seed)
     for state, words in result.row_errors.items():
         raise BackendError(
             f"Backend `{backend.name}` must give counts of every calibration state, but state "

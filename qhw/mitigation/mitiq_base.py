@@ -20,12 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit, transpile
 
-from backends.base import Backend, BackendError, CircuitBatch, CompiledTemplate
+from backends.base import BackendError, CircuitBatch, CompiledTemplate
 from backends.binding import bind_rows
-from backends.native.writing import writes_rows
 from backends.rewrite import replaced
 from backends.statevector import measured_probabilities
-from backends.vendor import VendorBackend
 from qhw.mitigation.base import (
     Context,
     Estimate,
@@ -117,18 +115,6 @@ class MitiqTechnique(ABC):
             exact: values ``(K,)`` of all observables in a circuit without noise.
             seed: of random choices.
         """
-
-    def check_device(self, backend: Backend | VendorBackend) -> None:
-        """Refuse devices whose gates are written when a row is bound.
-
-        Raises:
-            MitigationError: it is one.
-        """
-        if backend.snapshot is not None and writes_rows(backend.snapshot):
-            raise MitigationError(
-                f"{self.name} must have a device whose circuits are in its own gates once they are "
-                f"compiled, but {backend.name} writes them row by row"
-            )
 
     def build(self, batch: CircuitBatch, context: Context) -> MitiqStep:
         """mitiq's circuits of every row.

@@ -36,12 +36,16 @@ def missing_groups(result: ComparisonResult) -> list[MissingGroup]:
     return [MissingGroup(role, text, tuple(rows)) for (role, text), rows in gathered.items()]
 
 
+_EACH = {"generate": "latent", "encode": "molecule", "reconstruct": "molecule"}
+"""What is compared of a model; circuits of a person's own are circuits."""
+
+
 def rows_said(result: ComparisonResult) -> str:
-    """``20 rows``, or ``97 of 100 rows`` where some are missing."""
-    asked = result.settings.rows
+    """``20 molecules``, or ``97 of 100 circuits`` where some are missing."""
+    asked, each = result.settings.rows, _EACH.get(result.settings.task, "circuit")
     if result.missing:
-        return f"{result.rows} of {asked} rows"
-    return f"{asked} row{'s' * (asked != 1)}"
+        return f"{result.rows} of {asked} {each}s"
+    return f"{asked} {each}{'s' * (asked != 1)}"
 
 
 def row_ranges(rows: Sequence[int]) -> str:

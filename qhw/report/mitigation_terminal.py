@@ -36,7 +36,7 @@ def device_words(device: DeviceBench) -> str:
     beside = "" if angle is None else f" ({angle:.1f}°)"
     return (
         f"\n{device.device}: {device.two_qubit_gates} two-qubit gates{reported}; uniform "
-        f"{device.uniform:.3f}, mean of the other rows {device.prior_mean:.3f}{beside}; "
+        f"{device.uniform:.3f}, mean of the others {device.prior_mean:.3f}{beside}; "
         f"default is {device.default}"
     )
 

@@ -31,7 +31,7 @@ def mitigation_line(circuit: CircuitFacts) -> str:
     return (
         f"{circuit.role}: {facts.pipeline}, {facts.templates} circuits in place of one, "
         f"{facts.total_shots:,} shots in all{extra}; raw counts from {facts.raw_shots:,} shots a "
-        f"row; mitigated ones as noisy as {facts.effective_shots:,}; negative mass "
+        f"row; mitigated ones as noisy as {facts.effective_shots:,}; negative quasi-probability "
         f"{number(circuit.negative_mass)}, moved by {number(circuit.projection_distance)}"
     )
 

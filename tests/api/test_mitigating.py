@@ -40,10 +40,10 @@ def test_bench_measures_own_circuits(tmp_path: Path) -> None:
     assert cells["none"].tvd.value == pytest.approx(distance, rel=0.05)
     assert cells["readout"].tvd.value < cells["none"].tvd.value
     assert device.loading == 0.0
-    assert "circuit: chain, 3 rows, 2 repeats" in repr(found)
+    assert "circuit: chain, 3 circuits, 2 repeats" in repr(found)
     folder = found.save(tmp_path / "bench")
     assert BenchResult.from_json((folder / "result.json").read_text()) == found.result
-    assert "3 rows, 2 repeats" in (folder / "report.html").read_text()
+    assert "3 circuits, 2 repeats" in (folder / "report.html").read_text()
 
 
 def test_advice_ranks_pipelines_for_own_circuits() -> None:

@@ -92,7 +92,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "doctor": ("doctor", "--json"),
     "devices": ("devices", "fez"),
     "reconstruct": ("compare", *TRAINED, *RUN, "--device", "exact", "--task", "reconstruct"),
-    "fitted prior": ("compare", *TRAINED, *RUN, "--device", "exact"),
+    "fitted prior": ("compare", *TRAINED, *RUN, "--device", "exact", "--task", "generate"),
     "depth": ("depth-report", "--model", "trained/model.json", "--devices", "ibm_fez"),
     "calibrate": (
         "calibrate", "--device", "engine:ibm_fez", *TRAINED, "--circuit", "encoder",

@@ -66,7 +66,7 @@ def test_braket_executables_that_fail_leave_both_stages(
     folder = Path(done["run"])
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert f"1. {done['missing'][0]['name']}" in page
-    assert "2 of 4 rows" in page and words in page
+    assert "2 of 4 molecules" in page and words in page
     assert "Counts from a simulation of the vendor" in page and "measured by" not in page
     with np.load(folder / "counts.npz", allow_pickle=False) as arrays:
         assert arrays["encoder_rows"].tolist() == [0, 2, 3]
@@ -98,7 +98,7 @@ def test_braket_tasks_that_fail_keep_the_vendors_words(braket: BraketService, gi
     braket.queue.behaviour.failing_numbers = frozenset({0, 1})
     result = qhw("run", *given("braket:ionq_forte_enterprise"))
     assert result.exit_code == 0, result.output
-    assert "2 of 4 rows" in result.stdout
+    assert "2 of 4 latents" in result.stdout
     assert "decoder failed, rows 0-1: " in result.stdout
     assert 'laser <b onclick="x">lost</b> lock at' in result.stdout
     assert "\x1b" not in result.stdout

@@ -84,7 +84,7 @@ def test_the_tiles_tell_how_sure_they_are(comparison: Comparison, page: str) -> 
 
 def test_the_page_states_the_verdict_and_every_source(comparison: Comparison, page: str) -> None:
     assert html.escape(comparison.result.verdict.text) in page
-    for words in ("shot floor", "mean of the other rows", "uniform distribution", "raw"):
+    for words in ("shot floor", "mean of the others", "uniform distribution", "raw"):
         assert words in page
     assert "not the device itself" in page
 

@@ -27,6 +27,7 @@ from qhw.api.primitives.sources import Seed, Source, rows_of, stream
 from qhw.api.running import Run
 from qhw.circuits.fingerprint import fingerprint
 from qhw.circuits.workload import Workload
+from qhw.defaults import DEFAULT_DEVICE
 from qhw.mitigation.expectation import run_expectation, shots_for
 from qhw.paid.expect import ExpectRun
 
@@ -101,7 +102,7 @@ class Estimator(BaseEstimatorV2):
 
     def __init__(
         self,
-        device: DeviceLike = "engine:ibm_boston",
+        device: DeviceLike = DEFAULT_DEVICE,
         *,
         mitigation: str = "none",
         default_precision: float = DEFAULT_PRECISION,

@@ -38,6 +38,7 @@ from qhw.api.primitives.sources import Seed, Source, rows_of, stream
 from qhw.api.running import Run
 from qhw.circuits.given import Given
 from qhw.circuits.workload import Workload
+from qhw.defaults import DEFAULT_DEVICE
 from qhw.mitigation.placed import Placed
 from qhw.mitigation.program import Mitigated
 from qhw.paid.compare import MeasureRun
@@ -121,7 +122,7 @@ class Sampler(BaseSamplerV2):
 
     def __init__(
         self,
-        device: DeviceLike = "engine:ibm_boston",
+        device: DeviceLike = DEFAULT_DEVICE,
         *,
         mitigation: str = "none",
         default_shots: int = 1024,
