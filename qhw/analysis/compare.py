@@ -16,6 +16,8 @@ from backends.registry import get_backend
 from calibration.closest import quoted
 from qhw.analysis.comparison import Comparison, assemble, model_facts, runner_of
 from qhw.analysis.early import check_device, check_used
+from qhw.analysis.head.calibration import check_parts, read_head
+from qhw.analysis.head.refitted import Refitted
 from qhw.analysis.molecule_scores import reports
 from qhw.analysis.result import Settings
 from qhw.analysis.stage import Notify, StageRunner
@@ -24,9 +26,9 @@ from qhw.chem.qm9 import QM9, sample_molecules
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.latent.priors import Prior, fitted_prior
 from qhw.latent.registry import PRIORS
-from qhw.models.base import Model
+from qhw.models.base import Model, reading_out
 from qhw.models.checkpoint import CheckpointError, load, shipped
-from qhw.models.exact import ExactModel
+from qhw.models.exact import ROLES, ExactModel
 from qhw.scheduler import Scheduler
 
 FloatArray = NDArray[np.float64]
@@ -76,7 +78,8 @@ def compare(
     exact = ExactModel(model.double(), settings.model, f"task {settings.task}")
     sample = sample_molecules()
     runner = model_runner(settings, exact.model, backend, notify, moment)
-    outcome = _run(settings, exact, replace(runner, scheduler=scheduler), sample)
+    refitted = None if runner.head is None else Refitted(exact, runner.head)
+    outcome = _run(settings, exact, replace(runner, scheduler=scheduler), sample, refitted)
     notify("judging molecules")
     judged = {
         source: reports(batch, scheduler=scheduler) for source, batch in outcome.molecules.items()
@@ -90,6 +93,7 @@ def compare(
         command=command,
         start=start,
         qm9=sample.molecules,
+        moment=moment,
     )
 
 
@@ -103,23 +107,35 @@ def model_runner(
     """What runs the circuits of a task: :func:`runner_of`, with what the model says of them.
 
     Raises:
-        ValueError: as :func:`runner_of`.
+        ValueError: as :func:`runner_of`, or a head that cannot be used.
+        AbilityError: a head is given for a model whose read-out cannot be refitted.
     """
     runner = runner_of(settings, backend, notify, moment)
-    return replace(runner, preparation=settings.preparation, structure=model.structure)
+    head = None
+    if settings.head is not None:
+        reading_out(model, settings.model, "Argument `head`")
+        head = read_head(settings.head, backend.name, model, moment)
+        check_parts(head, ROLES[settings.task], settings.head)
+    return replace(runner, preparation=settings.preparation, structure=model.structure, head=head)
 
 
-def _run(settings: Settings, exact: ExactModel, runner: StageRunner, sample: QM9) -> Outcome:
+def _run(
+    settings: Settings,
+    exact: ExactModel,
+    runner: StageRunner,
+    sample: QM9,
+    refitted: Refitted | None,
+) -> Outcome:
     if settings.task == "generate":
         runner.notify("drawing latents from the prior")
         prior = make_prior(settings.prior, exact, sample, settings.seed)
         latents = prior_latents(prior, settings.molecules, settings.seed)
-        return generate(exact, runner, latents)
+        return generate(exact, runner, latents, refitted)
     given = given_molecules(settings, sample)
     if settings.task == "encode":
-        return encode(exact, runner, given)
+        return encode(exact, runner, given, refitted)
     kappa = settings.kappa if settings.kappa is not None else exact.kappa
-    return reconstruct(exact, runner, given, kappa if settings.draw else None)
+    return reconstruct(exact, runner, given, kappa if settings.draw else None, refitted)
 
 
 def default_model() -> str:

@@ -58,6 +58,7 @@ def assemble(
     command: str,
     start: datetime,
     qm9: MoleculeBatch | None = None,
+    moment: datetime | None = None,
 ) -> Comparison:
     """Put a result together.
 
@@ -69,6 +70,7 @@ def assemble(
         command: that gives this result.
         start: when the work began.
         qm9: molecules judged beside those of the outcome, if it has any.
+        moment: to which ages of calibrations are counted, by default now.
     """
     snapshot = backend.snapshot
     records: tuple[MoleculeRecord, ...] = ()
@@ -79,7 +81,7 @@ def assemble(
             outcome.rows.tolist(),
             outcome.molecules,
             outcome.judged,
-            outcome.stages[-1].best_source,
+            outcome.device,
         )
         judged |= {} if qm9 is None else {"qm9": reports(qm9)}
     result = ComparisonResult(
@@ -95,6 +97,7 @@ def assemble(
         missing=outcome.missing,
         rehearsal=is_rehearsal(backend),
         reference=outcome.reference,
+        head=None if outcome.refitted is None else outcome.refitted.facts(moment),
         provenance=_provenance(command, start, snapshot),
         row_names=tuple(
             RowName(index=int(row), name=name)

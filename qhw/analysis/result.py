@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from backends.registry import is_vendor
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
-from qhw.analysis.facts import CircuitFacts, CircuitRole, DeviceFacts, ModelFacts
+from qhw.analysis.facts import CircuitFacts, CircuitRole, DeviceFacts, HeadFacts, ModelFacts
 from qhw.analysis.facts import Count as Count
 from qhw.analysis.parsed import Parsed
 from qhw.mitigation.default import canonical
@@ -34,6 +34,8 @@ SourceKey = Literal[
     "device_raw",
     "device_readout",
     "device_mitigated",
+    "device_raw_head",
+    "device_readout_head",
     "uniform",
     "prior_mean",
     "input",
@@ -42,6 +44,13 @@ SourceKey = Literal[
 DeviceSource = Literal["device_raw", "device_readout", "device_mitigated"]
 DEVICE_SOURCES: tuple[DeviceSource, ...] = ("device_raw", "device_readout", "device_mitigated")
 """What a device gave, from the counts outwards; the last there is stands for the device."""
+HEAD_OF: dict[DeviceSource, SourceKey] = {
+    "device_raw": "device_raw_head",
+    "device_readout": "device_readout_head",
+}
+"""What a refitted read-out makes of each of these: molecules and directions, no distribution."""
+MOLECULE_SOURCES: tuple[SourceKey, ...] = (*DEVICE_SOURCES, *HEAD_OF.values())
+"""Molecules of a device; the last there is stands for it."""
 
 
 SOURCE_LABELS: dict[SourceKey, str] = {
@@ -50,6 +59,8 @@ SOURCE_LABELS: dict[SourceKey, str] = {
     "device_raw": "device, raw",
     "device_readout": "device, readout corrected",
     "device_mitigated": "device, mitigated",
+    "device_raw_head": "device, raw, refitted head",
+    "device_readout_head": "device, readout corrected, refitted head",
     "uniform": "baseline: uniform distribution",
     "prior_mean": "baseline: mean of the other rows",
     "input": "input molecules",
@@ -125,6 +136,7 @@ class Settings(Asked):
         kappa: of the vMF draw of ``reconstruct``; ``None`` takes the model's.
         draw: ``False`` uses the mean direction itself in place of a draw.
         input: SDF file of the molecules, ``None`` takes the shipped held-out sample.
+        head: file of ``qhw calibrate --head``; its refitted read-outs stand beside the model's own.
     """
 
     model: str
@@ -135,6 +147,7 @@ class Settings(Asked):
     kappa: Annotated[float, Field(ge=0, le=1e5)] | None = None
     draw: bool = True
     input: str | None = None
+    head: str | None = None
 
     @property
     def rows(self) -> int:
@@ -260,7 +273,8 @@ class MoleculeRecord(Frozen):
         name: of the row.
         input_smiles: of what went in, ``None`` if nothing did or it is not valid.
         exact_smiles: of the exact way, ``None`` if not valid.
-        device_smiles: of the device, readout corrected if that was asked for.
+        device_smiles: of the device, readout corrected or with a refitted head if that was asked
+            for.
         exact_status: ``valid`` or the first reason against.
         device_status: ``valid`` or the first reason against.
         rmsd: device against exact, Å, ``None`` where the atom counts differ.
@@ -399,6 +413,7 @@ class ComparisonResult(Frozen):
             the run would have cost (since version 2; earlier files do not say).
         reference: of a wide circuit how exact is known; ``None`` where it is a statevector of all
             rows (since version 3).
+        head: where refitted read-outs come from, if there are any (since version 3).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -416,6 +431,7 @@ class ComparisonResult(Frozen):
     rehearsal: bool = False
     row_names: tuple[RowName, ...] = ()
     reference: Reference | None = None
+    head: HeadFacts | None = None
 
     @property
     def rows(self) -> int:
@@ -441,6 +457,12 @@ class ComparisonResult(Frozen):
         metric = None if section is None else section.metric("total_variation")
         there = [] if metric is None else [row.source for row in metric.rows]
         return next((s for s in reversed(DEVICE_SOURCES) if s in there), "device_raw")
+
+    @property
+    def molecule_source(self) -> SourceKey:
+        """Whose molecules stand for the device: those of a refitted head, if there is one."""
+        there = {row.source for row in self.validity}
+        return next((s for s in reversed(MOLECULE_SOURCES) if s in there), self.device_source)
 
     def section(self, key: str) -> Section | None:
         """The section of that key, ``None`` if it has none."""
