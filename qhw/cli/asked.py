@@ -29,7 +29,17 @@ if TYPE_CHECKING:
     from qhw.analysis.result import MeasureSettings, Settings
     from qhw.paid.asked import Asked
 
-_OF_MODELS = ("model", "molecules", "task", "preparation", "prior", "kappa", "draw", "input_file", "head")
+_OF_MODELS = (
+    "model",
+    "molecules",
+    "task",
+    "preparation",
+    "prior",
+    "kappa",
+    "draw",
+    "input_file",
+    "head",
+)
 _NOT_TYPED = {"model", "circuit", "fingerprint", "angles_sha256", "rows", "workload_sha256"}
 """Settings that stand otherwise on a command line."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -142,7 +143,7 @@ def calibrate_command(
     out.print(f"stored in {out_file}", soft_wrap=True)
 
 
-def _left_out(given: dict[str, object], of: str) -> None:
+def _left_out(given: Mapping[str, object], of: str) -> None:
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"Argument `{name}` must be left out of {of}, but is given")

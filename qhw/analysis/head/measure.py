@@ -22,7 +22,6 @@ from qhw.analysis.head.calibration import (
 )
 from qhw.analysis.stage import Notify
 from qhw.chem.qm9 import sample_molecules
-from qhw.circuits.workload import Workload
 from qhw.jobs.intent import Quote, plan_jobs
 from qhw.latent import vmf
 from qhw.mitigation.placed import Placed

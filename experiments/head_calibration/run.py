@@ -1,0 +1,176 @@
+"""Refitted heads beside other pipelines at equal total shots, judged by valid molecules.
+
+    python experiments/head_calibration/run.py CONFIG --out DIR
+
+Every finished comparison is a file in DIR, and is not run again; table.csv is written at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+
+import qhw
+from qhw.analysis.head.calibration import HeadCalibration
+from qhw.analysis.molecule_scores import wilson
+from qhw.yaml_files import read_yaml
+
+ARMS = {
+    "raw": ("none", False),
+    "readout": ("readout", False),
+    "default": ("default", False),
+    "raw + head": ("none", True),
+    "readout + head": ("readout", True),
+}
+"""Pipeline of each arm, and whether its head is refitted."""
+_RESAMPLES = 4000
+
+
+class Config(BaseModel):
+    """What is compared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    task: str
+    molecules: int
+    shots: int
+    seed: int
+    calibration_rows: int
+    calibration_shots: int
+    devices: tuple[str, ...]
+
+
+def main() -> None:
+    """Run what is not there yet, then write the table."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("config", type=Path)
+    asked.add_argument("--out", type=Path, required=True)
+    given = asked.parse_args()
+    torch.set_num_threads(1)
+    config = Config.model_validate(read_yaml(given.config))
+    given.out.mkdir(parents=True, exist_ok=True)
+    rows = [
+        one
+        for device in config.devices
+        for one in measured(config, device, given.out / device.replace(":", "-"))
+    ]
+    with (given.out / "table.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def measured(config: Config, device: str, folder: Path) -> list[dict[str, object]]:
+    """A line of the table for every arm."""
+    folder.mkdir(exist_ok=True)
+    head = calibrated(config, device, folder / "head.json")
+    found = {arm: one_arm(config, device, arm, head, folder) for arm in ARMS}
+    return [line(device, arm, found[arm]) for arm in ARMS]
+
+
+def calibrated(config: Config, device: str, file: Path) -> HeadCalibration:
+    """Counts of known outcome, measured once and again when they are stale."""
+    if file.exists():
+        head = HeadCalibration.from_json(file.read_text(), str(file))
+        if head.age().total_seconds() < 20 * 3600:
+            return head
+    head = qhw.calibrate_head(
+        config.model,
+        device,
+        rows=config.calibration_rows,
+        shots=config.calibration_shots,
+        circuits=circuits(config),
+        seed=config.seed,
+        tell=say,
+    )
+    file.write_text(head.to_json())
+    return head
+
+
+def circuits(config: Config) -> tuple[str, ...]:
+    """Those that the task runs."""
+    return ("encoder", "decoder") if config.task == "reconstruct" else ("decoder",)
+
+
+def one_arm(
+    config: Config, device: str, arm: str, head: HeadCalibration, folder: Path
+) -> dict[str, object]:
+    """Validity, row by row, of one comparison; the calibration's shots are taken from the rows'."""
+    file = folder / f"{arm.replace(' ', '')}.json"
+    if file.exists():
+        return dict(json.loads(file.read_text()))
+    mitigation, refitted = ARMS[arm]
+    executions = config.molecules * len(circuits(config))
+    shots = config.shots - refitted * -(-head.total_shots // executions)
+    compared = qhw.compare(
+        config.model,
+        device,
+        task=config.task,
+        molecules=config.molecules,
+        shots=shots,
+        mitigation=mitigation,
+        seed=config.seed,
+        head=folder / "head.json" if refitted else None,
+        tell=say,
+    )
+    result = compared.result
+    section = result.section("molecules_exact")
+    assert section is not None
+    source = result.molecule_source
+    metrics = {metric.key: metric.row(source) for metric in section.metrics}
+    document = {
+        "device": device,
+        "arm": arm,
+        "source": source,
+        "shots": shots,
+        "total_shots": shots * executions + refitted * head.total_shots,
+        "two_qubit_gates": [circuit.two_qubit_gates for circuit in result.circuits],
+        "rmsd": metrics["rmsd"].mean.value,
+        "same_graph": metrics["same_graph"].mean.value,
+        "exact_valid": [record.exact_status == "valid" for record in result.molecules],
+        "device_valid": [record.device_status == "valid" for record in result.molecules],
+    }
+    file.write_text(json.dumps(document))
+    return document
+
+
+def line(device: str, arm: str, found: dict[str, object]) -> dict[str, object]:
+    """Shares with Wilson intervals, and their ratio with a bootstrap over the paired rows."""
+    exact = np.array(found["exact_valid"], dtype=float)
+    valid = np.array(found["device_valid"], dtype=float)
+    share, whole = (wilson(int(v.sum()), len(v)) for v in (valid, exact))
+    rng = np.random.default_rng(0)
+    picked = rng.integers(0, len(valid), (_RESAMPLES, len(valid)))
+    low, high = np.quantile(valid[picked].sum(axis=1) / exact[picked].sum(axis=1), [0.025, 0.975])
+    return {
+        "device": device,
+        "pipeline": arm,
+        "total_shots": found["total_shots"],
+        "rows": len(valid),
+        "exact_valid": f"{whole.value:.3f}",
+        "valid": f"{share.value:.3f}",
+        "valid_low": f"{share.low:.3f}",
+        "valid_high": f"{share.high:.3f}",
+        "of_exact": f"{valid.sum() / exact.sum():.3f}",
+        "of_exact_low": f"{low:.3f}",
+        "of_exact_high": f"{high:.3f}",
+        "same_graph": f"{found['same_graph']:.3f}",
+        "rmsd_angstrom": f"{found['rmsd']:.4f}",
+    }
+
+
+def say(words: str) -> None:
+    """One step, with the time."""
+    print(f"{datetime.now():%H:%M:%S} {words}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
