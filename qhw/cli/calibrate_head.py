@@ -47,6 +47,8 @@ def calibrate_head_command(
     from qhw.models.checkpoint import write_atomically
 
     torch.set_num_threads(1)  # as `qhw compare` does
+    if circuit not in (None, "decoder", "encoder"):
+        raise ValueError(f"Argument `circuit` must be decoder or encoder, but is {circuit!r}")
     circuits = ("encoder", "decoder") if circuit is None else (circuit,)
     settings = head_settings(model, device, circuits, seed=seed, **options)
     if paid.budget is not None:

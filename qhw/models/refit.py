@@ -2,9 +2,9 @@
 
 With n rows of features X and wanted outputs Y, centred, and a map W that is right without noise,
 the refitted map is ``W + D``, where D minimises ``|Y - X (W + D)^T|^2 + s |D|^2``: noise is
-learned, what a few rows cannot tell stays as trained. The intercept is not shrunk. The strength s is chosen
-by leaving each row out once, in closed form (PRESS), and where even the best strength does not
-predict left-out rows better than the map that is there, that map stays.
+learned, what a few rows cannot tell stays as trained. The intercept is not shrunk. The strength s
+is chosen by leaving each row out once, in closed form (PRESS), and where even the best strength
+does not predict left-out rows better than the map that is there, that map stays.
 
 Source: Hoerl and Kennard, Technometrics 12, 55 (1970); Allen, Technometrics 16, 125 (1974), for
 PRESS.

@@ -247,8 +247,8 @@ def check_circuit(head: HeadCalibration, role: str, compiled: CompiledTemplate) 
     if part.fingerprint != circuit_fingerprint(compiled):
         raise ValueError(
             f"Argument `head` must be of the {role} as it is compiled here, on qubits "
-            f"{list(compiled.physical_qubits)}, but is of another, on {list(part.qubits)} (measured "
-            f"with --seed {head.seed} --preparation {head.preparation})"
+            f"{list(compiled.physical_qubits)}, but is of another, on {list(part.qubits)} "
+            f"(measured with --seed {head.seed} --preparation {head.preparation})"
         )
 
 

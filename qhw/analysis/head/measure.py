@@ -95,10 +95,10 @@ def checked(model: Model, name: str) -> ExactModel:
 def known_inputs(exact: ExactModel, role: HeadRole, rows: int, seed: int) -> FloatArray:
     """Inputs of a circuit that lie where those of molecules lie, but are no molecule's.
 
-    Normal draws with the mean and the covariance of what the shipped held-out molecules give,
-    made unit vectors where they are amplitudes; of the decoder, a vMF draw of the model's concentration around each. The
-    moments of a thousand molecules are all that goes in, so that no row that is judged later is
-    known to the calibration, whatever the prior.
+    Normal draws with the mean and the covariance of what the shipped held-out molecules give, made
+    unit vectors where they are amplitudes; of the decoder, a vMF draw of the model's concentration
+    around each. The moments of a thousand molecules are all that goes in, so that no row that is
+    judged later is known to the calibration, whatever the prior.
 
     Args:
         exact: whose.
