@@ -22,14 +22,8 @@ from qhw.analysis.head.calibration import HeadCalibration
 from qhw.analysis.molecule_scores import wilson
 from qhw.yaml_files import read_yaml
 
-ARMS = {
-    "raw": ("none", False),
-    "readout": ("readout", False),
-    "default": ("default", False),
-    "raw + head": ("none", True),
-    "readout + head": ("readout", True),
-}
-"""Pipeline of each arm, and whether its head is refitted."""
+Arm = tuple[str, str, int | None]
+"""Name, pipeline, and shots of each row that its head is refitted to; ``None`` for the model's."""
 _RESAMPLES = 4000
 
 
@@ -44,7 +38,7 @@ class Config(BaseModel):
     shots: int
     seed: int
     calibration_rows: int
-    calibration_shots: int
+    calibration_shots: tuple[int, ...]
     devices: tuple[str, ...]
 
 
@@ -71,12 +65,24 @@ def main() -> None:
 def measured(config: Config, device: str, folder: Path) -> list[dict[str, object]]:
     """A line of the table for every arm."""
     folder.mkdir(exist_ok=True)
-    head = calibrated(config, device, folder / "head.json")
-    found = {arm: one_arm(config, device, arm, head, folder) for arm in ARMS}
-    return [line(device, arm, found[arm]) for arm in ARMS]
+    return [line(device, arm[0], one_arm(config, device, arm, folder)) for arm in arms(config)]
 
 
-def calibrated(config: Config, device: str, file: Path) -> HeadCalibration:
+def arms(config: Config) -> list[Arm]:
+    """Every pipeline by itself, then those whose head is refitted."""
+    heads = [
+        (f"{name} + head {config.calibration_rows} x {shots}", pipeline, shots)
+        for shots in config.calibration_shots
+        for name, pipeline in (("raw", "none"), ("readout", "readout"))
+    ]
+    return [
+        ("raw", "none", None),
+        ("readout", "readout", None),
+        ("default", "default", None),
+    ] + heads
+
+
+def calibrated(config: Config, device: str, shots: int, file: Path) -> HeadCalibration:
     """Counts of known outcome, measured once and again when they are stale."""
     if file.exists():
         head = HeadCalibration.from_json(file.read_text(), str(file))
@@ -86,7 +92,7 @@ def calibrated(config: Config, device: str, file: Path) -> HeadCalibration:
         config.model,
         device,
         rows=config.calibration_rows,
-        shots=config.calibration_shots,
+        shots=shots,
         circuits=circuits(config),
         seed=config.seed,
         tell=say,
@@ -100,16 +106,17 @@ def circuits(config: Config) -> tuple[str, ...]:
     return ("encoder", "decoder") if config.task == "reconstruct" else ("decoder",)
 
 
-def one_arm(
-    config: Config, device: str, arm: str, head: HeadCalibration, folder: Path
-) -> dict[str, object]:
+def one_arm(config: Config, device: str, arm: Arm, folder: Path) -> dict[str, object]:
     """Validity, row by row, of one comparison; the calibration's shots are taken from the rows'."""
-    file = folder / f"{arm.replace(' ', '')}.json"
+    name, mitigation, known_shots = arm
+    file = folder / f"{name.replace(' ', '')}.json"
     if file.exists():
         return dict(json.loads(file.read_text()))
-    mitigation, refitted = ARMS[arm]
-    executions = config.molecules * len(circuits(config))
-    shots = config.shots - refitted * -(-head.total_shots // executions)
+    executions, spent, counts = config.molecules * len(circuits(config)), 0, None
+    if known_shots is not None:
+        counts = folder / f"head-{known_shots}.json"
+        spent = calibrated(config, device, known_shots, counts).total_shots
+    shots = config.shots - -(-spent // executions)
     compared = qhw.compare(
         config.model,
         device,
@@ -118,7 +125,7 @@ def one_arm(
         shots=shots,
         mitigation=mitigation,
         seed=config.seed,
-        head=folder / "head.json" if refitted else None,
+        head=counts,
         tell=say,
     )
     result = compared.result
@@ -128,10 +135,10 @@ def one_arm(
     metrics = {metric.key: metric.row(source) for metric in section.metrics}
     document = {
         "device": device,
-        "arm": arm,
+        "arm": name,
         "source": source,
         "shots": shots,
-        "total_shots": shots * executions + refitted * head.total_shots,
+        "total_shots": shots * executions + spent,
         "two_qubit_gates": [circuit.two_qubit_gates for circuit in result.circuits],
         "rmsd": metrics["rmsd"].mean.value,
         "same_graph": metrics["same_graph"].mean.value,
