@@ -75,11 +75,12 @@ def arms(config: Config) -> list[Arm]:
         for shots in config.calibration_shots
         for name, pipeline in (("raw", "none"), ("readout", "readout"))
     ]
-    return [
+    plain: list[Arm] = [
         ("raw", "none", None),
         ("readout", "readout", None),
         ("default", "default", None),
-    ] + heads
+    ]
+    return [*plain, *heads]
 
 
 def calibrated(config: Config, device: str, shots: int, file: Path) -> HeadCalibration:
