@@ -40,6 +40,7 @@ class Config(BaseModel):
     calibration_rows: int
     calibration_shots: tuple[int, ...]
     devices: tuple[str, ...]
+    prior: str | None = None
 
 
 def main() -> None:
@@ -126,6 +127,7 @@ def one_arm(config: Config, device: str, arm: Arm, folder: Path) -> dict[str, ob
         shots=shots,
         mitigation=mitigation,
         seed=config.seed,
+        prior=config.prior,
         head=counts,
         tell=say,
     )

@@ -183,6 +183,8 @@ def test_a_calibration_that_cannot_be_made_is_refused(small_model: Path, tmp_pat
     with pytest.raises(ValueError, match="must be stored to run on emulator:ibm_lagos"):
         qhw.calibrate_head(model, "emulator:ibm_lagos")
     live = qhw.calibrate_head(model, "exact", rows=3, shots=10)
-    assert live.snapshot is None and live.weights_sha256 == qhw.calibrate_head(
-        small_model, "exact", rows=3, shots=10
-    ).weights_sha256
+    assert (
+        live.snapshot is None
+        and live.weights_sha256
+        == qhw.calibrate_head(small_model, "exact", rows=3, shots=10).weights_sha256
+    )
