@@ -135,7 +135,12 @@ def one_arm(config: Config, device: str, arm: Arm, folder: Path) -> dict[str, ob
     section = result.section("molecules_exact")
     assert section is not None
     source = result.molecule_source
-    metrics = {metric.key: metric.row(source) for metric in section.metrics}
+    means = {
+        metric.key: row.mean.value
+        for metric in section.metrics
+        for row in metric.rows
+        if row.source == source and row.mean is not None
+    }
     document = {
         "device": device,
         "arm": name,
@@ -143,8 +148,8 @@ def one_arm(config: Config, device: str, arm: Arm, folder: Path) -> dict[str, ob
         "shots": shots,
         "total_shots": shots * executions + spent,
         "two_qubit_gates": [circuit.two_qubit_gates for circuit in result.circuits],
-        "rmsd": metrics["rmsd"].mean.value,
-        "same_graph": metrics["same_graph"].mean.value,
+        "rmsd": means.get("rmsd"),
+        "same_graph": means.get("same_graph"),
         "exact_valid": [record.exact_status == "valid" for record in result.molecules],
         "device_valid": [record.device_status == "valid" for record in result.molecules],
     }
@@ -173,7 +178,7 @@ def line(device: str, arm: str, found: dict[str, object]) -> dict[str, object]:
         "of_exact_low": f"{low:.3f}",
         "of_exact_high": f"{high:.3f}",
         "same_graph": f"{found['same_graph']:.3f}",
-        "rmsd_angstrom": f"{found['rmsd']:.4f}",
+        "rmsd_angstrom": "" if found["rmsd"] is None else f"{found['rmsd']:.4f}",
     }
 
 

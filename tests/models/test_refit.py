@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from qhw.chem.qm9 import sample_molecules
 from qhw.chem.validity import judge
@@ -11,7 +12,8 @@ from qhw.models.checkpoint import load, weights_sha256
 from qhw.models.exact import ExactModel
 from qhw.models.refit import LinearMap, left_out_errors, refit, ridge
 
-Problem = tuple[np.ndarray, np.ndarray, LinearMap]
+FloatArray = NDArray[np.float64]
+Problem = tuple[FloatArray, FloatArray, LinearMap]
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def test_a_model_decodes_by_another_map_and_stays_as_it_is() -> None:
     twice = model.with_read_out(2 * weight, 2 * bias)
     np.testing.assert_allclose(twice.decode(p).positions, 2 * before.positions)
     assert weights_sha256(model) == weights == weights_sha256(load("nisq-chain5")[0])
-    assert weights_sha256(twice) != weights  # type: ignore[arg-type]  # a model as well
+    assert weights_sha256(twice) != weights
     with pytest.raises(ValueError, match="must have shapes"):
         model.with_read_out(weight[:, 1:], bias)
 
@@ -116,7 +118,7 @@ def test_molecules_come_back_through_noise() -> None:
     for _ in range(7):
         confusion = np.kron(confusion, one)
 
-    def noisy(p: np.ndarray, shots: int, seed: int) -> np.ndarray:
+    def noisy(p: FloatArray, shots: int, seed: int) -> FloatArray:
         q = 0.96 * p @ confusion.T + 0.04 / 128
         return np.random.default_rng(seed).multinomial(shots, q / q.sum(1, keepdims=True)) / shots
 

@@ -35,7 +35,7 @@ def file(head: HeadCalibration, tmp_path: Path) -> Path:
     return path
 
 
-def compared(model: Path, file: Path, device: str = DEVICE, **more: Any) -> Any:
+def compared(model: Path | str, file: Path | None, device: str = DEVICE, **more: Any) -> Any:
     asked = {"molecules": 3, "shots": 300, "seed": 3, "mitigation": "none", **more}
     return qhw.compare(model, device, head=file, **asked)
 
@@ -176,7 +176,7 @@ def test_a_calibration_that_cannot_be_made_is_refused(small_model: Path, tmp_pat
         ({"again": True}, "`again` must be given for a device that takes jobs"),
     ):
         with pytest.raises(ValueError, match=words):
-            qhw.calibrate_head(small_model, "exact", **options)  # type: ignore[arg-type]
+            qhw.calibrate_head(small_model, "exact", **options)
     with pytest.raises(ValueError, match="cannot have its read-out refitted"):
         qhw.calibrate_head(save_small_qvae(tmp_path), "exact")
     model, _ = load(small_model)
