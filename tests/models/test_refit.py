@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -92,10 +94,11 @@ def test_a_model_decodes_by_another_map_and_stays_as_it_is() -> None:
     model, _ = load("nisq-chain5")
     assert isinstance(model, ReadsOut)
     exact = ExactModel(model.double())
+    own: Any = model
     p = torch.from_numpy(exact.decoder(exact.directions(sample_molecules().molecules[:20])))
     before, weights = model.decode(p), weights_sha256(model)
     weight, bias = model.read_out_map()
-    positions = model.read_out(p)[0]
+    positions = own.read_out(p)[0]
     found = model.read_out_features(p) @ weight.T + bias
     np.testing.assert_allclose(2.0 * found[:, :27].reshape(-1, 9, 3), positions.detach())
     twice = model.with_read_out(2 * weight, 2 * bias)

@@ -63,6 +63,10 @@ def test_what_has_no_linear_head_is_refused(small_model: Path, tmp_path: Path) -
             run_bench(asked(model, task=task))
     with pytest.raises(ValueError, match="`prior` must be left out of task encode"):
         asked(small_model, task="encode", prior="posterior")
+
+
+@pytest.mark.slow
+def test_too_few_shots_for_known_rows_are_told(small_model: Path) -> None:
     result = run_bench(asked(small_model, shots=(60,)))
     cell = result.devices[0].budgets[0].cell("none+head")
     assert cell is not None and "must pay for 200 rows" in (cell.refused or "")
