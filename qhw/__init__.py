@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from qhw.analysis.expectation_function import ExpectationFunction as ExpectationFunction
     from qhw.analysis.expectation_function import expectation_function as expectation_function
     from qhw.api.calibrating import calibrate as calibrate
+    from qhw.api.calibrating import calibrate_head as calibrate_head
     from qhw.api.devices import Device as Device
     from qhw.api.devices import device as device
     from qhw.api.devices import devices as devices
@@ -74,6 +75,7 @@ _PLACES = {
     "advise": "qhw.api.mitigating",
     "bench": "qhw.api.mitigating",
     "calibrate": "qhw.api.calibrating",
+    "calibrate_head": "qhw.api.calibrating",
     "compare": "qhw.api.modelling",
     "compare_runs": "qhw.api.saved_runs",
     "depth_report": "qhw.api.planning",

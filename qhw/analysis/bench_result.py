@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -56,10 +56,13 @@ class BenchSettings(Parsed):
         shots: budgets: shots of each row on average, calibration and training counted.
         rows: latents, or molecules.
         repeats: of everything random but rows and circuits.
-        pipelines: as text; ``default`` is resolved for every device.
+        pipelines: as text; ``default`` is resolved for every device. With ``+head`` at the end,
+            molecules are decoded by a head refitted to what the pipeline gives of rows whose
+            outcome is known, their shots counted.
         task: ``generate`` (decoder) or ``encode`` (encoder) of a model; ``circuit``: a person's
             own, whose name stands in place of the model's.
         preparation: how amplitudes are loaded.
+        prior: that latents are drawn from; ``None`` takes the model's own.
         share: of all shots for readout calibration, in pipelines that do not say how much.
         noise: changed strengths by name, see :class:`calibration.noise.NoiseOptions`.
         seed: of everything random.
@@ -73,9 +76,19 @@ class BenchSettings(Parsed):
     repeats: Annotated[int, Field(ge=2)] = 5
     task: BenchTask = "generate"
     preparation: Preparation = "brickwork"
+    prior: str | None = None
     share: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     noise: Annotated[dict[str, float], Field(default_factory=dict)]
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _prior_of_latents(self) -> Self:
+        if self.prior is not None and self.task != "generate":
+            raise ValueError(
+                f"Argument `prior` must be left out of task {self.task}, but is given; it belongs "
+                "to generate"
+            )
+        return self
 
     @property
     def row_word(self) -> str:
@@ -97,6 +110,9 @@ class Cell(Frozen):
         against_readout: in words, at 5 %, Holm-corrected over the budget's pipelines.
         against_raw: likewise beside raw counts; ``None`` in version 1.
         angle_deg: between exact and measured mean directions; encoder only.
+        valid: share of strictly valid molecules; of models with a linear head only.
+        valid_over_raw: that minus the share of raw counts, paired by row.
+        valid_against_raw: in words, at 5 %, Holm-corrected over the budget's pipelines.
         coverage: share of exact values within 1.96 standard errors of the estimate; outcomes
             expected about once or less are nearly always covered.
         negative_mass: of quasi-distributions, mean.
@@ -115,6 +131,9 @@ class Cell(Frozen):
     against_readout: _Told = None
     against_raw: _Told = None
     angle_deg: Measured | None = None
+    valid: Measured | None = None
+    valid_over_raw: Measured | None = None
+    valid_against_raw: _Told = None
     coverage: float | None = None
     negative_mass: float | None = None
     circuits: int | None = None
@@ -147,6 +166,12 @@ class Budget(Frozen):
     def least(self) -> Cell | None:
         """The one with the smallest distance, told from the others or not."""
         return _least(self.cells)
+
+    @property
+    def most_valid(self) -> Cell | None:
+        """With the most valid molecules, if it is told better than raw counts in these."""
+        better = [c for c in self.cells if c.valid_against_raw == "better" and c.valid is not None]
+        return max(better, key=lambda cell: cell.valid.value if cell.valid else 0.0, default=None)
 
     @property
     def best(self) -> Cell | None:
@@ -193,6 +218,7 @@ class DeviceBench(Frozen):
         prior_mean_angle_deg: likewise; encoder only.
         loading: distance between the circuit's exact distribution and the model's.
         default: what ``default`` is here.
+        valid: share of strictly valid molecules of the exact distributions, as for a cell.
         budgets: ascending.
     """
 
@@ -207,6 +233,7 @@ class DeviceBench(Frozen):
     prior_mean_angle_deg: float | None = None
     loading: float
     default: str
+    valid: float | None = None
     budgets: tuple[Budget, ...]
 
     @property

@@ -18,7 +18,13 @@ from qhw.models.exact import ExactModel
 
 
 def model_workload(
-    model: str, task: BenchTask, count: int, preparation: Preparation, *, seed: int
+    model: str,
+    task: BenchTask,
+    count: int,
+    preparation: Preparation,
+    *,
+    prior: str | None = None,
+    seed: int,
 ) -> Workload:
     """Latents from the model's prior, or held-out molecules, and the circuit that takes them.
 
@@ -27,6 +33,7 @@ def model_workload(
         task: ``generate`` (decoder) or ``encode`` (encoder).
         count: two or more rows.
         preparation: how amplitudes are loaded.
+        prior: of ``generate``, the model's own by default.
         seed: of the choice and of the preparation.
 
     Returns:
@@ -42,7 +49,7 @@ def model_workload(
     exact = ExactModel(loaded.double(), card.name, f"task {task}")
     sample = sample_molecules()
     if task == "generate":
-        inputs = prior_latents(make_prior(None, exact, sample, seed), count, seed)
+        inputs = prior_latents(make_prior(prior, exact, sample, seed), count, seed)
         made = exact.workload("decoder", inputs, preparation, seed=seed)
     else:
         inputs = exact.inputs(held_out(count, sample, seed).molecules)

@@ -17,6 +17,8 @@ from calibration.closest import quoted
 from qhw.analysis.comparison import Comparison, assemble, model_facts, runner_of
 from qhw.analysis.early import check_device, check_used
 from qhw.analysis.facts import KappaPoint
+from qhw.analysis.head.calibration import check_parts, read_head
+from qhw.analysis.head.refitted import Refitted
 from qhw.analysis.kappa_sweep import kappa_sweep
 from qhw.analysis.molecule_scores import reports
 from qhw.analysis.result import Settings
@@ -27,9 +29,9 @@ from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.chem.training_split import known_molecules
 from qhw.latent.priors import Prior, fitted_prior
 from qhw.latent.registry import PRIORS
-from qhw.models.base import Model
+from qhw.models.base import Model, reading_out
 from qhw.models.checkpoint import CheckpointError, load, shipped
-from qhw.models.exact import ExactModel
+from qhw.models.exact import ROLES, ExactModel
 from qhw.scheduler import Scheduler
 
 FloatArray = NDArray[np.float64]
@@ -80,7 +82,8 @@ def compare(
     sample = sample_molecules()
     runner = model_runner(settings, exact.model, backend, notify, moment)
     runner = replace(runner, scheduler=scheduler)
-    outcome = _run(settings, exact, runner, sample)
+    refitted = None if runner.head is None else Refitted(exact, runner.head)
+    outcome = _run(settings, exact, runner, sample, refitted)
     notify("judging molecules")
     known = known_molecules() if settings.task == "generate" else None
     judged = {
@@ -100,6 +103,7 @@ def compare(
         qm9=sample.molecules,
         known=known,
         kappas=_kappas(settings, exact, runner, outcome) if facts.kappa_assumed else (),
+        moment=moment,
     )
 
 
@@ -123,23 +127,35 @@ def model_runner(
     """What runs the circuits of a task: :func:`runner_of`, with what the model says of them.
 
     Raises:
-        ValueError: as :func:`runner_of`.
+        ValueError: as :func:`runner_of`, or a head that cannot be used.
+        AbilityError: a head is given for a model whose read-out cannot be refitted.
     """
     runner = runner_of(settings, backend, notify, moment)
-    return replace(runner, preparation=settings.preparation, structure=model.structure)
+    head = None
+    if settings.head is not None:
+        reading_out(model, settings.model, "Argument `head`")
+        head = read_head(settings.head, backend.name, model, moment)
+        check_parts(head, ROLES[settings.task], settings.head)
+    return replace(runner, preparation=settings.preparation, structure=model.structure, head=head)
 
 
-def _run(settings: Settings, exact: ExactModel, runner: StageRunner, sample: QM9) -> Outcome:
+def _run(
+    settings: Settings,
+    exact: ExactModel,
+    runner: StageRunner,
+    sample: QM9,
+    refitted: Refitted | None,
+) -> Outcome:
     if settings.task == "generate":
         runner.notify("drawing latents from the prior")
         prior = make_prior(settings.prior, exact, sample, settings.seed)
         latents = prior_latents(prior, settings.molecules, settings.seed)
-        return generate(exact, runner, latents)
+        return generate(exact, runner, latents, refitted)
     given = given_molecules(settings, sample)
     if settings.task == "encode":
-        return encode(exact, runner, given)
+        return encode(exact, runner, given, refitted)
     kappa = settings.kappa if settings.kappa is not None else exact.kappa
-    return reconstruct(exact, runner, given, kappa if settings.draw else None)
+    return reconstruct(exact, runner, given, kappa if settings.draw else None, refitted)
 
 
 def default_model() -> str:

@@ -63,6 +63,7 @@ def assemble(
     qm9: MoleculeBatch | None = None,
     known: Known | None = None,
     kappas: tuple[KappaPoint, ...] = (),
+    moment: datetime | None = None,
 ) -> Comparison:
     """Put a result together.
 
@@ -76,6 +77,7 @@ def assemble(
         qm9: molecules judged beside those of the outcome, if it has any.
         known: what generated molecules are held against.
         kappas: what other concentrations would give.
+        moment: to which ages of calibrations are counted, by default now.
     """
     snapshot = backend.snapshot
     records: tuple[MoleculeRecord, ...] = ()
@@ -86,7 +88,7 @@ def assemble(
             outcome.rows.tolist(),
             outcome.molecules,
             outcome.judged,
-            outcome.stages[-1].best_source,
+            outcome.device,
         )
         judged |= {} if qm9 is None else {"qm9": reports(qm9, reference=known)}
     result = ComparisonResult(
@@ -104,6 +106,7 @@ def assemble(
         reference=outcome.reference,
         agreement=_agreement(outcome, records) if records else None,
         kappas=kappas,
+        head=None if outcome.refitted is None else outcome.refitted.facts(moment),
         provenance=_provenance(command, start, snapshot),
         row_names=tuple(
             RowName(index=int(row), name=name)

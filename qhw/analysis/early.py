@@ -32,6 +32,11 @@ def check_used(settings: Settings) -> None:
                 f"Argument `{name}` must be left out of task {settings.task}, but is given; "
                 f"it belongs to {' and '.join(tasks)}"
             )
+    if settings.head is not None and settings.mitigation not in PLAIN:
+        raise ValueError(
+            f"Argument `head` must be left out of mitigation {settings.mitigation}, whose circuits "
+            f"are others than those it was measured with; it goes with {' and '.join(PLAIN)}"
+        )
 
 
 def check_device(settings: Settings, model: Model, backend: Backend | VendorBackend) -> None:

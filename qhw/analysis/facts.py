@@ -81,6 +81,51 @@ class DeviceFacts(Frozen):
     corrections: dict[str, int] = Field(default_factory=dict)
 
 
+class HeadFit(Frozen):
+    """A linear read-out refitted to counts.
+
+    Attributes:
+        role: whose counts it reads.
+        source: ``device_raw``, or ``device_readout`` for readout-corrected counts.
+        rows: of known outcome that it was fitted to.
+        strength: of the ridge, in units of a feature's mean sum of squares; ``None`` where the
+            model's own read-out predicts left-out rows no worse and stays.
+        error: squared error of left-out rows over that of the model's own read-out.
+    """
+
+    role: Role
+    source: str
+    rows: Count
+    strength: float | None
+    error: float
+
+
+class HeadFacts(Frozen):
+    """Where refitted read-outs come from.
+
+    Attributes:
+        sha256: of the file of ``qhw calibrate --head``.
+        taken: when its counts were complete.
+        age_hours: since then, when they were used.
+        shots: of each row of known outcome.
+        total_shots: of all of them: beside those of the rows compared.
+        usd: what they cost, once for every run that uses them.
+        rehearsal: they are of a vendor simulated on this machine.
+        run: in the ledger; ``None`` of a simulator.
+        fits: read-outs that were refitted.
+    """
+
+    sha256: str
+    taken: Utc
+    age_hours: float
+    shots: Count
+    total_shots: Count
+    usd: float
+    rehearsal: bool
+    run: str | None
+    fits: tuple[HeadFit, ...]
+
+
 class MitigationFacts(Frozen):
     """What a pipeline ran in place of one circuit, and what it found.
 

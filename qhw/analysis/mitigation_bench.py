@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,13 +25,14 @@ from qhw.analysis.bench_result import (
 )
 from qhw.analysis.bench_subject import model_workload, noisy_backend
 from qhw.analysis.crossed import Measured, crossed_mean, paired_difference, paired_ratio
+from qhw.analysis.head.bench import HEAD, Decoding, check_heads, decoding_of
 from qhw.analysis.metrics import mean_direction_angle, total_variation
 from qhw.circuits.workload import Workload
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.default import default_pipeline, resolve
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.placed import Placed
-from qhw.mitigation.program import Program
+from qhw.mitigation.program import Mitigated, Program
 from qhw.models.checkpoint import code_version
 from qhw.provenance import versions
 from qhw.scheduler import Done, LocalScheduler, Progress, Scheduler, untold
@@ -47,13 +48,26 @@ _NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, eq=False)
+class _Planned:
+    """What a pipeline runs: for the rows, and for those that a head is refitted to, if any."""
+
+    program: Program
+    known: Program | None = None
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        return (self.program,) if self.known is None else (self.program, self.known)
+
+
+@dataclass(frozen=True, eq=False)
 class _Ran:
-    """Numbers of one pipeline at one budget, ``(K, R)`` each."""
+    """Numbers of one pipeline at one budget, ``(K, R)`` each; molecules that are valid are 1."""
 
     asked: str
-    program: Program
+    planned: _Planned
     tvd: FloatArray
     angle: FloatArray | None
+    valid: FloatArray | None
     covered: float
     negative: float
 
@@ -86,11 +100,17 @@ def run_bench(
     backends = [noisy_backend(name, noise) for name in settings.devices]
     work = workload or workload_of(settings)
     asked = with_references(settings.pipelines)
+    decoding = None
+    if workload is None:
+        parts = (settings.model, settings.task, settings.preparation, settings.seed)
+        decoding = decoding_of(*parts)
     progress = Progress(done, 0, len(backends) * len(settings.shots) * len(asked))
     devices = []
     for backend in backends:
         subject = Placed.on(backend, work, seed=settings.seed)
-        found = bench_device(subject, asked, settings, scheduler=scheduler, progress=progress)
+        found = bench_device(
+            subject, asked, settings, decoding=decoding, scheduler=scheduler, progress=progress
+        )
         devices.append(found)
     return BenchResult(
         settings=settings,
@@ -111,7 +131,12 @@ def workload_of(settings: BenchSettings) -> Workload:
         ValueError: more molecules than there are.
     """
     return model_workload(
-        settings.model, settings.task, settings.rows, settings.preparation, seed=settings.seed
+        settings.model,
+        settings.task,
+        settings.rows,
+        settings.preparation,
+        prior=settings.prior,
+        seed=settings.seed,
     )
 
 
@@ -140,6 +165,7 @@ def bench_device(
     asked: Sequence[str],
     settings: BenchSettings,
     *,
+    decoding: Decoding | None = None,
     scheduler: Scheduler | None = None,
     progress: Progress | None = None,
 ) -> DeviceBench:
@@ -149,6 +175,7 @@ def bench_device(
         subject: circuit and rows.
         asked: pipelines, ``none`` and ``readout`` among them.
         settings: budgets, repeats, share, seed.
+        decoding: makes molecules of the rows; by default none are made.
         scheduler: where circuits are simulated; in this process by default.
         progress: told of every simulation and every pipeline.
 
@@ -156,24 +183,26 @@ def bench_device(
         MitigationError: a text that is no pipeline.
         BackendError: the device refuses the circuit itself.
     """
+    check_heads(asked, decoding)
     for text in asked:
-        resolve(text, subject.compiled)
+        resolve(text.removesuffix(HEAD), subject.compiled)
     progress = progress or Progress(untold, 0, len(settings.shots) * len(asked))
     exact, compiled = subject.exact, subject.compiled
     by_budget = {
-        shots: {text: _planned(subject, text, settings, shots) for text in asked}
+        shots: {text: _planned(subject, text, settings, shots, decoding) for text in asked}
         for shots in sorted(settings.shots)
     }
     source = CountSource(subject.backend)
     wanted = [
-        (found, _seeds(settings, found))
+        (program, _seeds(settings, program))
         for planned in by_budget.values()
         for found in planned.values()
-        if isinstance(found, Program)
+        if isinstance(found, _Planned)
+        for program in found.programs
     ]
     source.fetch(wanted, scheduler or LocalScheduler(0), progress)
     budgets = tuple(
-        _budget(subject, source, planned, settings, shots, progress)
+        _budget(subject, source, planned, settings, shots, decoding, progress)
         for shots, planned in by_budget.items()
     )
     constants = constant_distances(exact).mean(axis=1)
@@ -191,15 +220,26 @@ def bench_device(
         prior_mean_angle_deg=_angle(subject, prior_mean(exact)),
         loading=0.0 if known is None else float(total_variation(exact, known).mean()),
         default=str(default_pipeline(compiled)),
+        valid=None if decoding is None else float(decoding.valid(exact).mean()),
         budgets=budgets,
     )
 
 
-def _planned(subject: Placed, text: str, settings: BenchSettings, shots: int) -> Program | Cell:
+def _planned(
+    subject: Placed, text: str, settings: BenchSettings, shots: int, decoding: Decoding | None
+) -> _Planned | Cell:
     """Everything that a pipeline runs, or a cell that says why it cannot run."""
-    pipeline = subject.pipeline(text, shots, share=settings.share)
+    own = text.removesuffix(HEAD)
+    pipeline = subject.pipeline(own, shots, share=settings.share)
     try:
-        return subject.program(pipeline, shots=shots, seed=settings.seed, label=LABEL)
+        if own == text or decoding is None:
+            found = subject.program(pipeline, shots=shots, seed=settings.seed, label=LABEL)
+            return _Planned(found)
+        known, each, left = decoding.split(subject, shots)
+        return _Planned(
+            subject.program(pipeline, shots=left, seed=settings.seed, label=LABEL),
+            known.program(pipeline, shots=each, seed=settings.seed, label=f"{LABEL}-known"),
+        )
     except (MitigationError, BackendError) as error:
         return _refused(text, pipeline, error)
 
@@ -221,15 +261,18 @@ def _seeds(settings: BenchSettings, program: Program) -> list[int]:
 def _budget(
     subject: Placed,
     source: CountSource,
-    planned: dict[str, Program | Cell],
+    planned: dict[str, _Planned | Cell],
     settings: BenchSettings,
     shots: int,
+    decoding: Decoding | None,
     progress: Progress,
 ) -> Budget:
     ran: dict[str, _Ran | Cell] = {}
     for text, found in planned.items():
         ran[text] = (
-            found if isinstance(found, Cell) else _measure(subject, source, text, found, settings)
+            found
+            if isinstance(found, Cell)
+            else _measure(subject, source, text, found, settings, decoding)
         )
         progress.step()
     rng = np.random.default_rng([settings.seed, shots])
@@ -243,46 +286,70 @@ def _budget(
 
 
 def _measure(
-    subject: Placed, source: CountSource, text: str, program: Program, settings: BenchSettings
+    subject: Placed,
+    source: CountSource,
+    text: str,
+    planned: _Planned,
+    settings: BenchSettings,
+    decoding: Decoding | None,
 ) -> _Ran | Cell:
     """A pipeline's numbers, or a cell that says why it cannot run."""
     try:
-        return _repeated(subject, source, text, program, settings)
+        return _repeated(subject, source, text, planned, settings, decoding)
     except (MitigationError, BackendError) as error:
-        return _refused(text, program.pipeline, error)
+        return _refused(text, planned.program.pipeline, error)
 
 
 def _repeated(
     subject: Placed,
     source: CountSource,
     text: str,
-    program: Program,
+    planned: _Planned,
     settings: BenchSettings,
+    decoding: Decoding | None,
 ) -> _Ran:
-    tvd, angles, covered, negative = [], [], [], []
+    tvd, angles, valid, covered, negative = [], [], [], [], []
     direction, exact = subject.workload.direction, subject.exact
-    for found in source.repeated(program, _seeds(settings, program)):
+    for found, known in _with_known(source, planned, settings):
         assert found.probabilities is not None and found.negative_mass is not None
         tvd.append(total_variation(exact, found.probabilities))
         if direction is not None:
             angles.append(mean_direction_angle(direction(exact), direction(found.probabilities)))
+        if decoding is not None:
+            of_known = None if known is None else known.probabilities
+            valid.append(decoding.valid(found.probabilities, of_known))
         off = np.abs(found.values - exact)
         covered.append(float((off <= _NORMAL_95 * found.standard_error).mean()))
         negative.append(float(found.negative_mass.mean()))
     return _Ran(
         asked=text,
-        program=program,
+        planned=planned,
         tvd=np.stack(tvd, axis=1),
         angle=np.stack(angles, axis=1) if angles else None,
+        valid=np.stack(valid, axis=1) if valid else None,
         covered=float(np.mean(covered)),
         negative=float(np.mean(negative)),
     )
 
 
+def _with_known(
+    source: CountSource, planned: _Planned, settings: BenchSettings
+) -> Iterator[tuple[Mitigated, Mitigated | None]]:
+    """Every repeat, beside that of the rows that a head is refitted to."""
+    own = source.repeated(planned.program, _seeds(settings, planned.program))
+    if planned.known is None:
+        return ((found, None) for found in own)
+    known = source.repeated(planned.known, _seeds(settings, planned.known))
+    return zip(own, known, strict=True)
+
+
 def _judged(ran: dict[str, _Ran | Cell]) -> tuple[Cell, ...]:
     """Every pipeline against raw and readout correction, Holm's correction over all of them."""
     raw = ran.get(RAW)
-    than_raw, than_readout = _told(ran, RAW, (RAW,)), _told(ran, READOUT, (RAW, READOUT))
+    heads = tuple(text for text in ran if text.endswith(HEAD))  # no distribution is refitted
+    than_raw = _told(ran, RAW, (RAW, *heads), _distance)
+    than_readout = _told(ran, READOUT, (RAW, READOUT, *heads), _distance)
+    molecules = _told(ran, RAW, (RAW,), _invalid)
     cells = []
     for text, found in ran.items():
         if isinstance(found, Cell):
@@ -294,22 +361,39 @@ def _judged(ran: dict[str, _Ran | Cell]) -> tuple[Cell, ...]:
         if text in than_readout:
             difference, p, word = than_readout[text]
             told |= {"over_readout": difference, "p_value": p, "against_readout": word}
+        if text in molecules:
+            told |= {"valid_over_raw": molecules[text][0], "valid_against_raw": molecules[text][2]}
         cell = _cell(found, raw.tvd if isinstance(raw, _Ran) else None)
         cells.append(cell.model_copy(update=told))
     return tuple(cells)
 
 
+def _distance(ran: _Ran) -> FloatArray | None:
+    return ran.tvd
+
+
+def _invalid(ran: _Ran) -> FloatArray | None:
+    return None if ran.valid is None else 1 - ran.valid
+
+
 def _told(
-    ran: dict[str, _Ran | Cell], reference: str, without: tuple[str, ...]
+    ran: dict[str, _Ran | Cell],
+    reference: str,
+    without: tuple[str, ...],
+    error_of: Callable[[_Ran], FloatArray | None],
 ) -> dict[str, tuple[Measured, float, Comparison]]:
     """What each pipeline gains on a reference, the p-value of nothing, and that in a word."""
     beside = ran.get(reference)
-    if not isinstance(beside, _Ran):
-        return {}
-    differences = {
-        text: paired_difference(beside.tvd, found.tvd)
+    errors = {
+        text: error_of(found)
         for text, found in ran.items()
         if isinstance(found, _Ran) and text not in without
+    }
+    there = error_of(beside) if isinstance(beside, _Ran) else None
+    if there is None:
+        return {}
+    differences = {
+        text: paired_difference(there, error) for text, error in errors.items() if error is not None
     }
     significant = holm({text: p for text, (_, p) in differences.items()})
     told: dict[str, tuple[Measured, float, Comparison]] = {}
@@ -322,17 +406,21 @@ def _told(
 
 
 def _cell(found: _Ran, raw: FloatArray | None) -> Cell:
+    program, programs = found.planned.program, found.planned.programs
+    total = sum(one.total_shots for one in programs)
+    own = sum(len(b.angles) * b.shots for b in program.unscaled)
     return Cell(
         asked=found.asked,
-        pipeline=str(found.program.pipeline),
+        pipeline=str(program.pipeline) + (HEAD if len(programs) > 1 else ""),
         tvd=crossed_mean(found.tvd),
         ratio=None if raw is None else paired_ratio(raw, found.tvd),
         angle_deg=None if found.angle is None else crossed_mean(found.angle),
+        valid=None if found.valid is None else crossed_mean(found.valid),
         coverage=found.covered,
         negative_mass=found.negative,
-        circuits=found.program.pipeline.circuits,
-        multiplier=found.program.shot_multiplier,
-        total_shots=found.program.total_shots,
+        circuits=program.pipeline.circuits,
+        multiplier=total / max(own, 1),
+        total_shots=total,
     )
 
 

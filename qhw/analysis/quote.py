@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -116,7 +117,19 @@ def _price(vendor: VendorBackend, submission: Submission) -> int | None:
         return None
 
 
-def reserved_later(stages: tuple[StageQuote, ...]) -> dict[str, int]:
+class RoleQuote(Protocol):
+    """One circuit of a run, priced."""
+
+    @property
+    def role(self) -> str:
+        """Which circuit."""
+
+    @property
+    def reserve_micro(self) -> int:
+        """The most it may cost, millionths of a dollar."""
+
+
+def reserved_later(stages: Sequence[RoleQuote]) -> dict[str, int]:
     """The most that the stages after each one may cost, millionths of a dollar."""
     return {
         stage.role: sum(later.reserve_micro for later in stages[place + 1 :])

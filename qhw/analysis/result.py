@@ -15,7 +15,7 @@ from backends.registry import is_vendor
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
 from qhw.analysis.facts import Agreement as Agreement
-from qhw.analysis.facts import CircuitFacts, CircuitRole, DeviceFacts, Level, ModelFacts
+from qhw.analysis.facts import CircuitFacts, CircuitRole, DeviceFacts, HeadFacts, Level, ModelFacts
 from qhw.analysis.facts import Count as Count
 from qhw.analysis.facts import Estimate as Estimate
 from qhw.analysis.facts import KappaPoint as KappaPoint
@@ -38,6 +38,8 @@ SourceKey = Literal[
     "device_raw",
     "device_readout",
     "device_mitigated",
+    "device_raw_head",
+    "device_readout_head",
     "uniform",
     "prior_mean",
     "input",
@@ -46,6 +48,13 @@ SourceKey = Literal[
 DeviceSource = Literal["device_raw", "device_readout", "device_mitigated"]
 DEVICE_SOURCES: tuple[DeviceSource, ...] = ("device_raw", "device_readout", "device_mitigated")
 """What a device gave, from the counts outwards; the last there is stands for the device."""
+HEAD_OF: dict[DeviceSource, SourceKey] = {
+    "device_raw": "device_raw_head",
+    "device_readout": "device_readout_head",
+}
+"""What a refitted read-out makes of each of these: molecules and directions, no distribution."""
+MOLECULE_SOURCES: tuple[SourceKey, ...] = (*DEVICE_SOURCES, *HEAD_OF.values())
+"""Molecules of a device; the last there is stands for it."""
 
 
 SOURCE_LABELS: dict[SourceKey, str] = {
@@ -54,6 +63,8 @@ SOURCE_LABELS: dict[SourceKey, str] = {
     "device_raw": "device, raw",
     "device_readout": "device, readout corrected",
     "device_mitigated": "device, mitigated",
+    "device_raw_head": "device, raw, refitted head",
+    "device_readout_head": "device, readout corrected, refitted head",
     "uniform": "baseline: uniform distribution",
     "prior_mean": "baseline: mean of the others",
     "input": "input molecules",
@@ -142,6 +153,7 @@ class Settings(Asked):
         kappa: of the vMF draw of ``reconstruct``; ``None`` takes the model's.
         draw: ``False`` uses the mean direction itself in place of a draw.
         input: SDF file of the molecules, ``None`` takes the shipped held-out sample.
+        head: file of ``qhw calibrate --head``; its refitted read-outs stand beside the model's own.
     """
 
     model: str
@@ -152,6 +164,7 @@ class Settings(Asked):
     kappa: Annotated[float, Field(ge=0, le=1e5)] | None = None
     draw: bool = True
     input: str | None = None
+    head: str | None = None
 
     @property
     def rows(self) -> int:
@@ -270,7 +283,8 @@ class MoleculeRecord(Frozen):
         name: of the row.
         input_smiles: of what went in, ``None`` if nothing did or it is not valid.
         exact_smiles: of the exact way, ``None`` if not valid.
-        device_smiles: of the device, readout corrected if that was asked for.
+        device_smiles: of the device, readout corrected or with a refitted head if that was asked
+            for.
         exact_status: ``valid`` or the first reason against.
         device_status: ``valid`` or the first reason against.
         rmsd: device against exact, Å, ``None`` where the atom counts differ.
@@ -418,6 +432,7 @@ class ComparisonResult(Frozen):
             (since version 4).
         agreement: rows whose molecules are the same (since version 4; ``None`` of a person's own
             circuit).
+        head: where refitted read-outs come from, if there are any (since version 4).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -437,6 +452,7 @@ class ComparisonResult(Frozen):
     reference: Reference | None = None
     agreement: Agreement | None = None
     kappas: tuple[KappaPoint, ...] = ()
+    head: HeadFacts | None = None
 
     @property
     def rows(self) -> int:
@@ -462,6 +478,12 @@ class ComparisonResult(Frozen):
         metric = None if section is None else section.metric("total_variation")
         there = [] if metric is None else [row.source for row in metric.rows]
         return next((s for s in reversed(DEVICE_SOURCES) if s in there), "device_raw")
+
+    @property
+    def molecule_source(self) -> SourceKey:
+        """Whose molecules stand for the device: those of a refitted head, if there is one."""
+        there = {row.source for row in self.validity}
+        return next((s for s in reversed(MOLECULE_SOURCES) if s in there), self.device_source)
 
     def section(self, key: str) -> Section | None:
         """The section of that key, ``None`` if it has none."""

@@ -14,6 +14,7 @@ from qiskit import QuantumCircuit
 from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate
 from backends.outcomes import Outcomes
 from calibration.readout import ReadoutCalibration
+from qhw.analysis.head.calibration import HeadCalibration, check_circuit
 from qhw.analysis.mitigated import (
     MitigatedRun,
     MitigationPlan,
@@ -130,6 +131,7 @@ class StageRunner:
         structure: that the model declares of its decoder's exact outcomes; checked against them
             before it is used.
         scheduler: where devices are simulated; in this process by default.
+        head: counts that read-outs are refitted to; must be of the very circuits that run.
     """
 
     backend: Backend
@@ -143,6 +145,7 @@ class StageRunner:
     moment: datetime | None = None
     structure: MoleculeStructure | None = None
     scheduler: Scheduler | None = None
+    head: HeadCalibration | None = None
 
     def run(self, workload: Workload, exact: FloatArray | None = None) -> Stage:
         """Compile, bind every row, run, drop the rows that failed, mitigate.
@@ -202,8 +205,10 @@ class StageRunner:
 
         Raises:
             MitigationError: pipeline, shots, circuit, device and calibration do not go together.
-            ValueError: no calibration covers the circuit.
+            ValueError: no calibration covers the circuit, or the head's counts are of another.
         """
+        if self.head is not None:
+            check_circuit(self.head, placed.workload.role, placed.compiled)
         program = placed.program(
             self._pipeline(placed),
             shots=self.shots,

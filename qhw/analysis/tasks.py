@@ -10,8 +10,17 @@ from numpy.typing import NDArray
 
 from qhw.analysis.baselines import prior_mean
 from qhw.analysis.draw import Drawing, draw_latents, latents_from_shots, noiseless_way
+from qhw.analysis.head.refitted import Refitted
 from qhw.analysis.molecule_scores import Reports, molecule_section
-from qhw.analysis.result import Draw, MissingRow, Reference, Section, SourceKey
+from qhw.analysis.result import (
+    HEAD_OF,
+    MOLECULE_SOURCES,
+    Draw,
+    MissingRow,
+    Reference,
+    Section,
+    SourceKey,
+)
 from qhw.analysis.scores import direction_section, distribution_section
 from qhw.analysis.stage import Stage, StageRunner
 from qhw.chem.molecule import MoleculeBatch
@@ -43,6 +52,7 @@ class Outcome:
         arrays: latents and the like, for the run's folder.
         reference: how exact is known of a wide circuit.
         judged: validity of all molecules under both protocols, found once for everyone who asks.
+        refitted: read-outs refitted to the device, if that was asked for.
     """
 
     stages: tuple[Stage, ...]
@@ -55,15 +65,28 @@ class Outcome:
     arrays: dict[str, FloatArray] = field(default_factory=dict)
     reference: Reference | None = None
     judged: dict[SourceKey, Reports] = field(default_factory=dict)
+    refitted: Refitted | None = None
+
+    @property
+    def device(self) -> SourceKey:
+        """Whose molecules stand for the device."""
+        best = self.stages[-1].best_source
+        return next((s for s in reversed(MOLECULE_SOURCES) if s in self.molecules), best)
 
 
-def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Outcome:
+def generate(
+    model: ExactModel,
+    runner: StageRunner,
+    latents: FloatArray,
+    refitted: Refitted | None = None,
+) -> Outcome:
     """Latents -> decoder on the device -> molecules.
 
     Args:
         model: exact reference.
         runner: device.
         latents: unit vectors ``(K, d)``.
+        refitted: read-outs that decode the device's counts beside the model's own.
     """
     names = tuple(f"latent {row}" for row in range(len(latents)))
     stage = _run(model, runner, "decoder", latents)
@@ -74,6 +97,7 @@ def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Out
     decoded = _decode_all(
         model, {**stage.distributions(), "shots_only": floor, "prior_mean": prior_mean(exact)}
     )
+    decoded |= refitted.molecules(stage) if refitted else {}
     reference = model.molecules(exact)
     text = "Molecules decoded from the device against those decoded from the exact distribution."
     return Outcome(
@@ -87,16 +111,23 @@ def generate(model: ExactModel, runner: StageRunner, latents: FloatArray) -> Out
         rows=stage.kept,
         missing=_missing(stage, names),
         arrays={"latents": latents[stage.kept]},
+        refitted=refitted,
     )
 
 
-def encode(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Outcome:
+def encode(
+    model: ExactModel,
+    runner: StageRunner,
+    given: NamedMolecules,
+    refitted: Refitted | None = None,
+) -> Outcome:
     """Molecules -> encoder on the device -> mean directions.
 
     Args:
         model: exact reference.
         runner: device.
         given: K molecules.
+        refitted: read-outs that give directions beside the model's own.
     """
     stage = _run(model, runner, "encoder", model.inputs(given.molecules))
     missing, given = _missing(stage, given.names), given.take(stage.kept)
@@ -105,6 +136,7 @@ def encode(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Out
     measured: dict[SourceKey, FloatArray] = {**stage.distributions(), "shots_only": floor}
     exact_mu = model.direction(stage.exact)
     directions = {source: model.direction(p) for source, p in measured.items()}
+    directions |= refitted.directions(stage) if refitted else {}
     decoded = _decode_all(model, {s: model.decoder(mu) for s, mu in directions.items()})
     reference = model.molecules(model.decoder(exact_mu))
     text = (
@@ -123,12 +155,17 @@ def encode(model: ExactModel, runner: StageRunner, given: NamedMolecules) -> Out
         names=given.names,
         rows=stage.kept,
         missing=missing,
-        arrays={"mu_exact": exact_mu, "mu_hat": model.direction(stage.best)},
+        arrays={"mu_exact": exact_mu, "mu_hat": _best(stage, directions)},
+        refitted=refitted,
     )
 
 
 def reconstruct(
-    model: ExactModel, runner: StageRunner, given: NamedMolecules, kappa: float | None
+    model: ExactModel,
+    runner: StageRunner,
+    given: NamedMolecules,
+    kappa: float | None,
+    refitted: Refitted | None = None,
 ) -> Outcome:
     """Molecules -> encoder shots -> mu-hat -> vMF draw -> decoder shots -> molecules.
 
@@ -142,12 +179,17 @@ def reconstruct(
         runner: device.
         given: K molecules.
         kappa: of the draw; ``None`` for no draw.
+        refitted: read-outs: of the encoder, whose directions go on in place of the model's own, and
+            of the decoder, whose molecules stand beside the model's own.
     """
     encoder = _run(model, runner, "encoder", model.inputs(given.molecules))
     missing, given = _missing(encoder, given.names), given.take(encoder.kept)
     mu = model.direction(encoder.exact)
-    mu_hat = {source: model.direction(p) for source, p in encoder.distributions().items()}
-    best = mu_hat[encoder.best_source]
+    mu_hat: dict[SourceKey, FloatArray] = {
+        source: model.direction(p) for source, p in encoder.distributions().items()
+    }
+    mu_hat |= refitted.directions(encoder) if refitted else {}
+    best = _best(encoder, mu_hat)
     latents, draw = latents_from_shots(
         best, encoder.best, encoder.best_shots, kappa, runner.seed, encoder.kept
     )
@@ -168,6 +210,7 @@ def reconstruct(
     )
     measured: dict[SourceKey, FloatArray] = {**decoder.distributions(), "shots_only": floor}
     decoded = _decode_all(model, {**measured, "prior_mean": prior_mean(exact)})
+    decoded |= refitted.molecules(decoder) if refitted else {}
     reference = model.molecules(exact)
     rng = runner.stream(INTERVAL_STREAM)
     sections = (
@@ -192,7 +235,15 @@ def reconstruct(
             "latents": latents[whole],
             "latents_exact": exact_latents,
         },
+        refitted=refitted,
     )
+
+
+def _best(stage: Stage, directions: Mapping[SourceKey, FloatArray]) -> FloatArray:
+    """Directions that go on: those of a refitted read-out, if there is one."""
+    head = HEAD_OF.get(stage.best_source)
+    found = directions.get(head) if head else None
+    return directions[stage.best_source] if found is None else found
 
 
 def _run(model: ExactModel, runner: StageRunner, role: Role, inputs: FloatArray) -> Stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from qiskit import QuantumCircuit
 
 from calibration.readout import ReadoutCalibration
 from qhw.analysis.compare import default_model
+from qhw.analysis.head.calibration import HeadCalibration, HeadSettings
+from qhw.analysis.head.measure import measure_head
 from qhw.analysis.simulations import RunOn
 from qhw.api.devices import DeviceLike
 from qhw.api.devices import device as as_device
@@ -22,8 +25,10 @@ from qhw.mitigation.calibrate import (
     measured_device_qubits,
 )
 from qhw.models.base import Model
-from qhw.models.checkpoint import load
+from qhw.models.checkpoint import load, shipped, weights_sha256
 from qhw.models.exact import template_of
+from qhw.paid.head import HeadRun
+from qhw.paid.kept import Paying
 from qhw.scheduler import some_scheduler
 from qhw.shot_counts import number_of_shots
 
@@ -95,6 +100,115 @@ def calibrate(
         return calibrate_readout(
             backend, chosen, shots=number_of_shots(shots), seed=seed, run=RunOn(pool)
         )
+
+
+def calibrate_head(
+    model: str | Path | Model | None = None,
+    device: DeviceLike = "engine:ibm_boston",
+    *,
+    rows: int = 200,
+    shots: int | str = 10_000,
+    circuits: Sequence[str] = ("encoder", "decoder"),
+    preparation: str = "brickwork",
+    seed: int = 0,
+    again: bool = False,
+    tell: Callable[[str], None] = _LOG.info,
+) -> HeadCalibration:
+    """Run a model's circuits on inputs of known outcome, to refit its linear read-outs to a device.
+
+    What comes back goes through the house's ridge regression (:mod:`qhw.models.refit`) where it is
+    used: ``head`` of :func:`qhw.compare`. On a device that takes jobs, everything goes through the
+    ledger within the device's budget, and the same call again takes up what was sent and pays
+    nothing twice.
+
+    Args:
+        model: name of a shipped checkpoint, path of one, or a live model, which needs a device that
+            gives counts at once; the shipped model that is meant for devices by default.
+        device: where, see :func:`qhw.device`.
+        rows: inputs of each circuit, 3 or more.
+        shots: of each.
+        circuits: ``encoder``, ``decoder`` or both.
+        preparation: how amplitudes are loaded, as in :func:`qhw.compare`.
+        seed: of inputs, compilation and simulated shots; :func:`qhw.compare` must have the same.
+        again: on a device that takes jobs: send everything anew.
+        tell: told what is being done.
+
+    Returns:
+        Counts with what they are of; ``to_json`` is what ``head`` of :func:`qhw.compare` reads.
+
+    Raises:
+        ValueError: a value out of range, or a live model on a device that takes jobs.
+        CheckpointError: the model is unknown or damaged.
+        AbilityError: its read-out cannot be refitted.
+        BackendError: the device cannot run the circuits, or too few rows have counts.
+        BudgetError: the device's budget or a cap would be passed; nothing was sent.
+
+    Example:
+        >>> found = calibrate_head(device="exact", rows=5, shots=100, circuits=["decoder"])
+        >>> found.total_shots
+        500
+    """
+    place = as_device(device)
+    options = {"rows": rows, "shots": shots, "preparation": preparation, "seed": seed}
+    settings = head_settings(model, place.name, circuits, **options)
+    live = model if isinstance(model, Model) else None
+    if place.backend is not None:
+        if again:
+            raise ValueError(
+                f"Argument `again` must be given for a device that takes jobs, but {place.name} "
+                "is a simulator here"
+            )
+        # in double precision; the caller's model stays as it is
+        own = None if live is None else copy.deepcopy(live).eval()
+        return measure_head(settings, place.backend, tell, own)
+    if live is not None:
+        raise ValueError(
+            f"Argument `model` must be stored to run on {place.name}, which takes jobs, but is "
+            f"a live {type(live).__name__}; qhw.save_model writes it"
+        )
+    paying = Paying(place.budget, place.project, "qhw.calibrate_head(...)")
+    run, fresh = HeadRun.asked(settings, paying, again=again)
+    run.send(tell, fresh=fresh)
+    found = run.wait(tell)
+    assert found is not None  # waited for without a limit
+    return found
+
+
+def head_settings(
+    model: str | Path | Model | None, device: str, circuits: Sequence[str], **options: object
+) -> HeadSettings:
+    """What a calibration of read-outs is asked for.
+
+    Args:
+        model: as for :func:`calibrate_head`.
+        device: name of the backend.
+        circuits: whose counts are taken.
+        options: rows, shots, preparation and seed; the defaults of the settings where left out.
+
+    Raises:
+        ValueError: a value out of range.
+        CheckpointError: the model is unknown or damaged.
+    """
+    if "shots" in options:
+        options["shots"] = number_of_shots(options["shots"])  # type: ignore[arg-type]
+    named: str | Path = f"live {type(model).__name__}"
+    if isinstance(model, Model):
+        weights = weights_sha256(model)
+    else:
+        named = default_model() if model is None else _absolute(model)
+        weights = weights_sha256(load(named)[0])
+    return HeadSettings.parse(
+        device=device,
+        model=str(named),
+        weights_sha256=weights,
+        circuits=tuple(circuits),
+        **options,
+    )
+
+
+def _absolute(model: str | Path) -> str:
+    """A path holds from any folder that a run is taken up in; a shipped name stays."""
+    return str(model) if str(model) in shipped() else str(Path(model).resolve())
 
 
 def _own_circuit(circuit: CircuitLike) -> QuantumCircuit:

@@ -48,6 +48,7 @@ def compare(
     draw: bool = True,
     input: str | Path | None = None,
     calibrations: Sequence[str | Path] = (),
+    head: str | Path | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
     tell: Callable[[str], None] = _LOG.info,
@@ -72,6 +73,8 @@ def compare(
         draw: ``False`` decodes the mean direction itself.
         input: SDF file of molecules for ``encode`` and ``reconstruct``.
         calibrations: files of ``qhw calibrate``.
+        head: file of ``qhw calibrate --head`` (:func:`qhw.calibrate_head`): its refitted read-outs
+            decode the device's counts beside the model's own.
         workers: of a simulator: local processes that simulate and judge; none by default.
         scheduler: of a simulator: address of a Dask cluster that does.
         tell: told what is being done.
@@ -104,6 +107,7 @@ def compare(
         draw=draw,
         input=None if input is None else str(Path(input).resolve()),
         calibrations=tuple(str(Path(path).resolve()) for path in calibrations),
+        head=None if head is None else str(Path(head).resolve()),
     )
     if place.takes_jobs:
         check_simulates_here(place, workers, scheduler)

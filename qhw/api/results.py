@@ -161,7 +161,7 @@ class ModelComparison(Compared):
             ValueError: no molecules of that source.
         """
         found = self.comparison.outcome.molecules
-        key = source or self.result.device_source
+        key = source or self.result.molecule_source
         if key not in found:
             raise ValueError(f"Argument `source` must be one of {', '.join(found)}, but is {key!r}")
         return found[key]

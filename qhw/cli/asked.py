@@ -29,7 +29,17 @@ if TYPE_CHECKING:
     from qhw.analysis.result import MeasureSettings, Settings
     from qhw.paid.asked import Asked
 
-_OF_MODELS = ("model", "molecules", "task", "preparation", "prior", "kappa", "draw", "input_file")
+_OF_MODELS = (
+    "model",
+    "molecules",
+    "task",
+    "preparation",
+    "prior",
+    "kappa",
+    "draw",
+    "input_file",
+    "head",
+)
 _NOT_TYPED = {"model", "circuit", "fingerprint", "angles_sha256", "rows", "workload_sha256"}
 """Settings that stand otherwise on a command line."""
 
@@ -104,6 +114,12 @@ def asked_line(
         list[str] | None,
         typer.Option(help="File of `qhw calibrate` for the readout correction; may be repeated."),
     ] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of `qhw calibrate --head`: refitted read-outs beside the model's own."
+        ),
+    ] = None,
 ) -> Line:
     """What the options ask for; absolute paths, since a run may be taken up from another folder.
 
@@ -136,6 +152,7 @@ def asked_line(
         kappa=kappa,
         draw=draw,
         input=None if input_file is None else str(input_file.resolve()),
+        head=None if head is None else str(head.resolve()),
         **shared,
     )
     return Line(AskedModel(settings), ("--model", settings.model))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, DaskCluster, Json, Model, Out, Seed, Shots, Workers
+from qhw.cli.options import RUNS, DaskCluster, Json, Model, Out, Prior, Seed, Shots, Workers
 from qhw.cli.own import Angles, Files, Names, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_counts
@@ -68,6 +68,7 @@ def bench_command(
     pipelines: Pipelines = "all",
     task: Task = "generate",
     preparation: Preparation = "brickwork",
+    prior: Prior = None,
     share: Share = 0.05,
     noise: Noise = "",
     seed: Seed = 0,
@@ -90,14 +91,15 @@ def bench_command(
     from qhw.scheduler import some_scheduler
 
     torch.set_num_threads(1)
-    work = own_workload(ctx, files, angles, names, _OF_MODELS)
+    work = own_workload(ctx, files, angles, names, (*_OF_MODELS, "prior"))
     subject = _subject(work, model, rows, task, preparation)
     settings = BenchSettings.parse(
         **subject,
         devices=tuple(device or (DEFAULT_DEVICE,)),
+        prior=prior,
         shots=shot_counts(shots),
         repeats=repeats,
-        pipelines=_pipelines(pipelines),
+        pipelines=_pipelines(pipelines, _heads(work, subject)),
         share=share,
         noise=options(noise),
         seed=seed,
@@ -207,9 +209,19 @@ def options(text: str) -> dict[str, float]:
     return found
 
 
-def _pipelines(text: str) -> tuple[str, ...]:
+def _heads(work: Workload | None, subject: dict[str, object]) -> tuple[str, ...]:
+    """Pipelines with a refitted head that "all" has beside the others."""
+    from qhw.analysis.head.bench import WITH_HEAD, decoding_of
+
+    if work is not None:
+        return ()
+    model, task = str(subject["model"]), str(subject["task"])
+    return () if decoding_of(model, task, "brickwork", 0) is None else WITH_HEAD
+
+
+def _pipelines(text: str, more: tuple[str, ...] = ()) -> tuple[str, ...]:
     from qhw.mitigation.default import CANDIDATES
 
     if text.strip() == "all":
-        return CANDIDATES
+        return (*CANDIDATES, *more)
     return tuple(part.strip() for part in text.split(";") if part.strip())

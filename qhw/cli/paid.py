@@ -7,22 +7,34 @@ from typing import Any
 
 from qhw.analysis.comparison import Comparison
 from qhw.analysis.expect import Measured
+from qhw.analysis.head.calibration import HeadCalibration
+from qhw.cli.calibrate_head import tell_head
 from qhw.cli.compare import report_run
 from qhw.cli.console import err
 from qhw.cli.expect_output import tell_expectation
 from qhw.cli.job_lines import job_document
 from qhw.jobs.queries import charged_micro
 from qhw.paid.run import PaidRun
+from qhw.report.runfolder import run_folder
 
 
 def report_paid(
-    job: PaidRun[Any, Any], found: Comparison | Measured, folder: Path | None, *, as_json: bool
+    job: PaidRun[Any, Any],
+    found: Comparison | Measured | HeadCalibration,
+    folder: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Write and print what a run gave; expectation values need no folder."""
     if isinstance(found, Measured):
         tell_expectation(found, folder, job.id, as_json=as_json)
         return
-    assert folder is not None  # comparisons always have one
+    assert folder is not None  # the others always have one
+    if isinstance(found, HeadCalibration):
+        with run_folder(folder, job.id) as run:
+            (run.staging / "head.json").write_text(found.to_json(), encoding="utf-8")
+        tell_head(found, run.final / "head.json", as_json=as_json)
+        return
     report_run(found, folder, job.id, as_json=as_json)
 
 

@@ -9,7 +9,7 @@ same model runs in torch, on the exact statevector, and on a device.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from pydantic import BaseModel
@@ -23,7 +23,7 @@ from qhw.models.evaluate import reconstruction_metrics
 
 __all__ = ["CircuitPlan", "Model", "MoleculeVAE"]
 
-Ability = Literal["encode", "decode", "sample", "give energies"]
+Ability = Literal["encode", "decode", "sample", "give energies", "have its read-out refitted"]
 
 
 class AbilityError(ValueError):
@@ -109,6 +109,20 @@ class Decodes(Protocol):
 
 
 @runtime_checkable
+class ReadsOut(Decodes, Protocol):
+    """A model whose molecules are a linear map of what is measured, so that it can be refitted."""
+
+    def read_out_features(self, probabilities: Tensor) -> Tensor:
+        """What the map takes, ``(B, F)``, of measured decoder distributions ``(B, 2**n)``."""
+
+    def read_out_map(self) -> tuple[Tensor, Tensor]:
+        """Weight ``(O, F)`` and bias ``(O,)`` of the map."""
+
+    def with_read_out(self, weight: Tensor, bias: Tensor) -> Self:
+        """A copy that decodes by another map; this model stays as it is."""
+
+
+@runtime_checkable
 class Samples(Protocol):
     """A model that draws molecules without a latent of the house's."""
 
@@ -154,6 +168,22 @@ def decoding(model: Model, name: str, need: str) -> Decodes:
     if isinstance(model, Decodes):
         return model
     raise unable(model, name, need, "decode")
+
+
+def reading_out(model: Model, name: str, need: str) -> ReadsOut:
+    """The model as one whose read-out can be refitted.
+
+    Args:
+        model: any.
+        name: in the error.
+        need: who needs it.
+
+    Raises:
+        AbilityError: it has no linear read-out.
+    """
+    if isinstance(model, ReadsOut):
+        return model
+    raise unable(model, name, need, "have its read-out refitted")
 
 
 def plan_of(model: Model, role: Role, name: str, need: str) -> CircuitPlan:

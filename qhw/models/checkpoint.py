@@ -200,6 +200,15 @@ def load(source: str | Path) -> tuple[Model, ModelCard]:
     return model.eval(), card
 
 
+def weights_sha256(model: Model) -> str:
+    """SHA-256 of a model's kind and weights, whatever their precision and wherever they lie."""
+    digest = hashlib.sha256(model.kind.encode())
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"\n{name} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().double().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: under another name, then renamed.
 

@@ -13,9 +13,10 @@ Decoder: 16 CZ of latent preparation + 3 CZ a layer.
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -159,9 +160,34 @@ class NISQVAE(MoleculeVAE):
         Returns:
             Positions ``(B, 9, 3)`` in Å, and type scores ``(B, 9, 5)`` for C, N, O, F, no atom.
         """
+        return self._read_roots(self.read_out_features(probabilities))
+
+    def read_out_features(self, probabilities: Tensor) -> Tensor:
+        """Scaled roots ``(B, 128)`` of distributions."""
         # A bin's root is about 2^(-7/2); times 2^(7/2) the read-out's inputs are about 1.
-        roots = (probabilities + _ROOT_FLOOR).sqrt() * math.sqrt(2**N_WIRES)
-        return self._read_roots(roots)
+        return (probabilities + _ROOT_FLOOR).sqrt() * math.sqrt(2**N_WIRES)
+
+    def read_out_map(self) -> tuple[Tensor, Tensor]:
+        """``(72, 128)`` and ``(72,)``: coordinates in units of 2 Å, then type scores."""
+        return self.readout_weight.detach(), self.readout_bias.detach()
+
+    def with_read_out(self, weight: Tensor, bias: Tensor) -> Self:
+        """A copy with another linear read-out.
+
+        Raises:
+            ValueError: wrong shapes.
+        """
+        shapes = (self.readout_weight.shape, self.readout_bias.shape)
+        if (weight.shape, bias.shape) != shapes:
+            raise ValueError(
+                f"Arguments `weight` and `bias` must have shapes {tuple(map(tuple, shapes))}, but "
+                f"have {tuple(weight.shape)} and {tuple(bias.shape)}."
+            )
+        other = copy.deepcopy(self)
+        with torch.no_grad():
+            other.readout_weight.copy_(weight)
+            other.readout_bias.copy_(bias)
+        return other
 
     def _read_roots(self, roots: Tensor) -> tuple[Tensor, Tensor]:
         out = functional.linear(roots, self.readout_weight, self.readout_bias)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from backends.registry import get_vendor
 from backends.vendor import VendorBackend, is_rehearsal
 from qhw.analysis.expect_result import ExpectSettings
+from qhw.analysis.head.calibration import HeadSettings
 from qhw.analysis.result import MeasureSettings, Settings
 from qhw.jobs.budget import Budget
 from qhw.jobs.config import Config, load_config
@@ -27,7 +28,7 @@ from qhw.jobs.words import states_line
 from qhw.jobs.work import watch
 
 Notify = Callable[[str], None]
-S = TypeVar("S", Settings, MeasureSettings, ExpectSettings)
+S = TypeVar("S", Settings, MeasureSettings, ExpectSettings, HeadSettings)
 R = TypeVar("R")
 
 
@@ -43,7 +44,9 @@ class PaidRun(ABC, Generic[S, R]):
         moment: when it was begun; calibrations it uses need not stay fresh after that.
     """
 
-    reads: ClassVar[type[Settings] | type[MeasureSettings] | type[ExpectSettings]]
+    reads: ClassVar[
+        type[Settings] | type[MeasureSettings] | type[ExpectSettings] | type[HeadSettings]
+    ]
 
     ledger: Ledger
     settings: S

@@ -8,9 +8,14 @@ from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import get_run
 from qhw.paid.compare import CompareRun, MeasureRun
 from qhw.paid.expect import ExpectRun
+from qhw.paid.head import HeadRun
 from qhw.paid.run import PaidRun
 
-_KINDS: dict[str, type[PaidRun[Any, Any]]] = {"expect": ExpectRun, "measure": MeasureRun}
+_KINDS: dict[str, type[PaidRun[Any, Any]]] = {
+    "expect": ExpectRun,
+    "measure": MeasureRun,
+    "head": HeadRun,
+}
 """What a run computes, by its task; the others are tasks of a model."""
 
 

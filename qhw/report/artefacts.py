@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from backends.export import to_openqasm3, to_qpy_bytes
 from qhw.analysis.comparison import Comparison
 from qhw.analysis.molecule_scores import padded
-from qhw.analysis.result import DEVICE_SOURCES, SOURCE_LABELS, DeviceSource, SourceKey
+from qhw.analysis.result import MOLECULE_SOURCES, SOURCE_LABELS, DeviceSource, SourceKey
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.sdf import to_sdf
 from qhw.report.outcomes import write_outcomes
 from qhw.report.pipeline import write_mitigation
 
-SIDE_BY_SIDE: tuple[SourceKey, ...] = ("input", "exact", *DEVICE_SOURCES)
+SIDE_BY_SIDE: tuple[SourceKey, ...] = ("input", "exact", *MOLECULE_SOURCES)
 """Sources written to the SDF, row by row, in this order."""
 _ARRAYS: dict[DeviceSource, str] = {
     "device_readout": "readout_corrected",
@@ -49,6 +49,9 @@ def write_artefacts(comparison: Comparison, folder: Path) -> None:
             write_mitigation(stage.role, stage.pipeline, folder)
     if comparison.snapshot is not None:
         (folder / "snapshot.json").write_text(comparison.snapshot.to_json(), encoding="utf-8")
+    if comparison.outcome.refitted is not None:
+        text = comparison.outcome.refitted.head.to_json()
+        (folder / "head.json").write_text(text, encoding="utf-8")
     np.savez_compressed(folder / "counts.npz", allow_pickle=False, **_arrays(comparison))
 
 

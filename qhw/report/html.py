@@ -25,6 +25,7 @@ from qhw.chem.rmsd import superposed
 from qhw.report.chip import chip_figure
 from qhw.report.drawing import structure_svg, view_json
 from qhw.report.figures import key_figure
+from qhw.report.head import head_lines
 from qhw.report.missing import missing_groups, rows_said
 from qhw.report.outcomes import likeliest
 from qhw.report.page import asset, environment
@@ -46,6 +47,8 @@ _TITLES: dict[SourceKey, str] = {
     "device_raw": "device, raw",
     "device_readout": "device, corrected",
     "device_mitigated": "device, mitigated",
+    "device_raw_head": "device, raw, refitted head",
+    "device_readout_head": "device, corrected, refitted head",
 }
 
 
@@ -143,6 +146,8 @@ def render(comparison: Comparison, run_id: str) -> str:
             missing=missing_groups(result),
             mitigated=[c for c in result.circuits if c.mitigation is not None],
             fit_lines=fit_lines,
+            head_lines=[] if result.head is None else head_lines(result.head),
+            molecule_source=result.molecule_source,
         )
     )
 
@@ -160,13 +165,10 @@ def validity_share(row: Validity, whole: int) -> Estimate | None:
 def pairs(comparison: Comparison) -> list[Pair]:
     """The first :data:`MAX_PAIRS` rows, every molecule laid onto the exact one."""
     batches = comparison.outcome.molecules
-    source = comparison.result.device_source
+    own, source = comparison.result.device_source, comparison.outcome.device
     exact = padded(batches["exact"])
-    laid = {
-        key: superposed(padded(batches[key]), exact)
-        for key in ("input", "exact", source)
-        if key in batches
-    }
+    shown = dict.fromkeys(("input", "exact", own, source))
+    laid = {key: superposed(padded(batches[key]), exact) for key in shown if key in batches}
     reports = {key: comparison.outcome.judged[key]["strict"] for key in laid}
     graph = same_graph(laid[source], laid["exact"])
     out = []

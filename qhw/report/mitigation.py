@@ -55,6 +55,7 @@ def render_bench(result: BenchResult, run_id: str) -> str:
             angles=result.settings.task == "encode",
             measured=measured,
             against=AGAINST,
+            molecules=MOLECULES,
             best_rule=BEST_RULE,
         )
     )
@@ -74,6 +75,14 @@ AGAINST: dict[str, Callable[[Cell], str]] = {
     "than readout": lambda cell: _told(cell.against_readout),
 }
 """Columns that say how a pipeline does beside raw counts and readout correction alone."""
+
+
+MOLECULES: dict[str, Callable[[Cell], str]] = {
+    "strict valid": lambda cell: measured(cell.valid, 3),
+    "− raw": lambda cell: measured(cell.valid_over_raw, 3),
+    "valid than raw": lambda cell: _told(cell.valid_against_raw),
+}
+"""Columns of molecules, of models with a linear head."""
 
 
 def verdict_level(device: DeviceBench) -> str:
@@ -97,7 +106,22 @@ def verdict_words(device: DeviceBench) -> str:
         "same": "Not to be told from the best constant",
         "worse": "Further from exact than the best constant",
     }[verdict_level(device)]
-    return f"{device.device}: {parts}.{nearer.rstrip()} {word} ({device.constant:.3f})."
+    told = f"{device.device}: {parts}.{nearer.rstrip()} {word} ({device.constant:.3f})."
+    return told if device.valid is None else f"{told} {_molecule_words(device, device.valid)}"
+
+
+def _molecule_words(device: DeviceBench, exact: float) -> str:
+    """Which pipeline keeps the most molecules."""
+    parts = []
+    for budget in device.budgets:
+        best, raw = budget.most_valid, budget.cell("none")
+        beside = "" if raw is None or raw.valid is None else f"raw {100 * raw.valid.value:.0f} %"
+        if best is None or best.valid is None:
+            parts.append(f"none significantly more than raw at {budget.shots:,} shots ({beside})")
+        else:
+            share = f"{100 * best.valid.value:.0f} %"
+            parts.append(f"most with {best.asked} at {budget.shots:,} shots ({share}, {beside})")
+    return f"Valid molecules, exact {100 * exact:.0f} %: {'; '.join(parts)}."
 
 
 def _nearer_words(budget: Budget) -> str:

@@ -8,7 +8,7 @@ from rich.text import Text
 from qhw.analysis.advise import Advice
 from qhw.analysis.bench_result import BEST_RULE, BenchResult, Budget, DeviceBench
 from qhw.report.format import printable
-from qhw.report.mitigation import AGAINST, measured, verdict_level, verdict_words
+from qhw.report.mitigation import AGAINST, MOLECULES, measured, verdict_level, verdict_words
 from qhw.report.tables import WholeTable
 from qhw.report.terminal import STYLES
 
@@ -51,7 +51,8 @@ def _table(device: DeviceBench, budget: Budget) -> WholeTable:
     )
     table.add_column("pipeline")
     headings = ("TVD to exact", "raw / this", "readout − this", *AGAINST, "covered")
-    for heading in (*headings, *(("angle",) if angle else ())):
+    molecules = MOLECULES if device.valid is not None else {}
+    for heading in (*headings, *(("angle",) if angle else ()), *molecules):
         table.add_column(heading, justify="right")
     best = budget.best
     for cell in budget.cells:
@@ -67,6 +68,7 @@ def _table(device: DeviceBench, budget: Budget) -> WholeTable:
             *(words(cell) for words in AGAINST.values()),
             coverage,
             *((measured(cell.angle_deg, 2),) if angle else ()),
+            *(words(cell) for words in molecules.values()),
             style="bold" if cell is best else None,
         )
     return table

@@ -7,6 +7,8 @@ from rich.text import Text
 
 from qhw.analysis.facts import CircuitFacts, DeviceFacts
 from qhw.analysis.result import (
+    DEVICE_SOURCES,
+    HEAD_OF,
     REHEARSAL,
     SOURCE_LABELS,
     ComparisonResult,
@@ -15,6 +17,7 @@ from qhw.analysis.result import (
     SourceKey,
 )
 from qhw.report.format import duration, interval, number, percent, printable
+from qhw.report.head import head_lines
 from qhw.report.missing import missing_groups, rows_said
 from qhw.report.pipeline import mitigation_line
 from qhw.report.tables import WholeTable
@@ -63,7 +66,10 @@ def _numbers(result: ComparisonResult) -> WholeTable:
         table.add_column(heading, justify="right")
     sources: list[SourceKey] = [row.source for row in metric.rows] if metric else []
     if molecules:
-        sources = ["exact", *sources]
+        judged_sources = [row.source for row in molecules.metrics[0].rows]
+        heads = [source for source in HEAD_OF.values() if source in judged_sources]
+        last = sum(source in DEVICE_SOURCES for source in sources)  # they come first
+        sources = ["exact", *sources[:last], *heads, *sources[last:]]
     for source in sources:
         row = metric.row(source) if metric else None
         skill = next((k for k in metric.skills if k.source == source), None) if metric else None
@@ -171,6 +177,7 @@ def _facts(result: ComparisonResult) -> list[str]:
     ]
     lines += filter(None, map(mitigation_line, result.circuits))
     lines += [f"{c.role}: {c.approximation}" for c in result.circuits if c.approximation]
+    lines += [] if result.head is None else head_lines(result.head)
     if result.reference is not None:
         lines.append(f"exact: {result.reference.method}; {printable(result.reference.detail)}")
         lines.append(f"different outcomes seen: {result.reference.distinct:,}")
@@ -184,5 +191,6 @@ def _facts(result: ComparisonResult) -> list[str]:
         )
     cost = sum(c.usd for c in result.circuits)
     word = "would have cost" if result.rehearsal else "cost"
-    lines.append(f"{word}: ${cost:.2f} ({result.circuits[0].cost_basis})")
+    beside = "" if result.head is None else f", and ${result.head.usd:.2f} once for its head"
+    lines.append(f"{word}: ${cost:.2f} ({result.circuits[0].cost_basis}){beside}")
     return lines

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterator
 from qhw.analysis.molecule_scores import wilson
 from qhw.analysis.result import (
     DEVICE_SOURCES,
+    MOLECULE_SOURCES,
     SOURCE_LABELS,
     ComparisonResult,
     MeasureSettings,
@@ -114,7 +115,7 @@ def _of_metric(
 def _validity(result: ComparisonResult) -> dict[FigureKey, Figure]:
     """Shares of strictly valid molecules, of the device with the rows behind them."""
     strict = {row.source: row for row in result.validity if row.protocol == "strict"}
-    device = next((s for s in reversed(DEVICE_SOURCES) if s in strict), None)
+    device = next((s for s in reversed(MOLECULE_SOURCES) if s in strict), None)
     found: dict[FigureKey, Figure] = {}
     sources: list[tuple[str, SourceKey | None]] = [(DEVICE, device)]
     sources += [("exact", "exact"), ("prior_mean", "prior_mean")]

@@ -21,7 +21,7 @@ from pydantic import (
 
 from calibration.parts import Utc
 from qhw.analysis import bench_result, expect_result, result
-from qhw.analysis.result import DEVICE_SOURCES, Estimate, Skill
+from qhw.analysis.result import DEVICE_SOURCES, MOLECULE_SOURCES, Estimate, Skill
 from qhw.saved.entry import Kind, Level, Strip, Valid
 
 _LONGEST = 200
@@ -167,7 +167,7 @@ class ComparisonHead(_Head):
 
     def _valid(self) -> Valid | None:
         strict = {row.source: row for row in self.validity if row.protocol == "strict"}
-        device = [strict[source] for source in DEVICE_SOURCES if source in strict]
+        device = [strict[source] for source in MOLECULE_SOURCES if source in strict]
         if not device:
             return None
         exact = strict.get("exact")
