@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from qhw.api.devices import devices as devices
     from qhw.api.expectation_values import ExpectationValues as ExpectationValues
     from qhw.api.expecting import expect as expect
+    from qhw.api.force_fields import calculator as calculator
+    from qhw.api.force_fields import train as train
     from qhw.api.gradients import ExpectationGradient as ExpectationGradient
     from qhw.api.measuring import measure as measure
     from qhw.api.mitigating import advise as advise
@@ -55,7 +57,6 @@ if TYPE_CHECKING:
     from qhw.mitigation.pipeline import Pipeline as Pipeline
     from qhw.models.checkpoint import load as load_model  # noqa: F401
     from qhw.models.checkpoint import save as save_model  # noqa: F401
-    from qhw.models.train import train as train
 
 _PLACES = {
     "Device": "qhw.api.devices",
@@ -74,6 +75,7 @@ _PLACES = {
     "Workload": "qhw.circuits.workload",
     "advise": "qhw.api.mitigating",
     "bench": "qhw.api.mitigating",
+    "calculator": "qhw.api.force_fields",
     "calibrate": "qhw.api.calibrating",
     "calibrate_head": "qhw.api.calibrating",
     "compare": "qhw.api.modelling",
@@ -95,7 +97,7 @@ _PLACES = {
     "save_model": "qhw.models.checkpoint:save",
     "submit": "qhw.api.running",
     "submitted": "qhw.api.running",
-    "train": "qhw.models.train",
+    "train": "qhw.api.force_fields",
 }
 """Module of every public name, and the name there where it is another."""
 

@@ -19,6 +19,7 @@ KINDS = Table(
     {
         "qvae": "qhw.models.qvae:QVAE",
         "nisq": "qhw.models.nisq:NISQVAE",
+        "force-field": "qhw.forces.model:ForceField",
     },
 )
 """Class of every kind: a :class:`qhw.models.base.Model`. A class takes ``(config, generator)``, has

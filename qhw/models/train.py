@@ -7,8 +7,6 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +15,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
-from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeRemainingColumn
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from torch import Tensor
 
 from qhw.chem.molecule import MoleculeBatch
@@ -27,12 +23,14 @@ from qhw.chem.qm9 import load_qm9, split
 from qhw.models import checkpoint
 from qhw.models.base import Model
 from qhw.models.registry import build
+from qhw.models.training_run import (
+    TrainingError,
+    config_of_yaml,
+    cut_log,
+    shown,
+    torch_threads,
+)
 from qhw.models.training_state import TrainingState
-from qhw.yaml_files import read_yaml
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the last state on disk is intact."""
 
 
 class ModelSpec(BaseModel):
@@ -88,17 +86,7 @@ class TrainConfig(BaseModel):
             ValueError: unreadable, not YAML, or fields that are unknown, missing or out of range,
                 by name.
         """
-        try:
-            return cls.model_validate(read_yaml(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from error
-        except ValidationError as error:
-            faults = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
-            )
-            raise ValueError(f"{path} is not a training config: {faults}.") from error
-        except ValueError as error:
-            raise ValueError(f"{path} is not valid YAML: {error}") from error
+        return config_of_yaml(cls, path)
 
 
 @runtime_checkable
@@ -179,10 +167,10 @@ def train(
     state = TrainingState(out / "state.safetensors", _digest(config, molecules))
     log = out / "log.jsonl"
     first = state.restore(model, run.optimizer, generator) if resume else 0
-    _cut_log(log, first)
+    cut_log(log, first)
     model.threads = config.threads
-    with _threads(1 if model.spreads else config.threads):
-        for epoch in _shown(range(first, config.epochs), config, progress):
+    with torch_threads(1 if model.spreads else config.threads):
+        for epoch in shown(range(first, config.epochs), config.name, config.epochs, progress):
             with log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(run.epoch(epoch)) + "\n")
             if (epoch + 1) % config.checkpoint_every == 0 or epoch + 1 == config.epochs:
@@ -285,29 +273,3 @@ def _digest(config: TrainConfig, molecules: MoleculeBatch) -> str:
     digest.update(np.ascontiguousarray(molecules.types).tobytes())
     digest.update(np.ascontiguousarray(molecules.positions).tobytes())
     return digest.hexdigest()
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _cut_log(log: Path, epochs: int) -> None:
-    """Keep the lines of the first ``epochs`` epochs."""
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    kept = [f"{line}\n" for line in lines[:epochs]]
-    checkpoint.write_atomically(log, "".join(kept).encode())
-
-
-def _shown(epochs: range, config: TrainConfig, progress: bool) -> Iterator[int]:
-    columns = (*Progress.get_default_columns()[:3], TextColumn("epochs"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
-        task = bar.add_task(config.name, total=config.epochs, completed=epochs.start)
-        for epoch in epochs:
-            yield epoch
-            bar.advance(task)

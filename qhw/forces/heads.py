@@ -1,0 +1,198 @@
+"""From an atom's invariants to its energy: a circuit, or a classical control in its place.
+
+Every head maps the inputs of an atom linearly, by its species, to ``units`` (angles of the circuit,
+arguments of hidden units), turns them into ``reads``, and weighs these, by species, into an energy.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from qhw.forces.circuit import AtomCircuit
+
+HeadKind = Literal["circuit", "product", "mlp", "cosine", "ridge", "mean"]
+
+_START_ANGLE = 0.5
+"""Root mean square, radians, of the angle that carries the ridge's atomic energy at the start."""
+_SCATTER, _BIAS_SCATTER = 0.02, 0.1
+"""Spread of weights and angles that the ridge start does not set."""
+
+
+class HeadConfig(BaseModel):
+    """What turns inputs into atomic energies.
+
+    Attributes:
+        kind: ``circuit``; ``product``: the circuit without entangling gates; ``mlp``: one layer of
+            ``tanh``; ``cosine``: one layer of cosines; ``ridge``: linear; ``mean``: a constant.
+        form: ``hybrid``: a linear bypass carries the linear part; ``pure``: the head carries all.
+        wires: of the circuit.
+        blocks: of the circuit.
+        width: hidden units of ``mlp`` and ``cosine``; by default as many as the circuit has angles
+            that depend on the inputs, so that all have the same number of parameters within 2 %.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: HeadKind = "circuit"
+    form: Literal["pure", "hybrid"] = "hybrid"
+    wires: int = Field(default=6, ge=2, le=8)
+    blocks: int = Field(default=2, ge=1, le=4)
+    width: int | None = Field(default=None, ge=1, le=4096)
+
+    @property
+    def circuit(self) -> AtomCircuit:
+        """Its circuit, or the one it stands in for."""
+        return AtomCircuit(self.wires, self.blocks, self.kind == "circuit")
+
+    @property
+    def quantum(self) -> bool:
+        """Whether a circuit is read."""
+        return self.kind in ("circuit", "product")
+
+    @property
+    def units(self) -> int:
+        """Linear combinations of an atom's inputs."""
+        if self.kind in ("ridge", "mean"):
+            return 0
+        if self.quantum or self.width is None:
+            return self.circuit.data_angles
+        return self.width
+
+    @property
+    def bypassed(self) -> bool:
+        """Whether inputs enter the energy linearly."""
+        return self.kind == "ridge" or (self.form == "hybrid" and self.kind != "mean")
+
+
+class Head(nn.Module):
+    """Atomic energies of inputs.
+
+    Args:
+        config: which.
+        species: how many, S.
+        inputs: of an atom, K.
+        generator: draws what a ridge start leaves open.
+    """
+
+    def __init__(
+        self, config: HeadConfig, species: int, inputs: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.config, self.inputs = config, inputs
+        self.shift = nn.Parameter(torch.zeros(species))
+        self.bypass: Tensor
+        if config.bypassed:  # from the closed form: steps of one size would undo its fine balance
+            self.register_buffer("bypass", torch.zeros(species, inputs))
+        if config.units:
+            spread = (species, inputs, config.units)
+            self.weight = nn.Parameter(_SCATTER * torch.randn(spread, generator=generator))
+            biases = torch.randn(species, config.units, generator=generator)
+            self.bias = nn.Parameter(_BIAS_SCATTER * biases)
+            reads = config.circuit.reads if config.quantum else config.units
+            self.readout = nn.Parameter(torch.zeros(species, reads))
+        if config.kind == "circuit":
+            couplings = torch.randn(species, config.circuit.couplings, generator=generator)
+            self.coupling = nn.Parameter(_BIAS_SCATTER * couplings)
+
+    @property
+    def angular(self) -> list[nn.Parameter]:
+        """Weights whose unit is a radian an input, or a radian."""
+        energetic = {id(parameter) for parameter in self.energetic}
+        return [parameter for parameter in self.parameters() if id(parameter) not in energetic]
+
+    @property
+    def energetic(self) -> list[nn.Parameter]:
+        """Weights whose unit is an energy."""
+        return [self.shift, *([self.readout] if self.config.units else [])]
+
+    def start(self, ridge: Tensor, size: Tensor) -> None:
+        """Begin at a ridge solution: exactly where there is a bypass, else up to a sine's bend.
+
+        Args:
+            ridge: weights of the inputs, ``(S, K)``.
+            size: root mean square of the atomic energies they give, ``(S,)``.
+        """
+        with torch.no_grad():
+            if self.config.bypassed:
+                self.bypass.copy_(ridge)
+                return
+            if self.config.kind == "mean":
+                return
+            carriers = slice(None)
+            if self.config.quantum:
+                carriers = slice(self.config.circuit.data_angles - self.config.wires, None)
+                self.readout[:, : self.config.wires] = 1.0
+            else:
+                self.readout[:] = 1.0
+            if self.config.kind != "mlp":  # cos(x - pi/2) = sin(x)
+                self.bias[:, carriers] -= torch.pi / 2
+            scaled = _START_ANGLE * ridge / size[:, None]
+            self.weight[:, :, carriers] += scaled[:, :, None]
+            total = self.readout.sum(dim=1, keepdim=True)
+            self.readout.mul_((size / _START_ANGLE)[:, None] / total)
+
+    def units(self, inputs: Tensor, kinds: Tensor) -> Tensor:
+        """Circuit angles, or arguments of hidden units, ``(M, units [+ couplings])``.
+
+        Args:
+            inputs: ``(M, K)``.
+            kinds: index of each atom's species, ``(M,)``.
+        """
+        found = inputs.new_zeros(len(inputs), self.config.units)
+        for kind in range(len(self.shift)):
+            rows = (kinds == kind).nonzero()[:, 0]
+            found = found.index_copy(0, rows, inputs[rows] @ self.weight[kind] + self.bias[kind])
+        if self.config.kind == "circuit":
+            found = torch.cat([found, self.coupling[kinds]], dim=1)
+        return found
+
+    def energies(self, inputs: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
+        """Atomic energies and the variance of one shot of each, ``(M,)``, eV and eV².
+
+        Args:
+            inputs: ``(M, K)``.
+            kinds: index of each atom's species, ``(M,)``.
+        """
+        energy, variance = self.linear(inputs, kinds), torch.zeros_like(inputs[:, 0])
+        if not self.config.units:
+            return energy, variance
+        units = self.units(inputs, kinds)
+        if not self.config.quantum:
+            reads = torch.tanh(units) if self.config.kind == "mlp" else torch.cos(units)
+            return energy + (reads * self.readout[kinds]).sum(dim=1), variance
+        circuit = self.config.circuit
+        outcomes = (self.readout @ torch.from_numpy(circuit.signs).to(inputs).T)[kinds]
+        probabilities = circuit.probabilities(units)
+        mean = (probabilities * outcomes).sum(dim=1)
+        variance = (probabilities * outcomes.square()).sum(dim=1) - mean.square()
+        return energy + mean, variance
+
+    def linear(self, inputs: Tensor, kinds: Tensor) -> Tensor:
+        """What of the atomic energies no circuit or hidden unit carries, ``(M,)``."""
+        energy = self.shift[kinds]
+        if self.config.bypassed:
+            energy = energy + (inputs * self.bypass[kinds]).sum(dim=1)
+        return energy
+
+    def unfolded(self, projection: Tensor) -> Head:
+        """The same head on what its inputs are linear combinations of.
+
+        Args:
+            projection: ``(S, F, K)``; inputs are ``x @ projection[s]``.
+
+        Returns:
+            A head of F inputs, in the projection's precision.
+        """
+        made = Head(self.config, len(self.shift), projection.shape[1], torch.Generator())
+        state = {key: value.to(projection.dtype) for key, value in self.state_dict().items()}
+        if "weight" in state:
+            state["weight"] = projection @ state["weight"]
+        if "bypass" in state:
+            state["bypass"] = (projection @ state["bypass"][:, :, None])[:, :, 0]
+        made = made.to(projection.dtype)
+        made.load_state_dict(state)
+        return made

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from qhw.chem.geometries import Geometries
+from tests.forces.molecules import clusters, random_field
+
+seeds = st.integers(0, 2**31)
+KINDS = ("circuit", "product", "mlp", "cosine")
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=seeds, kind=st.sampled_from(KINDS), form=st.sampled_from(["pure", "hybrid"]))
+def test_energies_are_invariant_and_forces_turn_along(seed: int, kind: str, form: str) -> None:
+    field, frames = random_field(seed, kind, form), clusters(2, seed)
+    energy, forces = field.energy_and_forces(frames)
+    rng = np.random.default_rng(seed)
+    turn = Rotation.random(random_state=rng).as_matrix() * rng.choice([-1, 1])  # also inverted
+    there = frames.numbers[..., None] > 0
+    moved = Geometries(
+        frames.numbers, np.where(there, frames.positions @ turn.T + rng.normal(size=3), 0.0)
+    )
+    other, turned = field.energy_and_forces(moved)
+    assert np.abs(other - energy).max() < 1e-9
+    assert np.abs(turned - forces @ turn.T).max() < 1e-9
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds)
+def test_order_of_atoms_means_nothing(seed: int) -> None:
+    field, frames = random_field(seed), clusters(1, seed)
+    energy, forces = field.energy_and_forces(frames)
+    order = np.random.default_rng(seed).permutation(frames.numbers.shape[1])
+    shuffled = Geometries(frames.numbers[:, order], frames.positions[:, order])
+    other, permuted = field.energy_and_forces(shuffled)
+    assert np.abs(other - energy).max() < 1e-9
+    assert np.abs(permuted - forces[:, order]).max() < 1e-9
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds)
+def test_no_net_force_or_torque(seed: int) -> None:
+    frames = clusters(2, seed)
+    _, forces = random_field(seed).energy_and_forces(frames)
+    assert np.abs(forces.sum(axis=1)).max() < 1e-9
+    assert np.abs(np.cross(frames.positions, forces).sum(axis=1)).max() < 1e-8
+
+
+@settings(max_examples=4, deadline=None)
+@given(seed=seeds)
+def test_forces_are_finite_differences(seed: int) -> None:
+    field, frames = random_field(seed), clusters(1, seed, atoms=4)
+    _, forces = field.energy_and_forces(frames)
+    steps = 1e-4 * np.eye(12).reshape(12, 4, 3)
+    numbers = np.tile(frames.numbers, (12, 1))
+
+    def energy(times: float) -> np.ndarray:
+        return field.energy_and_forces(Geometries(numbers, frames.positions + times * steps))[0]
+
+    # fourth order
+    slope = (8 * (energy(1) - energy(-1)) - (energy(2) - energy(-2))) / 12e-4
+    assert np.abs(slope + forces.ravel()).max() < 1e-6 * max(1.0, np.abs(forces).max())
+
+
+@pytest.mark.parametrize("cutoff_side", [-1, 1])
+def test_energy_and_forces_are_continuous_at_the_cutoff(cutoff_side: int) -> None:
+    field = random_field(3)
+    numbers = np.array([[8, 1, 1]])
+    near = np.array([[[0.0, 0, 0], [1.0, 0, 0], [0.3, 3.0, 0]]])
+    near[0, 2] *= 3.0 / np.linalg.norm(near[0, 2])
+    beside = near.copy()
+    beside[0, 2] *= 1 + cutoff_side * 1e-7
+    at = field.energy_and_forces(Geometries(numbers, near))
+    off = field.energy_and_forces(Geometries(numbers, beside))
+    assert abs(at[0] - off[0]).max() < 1e-5
+    assert np.abs(at[1] - off[1]).max() < 1e-4
+    # and a neighbour beyond it is not felt
+    beside[0, 2] = [0, 20.0, 0]
+    far = field.energy_and_forces(Geometries(numbers, beside))[1]
+    assert np.abs(far[0, 2]).max() == 0
+
+
+def test_padding_changes_nothing() -> None:
+    field = random_field(5)
+    frames = clusters(1, 5)
+    padded = Geometries(
+        np.pad(frames.numbers, ((0, 0), (0, 2))),
+        np.pad(frames.positions, ((0, 0), (0, 2), (0, 0))),
+    )
+    energy, forces = field.energy_and_forces(frames)
+    other, wider = field.energy_and_forces(padded)
+    assert np.allclose(energy, other, atol=1e-12, rtol=0)
+    assert np.allclose(forces, wider[:, :6], atol=1e-12, rtol=0)
+    assert not wider[:, 6:].any()
