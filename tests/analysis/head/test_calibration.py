@@ -36,7 +36,8 @@ def file(head: HeadCalibration, tmp_path: Path) -> Path:
 
 
 def compared(model: Path | str, file: Path | None, device: str = DEVICE, **more: Any) -> Any:
-    asked = {"molecules": 3, "shots": 300, "seed": 3, "mitigation": "none", **more}
+    asked = {"molecules": 3, "shots": 300, "seed": 3, "mitigation": "none"}
+    asked |= {"task": "generate", "prior": "vmf-mixture", **more}
     return qhw.compare(model, device, head=file, **asked)
 
 
