@@ -189,6 +189,15 @@ def load(source: str | Path) -> tuple[Model, ModelCard]:
     return model.eval(), card
 
 
+def weights_digest(model: Model) -> str:
+    """sha256 of a model's kind and tensors, the same in single and in double precision."""
+    digest = hashlib.sha256(model.kind.encode())
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"\0{name}{list(value.shape)}".encode())
+        digest.update(value.detach().double().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: under another name, then renamed.
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ from qhw.models.base import Model
 from qhw.models.registry import build
 from qhw.models.training_state import TrainingState
 from qhw.yaml_files import read_yaml
+
+Config = TypeVar("Config", bound=BaseModel)
 
 
 class TrainingError(RuntimeError):
@@ -88,17 +90,22 @@ class TrainConfig(BaseModel):
             ValueError: unreadable, not YAML, or fields that are unknown, missing or out of range,
                 by name.
         """
-        try:
-            return cls.model_validate(read_yaml(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from error
-        except ValidationError as error:
-            faults = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
-            )
-            raise ValueError(f"{path} is not a training config: {faults}.") from error
-        except ValueError as error:
-            raise ValueError(f"{path} is not valid YAML: {error}") from error
+        return parsed_config(cls, path)
+
+
+def parsed_config(kind: type[Config], path: Path) -> Config:
+    """A training config of a kind; errors as :meth:`TrainConfig.from_yaml`."""
+    try:
+        return kind.model_validate(read_yaml(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
+        )
+        raise ValueError(f"{path} is not a training config: {faults}.") from error
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from error
 
 
 @runtime_checkable
@@ -179,9 +186,9 @@ def train(
     state = TrainingState(out / "state.safetensors", _digest(config, molecules))
     log = out / "log.jsonl"
     first = state.restore(model, run.optimizer, generator) if resume else 0
-    _cut_log(log, first)
+    cut_log(log, first)
     model.threads = config.threads
-    with _threads(1 if model.spreads else config.threads):
+    with limited_threads(1 if model.spreads else config.threads):
         for epoch in _shown(range(first, config.epochs), config, progress):
             with log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(run.epoch(epoch)) + "\n")
@@ -288,7 +295,8 @@ def _digest(config: TrainConfig, molecules: MoleculeBatch) -> str:
 
 
 @contextmanager
-def _threads(number: int) -> Iterator[None]:
+def limited_threads(number: int) -> Iterator[None]:
+    """So many threads of torch, the former number afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
@@ -297,8 +305,8 @@ def _threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _cut_log(log: Path, epochs: int) -> None:
-    """Keep the lines of the first ``epochs`` epochs."""
+def cut_log(log: Path, epochs: int) -> None:
+    """Keep the first ``epochs`` lines."""
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     kept = [f"{line}\n" for line in lines[:epochs]]
     checkpoint.write_atomically(log, "".join(kept).encode())
