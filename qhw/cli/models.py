@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
 from qhw.report.tables import WholeTable
+
+if TYPE_CHECKING:
+    from qhw.latent.diffusion import PriorCard
+    from qhw.models.checkpoint import ModelCard
 
 UNITS = {"median_rmsd": "Å", "rms_coordinate": "Å"}
 """Of the metrics that have one, by the last part of their names; the others are shares."""
@@ -40,21 +44,39 @@ def train_command(
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")],
     as_json: Json = False,
 ) -> None:
-    """Train a model on QM9 (extra `train`); goes on where it was stopped."""
-    from qhw.models.checkpoint import load
-    from qhw.models.train import TrainConfig, train
+    """Train a model, or a prior of one, on QM9 (extra `train`); goes on where it was stopped."""
+    from qhw.models.train import is_of_prior
     from qhw.report.format import number
+    from qhw.report.loss_curve import CURVE, write_loss_curve
     from qhw.report.runfolder import nothing_empty_left
 
     with nothing_empty_left(folder):
-        path = train(TrainConfig.from_yaml(config), folder)
-    card = load(path)[1]
+        made = _trained_prior if is_of_prior(config) else _trained_model
+        path, card = made(config, folder)
+        write_loss_curve(folder)
     if as_json:
         emit_json({"checkpoint": str(path), "card": card.model_dump(mode="json"), "units": UNITS})
         return
     for key, value in card.metrics.items():
         out.print(f"{key}: {number(value)}{_unit(key)}")
+    out.print(f"loss curve: {folder / CURVE}", soft_wrap=True)
     out.print(f"checkpoint: {path}", soft_wrap=True)
+
+
+def _trained_model(config: Path, folder: Path) -> tuple[Path, ModelCard]:
+    from qhw.models.checkpoint import load
+    from qhw.models.train import TrainConfig, train
+
+    path = train(TrainConfig.from_yaml(config), folder)
+    return path, load(path)[1]
+
+
+def _trained_prior(config: Path, folder: Path) -> tuple[Path, PriorCard]:
+    from qhw.latent.diffusion import load_prior
+    from qhw.models.train_prior import train_from
+
+    path = train_from(config, folder)
+    return path, load_prior(path).card
 
 
 def _unit(metric: str) -> str:

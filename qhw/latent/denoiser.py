@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -119,9 +120,7 @@ class _Block(nn.Module):
         return out
 
 
-def _linear(
-    inputs: int, outputs: int, generator: torch.Generator, scale: float = 1.0
-) -> nn.Linear:
+def _linear(inputs: int, outputs: int, generator: torch.Generator, scale: float = 1.0) -> nn.Linear:
     layer = nn.Linear(inputs, outputs)
     bound = scale / math.sqrt(inputs)
     with torch.no_grad():
@@ -145,7 +144,7 @@ def heun(denoise: Denoise, noise: Tensor, steps: int) -> Tensor:
     ramp = torch.linspace(0, 1, steps, dtype=noise.dtype)
     sigmas = torch.cat([(ends[0] + ramp * (ends[1] - ends[0])) ** _RHO, noise.new_zeros(1)])
     x = noise * sigmas[0]
-    for now, then in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for now, then in pairwise(sigmas):
         slope = (x - denoise(x, now)) / now
         moved = x + (then - now) * slope
         if then > 0:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 import torch
@@ -34,8 +34,8 @@ from qhw.latent.denoiser import SIGMA_DATA, Denoiser, DenoiserConfig, heun
 
 FloatArray = NDArray[np.float64]
 
-SCHEMA_VERSION = 1
-KIND = "latent-diffusion"
+SCHEMA_VERSION: Final = 1
+KIND: Final = "latent-diffusion"
 CARD, TENSORS = "prior.json", "prior.safetensors"
 ATOMS = "atoms"
 MAX_STEPS, MAX_TEMPERATURE = 1000, 2.0
@@ -60,7 +60,7 @@ class Condition(BaseModel):
         shares: of the training molecules at each level.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     mean: float
@@ -95,7 +95,7 @@ class Owner(BaseModel):
         weights_sha256: of its kind and tensors, see :func:`qhw.models.checkpoint.weights_digest`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     weights_sha256: str
@@ -118,7 +118,7 @@ class PriorCard(BaseModel):
         created: when, UTC.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     schema_version: Literal[1] = SCHEMA_VERSION
     kind: Literal["latent-diffusion"] = KIND
@@ -152,6 +152,20 @@ class Drawing:
     steps: int = 8
     asked: Mapping[str, float] = field(default_factory=dict)
     guidance: float = 1.0
+
+    @classmethod
+    def of(cls, options: Mapping[str, float]) -> Self:
+        """From numbers by name; what is no field of its own is a condition.
+
+        Raises:
+            ValueError: a value out of range.
+        """
+        rest = dict(options)
+        steps = rest.pop("steps", cls.steps)
+        if steps != round(steps):
+            raise ValueError(f"Argument `steps` must be a whole number, but is {steps:g}")
+        temperature, guidance = (rest.pop(k, 1.0) for k in ("temperature", "guidance"))
+        return cls(temperature, int(steps), rest, guidance)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.temperature <= MAX_TEMPERATURE:  # NaN fails
@@ -275,14 +289,18 @@ class LatentDiffusion:
             raise ValueError(f"Argument `n` must be >= 0, but is {n}")
         conditions = self.card.conditions
         numbers = rng.standard_normal((n, self.dim + len(conditions)))
-        asked = np.stack(
-            [self._asked(c, numbers[:, self.dim + i]) for i, c in enumerate(conditions)], axis=1
-        ) if conditions else np.empty((n, 0))
+        asked = (
+            np.stack(
+                [self._asked(c, numbers[:, self.dim + i]) for i, c in enumerate(conditions)], axis=1
+            )
+            if conditions
+            else np.empty((n, 0))
+        )
         noise = torch.from_numpy(numbers[:, : self.dim] * self.drawing.temperature).float()
         wanted = torch.from_numpy(asked).float()
         parts = [
             self.map.outward(self._points(x, c))
-            for x, c in zip(noise.split(_CHUNK), wanted.split(_CHUNK), strict=True)
+            for x, c in zip(torch.split(noise, _CHUNK), torch.split(wanted, _CHUNK), strict=True)
         ]
         return np.concatenate(parts) if n else np.empty((0, self.dim))
 
@@ -305,15 +323,13 @@ class LatentDiffusion:
             told: Tensor = self.denoiser(x, levels, asked)
             if weight == 1.0 or not asked.shape[1]:
                 return told
-            untold = self.denoiser(x, levels, torch.full_like(asked, torch.nan))
+            untold: Tensor = self.denoiser(x, levels, torch.full_like(asked, torch.nan))
             return untold + weight * (told - untold)
 
         return heun(denoise, noise, self.drawing.steps)
 
 
-def stored(
-    card: PriorCard, denoiser: Denoiser, latent_map: LatentMap
-) -> tuple[bytes, PriorCard]:
+def stored(card: PriorCard, denoiser: Denoiser, latent_map: LatentMap) -> tuple[bytes, PriorCard]:
     """The tensor file, weights in half precision, and its card with the digest.
 
     Raises:

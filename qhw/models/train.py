@@ -93,6 +93,15 @@ class TrainConfig(BaseModel):
         return parsed_config(cls, path)
 
 
+def is_of_prior(path: Path) -> bool:
+    """Whether a training config is one of a prior; what cannot be read is told of later."""
+    try:
+        found = read_yaml(path)
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and "prior" in found
+
+
 def parsed_config(kind: type[Config], path: Path) -> Config:
     """A training config of a kind; errors as :meth:`TrainConfig.from_yaml`."""
     try:

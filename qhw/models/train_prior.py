@@ -41,12 +41,14 @@ from qhw.latent.diffusion import (
 from qhw.models import checkpoint
 from qhw.models.exact import ExactModel
 from qhw.models.train import (
+    TrainConfig,
     TrainingError,
     TrainingSet,
     cut_log,
     limited_threads,
     parsed_config,
     qm9_training_set,
+    train,
 )
 from qhw.models.training_state import TrainingState
 
@@ -55,6 +57,7 @@ FloatArray = NDArray[np.float64]
 _HELD_OUT = 4000
 _SAMPLE_STREAM = 31
 _CHUNK = 4096
+_CONFIGS = (".yaml", ".yml")
 
 
 class PriorTrainConfig(BaseModel):
@@ -81,7 +84,7 @@ class PriorTrainConfig(BaseModel):
         report_every: steps between lines of the log and states on disk.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     prior: Literal["latent-diffusion"]
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
@@ -162,6 +165,29 @@ def _directions(exact: ExactModel, molecules: MoleculeBatch) -> FloatArray:
     return np.concatenate([exact.directions(molecules[i : i + _CHUNK]) for i in parts])
 
 
+def train_from(path: Path, out: Path, *, progress: bool = True) -> Path:
+    """What the training config of a prior asks for, its model first where that is a config too.
+
+    Args:
+        path: of the config.
+        out: folder of the prior; a model's run is in ``model/`` inside.
+        progress: show bars on stderr.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        ValueError: a bad config; else as :func:`train_prior`.
+    """
+    config = PriorTrainConfig.from_yaml(path)
+    if Path(config.model).suffix not in _CONFIGS:
+        return train_prior(config, out, progress=progress)
+    inner = TrainConfig.from_yaml(path.parent / config.model)
+    data = qm9_training_set()
+    model = train(inner, out / "model", data=data, progress=progress)
+    return train_prior(config, out, model=model, data=data, progress=progress)
+
+
 def train_prior(
     config: PriorTrainConfig,
     out: Path,
@@ -208,22 +234,29 @@ def train_prior(
             )
         run = PriorRun(config, points)
         run.train(out, progress=progress)
-        made = PriorCard(
-            name=config.name,
-            model=Owner(name=card.name, weights_sha256=exact.weights_sha256),
-            dim=exact.latent_dim,
-            network=config.network,
-            conditions=points.conditions,
-            seed=config.seed,
-            training=config.model_dump(mode="json"),
-            data={"source": points.source, "train": len(points.latents)},
-            code=checkpoint.code_version().model_dump(mode="json"),
-            created=datetime.now(UTC).replace(microsecond=0),
-        )
+        made = prior_card(config, points, card.name, exact.weights_sha256)
         _write(out, made, run)
         metrics = generation_metrics(load_prior(out), exact, config.evaluate, config.seed)
         _write(out, made.model_copy(update={"metrics": metrics}), run)
     return out
+
+
+def prior_card(
+    config: PriorTrainConfig, points: LatentSet, model: str, weights_sha256: str
+) -> PriorCard:
+    """Card of a trained prior, nothing measured yet."""
+    return PriorCard(
+        name=config.name,
+        model=Owner(name=model, weights_sha256=weights_sha256),
+        dim=points.latents.shape[1],
+        network=config.network,
+        conditions=points.conditions,
+        seed=config.seed,
+        training=config.model_dump(mode="json"),
+        data={"source": points.source, "train": len(points.latents)},
+        code=checkpoint.code_version().model_dump(mode="json"),
+        created=datetime.now(UTC).replace(microsecond=0),
+    )
 
 
 def _write(out: Path, card: PriorCard, run: PriorRun) -> None:
@@ -331,8 +364,9 @@ class PriorRun:
         # a mean over fewer steps at first, else the random weights of the start stay in it
         share = min(config.average, (1 + step) / (10 + step))
         with torch.no_grad():
-            mean, now = list(self.average.parameters()), list(network.parameters())
-            torch._foreach_lerp_(mean, now, 1 - share)
+            pairs = zip(self.average.parameters(), network.parameters(), strict=True)
+            for mean, now in pairs:
+                mean.lerp_(now, 1 - share)
         return loss.detach()
 
     def _rows(self, step: int) -> Tensor:
