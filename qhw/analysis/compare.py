@@ -196,7 +196,7 @@ def check_prior(name: str | None) -> str:
         found = PRIORS.get(asked.name)
         if asked.options and not hasattr(found, "drawn"):
             raise ValueError(
-                f"Argument `prior` must have no options, which {KIND} has, but is {quoted(name)}"
+                f"Argument `prior` must be {KIND} to have options, but is {quoted(name)}"
             )
     Drawing.of(asked.options)
     return str(asked)

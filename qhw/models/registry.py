@@ -19,6 +19,7 @@ KINDS = Table(
     {
         "qvae": "qhw.models.qvae:QVAE",
         "nisq": "qhw.models.nisq:NISQVAE",
+        "nisq-control": "qhw.models.nisq_control:NISQControl",
     },
 )
 """Class of every kind: a :class:`qhw.models.base.Model`. A class takes ``(config, generator)``, has
