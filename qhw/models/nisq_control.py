@@ -34,7 +34,7 @@ class NISQControl(NISQVAE):
     """Heads, vMF latent on S^31 and read-out of :class:`qhw.models.nisq.NISQVAE`, no circuit."""
 
     kind: ClassVar[str] = "nisq-control"
-    Config = NISQControlConfig
+    Config: ClassVar[type[NISQConfig]] = NISQControlConfig
     config: NISQControlConfig
 
     def __init__(self, config: NISQControlConfig, generator: torch.Generator) -> None:
