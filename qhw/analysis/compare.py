@@ -192,9 +192,8 @@ def check_prior(name: str | None) -> str:
             f"but is {quoted(asked.name)} ({PRIORS.near(asked.name)})"
         )
     else:
-        # a package's that cannot be loaded is told of before work begins
-        found = PRIORS.get(asked.name)
-        if asked.options and not hasattr(found, "drawn"):
+        PRIORS.get(asked.name)  # a package's that cannot be loaded is told of before work begins
+        if asked.options and asked.name != KIND:
             raise ValueError(
                 f"Argument `prior` must be {KIND} to have options, but is {quoted(name)}"
             )
