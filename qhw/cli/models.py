@@ -20,22 +20,25 @@ UNITS = {"median_rmsd": "Å", "rms_coordinate": "Å"}
 
 
 def list_models(as_json: Json = False) -> None:
-    """Shipped models, with what was measured after their training."""
+    """Shipped models and their trained priors, with what was measured after training."""
+    from qhw.latent.diffusion import PriorCard, shipped_priors
     from qhw.models.checkpoint import load, shipped
     from qhw.report.format import number
 
     cards = [load(name)[1] for name in shipped()]
     if as_json:
-        emit_json({"models": [card.model_dump(mode="json") for card in cards], "units": UNITS})
+        found = {"models": cards, "priors": list(shipped_priors().values())}
+        dumped = {key: [card.model_dump(mode="json") for card in of] for key, of in found.items()}
+        emit_json({**dumped, "units": UNITS})
         return
     table = WholeTable(box=None, pad_edge=False, header_style="dim")
     for heading in ("name", "kind", "tensors", "made", "measured"):
         table.add_column(heading)
-    for card in cards:
+    for card in (*cards, *shipped_priors().values()):
+        kind = f"{card.kind} of {card.model.name}" if isinstance(card, PriorCard) else card.kind
+        tensors = "" if isinstance(card, PriorCard) else str(len(card.tensors))
         measured = ", ".join(f"{key} {number(v)}{_unit(key)}" for key, v in card.metrics.items())
-        table.add_row(
-            card.name, card.kind, str(len(card.tensors)), f"{card.created:%Y-%m-%d}", measured
-        )
+        table.add_row(card.name, kind, tensors, f"{card.created:%Y-%m-%d}", measured)
     out.print(table, crop=False)
 
 

@@ -39,6 +39,7 @@ from qhw.latent.diffusion import (
     stored,
 )
 from qhw.models import checkpoint
+from qhw.models.base import decoding, encoding
 from qhw.models.exact import ExactModel
 from qhw.models.train import (
     TrainConfig,
@@ -213,14 +214,16 @@ def train_prior(
 
     Raises:
         CheckpointError: the model is unknown or damaged.
-        AbilityError: it cannot encode.
+        AbilityError: it cannot encode or decode.
         ValueError: fewer molecules than a batch, or a state in ``out`` of another run.
         TrainingError: a loss that is not finite.
         OSError: ``out`` cannot be written.
     """
     loaded, card = checkpoint.load(model or config.model)
-    exact = ExactModel(loaded.double(), card.name, "training a prior")
-    exact.decodes  # noqa: B018  # refused before the work begins
+    need = "training a prior"
+    encoding(loaded, card.name, need)
+    decoding(loaded, card.name, need)
+    exact = ExactModel(loaded.double(), card.name, need)
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK):
         raise PermissionError(f"Folder {out} cannot be written.")
