@@ -27,14 +27,15 @@ def list_models(as_json: Json = False) -> None:
 
     cards = [load(name)[1] for name in shipped()]
     if as_json:
-        found = {"models": cards, "priors": list(shipped_priors().values())}
-        dumped = {key: [card.model_dump(mode="json") for card in of] for key, of in found.items()}
-        emit_json({**dumped, "units": UNITS})
+        priors = [card.model_dump(mode="json") for card in shipped_priors().values()]
+        models = [card.model_dump(mode="json") for card in cards]
+        emit_json({"models": models, "priors": priors, "units": UNITS})
         return
     table = WholeTable(box=None, pad_edge=False, header_style="dim")
     for heading in ("name", "kind", "tensors", "made", "measured"):
         table.add_column(heading)
-    for card in (*cards, *shipped_priors().values()):
+    everything: list[ModelCard | PriorCard] = [*cards, *shipped_priors().values()]
+    for card in everything:
         kind = f"{card.kind} of {card.model.name}" if isinstance(card, PriorCard) else card.kind
         tensors = "" if isinstance(card, PriorCard) else str(len(card.tensors))
         measured = ", ".join(f"{key} {number(v)}{_unit(key)}" for key, v in card.metrics.items())
