@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,10 +28,12 @@ from qhw.analysis.tasks import Outcome, encode, generate, reconstruct
 from qhw.chem.qm9 import QM9, sample_molecules
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.chem.training_split import known_molecules
+from qhw.latent.asked import AskedPrior
+from qhw.latent.diffusion import KIND, Drawing, LatentDiffusion, load_prior, shipped_for
 from qhw.latent.priors import Prior, fitted_prior
 from qhw.latent.registry import PRIORS
 from qhw.models.base import Model, reading_out
-from qhw.models.checkpoint import CheckpointError, load, shipped
+from qhw.models.checkpoint import CheckpointError, load, shipped, weights_sha256
 from qhw.models.exact import ROLES, ExactModel
 from qhw.scheduler import Scheduler
 
@@ -170,21 +173,68 @@ def default_model() -> str:
     return next((name for name in names if name.startswith("nisq")), names[0])
 
 
-def check_prior(name: str | None) -> str:
-    """The name of a prior, the default for ``None``.
+def default_prior(model: Model) -> str:
+    """What ``generate`` draws from where no prior is named: a trained one, if one is shipped."""
+    return KIND if shipped_for(weights_sha256(model)) else prior_name(None, model)
+
+
+def settled_prior(prior: str | None, model: str | Model) -> str | None:
+    """The prior as settings keep it: named, and found from any folder.
+
+    Settings without one are of version 0.1.0 and mean the mixture fitted to the shipped molecules.
+
+    Args:
+        prior: as asked for.
+        model: live, or a checkpoint's name or path; one that cannot be loaded is told of later.
 
     Raises:
-        ValueError: no such prior; the line has the closest.
+        ValueError: options that cannot be read.
+    """
+    if prior is not None:
+        return str(AskedPrior.parse(prior).placed())
+    try:
+        return default_prior(model if isinstance(model, Model) else load(model)[0])
+    except CheckpointError:
+        return None
+
+
+def drawn_prior(prior: str | None, model: Model, drawing: Mapping[str, float | None]) -> str:
+    """A prior with options given beside it, ``None`` where one is not given.
+
+    Raises:
+        ValueError: options that cannot be read, or one that is given twice.
+    """
+    asked = AskedPrior.parse(default_prior(model) if prior is None else prior)
+    return str(asked.having(**drawing))
+
+
+def check_prior(name: str | None) -> str:
+    """The prior as written, the mixture for ``None``.
+
+    Raises:
+        ValueError: no such prior; the line has the closest. Options of one that takes none, or
+            out of range.
+        PriorError: a folder that holds no trained prior.
         PluginError: a package's prior that cannot be loaded.
     """
-    if name is not None and name not in PRIORS:
+    if name is None:
+        return PRIORS.names()[0]
+    asked = AskedPrior.parse(name)
+    if asked.is_folder:
+        load_prior(Path(asked.name))
+    elif asked.name not in PRIORS:
         raise ValueError(
-            f"Argument `prior` must be one of those there are, but is {quoted(name)} "
-            f"({PRIORS.near(name)})"
+            f"Argument `prior` must be one of those there are or the folder of a trained one, "
+            f"but is {quoted(asked.name)} ({PRIORS.near(asked.name)})"
         )
-    if name is not None:
-        PRIORS.get(name)  # a package's that cannot be loaded is told of before work begins
-    return name or PRIORS.names()[0]
+    else:
+        PRIORS.get(asked.name)  # a package's that cannot be loaded is told of before work begins
+        if asked.options and asked.name != KIND:
+            raise ValueError(
+                f"Argument `prior` must be {KIND} to have options, but is {quoted(name)}"
+            )
+    Drawing.of(asked.options)
+    return str(asked)
 
 
 def prior_name(name: str | None, model: Model) -> str:
@@ -201,20 +251,26 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
     """A prior by name.
 
     Args:
-        name: ``vmf-mixture``: mixture of vMFs fitted to the latents of the shipped held-out
-            molecules (the default); ``posterior``: those latents themselves, each with the spread
-            of training, so samples lie around known molecules; ``positive-orthant``: the released
-            code's; ``uniform-sphere``: the paper's.
+        name: ``latent-diffusion``: the diffusion model shipped for the model, with options behind
+            it in brackets, or the folder of one trained with ``qhw train``; ``vmf-mixture``:
+            mixture of vMFs fitted to the latents of the shipped held-out molecules (``None``
+            too); ``posterior``: those latents themselves, each with the spread of training, so
+            samples lie around known molecules; ``positive-orthant``: the released code's;
+            ``uniform-sphere``: the paper's.
         exact: encodes the molecules.
         sample: the shipped molecules.
         seed: of the fit.
 
     Raises:
-        ValueError: no such prior.
+        ValueError: no such prior, an option it has not, or one that was trained on another model.
     """
-    name = prior_name(name, exact.model)
-    asking = replace(exact, need=f"prior {name}")
-    return fitted_prior(name, asking, sample.molecules, seed)
+    asked = AskedPrior.parse(prior_name(name, exact.model))
+    if asked.is_folder:
+        trained = load_prior(Path(asked.name)).of_model(exact.weights_sha256, exact.name)
+        return trained.drawn(Drawing.of(asked.options))
+    asking = replace(exact, need=f"prior {asked.name}")
+    prior = fitted_prior(asked.name, asking, sample.molecules, seed)
+    return prior.drawn(Drawing.of(asked.options)) if isinstance(prior, LatentDiffusion) else prior
 
 
 def check_request(settings: Settings) -> None:

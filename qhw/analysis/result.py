@@ -149,7 +149,7 @@ class Settings(Asked):
         task: ``generate``: prior latents through the decoder; ``encode``: molecules through the
             encoder; ``reconstruct``: encoder, vMF draw and decoder, all on the device.
         preparation: how amplitudes are loaded.
-        prior: of ``generate``; ``None`` takes the model's own.
+        prior: of ``generate``; ``None``, as version 0.1.0 wrote it, is ``vmf-mixture``.
         kappa: of the vMF draw of ``reconstruct``; ``None`` takes the model's.
         draw: ``False`` uses the mean direction itself in place of a draw.
         input: SDF file of the molecules, ``None`` takes the shipped held-out sample.

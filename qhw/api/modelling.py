@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from qhw.analysis.compare import compare as compute
-from qhw.analysis.compare import default_model
+from qhw.analysis.compare import default_model, settled_prior
 from qhw.analysis.comparison import Comparison
 from qhw.analysis.molecule_scores import judge_on
 from qhw.analysis.result import Settings
@@ -68,7 +68,8 @@ def compare(
         seed: of everything random.
         with_raw: as for :func:`qhw.measure`.
         preparation: how amplitudes are loaded, ``brickwork`` or ``exact``.
-        prior: of ``generate``.
+        prior: of ``generate``: a name, with options such as
+            ``latent-diffusion(temperature=0.8,steps=8,atoms=7)``, or the folder of a trained one.
         kappa: of the draw of ``reconstruct``; the model's by default.
         draw: ``False`` decodes the mean direction itself.
         input: SDF file of molecules for ``encode`` and ``reconstruct``.
@@ -92,8 +93,11 @@ def compare(
     """
     place = as_device(device)
     live = model if isinstance(model, Model) else None
+    stored = str(model or default_model())
+    if prior is not None or task == "generate":
+        prior = settled_prior(prior, stored if live is None else live)
     settings = Settings.parse(
-        model=str(model or default_model()) if live is None else f"live {type(live).__name__}",
+        model=stored if live is None else f"live {type(live).__name__}",
         device=place.name,
         task=task or default_task(prior),
         molecules=molecules,

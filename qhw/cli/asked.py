@@ -126,7 +126,7 @@ def asked_line(
     Raises:
         ValueError: a value out of range, or what does not go together.
     """
-    from qhw.analysis.compare import default_model
+    from qhw.analysis.compare import default_model, settled_prior
     from qhw.analysis.measure import settings_of
     from qhw.analysis.result import Settings
     from qhw.paid.asked import AskedCircuit, AskedModel
@@ -143,8 +143,11 @@ def asked_line(
     if work is not None:
         origin = own_words(files or (), angles, names)
         return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin))
+    model = model or default_model()
+    if prior is not None or task == "generate":
+        prior = settled_prior(prior, model)
     settings = Settings.parse(
-        model=model or default_model(),
+        model=model,
         molecules=molecules,
         task=task or default_task(prior),
         preparation=preparation,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from qhw.cli.asked import Line, takes_comparison
 from qhw.cli.console import emit_json, out, steps
@@ -40,13 +42,20 @@ def compare_command(
         write_run(line, out_folder, as_json=as_json, scheduler=pool)
 
 
-def demo(out_folder: Out = RUNS, seed: Seed = 0, as_json: Json = False) -> None:
+def demo(
+    task: Annotated[
+        str, typer.Option(help="reconstruct, generate or encode, as of `qhw compare`.")
+    ] = "reconstruct",
+    out_folder: Out = RUNS,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
     """The main job on the shipped model and a model of ibm_boston: start here.
 
     A hundred held-out molecules go end to end through the device model: encoder shots, latent,
-    decoder shots, molecule.
+    decoder shots, molecule. With --task generate a hundred new ones are drawn and decoded.
     """
-    from qhw.analysis.compare import default_model
+    from qhw.analysis.compare import default_model, settled_prior
     from qhw.analysis.result import Settings
     from qhw.paid.asked import AskedModel
 
@@ -55,7 +64,8 @@ def demo(out_folder: Out = RUNS, seed: Seed = 0, as_json: Json = False) -> None:
         device=_DEMO_DEVICE,
         shots=_DEMO_SHOTS,
         molecules=_DEMO_MOLECULES,
-        task="reconstruct",
+        task=task,
+        prior=settled_prior(None, default_model()) if task == "generate" else None,
         seed=seed,
     )
     line = Line(AskedModel(settings), ("--model", settings.model))

@@ -105,7 +105,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
     Imported only when something was raised: these modules take seconds.
     """
     from backends.base import BackendError
-    from qhw.models.train import TrainingError
+    from qhw.models.training_run import TrainingError
 
     return (ValueError, OSError, ModuleNotFoundError, BackendError, TrainingError, *_TOO_MUCH)
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import DaskCluster, Json, Model, Prior, Seed, Workers
+from qhw.cli.options import (
+    Atoms,
+    DaskCluster,
+    Json,
+    Model,
+    Prior,
+    SamplerSteps,
+    Seed,
+    Temperature,
+    Workers,
+)
 from qhw.report.tables import WholeTable
 
 if TYPE_CHECKING:
@@ -32,6 +43,9 @@ def judge_command(
         ),
     ] = None,
     prior: Prior = None,
+    temperature: Temperature = None,
+    sampler_steps: SamplerSteps = None,
+    atoms: Atoms = None,
     seed: Seed = 0,
     workers: Workers = None,
     scheduler: DaskCluster = None,
@@ -48,7 +62,8 @@ def judge_command(
     from qhw.scheduler import some_scheduler
 
     with some_scheduler(workers, scheduler) as pool:
-        title, molecules = _molecules(input_file, model, samples, prior, seed)
+        drawing = {"temperature": temperature, "steps": sampler_steps, "atoms": atoms}
+        title, molecules = _molecules(input_file, model, samples, prior, drawing, seed)
         known = known_molecules()
         reports = tuple(judged(molecules, reference=known, scheduler=pool).values())
     if as_json:
@@ -89,11 +104,16 @@ def _table(title: str, reports: Sequence[ValidityReport]) -> WholeTable:
 
 
 def _molecules(
-    file: Path | None, model: str | None, samples: int | None, prior: str | None, seed: int
+    file: Path | None,
+    model: str | None,
+    samples: int | None,
+    prior: str | None,
+    drawing: Mapping[str, float | None],
+    seed: int,
 ) -> tuple[str, MoleculeBatch]:
     import numpy as np
 
-    from qhw.analysis.compare import make_prior, prior_name
+    from qhw.analysis.compare import drawn_prior, make_prior
     from qhw.chem.qm9 import sample_molecules
     from qhw.chem.sdf_reader import read_sdf
     from qhw.models.checkpoint import load
@@ -101,7 +121,7 @@ def _molecules(
 
     if file is not None and model is not None:
         raise ValueError("Argument `input` must not be given with `model`, but both are")
-    for name, given in (("samples", samples), ("prior", prior)):
+    for name, given in (("samples", samples), ("prior", prior), *drawing.items()):
         if given is not None and model is None:
             raise ValueError(f"Argument `{name}` must come with `--model`, but none is given")
     if file is not None:
@@ -114,8 +134,8 @@ def _molecules(
         raise ValueError(f"Argument `samples` must be >= 1, but is {samples}")
     loaded, card = load(model)
     exact = ExactModel(loaded.double(), card.name, "qhw judge --model")
+    prior = drawn_prior(prior, loaded, drawing)
     source = make_prior(prior, exact, sample_molecules(), seed)
     latents = source.sample(samples, np.random.default_rng(seed))
-    name = prior_name(prior, loaded)
-    title = f"{samples} molecules generated exactly by {card.name}, prior {name}"
+    title = f"{samples} molecules generated exactly by {card.name}, prior {prior}"
     return title, exact.molecules(exact.decoder(latents))

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import Json, Model, OutFile, Prior, Seed
+from qhw.cli.options import Atoms, Json, Model, OutFile, Prior, SamplerSteps, Seed, Temperature
 
 
 def plan_shots_command(
@@ -45,13 +45,16 @@ def sample_latents(
     model: Model = None,
     count: Annotated[int, typer.Option(max=1_000_000, help="Latents drawn.")] = 100,
     prior: Prior = None,
+    temperature: Temperature = None,
+    sampler_steps: SamplerSteps = None,
+    atoms: Atoms = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Draw latents from a model's prior, for use elsewhere."""
     import numpy as np
 
-    from qhw.analysis.compare import default_model, make_prior, prior_name
+    from qhw.analysis.compare import default_model, drawn_prior, make_prior
     from qhw.chem.qm9 import sample_molecules
     from qhw.models.checkpoint import load, write_atomically
     from qhw.models.exact import ExactModel
@@ -60,11 +63,13 @@ def sample_latents(
         raise ValueError(f"Argument `count` must be >= 1, but is {count}")
     loaded, card = load(model or default_model())
     exact = ExactModel(loaded.double(), card.name, "qhw sample-latents")
+    drawing = {"temperature": temperature, "steps": sampler_steps, "atoms": atoms}
+    prior = drawn_prior(prior, loaded, drawing)
     source = make_prior(prior, exact, sample_molecules(), seed)
     latents = source.sample(count, np.random.default_rng(seed))
     document = {
         "model": card.name,
-        "prior": prior_name(prior, loaded),
+        "prior": prior,
         "seed": seed,
         "latents": latents.tolist(),
     }

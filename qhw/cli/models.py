@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
 from qhw.report.tables import WholeTable
+
+if TYPE_CHECKING:
+    from qhw.latent.diffusion import PriorCard
+    from qhw.models.checkpoint import ModelCard
 
 UNITS = {
     "median_rmsd": "Å",
@@ -22,22 +26,26 @@ UNITS = {
 
 
 def list_models(as_json: Json = False) -> None:
-    """Shipped models, with what was measured after their training."""
+    """Shipped models and their trained priors, with what was measured after training."""
+    from qhw.latent.diffusion import PriorCard, shipped_priors
     from qhw.models.checkpoint import load, shipped
     from qhw.report.format import number
 
     cards = [load(name)[1] for name in shipped()]
     if as_json:
-        emit_json({"models": [card.model_dump(mode="json") for card in cards], "units": UNITS})
+        priors = [card.model_dump(mode="json") for card in shipped_priors().values()]
+        models = [card.model_dump(mode="json") for card in cards]
+        emit_json({"models": models, "priors": priors, "units": UNITS})
         return
     table = WholeTable(box=None, pad_edge=False, header_style="dim")
     for heading in ("name", "kind", "tensors", "made", "measured"):
         table.add_column(heading)
-    for card in cards:
+    everything: list[ModelCard | PriorCard] = [*cards, *shipped_priors().values()]
+    for card in everything:
+        kind = f"{card.kind} of {card.model.name}" if isinstance(card, PriorCard) else card.kind
+        tensors = "" if isinstance(card, PriorCard) else str(len(card.tensors))
         measured = ", ".join(f"{key} {number(v)}{_unit(key)}" for key, v in card.metrics.items())
-        table.add_row(
-            card.name, card.kind, str(len(card.tensors)), f"{card.created:%Y-%m-%d}", measured
-        )
+        table.add_row(card.name, kind, tensors, f"{card.created:%Y-%m-%d}", measured)
     out.print(table, crop=False)
 
 
@@ -46,22 +54,42 @@ def train_command(
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")],
     as_json: Json = False,
 ) -> None:
-    """Train a model on QM9 (extra `train`), a force field on its config's data; goes on where it
-    was stopped."""
-    from qhw.api.force_fields import read_training, train
-    from qhw.models.checkpoint import load
+    """Train a model or a prior of one on QM9 (extra `train`), a force field on its config's data.
+
+    Goes on where it was stopped.
+    """
+    from qhw.models.train import is_of_prior
     from qhw.report.format import number
+    from qhw.report.loss_curve import CURVE, write_loss_curve
     from qhw.report.runfolder import nothing_empty_left
 
     with nothing_empty_left(folder):
-        path = train(read_training(config), folder)
-    card = load(path)[1]
+        made = _trained_prior if is_of_prior(config) else _trained_model
+        path, card = made(config, folder)
+        write_loss_curve(folder)
     if as_json:
         emit_json({"checkpoint": str(path), "card": card.model_dump(mode="json"), "units": UNITS})
         return
     for key, value in card.metrics.items():
         out.print(f"{key}: {number(value)}{_unit(key)}")
+    out.print(f"loss curve: {folder / CURVE}", soft_wrap=True)
     out.print(f"checkpoint: {path}", soft_wrap=True)
+
+
+def _trained_model(config: Path, folder: Path) -> tuple[Path, ModelCard]:
+    from qhw.api.force_fields import read_training, train
+    from qhw.models.checkpoint import load
+
+    path = train(read_training(config), folder)
+    return path, load(path)[1]
+
+
+def _trained_prior(config: Path, folder: Path) -> tuple[Path, PriorCard]:
+    from qhw.latent.diffusion import load_prior
+    from qhw.models.train_prior import train_from
+
+    path = train_from(config, folder)
+    return path, load_prior(path).card
 
 
 def _unit(metric: str) -> str:

@@ -82,10 +82,20 @@ Prior = Annotated[
     str | None,
     typer.Option(
         "--prior",
-        help="vmf-mixture (default, fitted to the shipped molecules' latents), posterior (around "
+        help="latent-diffusion (default where one is shipped for the model; options in brackets, "
+        "such as latent-diffusion(temperature=0.8,steps=8,atoms=7)), the folder of one made with "
+        "`qhw train`, vmf-mixture (fitted to the shipped molecules' latents), posterior (around "
         "those latents), positive-orthant (released code), uniform-sphere (paper).",
     ),
 ]
+Temperature = Annotated[
+    float | None,
+    typer.Option(help="Of prior latent-diffusion, 0 to 2: below 1 typical molecules, less varied."),
+]
+SamplerSteps = Annotated[
+    int | None, typer.Option(help="Noise levels that prior latent-diffusion goes through.")
+]
+Atoms = Annotated[int | None, typer.Option(help="Heavy atoms asked of prior latent-diffusion.")]
 Mitigation = Annotated[
     str,
     typer.Option(

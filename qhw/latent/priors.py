@@ -52,6 +52,10 @@ class LatentModel(Protocol):
     def kappa(self) -> float:
         """Concentration of the vMF latent used in training."""
 
+    @property
+    def weights_sha256(self) -> str:
+        """Of its kind and tensors: what a trained prior belongs to."""
+
     def directions(self, molecules: Any) -> FloatArray:
         """Exact mean directions ``(B, d)`` of molecules.
 

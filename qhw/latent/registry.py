@@ -9,9 +9,11 @@ PRIORS = Table(
     "prior",
     {
         "vmf-mixture": "qhw.latent.priors:VMFMixture",
+        "latent-diffusion": "qhw.latent.diffusion:LatentDiffusion",
         "posterior": "qhw.latent.priors:Posterior",
         "positive-orthant": "qhw.latent.priors:PositiveOrthant",
         "uniform-sphere": "qhw.latent.priors:UniformSphere",
     },
 )
-"""Class of every prior, the default first; see :class:`qhw.latent.priors.PriorKind`."""
+"""Class of every prior, first what settings without one mean; see
+:class:`qhw.latent.priors.PriorKind`."""

@@ -204,8 +204,8 @@ def weights_sha256(model: Model) -> str:
     """SHA-256 of a model's kind and weights, whatever their precision and wherever they lie."""
     digest = hashlib.sha256(model.kind.encode())
     for name, value in sorted(model.state_dict().items()):
-        digest.update(f"\n{name} {tuple(value.shape)}\n".encode())
-        digest.update(value.detach().cpu().double().contiguous().numpy().tobytes())
+        digest.update(f"\0{name}{list(value.shape)}".encode())
+        digest.update(value.detach().double().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -14,6 +14,7 @@ from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import CircuitTemplate, Preparation, build_template, data_angles
 from qhw.circuits.workload import Role, Workload
 from qhw.models.base import Decodes, Encodes, Model, decoding, encoding, plan_of
+from qhw.models.checkpoint import weights_sha256
 
 FloatArray = NDArray[np.float64]
 
@@ -82,6 +83,11 @@ class ExactModel:
     def kappa(self) -> float:
         """Concentration of the vMF latent used in training."""
         return self.encodes.kappa
+
+    @property
+    def weights_sha256(self) -> str:
+        """What a trained prior is bound to."""
+        return weights_sha256(self.model)
 
     def plan(self, role: Role) -> CircuitPlan:
         """The circuit of a role."""

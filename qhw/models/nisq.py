@@ -98,7 +98,7 @@ class NISQVAE(MoleculeVAE):
     """
 
     kind: ClassVar[str] = "nisq"
-    Config = NISQConfig
+    Config: ClassVar[type[NISQConfig]] = NISQConfig
 
     def __init__(self, config: NISQConfig, generator: torch.Generator) -> None:
         super().__init__()

@@ -20,6 +20,7 @@ KINDS = Table(
         "qvae": "qhw.models.qvae:QVAE",
         "nisq": "qhw.models.nisq:NISQVAE",
         "force-field": "qhw.forces.model:ForceField",
+        "nisq-control": "qhw.models.nisq_control:NISQControl",
     },
 )
 """Class of every kind: a :class:`qhw.models.base.Model`. A class takes ``(config, generator)``, has

@@ -31,6 +31,7 @@ from qhw.models.training_run import (
     torch_threads,
 )
 from qhw.models.training_state import TrainingState
+from qhw.yaml_files import read_yaml
 
 
 class ModelSpec(BaseModel):
@@ -87,6 +88,15 @@ class TrainConfig(BaseModel):
                 by name.
         """
         return config_of_yaml(cls, path)
+
+
+def is_of_prior(path: Path) -> bool:
+    """Whether a training config is one of a prior; what cannot be read is told of later."""
+    try:
+        found = read_yaml(path)
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and "prior" in found
 
 
 @runtime_checkable

@@ -60,9 +60,11 @@ def cut_log(log: Path, epochs: int) -> None:
     write_atomically(log, "".join(kept).encode())
 
 
-def shown(epochs: range, name: str, total: int, progress: bool) -> Iterator[int]:
-    """The epochs, with a bar on stderr if wanted."""
-    columns = (*Progress.get_default_columns()[:3], TextColumn("epochs"), TimeRemainingColumn())
+def shown(
+    epochs: range, name: str, total: int, progress: bool, unit: str = "epochs"
+) -> Iterator[int]:
+    """The epochs (or steps), with a bar on stderr if wanted."""
+    columns = (*Progress.get_default_columns()[:3], TextColumn(unit), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
         task = bar.add_task(name, total=total, completed=epochs.start)
         for epoch in epochs:

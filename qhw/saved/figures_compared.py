@@ -16,6 +16,7 @@ from qhw.analysis.result import (
     Section,
     SourceKey,
 )
+from qhw.latent.registry import PRIORS
 from qhw.saved.parts import ALL, Cell, Figure, FigureKey, Parts, RowKey, settings_of
 
 DEVICE = "device"
@@ -53,7 +54,7 @@ def _origin(result: ComparisonResult) -> Hashable:
         return "circuit", s.fingerprint, s.angles_sha256
     if s.task == "generate":
         model = result.model and (result.model.sha256 or result.model.name)
-        return "latents", model, s.prior, s.seed, s.molecules
+        return "latents", model, s.prior or PRIORS.names()[0], s.seed, s.molecules
     return "molecules", s.input  # chosen by name of the shipped ones, by place of a file's
 
 

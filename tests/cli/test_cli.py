@@ -134,7 +134,7 @@ def test_molecules_from_a_file(small_model: Path, tmp_path: Path) -> None:
         (("--shots", "99999999999"), "`--shots` must be a whole number from 1 to"),
         (("--molecules", "1"), "Option `--molecules` must be greater than or equal to 2"),
         (("--task", "fold"), "'generate', 'encode' or 'reconstruct'"),
-        (("--prior", "gauss"), "`--prior` must be one of those there are.*vmf-mixture, posterior"),
+        (("--prior", "gauss"), "`--prior` must be one of those there are.*latent-diffusion"),
         (("--task", "encode", "--input", "none.sdf"), "none.sdf is not a file"),
         (("--wrong",), "No such option"),
     ],

@@ -26,7 +26,8 @@ from qhw.models.base import (
 )
 from qhw.models.checkpoint import load, shipped
 from qhw.models.registry import KINDS, build
-from qhw.models.train import TrainConfig, TrainingError, TrainingSet, train
+from qhw.models.train import TrainConfig, TrainingSet, train
+from qhw.models.training_run import TrainingError
 
 MOLECULES = sample_molecules().molecules[:40]
 DATA = TrainingSet(MOLECULES, MOLECULES, "shipped sample")

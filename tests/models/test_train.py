@@ -10,7 +10,8 @@ from qhw.chem.molecule import MoleculeBatch
 from qhw.models import train as engine
 from qhw.models.checkpoint import CheckpointError, load
 from qhw.models.qvae import QVAE
-from qhw.models.train import ModelSpec, TrainConfig, TrainingError, TrainingSet, train
+from qhw.models.train import ModelSpec, TrainConfig, TrainingSet, train
+from qhw.models.training_run import TrainingError
 
 CONFIG = TrainConfig(
     name="small",
