@@ -118,7 +118,7 @@ def test_loss_gradient_equals_finite_differences(model: QVAE, molecules: Molecul
 
 
 def test_config_faults_are_named(generator: torch.Generator) -> None:
-    with pytest.raises(ValueError, match=r"is 'vae' .all: qvae, nisq"):
+    with pytest.raises(ValueError, match=r"is 'vae' .closest: qvae"):
         build("vae", {}, generator)
     with pytest.raises(ValueError, match=r"n_block: .*Extra inputs"):
         build("qvae", {"n_block": 3}, generator)
