@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,12 +20,13 @@ from qhw.analysis.molecule_scores import reports
 from qhw.analysis.result import Settings
 from qhw.analysis.stage import Notify, StageRunner
 from qhw.analysis.tasks import Outcome, encode, generate, reconstruct
-from qhw.chem.qm9 import QM9, sample_molecules
+from qhw.chem.qm9 import QM9
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.latent.priors import Prior, fitted_prior
 from qhw.latent.registry import PRIORS
 from qhw.models.base import Model
 from qhw.models.checkpoint import CheckpointError, load, shipped
+from qhw.models.conditions import asked_condition, sample_for, scales_of
 from qhw.models.exact import ExactModel
 from qhw.scheduler import Scheduler
 
@@ -73,8 +74,9 @@ def compare(
     if begins:
         check_shots(settings.shots)
         check_device(settings, model, backend)
-    exact = ExactModel(model.double(), settings.model, f"task {settings.task}")
-    sample = sample_molecules()
+    asked = asked_condition(settings.condition, scales_of(model), settings.model)
+    exact = ExactModel(model.double(), settings.model, f"task {settings.task}", asked)
+    sample = sample_for(model)
     runner = model_runner(settings, exact.model, backend, notify, moment)
     outcome = _run(settings, exact, replace(runner, scheduler=scheduler), sample)
     notify("judging molecules")
@@ -168,7 +170,26 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
     """
     name = check_prior(name)
     asking = replace(exact, need=f"prior {name}")
-    return fitted_prior(name, asking, sample.molecules, seed)
+    found = fitted_prior(name, asking, sample.molecules, seed)
+    return _Conditioned(found, exact, sample) if scales_of(exact.model) else found
+
+
+@dataclass(frozen=True, eq=False)
+class _Conditioned:
+    """A prior of a conditional model's whole data: latents, then angles of condition wires.
+
+    Without a condition asked for, each latent has that of a held-out molecule at random.
+    """
+
+    prior: Prior
+    exact: ExactModel
+    sample_of: QM9
+
+    def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """``(n, d + m)``."""
+        latents = self.prior.sample(n, rng)
+        rows = rng.integers(len(self.sample_of), size=n)
+        return self.exact.conditioned(latents, self.sample_of.molecules[rows])
 
 
 def check_request(settings: Settings) -> None:

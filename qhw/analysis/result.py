@@ -125,6 +125,8 @@ class Settings(Asked):
         kappa: of the vMF draw of ``reconstruct``; ``None`` takes the model's.
         draw: ``False`` uses the mean direction itself in place of a draw.
         input: SDF file of the molecules, ``None`` takes the shipped held-out sample.
+        condition: ``PROPERTY=VALUE`` of each property of a conditional model; empty: the
+            molecules' own, of ``generate`` those of held-out molecules at random.
     """
 
     model: str
@@ -135,6 +137,7 @@ class Settings(Asked):
     kappa: Annotated[float, Field(ge=0, le=1e5)] | None = None
     draw: bool = True
     input: str | None = None
+    condition: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -208,8 +211,8 @@ class Section(Frozen):
     """Metrics that belong together.
 
     Attributes:
-        key: ``encoder``, ``decoder``, ``pipeline``, ``direction``, ``molecules_exact`` or
-            ``molecules_input``.
+        key: ``encoder``, ``decoder``, ``pipeline``, ``direction``, ``molecules_exact``,
+            ``molecules_input``, or ``kept`` of what is post-selected.
         title: heading.
         text: what is compared with what, in a sentence or two.
         metrics: the numbers.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from qhw.analysis.compare import compare as compute
@@ -43,6 +43,7 @@ def compare(
     prior: str | None = None,
     kappa: float | None = None,
     draw: bool = True,
+    condition: Mapping[str, float] | None = None,
     input: str | Path | None = None,
     calibrations: Sequence[str | Path] = (),
     workers: int | None = None,
@@ -66,6 +67,8 @@ def compare(
         prior: of ``generate``.
         kappa: of the draw of ``reconstruct``; the model's by default.
         draw: ``False`` decodes the mean direction itself.
+        condition: value of each property of a conditional model, by name, for ``generate`` and the
+            decoder of ``reconstruct``; molecules' own by default.
         input: SDF file of molecules for ``encode`` and ``reconstruct``.
         calibrations: files of ``qhw calibrate``.
         workers: of a simulator: local processes that simulate and judge; none by default.
@@ -98,6 +101,7 @@ def compare(
         prior=prior,
         kappa=kappa,
         draw=draw,
+        condition=tuple(f"{name}={value}" for name, value in (condition or {}).items()),
         input=None if input is None else str(Path(input).resolve()),
         calibrations=tuple(str(Path(path).resolve()) for path in calibrations),
     )

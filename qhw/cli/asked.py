@@ -14,6 +14,7 @@ import typer
 
 from qhw.cli.options import (
     DEFAULT_DEVICE,
+    Condition,
     Device,
     Mitigation,
     Model,
@@ -29,7 +30,17 @@ if TYPE_CHECKING:
     from qhw.analysis.result import MeasureSettings, Settings
     from qhw.paid.asked import Asked
 
-_OF_MODELS = ("model", "molecules", "task", "preparation", "prior", "kappa", "draw", "input_file")
+_OF_MODELS = (
+    "model",
+    "molecules",
+    "task",
+    "preparation",
+    "prior",
+    "kappa",
+    "draw",
+    "input_file",
+    "condition",
+)
 _NOT_TYPED = {"model", "circuit", "fingerprint", "angles_sha256", "rows", "workload_sha256"}
 """Settings that stand otherwise on a command line."""
 
@@ -60,6 +71,8 @@ class Line:
                 words += ["--no-draw"]
             elif key == "with_raw":
                 words += ["--with-raw"]
+            elif key == "condition":
+                words += [word for text in value for word in ("--condition", text)]
             elif key == "calibrations":
                 words += [word for path in value for word in ("--calibration", path)]
             else:
@@ -96,6 +109,7 @@ def asked_line(
     input_file: Annotated[
         Path | None, typer.Option("--input", help="SDF of molecules for encode and reconstruct.")
     ] = None,
+    condition: Condition = None,
     calibration: Annotated[
         list[str] | None,
         typer.Option(help="File of `qhw calibrate` for the readout correction; may be repeated."),
@@ -132,6 +146,7 @@ def asked_line(
         kappa=kappa,
         draw=draw,
         input=None if input_file is None else str(input_file.resolve()),
+        condition=tuple(condition or ()),
         **shared,
     )
     return Line(AskedModel(settings), ("--model", settings.model))

@@ -83,7 +83,16 @@ Prior = Annotated[
     typer.Option(
         "--prior",
         help="vmf-mixture (default, fitted to the shipped molecules' latents), posterior (around "
-        "those latents), positive-orthant (released code), uniform-sphere (paper).",
+        "those latents), near-condition (those of molecules near a --condition), positive-orthant (released code), uniform-sphere (paper).",
+    ),
+]
+Condition = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--condition",
+        metavar="PROPERTY=VALUE",
+        help="What a conditional model is asked for, such as logP=1.0; once for each of its "
+        "properties. Without it: molecules' own.",
     ),
 ]
 Mitigation = Annotated[

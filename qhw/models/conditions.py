@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from calibration.closest import quoted
+from qhw.chem.labels import labelled_sample
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.properties import PROPERTIES, known_property
+from qhw.chem.qm9 import QM9, sample_molecules
 
 FloatArray = NDArray[np.float64]
 
@@ -72,6 +74,20 @@ class Conditional(Protocol):
 
     def kept(self, probabilities: Tensor) -> Tensor | None:
         """Share of each distribution that post-selection keeps ``(B,)``; ``None`` without it."""
+
+    def selected(self, probabilities: Tensor) -> Tensor:
+        """The distribution of what post-selection keeps; as it is without it."""
+
+
+def scales_of(model: object) -> tuple[ConditionScale, ...]:
+    """Properties that a model takes; none where it is not conditional."""
+    return model.conditions if isinstance(model, Conditional) else ()
+
+
+def sample_for(model: object) -> QM9:
+    """The shipped molecules, labelled with the properties that a model takes."""
+    names = tuple(scale.property for scale in scales_of(model))
+    return labelled_sample(names) if names else sample_molecules()
 
 
 def asked_condition(

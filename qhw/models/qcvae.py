@@ -176,7 +176,7 @@ class QCVAE(QVAE):
     def _branch(self, probabilities: Tensor) -> Tensor:
         return probabilities.unflatten(1, (-1, 2 ** len(self.conditions)))[..., 0]
 
-    def _ended(self, probabilities: Tensor) -> Tensor:
+    def selected(self, probabilities: Tensor) -> Tensor:
         """Distribution over the other measured wires: as it is, or of what was kept.
 
         Where nothing was kept nothing is known: uniform.
@@ -200,11 +200,11 @@ class QCVAE(QVAE):
 
     def latent_mean(self, probabilities: Tensor) -> Tensor:
         """mu ``(B, 32)`` of the distribution over wires 0-4."""
-        return super().latent_mean(self._ended(probabilities))
+        return super().latent_mean(self.selected(probabilities))
 
     def decode(self, probabilities: Tensor) -> MoleculeBatch:
         """Molecules from the distribution over wires 0-6."""
-        return super().decode(self._ended(probabilities))
+        return super().decode(self.selected(probabilities))
 
     @property
     def structure(self) -> MoleculeStructure | None:
@@ -245,7 +245,7 @@ class QCVAE(QVAE):
 
     def fidelity(self, molecules: MoleculeBatch, probabilities: Tensor) -> Tensor:
         """Squared overlap of the roots of distributions with the encoded molecules, ``(B,)``."""
-        roots = self._ended(probabilities).clamp_min(0).sqrt()
+        roots = self.selected(probabilities).clamp_min(0).sqrt()
         return (roots * super().encoder_inputs(molecules)).sum(-1).square()
 
     # -- training ------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ class QCVAE(QVAE):
         latents = sample(self.latent_mean(encoded.clamp_min(_FLOOR)), self.kappa, generator)
         loaded = self._loaded(torch.cat([latents, data.angles], dim=1), _LATENTS)
         decoder = torch.complex(*self._decoder(self.decoder_angles))
-        found = self._ended(self._measured(decoder, loaded, whole=True))
+        found = self.selected(self._measured(decoder, loaded, whole=True))
         return amplitude_loss(found, data.targets, self.config.layout, self.config.loss)
 
 

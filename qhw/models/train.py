@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.labels import with_properties
+from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import load_qm9, split
 from qhw.models import checkpoint
 from qhw.models.base import Model

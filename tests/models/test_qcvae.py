@@ -105,9 +105,9 @@ def test_post_selection_renormalises_the_branch_and_tells_what_it_kept() -> None
         assert float(share) == pytest.approx(branch.sum(), abs=1e-12)
         assert 0.01 < float(share) < 0.99
         np.testing.assert_allclose(
-            model._ended(row[None]).numpy()[0], branch / branch.sum(), atol=1e-12
+            model.selected(row[None]).numpy()[0], branch / branch.sum(), atol=1e-12
         )
-    assert made([LOGP]).kept(model._ended(found)) is None
+    assert made([LOGP]).kept(model.selected(found)) is None
 
 
 @pytest.mark.parametrize("ending", ["trace", "post-select"])
