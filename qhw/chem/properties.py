@@ -101,7 +101,7 @@ PROPERTIES: dict[str, Property] = {
 
 def qed(molecule: Chem.Mol) -> float:
     """QED with the published mean weights."""
-    return float(QED.qed(molecule))
+    return float(QED.qed(molecule))  # type: ignore[no-untyped-call]
 
 
 def known_property(name: str) -> Property:

@@ -83,7 +83,8 @@ Prior = Annotated[
     typer.Option(
         "--prior",
         help="vmf-mixture (default, fitted to the shipped molecules' latents), posterior (around "
-        "those latents), near-condition (those of molecules near a --condition), positive-orthant (released code), uniform-sphere (paper).",
+        "those latents), near-condition (those of molecules near a --condition), positive-orthant "
+        "(released code), uniform-sphere (paper).",
     ),
 ]
 Condition = Annotated[

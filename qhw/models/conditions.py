@@ -148,9 +148,7 @@ def _value(name: str, text: str, scales: Sequence[ConditionScale], allowed: str)
     except ValueError:
         value = math.nan
     if not scale.low <= value <= scale.high:  # NaN fails too
-        raise ConditionError(
-            f"Argument `condition` must have {scale}, but has {quoted(text)}; {allowed}"
-        )
+        raise ConditionError(f"Argument `condition` must have {scale}, but has {quoted(text)}")
     return value
 
 

@@ -151,7 +151,8 @@ class ExactModel:
             for scale, values, asked in zip(model.conditions, own.T, self.condition, strict=True)
         ]
         distance = np.sum(np.square(apart), axis=0) / NEARNESS**2
-        return np.exp(-0.5 * (distance - distance.min()))
+        weights: FloatArray = np.exp(-0.5 * (distance - distance.min()))
+        return weights
 
     def kept(self, distributions: FloatArray) -> FloatArray | None:
         """Share of each distribution that post-selection keeps ``(B,)``; ``None`` without it."""

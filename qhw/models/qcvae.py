@@ -174,7 +174,7 @@ class QCVAE(QVAE):
         return self._branch(probabilities).sum(-1) / probabilities.sum(-1)
 
     def _branch(self, probabilities: Tensor) -> Tensor:
-        return probabilities.unflatten(1, (-1, 2 ** len(self.conditions)))[..., 0]
+        return probabilities[:, :: 2 ** len(self.conditions)]  # the least significant bits are 0
 
     def selected(self, probabilities: Tensor) -> Tensor:
         """Distribution over the other measured wires: as it is, or of what was kept.

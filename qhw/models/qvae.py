@@ -135,7 +135,7 @@ class QVAE(MoleculeVAE):
         )
 
     @property
-    def structure(self) -> MoleculeStructure:
+    def structure(self) -> MoleculeStructure | None:
         """Encoded molecules: what training aims at, reached or not."""
         return MoleculeStructure(self.config.layout, self.config.box)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import DensityMatrix, Statevector, partial_trace
 
@@ -16,6 +17,7 @@ from qhw.chem.properties import LabelledMolecules
 from qhw.circuits.ansatz import qvae_ansatz
 from qhw.models.exact import ExactModel
 from qhw.models.qcvae import QCVAE
+from qhw.models.qvae import QVAE
 from qhw.models.registry import build
 
 LOGP = {"property": "logP", "low": -3.0, "high": 3.0}
@@ -31,7 +33,8 @@ def made(conditions: list[dict[str, Any]], **config: Any) -> QCVAE:
 
 def latents(n: int) -> torch.Tensor:
     z = torch.randn(n, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
-    return z / z.norm(dim=-1, keepdim=True)
+    unit: torch.Tensor = z / z.norm(dim=-1, keepdim=True)
+    return unit
 
 
 def labelled(molecules: MoleculeBatch, **values: list[float]) -> LabelledMolecules:
@@ -39,7 +42,9 @@ def labelled(molecules: MoleculeBatch, **values: list[float]) -> LabelledMolecul
     return LabelledMolecules(molecules.types, molecules.positions, molecules.charges, own)
 
 
-def final_state(model: QCVAE, z: np.ndarray, angles: np.ndarray) -> Statevector:
+def final_state(
+    model: QCVAE, z: NDArray[np.float64], angles: NDArray[np.float64]
+) -> Statevector:
     """Written from the paper's words, not from the plan: latent, RY, gates one after another."""
     m = len(angles)
     n = 7 + m
@@ -148,7 +153,7 @@ def test_gradient_equals_finite_differences(molecules: MoleculeBatch, ending: st
     def loss() -> torch.Tensor:
         return model.loss_of(data, torch.Generator().manual_seed(5))["total"]
 
-    loss().backward()
+    loss().backward()  # type: ignore[no-untyped-call]
     for angles in (model.encoder_angles, model.decoder_angles):
         n = angles.numel()
         assert angles.grad is not None
@@ -181,6 +186,7 @@ def test_condition_wires_add_their_own_angles() -> None:
 def test_without_conditions_acting_it_is_the_plain_decoder() -> None:
     model = made([LOGP])
     plain = build("qvae", {"n_blocks": 1}, torch.Generator().manual_seed(3)).double()
+    assert isinstance(plain, QVAE)
     with torch.no_grad():
         model.decoder_angles[77:] = 0  # the data wires' angles stand first, laid out alike
         plain.decoder_angles.copy_(model.decoder_angles[: plain.decoder_angles.numel()])
