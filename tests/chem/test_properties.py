@@ -76,8 +76,8 @@ def test_surrogate_is_as_wrong_as_it_says() -> None:
 def test_fit_finds_a_linear_law() -> None:
     smiles = ["C" * n + "O" * k + "N" * j for n in range(1, 6) for k in (0, 1) for j in (0, 1)]
     law = np.array([s.count("O") * 0.5 - s.count("N") + 7.0 for s in smiles])
-    found = fit_surrogate(smiles * 200, np.tile(law, 200), smiles, law)
-    assert found.error_ev < 0.02
+    found = fit_surrogate(smiles * 40, np.tile(law, 40), smiles, law)
+    assert found.error_ev < 0.05
     assert found.held_out == len(smiles)
 
 

@@ -42,9 +42,7 @@ def labelled(molecules: MoleculeBatch, **values: list[float]) -> LabelledMolecul
     return LabelledMolecules(molecules.types, molecules.positions, molecules.charges, own)
 
 
-def final_state(
-    model: QCVAE, z: NDArray[np.float64], angles: NDArray[np.float64]
-) -> Statevector:
+def final_state(model: QCVAE, z: NDArray[np.float64], angles: NDArray[np.float64]) -> Statevector:
     """Written from the paper's words, not from the plan: latent, RY, gates one after another."""
     m = len(angles)
     n = 7 + m
