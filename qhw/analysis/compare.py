@@ -15,6 +15,7 @@ from backends.checks import check_shots
 from backends.registry import get_backend
 from calibration.closest import quoted
 from qhw.analysis.comparison import Comparison, assemble, model_facts, runner_of
+from qhw.analysis.condition_section import condition_sections
 from qhw.analysis.early import check_device, check_used
 from qhw.analysis.molecule_scores import reports
 from qhw.analysis.result import Settings
@@ -26,7 +27,7 @@ from qhw.latent.priors import Prior, fitted_prior
 from qhw.latent.registry import PRIORS
 from qhw.models.base import Model
 from qhw.models.checkpoint import CheckpointError, load, shipped
-from qhw.models.conditions import asked_condition, sample_for, scales_of
+from qhw.models.conditions import asked_condition, named_condition, sample_for, scales_of
 from qhw.models.exact import ExactModel
 from qhw.scheduler import Scheduler
 
@@ -83,7 +84,9 @@ def compare(
     judged = {
         source: reports(batch, scheduler=scheduler) for source, batch in outcome.molecules.items()
     }
-    outcome = replace(outcome, judged=judged)
+    condition = {} if asked is None else named_condition(scales_of(model), asked)
+    sections = (*outcome.sections, *condition_sections(condition, judged))
+    outcome = replace(outcome, judged=judged, sections=sections)
     return assemble(
         settings,
         outcome,

@@ -21,6 +21,7 @@ from qhw.models.conditions import (
     ConditionError,
     ConditionScale,
     asked_condition,
+    named_condition,
     sample_for,
     scales_of,
 )
@@ -198,7 +199,7 @@ def compared(
         asked: ``(m,)``.
         question: how.
     """
-    condition = {s.property: float(v) for s, v in zip(scales, asked, strict=True)}
+    condition = named_condition(scales, asked)
     found = []
     for protocol in PROTOCOLS:
         for name, value in condition.items():

@@ -212,7 +212,7 @@ class Section(Frozen):
 
     Attributes:
         key: ``encoder``, ``decoder``, ``pipeline``, ``direction``, ``molecules_exact``,
-            ``molecules_input``, or ``kept`` of what is post-selected.
+            ``molecules_input``, ``kept`` of what is post-selected, or ``condition``.
         title: heading.
         text: what is compared with what, in a sentence or two.
         metrics: the numbers.

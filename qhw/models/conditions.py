@@ -84,6 +84,11 @@ def scales_of(model: object) -> tuple[ConditionScale, ...]:
     return model.conditions if isinstance(model, Conditional) else ()
 
 
+def named_condition(scales: Sequence[ConditionScale], values: FloatArray) -> dict[str, float]:
+    """Values ``(m,)`` by property."""
+    return {scale.property: float(v) for scale, v in zip(scales, values, strict=True)}
+
+
 def sample_for(model: object) -> QM9:
     """The shipped molecules, labelled with the properties that a model takes."""
     names = tuple(scale.property for scale in scales_of(model))

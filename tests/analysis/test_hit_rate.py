@@ -157,6 +157,15 @@ def test_every_task_compares_with_exact(task: str, ending: str, tmp_path: Path) 
     for stage in found.outcome.stages:
         distance = 0.5 * np.abs(stage.raw - stage.exact).sum(axis=1)
         assert (distance < 0.03).all()  # same circuit, bit order and conditions; shots only
+    hits = found.result.section("condition")
+    assert (hits is not None) == bool(condition)
+    if hits is not None:
+        released, _ = hits.metrics
+        assert released.label == "logP in [0.5, 1.5), released"
+        report = found.outcome.judged["exact"]["released"]
+        row = released.row("exact")
+        assert row is not None
+        assert [value is not None for value in row.values] == report.is_valid.tolist()
     kept = found.result.section("kept")
     assert (kept is not None) == (ending == "post-select")
     if kept is not None:
