@@ -8,7 +8,7 @@ gaps of the training split; its mean absolute error on the validation split come
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -19,7 +19,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
-from rdkit.Chem import AllChem, rdFingerprintGenerator
+from rdkit.Chem import rdDistGeom, rdFingerprintGenerator, rdForceFieldHelpers
+
+from qhw.chem.rdkit_build import read_smiles
 
 FloatArray = NDArray[np.float64]
 
@@ -174,7 +176,7 @@ def fit_surrogate(
         right += x.T @ y
     penalty = np.full(size, _RIDGE)
     penalty[-1] = 0.0  # the offset is free
-    solved = np.linalg.solve(gram + np.diag(penalty + 1e-9), right)
+    solved: FloatArray = np.linalg.solve(gram + np.diag(penalty + 1e-9), right).astype(np.float64)
     unmeasured = Surrogate(solved[:-1], float(solved[-1]), math.nan, len(held_smiles))
     error = np.abs(unmeasured.of_smiles(held_smiles) - held_gaps)
     known = error[np.isfinite(error)]
@@ -183,8 +185,7 @@ def fit_surrogate(
 
 def _features(smiles: str) -> FloatArray | None:
     """Counts of atoms' neighbourhoods up to two bonds away, folded."""
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles)
+    molecule = read_smiles(smiles)
     if molecule is None:
         return None
     counts: FloatArray = _generator().GetCountFingerprintAsNumPy(molecule).astype(np.float64)
@@ -201,21 +202,22 @@ def _need(module: str, extra: str, what: str) -> None:
         raise ModuleNotFoundError(f"{what} needs {module}: pip install 'qhw[{extra}]'")
 
 
-def _with_geometry(text: str | None, gap: object) -> float:
+def _with_geometry(
+    text: str | None, gap: Callable[[NDArray[np.int64], FloatArray], float]
+) -> float:
     """A gap at the MMFF94 minimum of one conformer, seed 0."""
     if text is None:
         return math.nan
+    read = read_smiles(text)
+    if read is None:
+        return math.nan
     with rdBase.BlockLogs():
-        read = Chem.MolFromSmiles(text)
-        if read is None:
-            return math.nan
         molecule = Chem.AddHs(read)
-        if AllChem.EmbedMolecule(molecule, randomSeed=0) != 0:
+        if rdDistGeom.EmbedMolecule(molecule, randomSeed=0) != 0:
             return math.nan
-        AllChem.MMFFOptimizeMolecule(molecule)
+        rdForceFieldHelpers.MMFFOptimizeMolecule(molecule)
     numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
-    assert callable(gap)
-    return float(gap(numbers, molecule.GetConformer().GetPositions()))
+    return gap(numbers, molecule.GetConformer().GetPositions())
 
 
 def _xtb_gap(numbers: NDArray[np.int64], positions: FloatArray) -> float:

@@ -17,11 +17,12 @@ from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
-from rdkit import Chem, RDConfig, rdBase
-from rdkit.Chem import QED, Crippen
+from rdkit import Chem, RDConfig
+from rdkit.Chem import QED, rdMolDescriptors
 
 from calibration.closest import closest, quoted
 from qhw.chem.molecule import MoleculeBatch
+from qhw.chem.rdkit_build import read_smiles
 from qhw.chem.validity import judge
 
 FloatArray = NDArray[np.float64]
@@ -70,7 +71,7 @@ PROPERTIES: dict[str, Property] = {
             "octanol-water partition, Crippen's atom contributions (RDKit)",
             -math.inf,
             math.inf,
-            lambda m: float(Crippen.MolLogP(m)),
+            lambda m: float(rdMolDescriptors.CalcCrippenDescriptors(m)[0]),
         ),
         Property(
             "QED", "", "quantitative estimate of drug-likeness (RDKit)", 0.0, 1.0, lambda m: qed(m)
@@ -140,8 +141,7 @@ def graph_values(name: str, smiles: Iterable[str | None]) -> FloatArray:
 def _value(of_graph: Callable[[Chem.Mol], float], text: str | None) -> float:
     if text is None:
         return math.nan
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(text)
+    molecule = read_smiles(text)
     return math.nan if molecule is None else of_graph(molecule)
 
 

@@ -81,7 +81,8 @@ def qvae_ansatz(
     n_control, n_turn = n_rot * n_conditions, (n_blocks + 1) * n_conditions
 
     def turns(wire: int, at: int, size: int) -> list[Op]:
-        return [Op(name, (wire,), at + k * size) for k, name in enumerate(("rz", "ry", "rz"))]
+        names: tuple[OpName, ...] = ("rz", "ry", "rz")
+        return [Op(name, (wire,), at + k * size) for k, name in enumerate(names)]
 
     def conditioned(block: int) -> list[Op]:
         ops: list[Op] = []

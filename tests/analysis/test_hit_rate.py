@@ -10,12 +10,13 @@ import torch
 
 from qhw.analysis.compare import compare, make_prior
 from qhw.analysis.hit_rate import Question, asked_conditions, compared, hit_rates, newcombe
+from qhw.analysis.molecule_scores import PROTOCOLS, Reports
 from qhw.analysis.result import Settings
 from qhw.chem.gap import surrogate
-from qhw.chem.validity import ValidityReport
+from qhw.chem.validity import Status, ValidityReport
 from qhw.models.base import AbilityError
 from qhw.models.checkpoint import save
-from qhw.models.conditions import ConditionError, ConditionScale, sample_for
+from qhw.models.conditions import Conditional, ConditionError, ConditionScale, sample_for
 from qhw.models.exact import ExactModel
 from qhw.models.registry import build
 from qhw.report.hit_rates import hit_table, render_hits
@@ -43,9 +44,14 @@ def test_newcombes_own_example() -> None:
     assert (sure.low, sure.high) == pytest.approx((0.6075, 1.0), abs=5e-5)
 
 
-def judged(*smiles: str | None) -> dict[str, ValidityReport]:
-    statuses = tuple("valid" if text else "clash" for text in smiles)
-    return {p: ValidityReport(p, statuses, smiles) for p in ("strict", "released")}  # type: ignore[arg-type]
+def conditional(model: ExactModel) -> Conditional:
+    assert isinstance(model.model, Conditional)
+    return model.model
+
+
+def judged(*smiles: str | None) -> Reports:
+    statuses: tuple[Status, ...] = tuple("valid" if text else "clash" for text in smiles)
+    return {p: ValidityReport(p, statuses, smiles) for p in PROTOCOLS}
 
 
 def test_hits_are_counted_among_valid_molecules_in_a_half_open_window() -> None:
@@ -112,7 +118,7 @@ def test_prior_near_the_condition_has_latents_of_such_molecules() -> None:
     asked = ExactModel(model.model, "small", "here", np.array([1.0]))
     sample = sample_for(model.model)
     near = asked.nearness(sample.molecules)
-    own = model.model.condition_values(sample.molecules).numpy()[:, 0]
+    own = conditional(model).condition_values(sample.molecules).numpy()[:, 0]
     assert abs(float(np.average(own, weights=near)) - 1.0) < 0.1
     assert float(near.max()) == 1.0
     drawn = make_prior("near-condition", asked, sample, 0).sample(5, np.random.default_rng(0))
@@ -128,7 +134,7 @@ def test_without_a_condition_rows_have_those_of_held_out_molecules() -> None:
     drawn = make_prior("posterior", model, sample_for(model.model), 0).sample(
         200, np.random.default_rng(0)
     )
-    own = model.model.condition_values(sample_for(model.model).molecules).numpy()[:, 0]
+    own = conditional(model).condition_values(sample_for(model.model).molecules).numpy()[:, 0]
     wanted = np.pi * np.clip((own + 3) / 6, 0, 1)
     assert np.isclose(drawn[:, 32:], wanted[None], atol=1e-9).any(axis=1).all()
     assert drawn[:, 32].std() > 0.1
