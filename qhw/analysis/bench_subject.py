@@ -11,9 +11,9 @@ from calibration.noise import NoiseOptions
 from qhw.analysis.bench_result import BenchTask
 from qhw.analysis.compare import held_out, make_prior, prior_latents
 from qhw.analysis.result import Preparation
-from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.workload import Workload
 from qhw.models.checkpoint import load
+from qhw.models.conditions import sample_for
 from qhw.models.exact import ExactModel
 
 
@@ -47,7 +47,7 @@ def model_workload(
         raise ValueError("Argument `task` must be generate or encode for a model, but is circuit")
     loaded, card = load(model)
     exact = ExactModel(loaded.double(), card.name, f"task {task}")
-    sample = sample_molecules()
+    sample = sample_for(loaded)
     if task == "generate":
         inputs = prior_latents(make_prior(prior, exact, sample, seed), count, seed)
         made = exact.workload("decoder", inputs, preparation, seed=seed)

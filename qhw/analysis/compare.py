@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from backends.checks import check_shots
 from backends.registry import get_backend, is_vendor
 from calibration.closest import quoted
 from qhw.analysis.comparison import Comparison, assemble, model_facts, runner_of
+from qhw.analysis.condition_section import condition_sections
 from qhw.analysis.early import check_device, check_used
 from qhw.analysis.facts import KappaPoint
 from qhw.analysis.head.calibration import check_parts, read_head
@@ -25,7 +26,7 @@ from qhw.analysis.molecule_scores import reports
 from qhw.analysis.result import Settings
 from qhw.analysis.stage import Notify, StageRunner
 from qhw.analysis.tasks import Outcome, encode, generate, reconstruct
-from qhw.chem.qm9 import QM9, sample_molecules
+from qhw.chem.qm9 import QM9
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.chem.training_split import known_molecules
 from qhw.latent.asked import AskedPrior
@@ -34,6 +35,7 @@ from qhw.latent.priors import Prior, fitted_prior
 from qhw.latent.registry import PRIORS
 from qhw.models.base import Model, reading_out
 from qhw.models.checkpoint import CheckpointError, load, shipped, weights_sha256
+from qhw.models.conditions import asked_condition, named_condition, sample_for, scales_of
 from qhw.models.exact import ROLES, ExactModel
 from qhw.scheduler import Scheduler
 
@@ -81,8 +83,9 @@ def compare(
     if begins:
         check_shots(settings.shots)
         check_device(settings, model, backend)
-    exact = ExactModel(model.double(), settings.model, f"task {settings.task}")
-    sample = sample_molecules()
+    asked = asked_condition(settings.condition, scales_of(model), settings.model)
+    exact = ExactModel(model.double(), settings.model, f"task {settings.task}", asked)
+    sample = sample_for(model)
     runner = model_runner(settings, exact.model, backend, notify, moment)
     runner = replace(runner, scheduler=scheduler)
     refitted = None if runner.head is None else Refitted(exact, runner.head)
@@ -93,7 +96,9 @@ def compare(
         source: reports(batch, reference=known, scheduler=scheduler)
         for source, batch in outcome.molecules.items()
     }
-    outcome = replace(outcome, judged=judged)
+    condition = {} if asked is None else named_condition(scales_of(model), asked)
+    sections = (*outcome.sections, *condition_sections(condition, judged))
+    outcome = replace(outcome, judged=judged, sections=sections)
     prior = prior_name(settings.prior, model) if settings.task == "generate" else None
     facts = model_facts(model, card, settings.model, prior)
     return assemble(
@@ -264,13 +269,35 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
     Raises:
         ValueError: no such prior, an option it has not, or one that was trained on another model.
     """
-    asked = AskedPrior.parse(prior_name(name, exact.model))
+    found = _found_prior(AskedPrior.parse(prior_name(name, exact.model)), exact, sample, seed)
+    return _Conditioned(found, exact, sample) if scales_of(exact.model) else found
+
+
+def _found_prior(asked: AskedPrior, exact: ExactModel, sample: QM9, seed: int) -> Prior:
     if asked.is_folder:
         trained = load_prior(Path(asked.name)).of_model(exact.weights_sha256, exact.name)
         return trained.drawn(Drawing.of(asked.options))
     asking = replace(exact, need=f"prior {asked.name}")
     prior = fitted_prior(asked.name, asking, sample.molecules, seed)
     return prior.drawn(Drawing.of(asked.options)) if isinstance(prior, LatentDiffusion) else prior
+
+
+@dataclass(frozen=True, eq=False)
+class _Conditioned:
+    """A prior of a conditional model's whole data: latents, then angles of condition wires.
+
+    Without a condition asked for, each latent has that of a held-out molecule at random.
+    """
+
+    prior: Prior
+    exact: ExactModel
+    sample_of: QM9
+
+    def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """``(n, d + m)``."""
+        latents = self.prior.sample(n, rng)
+        rows = rng.integers(len(self.sample_of), size=n)
+        return self.exact.conditioned(latents, self.sample_of.molecules[rows])
 
 
 def check_request(settings: Settings) -> None:

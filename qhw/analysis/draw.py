@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhw.analysis.result import Draw
+from qhw.chem.molecule import MoleculeBatch
 from qhw.latent import vmf
 from qhw.latent.from_shots import corrected_kappa, expected_squared_angle
 from qhw.models.exact import ExactModel
@@ -97,14 +98,18 @@ class Drawing:
     seed: int
     rows: NDArray[np.int64] | None = None
 
-    def latents(self, mu_hat: FloatArray, frequencies: FloatArray) -> FloatArray:
-        """:func:`latents_from_shots`, or the draw itself of infinitely many."""
-        if self.shots is None:
+    def of(self, model: ExactModel, mu_hat: FloatArray, frequencies: FloatArray) -> FloatArray:
+        """:func:`latents_from_shots`, or the draw itself of infinitely many.
+
+        Args:
+            model: says which shots count.
+            mu_hat: measured directions ``(B, d)``.
+            frequencies: of the encoder that they were found from.
+        """
+        seen, shots = model.selected(frequencies, self.shots)
+        if shots is None:
             return draw_latents(mu_hat, self.kappa, self.seed, self.rows)
-        drawn = latents_from_shots(
-            mu_hat, frequencies, self.shots, self.kappa, self.seed, self.rows
-        )
-        return drawn[0]
+        return latents_from_shots(mu_hat, seen, shots, self.kappa, self.seed, self.rows)[0]
 
 
 def noiseless_way(
@@ -112,7 +117,8 @@ def noiseless_way(
     encoder: FloatArray,
     counted: Callable[[FloatArray], FloatArray],
     drawing: Drawing,
-    whole: NDArray[np.int64] | slice = slice(None),
+    whole: NDArray[np.int64] | slice,
+    given: MoleculeBatch,
 ) -> tuple[FloatArray, FloatArray]:
     """One whole way through a model with shots but without noise: its shot floor.
 
@@ -123,11 +129,12 @@ def noiseless_way(
             distributions, then of the decoder's.
         drawing: of the latents.
         whole: rows that reach the decoder.
+        given: what went in, of those rows.
 
     Returns:
         Directions ``(B, d)`` and decoder frequencies ``(K, 2**n)``.
     """
     frequencies = counted(encoder)
     mu_hat = model.direction(frequencies)
-    latents = drawing.latents(mu_hat, frequencies)
-    return mu_hat, counted(model.decoder(latents[whole]))
+    latents = drawing.of(model, mu_hat, frequencies)
+    return mu_hat, counted(model.decoder(model.conditioned(latents[whole], given)))

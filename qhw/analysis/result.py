@@ -154,6 +154,8 @@ class Settings(Asked):
         draw: ``False`` uses the mean direction itself in place of a draw.
         input: SDF file of the molecules, ``None`` takes the shipped held-out sample.
         head: file of ``qhw calibrate --head``; its refitted read-outs stand beside the model's own.
+        condition: ``PROPERTY=VALUE`` of each property of a conditional model; empty: the
+            molecules' own, of ``generate`` those of held-out molecules at random.
     """
 
     model: str
@@ -165,6 +167,7 @@ class Settings(Asked):
     draw: bool = True
     input: str | None = None
     head: str | None = None
+    condition: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -229,8 +232,8 @@ class Section(Frozen):
     """Metrics that belong together.
 
     Attributes:
-        key: ``encoder``, ``decoder``, ``pipeline``, ``direction``, ``molecules_exact`` or
-            ``molecules_input``.
+        key: ``encoder``, ``decoder``, ``pipeline``, ``direction``, ``molecules_exact``,
+            ``molecules_input``, ``kept`` of what is post-selected, or ``condition``.
         title: heading.
         text: what is compared with what, in a sentence or two.
         metrics: the numbers.

@@ -19,11 +19,11 @@ from qhw.analysis.compare import make_prior
 from qhw.analysis.measure import exact_distributions
 from qhw.analysis.metrics import total_variation
 from qhw.analysis.synthesis import MAX_QUBITS, evolved_distribution, evolves
-from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.files import LAYOUT_NOT_KEPT, CircuitFileError, read_circuits
 from qhw.circuits.templates import PREPARATIONS
 from qhw.circuits.workload import Role, Workload
 from qhw.models.checkpoint import load
+from qhw.models.conditions import sample_for
 from qhw.models.exact import ExactModel
 
 FloatArray = NDArray[np.float64]
@@ -84,7 +84,7 @@ def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
     """
     loaded, card = load(source)
     model = ExactModel(loaded.double(), card.name, "a depth report")
-    sample = sample_molecules()
+    sample = sample_for(loaded)
     latents = make_prior(None, model, sample, seed).sample(
         BASELINE_ROWS, np.random.default_rng(seed)
     )

@@ -16,12 +16,13 @@ from qhw.analysis.result import (
     HEAD_OF,
     MOLECULE_SOURCES,
     Draw,
+    Metric,
     MissingRow,
     Reference,
     Section,
     SourceKey,
 )
-from qhw.analysis.scores import direction_section, distribution_section
+from qhw.analysis.scores import direction_section, distribution_section, make_row
 from qhw.analysis.stage import Stage, StageRunner
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.sdf_reader import NamedMolecules
@@ -85,7 +86,7 @@ def generate(
     Args:
         model: exact reference.
         runner: device.
-        latents: unit vectors ``(K, d)``.
+        latents: unit vectors ``(K, d)``; of a conditional model :meth:`ExactModel.conditioned`.
         refitted: read-outs that decode the device's counts beside the model's own.
     """
     names = tuple(f"latent {row}" for row in range(len(latents)))
@@ -105,6 +106,7 @@ def generate(
         sections=(
             _decoder_section(stage, rng),
             molecule_section("molecules_exact", _FROM_EXACT, text, reference, decoded, rng),
+            *_kept_sections(model, (stage,), rng),
         ),
         molecules={"exact": reference, **decoded},
         names=tuple(names[row] for row in stage.kept),
@@ -137,8 +139,11 @@ def encode(
     exact_mu = model.direction(stage.exact)
     directions = {source: model.direction(p) for source, p in measured.items()}
     directions |= refitted.directions(stage) if refitted else {}
-    decoded = _decode_all(model, {s: model.decoder(mu) for s, mu in directions.items()})
-    reference = model.molecules(model.decoder(exact_mu))
+    decoded = _decode_all(
+        model,
+        {s: model.decoder(model.conditioned(mu, given.molecules)) for s, mu in directions.items()},
+    )
+    reference = model.molecules(model.decoder(model.conditioned(exact_mu, given.molecules)))
     text = (
         "Only the encoder ran on the device. The exact decoder turns each mean direction into a "
         "molecule; these are compared with the molecules of the exact mean directions."
@@ -150,6 +155,7 @@ def encode(
             direction_section(exact_mu, directions, rng),
             molecule_section("molecules_exact", _FROM_EXACT, text, reference, decoded, rng),
             _input_section(given, {"exact": reference, **decoded}, rng),
+            *_kept_sections(model, (stage,), rng),
         ),
         molecules={"exact": reference, **decoded, "input": given.molecules},
         names=given.names,
@@ -190,16 +196,16 @@ def reconstruct(
     }
     mu_hat |= refitted.directions(encoder) if refitted else {}
     best = _best(encoder, mu_hat)
-    latents, draw = latents_from_shots(
-        best, encoder.best, encoder.best_shots, kappa, runner.seed, encoder.kept
-    )
-    decoder = _run(model, runner, "decoder", latents)
+    seen, shots = model.selected(encoder.best, encoder.best_shots)
+    assert shots is not None
+    latents, draw = latents_from_shots(best, seen, shots, kappa, runner.seed, encoder.kept)
+    decoder = _run(model, runner, "decoder", model.conditioned(latents, given.molecules))
     runner.notify("comparing with the exact statevector")
     whole = decoder.kept  # of the encoder's rows, those that came all the way
     missing += _missing(decoder, given.names, encoder.kept)
     given = given.take(whole)
     exact_latents = draw_latents(mu, kappa, runner.seed, encoder.kept)[whole]
-    exact = model.decoder(exact_latents)
+    exact = model.decoder(model.conditioned(exact_latents, given.molecules))
     noiseless = runner.stream(_FLOOR_STREAM)
     mu_hat["shots_only"], floor = noiseless_way(
         model,
@@ -207,6 +213,7 @@ def reconstruct(
         lambda p: _multinomial(p, runner.shots, noiseless),
         Drawing(kappa, runner.shots, runner.seed, encoder.kept),
         whole,
+        given.molecules,
     )
     measured: dict[SourceKey, FloatArray] = {**decoder.distributions(), "shots_only": floor}
     decoded = _decode_all(model, {**measured, "prior_mean": prior_mean(exact)})
@@ -220,6 +227,7 @@ def reconstruct(
         _decoder_section(decoder, rng),
         molecule_section("molecules_exact", _FROM_EXACT, _WAY_ENDS, reference, decoded, rng),
         _input_section(given, {"exact": reference, **decoded}, rng),
+        *_kept_sections(model, (encoder, decoder), rng),
     )
     return Outcome(
         stages=(encoder, decoder),
@@ -315,6 +323,33 @@ def _input_section(
         decoded,
         rng,
     )
+
+
+def _kept_sections(
+    model: ExactModel, stages: Sequence[Stage], rng: np.random.Generator
+) -> tuple[Section, ...]:
+    """What post-selection of condition wires kept, a metric a circuit; none without it."""
+    metrics = []
+    for stage in stages:
+        exact = model.kept(stage.exact)
+        if exact is None:
+            return ()
+        shares = {source: model.kept(p) for source, p in stage.distributions().items()}
+        rows: dict[SourceKey, FloatArray] = {"exact": exact}
+        rows |= {source: share for source, share in shares.items() if share is not None}
+        metrics.append(
+            Metric(
+                key=f"kept_{stage.role}",
+                label=f"{stage.role}: share kept",
+                better="higher",
+                rows=tuple(
+                    make_row(source, v, rng, within=(0.0, 1.0)) for source, v in rows.items()
+                ),
+                note="all condition wires read |0>; the other shots are thrown away",
+            )
+        )
+    text = "Only shots that read |0> on every condition wire are decoded; all are paid."
+    return (Section(key="kept", title="Post-selection", text=text, metrics=tuple(metrics)),)
 
 
 def _decode_all(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from qhw.analysis.compare import compare as compute
@@ -46,6 +46,7 @@ def compare(
     prior: str | None = None,
     kappa: float | None = None,
     draw: bool = True,
+    condition: Mapping[str, float] | None = None,
     input: str | Path | None = None,
     calibrations: Sequence[str | Path] = (),
     head: str | Path | None = None,
@@ -72,6 +73,8 @@ def compare(
             ``latent-diffusion(temperature=0.8,steps=8,atoms=7)``, or the folder of a trained one.
         kappa: of the draw of ``reconstruct``; the model's by default.
         draw: ``False`` decodes the mean direction itself.
+        condition: value of each property of a conditional model, by name, for ``generate`` and the
+            decoder of ``reconstruct``; molecules' own by default.
         input: SDF file of molecules for ``encode`` and ``reconstruct``.
         calibrations: files of ``qhw calibrate``.
         head: file of ``qhw calibrate --head`` (:func:`qhw.calibrate_head`): its refitted read-outs
@@ -109,6 +112,7 @@ def compare(
         prior=prior,
         kappa=kappa,
         draw=draw,
+        condition=tuple(f"{name}={value}" for name, value in (condition or {}).items()),
         input=None if input is None else str(Path(input).resolve()),
         calibrations=tuple(str(Path(path).resolve()) for path in calibrations),
         head=None if head is None else str(Path(head).resolve()),

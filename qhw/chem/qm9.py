@@ -101,10 +101,14 @@ def load_qm9() -> QM9:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             warnings.warn(f"{cached} is damaged; reading qm9pack again.", stacklevel=2)
     made_cache_folder()
-    parts = [Path(str(package.locate_file(f"qm9pack/data/qm9_part{k}.csv"))) for k in (1, 2, 3)]
-    dataset = _parse(parts)
+    dataset = _parse(qm9_parts(package))
     _write(cached, dataset)
     return dataset
+
+
+def qm9_parts(package: importlib.metadata.Distribution) -> list[Path]:
+    """The tables of ``qm9pack``."""
+    return [Path(str(package.locate_file(f"qm9pack/data/qm9_part{k}.csv"))) for k in (1, 2, 3)]
 
 
 def sample_molecules() -> QM9:

@@ -51,8 +51,13 @@ def round_trip_smiles(molecule: Chem.Mol) -> str | None:
         return smiles if Chem.MolFromSmiles(smiles) is not None else None
 
 
+def read_smiles(smiles: str) -> Chem.Mol | None:
+    """The molecule; ``None`` if RDKit cannot read it."""
+    with rdBase.BlockLogs():
+        return Chem.MolFromSmiles(smiles)
+
+
 def canonical_smiles(smiles: str) -> str | None:
     """Canonical SMILES without stereo; ``None`` if RDKit cannot read it."""
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles)
+    molecule = read_smiles(smiles)
     return None if molecule is None else str(Chem.MolToSmiles(molecule, isomericSmiles=False))

@@ -42,41 +42,74 @@ class Ansatz:
     n_angles: int
 
 
-def qvae_ansatz(n_wires: int, n_blocks: int, *, mirrored: bool = False) -> Ansatz:
+def qvae_ansatz(
+    n_wires: int,
+    n_blocks: int,
+    *,
+    mirrored: bool = False,
+    n_conditions: int = 0,
+    turned_conditions: bool = False,
+) -> Ansatz:
     """QVAE-Mole ansatz: L blocks of RZ-RY-RZ and a CRX ring, then a last RZ-RY-RZ.
 
     The angle vector is ``[rz1 | ry | rz2 | crx]`` with ``rz1``, ``ry``, ``rz2`` of length
     ``(n_blocks+1)*n_wires`` (index ``block*n_wires + wire``) and ``crx`` of ``n_blocks*n_wires``
     (control ``wire``, target ``wire+1 mod n_wires``): the layout of the released state dict.
 
+    QCVAE-Mole's condition wires follow the others. Before each RZ-RY-RZ a CRX goes from every
+    condition wire to every other one, with an angle of its own: ``[.. | condition crx]``, index
+    ``(block*n_conditions + condition)*n_wires + wire``.
+
     Args:
-        n_wires: number of wires (7 in the paper).
+        n_wires: number of wires (7 in the paper), condition wires not counted.
         n_blocks: L.
         mirrored: the decoder's order: last block's rotations first (RZ2, RY, RZ1), ring backwards.
+        n_conditions: condition wires.
+        turned_conditions: condition wires have RZ-RY-RZ of their own before their CRX in every
+            block: ``[.. | condition crx | rz1 | ry | rz2]``, index ``block*n_conditions +
+            condition``. Without them they are controls only, so that tracing them out gives a
+            mixture of ``2**n_conditions`` fixed circuits.
 
     Returns:
-        The ansatz with ``n_wires*(4*n_blocks+3)`` angles.
+        The ansatz with ``n_wires*(4*n_blocks+3)`` angles, and ``n_conditions*(n_blocks+1)`` times
+        ``n_wires``, or ``n_wires + 3``, more.
 
     Source: QVAE-Mole (NeurIPS 2024), section 3; gate order of the decoder as released.
     """
     n_rot = (n_blocks + 1) * n_wires
+    n_angles = 3 * n_rot + n_blocks * n_wires
+    n_control, n_turn = n_rot * n_conditions, (n_blocks + 1) * n_conditions
+
+    def turns(wire: int, at: int, size: int) -> list[Op]:
+        names: tuple[OpName, ...] = ("rz", "ry", "rz")
+        return [Op(name, (wire,), at + k * size) for k, name in enumerate(names)]
+
+    def conditioned(block: int) -> list[Op]:
+        ops: list[Op] = []
+        for k in range(block * n_conditions, (block + 1) * n_conditions):
+            control = n_wires + k % n_conditions
+            if turned_conditions:
+                ops += turns(control, n_angles + n_control + k, n_turn)
+            first = n_angles + k * n_wires
+            ops += [Op("crx", (control, wire), first + wire) for wire in range(n_wires)]
+        return ops
+
     ops: list[Op] = []
-    for block in range(n_blocks + 1):
-        for wire in range(n_wires):
-            i = block * n_wires + wire
-            ops += [
-                Op("rz", (wire,), i),
-                Op("ry", (wire,), n_rot + i),
-                Op("rz", (wire,), 2 * n_rot + i),
-            ]
-        if block < n_blocks:
-            for wire in range(n_wires):
-                ops.append(
-                    Op("crx", (wire, (wire + 1) % n_wires), 3 * n_rot + block * n_wires + wire)
-                )
-    if mirrored:
-        ops.reverse()
-    return Ansatz(n_wires, tuple(ops), 3 * n_rot + n_blocks * n_wires)
+    for block in reversed(range(n_blocks + 1)) if mirrored else range(n_blocks + 1):
+        rotations = [op for w in range(n_wires) for op in turns(w, block * n_wires + w, n_rot)]
+        # The ring stands between this block's rotations and the next ones applied.
+        ring_of = block - 1 if mirrored else block
+        ring = [
+            Op("crx", (w, (w + 1) % n_wires), 3 * n_rot + ring_of * n_wires + w)
+            for w in range(n_wires)
+        ]
+        if not 0 <= ring_of < n_blocks:
+            ring = []
+        if mirrored:
+            rotations, ring = rotations[::-1], ring[::-1]
+        ops += [*conditioned(block), *rotations, *ring]
+    total = n_angles + n_control + (3 * n_turn if turned_conditions else 0)
+    return Ansatz(n_wires + n_conditions, tuple(ops), total)
 
 
 def chain_ansatz(n_wires: int, n_layers: int) -> Ansatz:

@@ -25,6 +25,7 @@ class CircuitPlan:
         ansatz: trained circuit.
         weights: its angles ``(ansatz.n_angles,)``, radians.
         measured_wires: wires measured, most significant first.
+        condition_wires: wires that a data angle each turns by RY, beside what is loaded.
     """
 
     preparation: Literal["amplitudes", "angles"]
@@ -33,3 +34,4 @@ class CircuitPlan:
     ansatz: Ansatz
     weights: FloatArray
     measured_wires: tuple[int, ...]
+    condition_wires: tuple[int, ...] = ()

@@ -39,6 +39,7 @@ class CircuitTemplate:
         loading: ``"exact"`` and ``"brickwork"`` load amplitudes, ``"angles"`` takes them as is.
         n_data_wires: wires the data acts on.
         prep_layers: CZ layers of a brickwork loading, 0 otherwise.
+        n_conditions: how many of the data angles, the last, turn condition wires.
     """
 
     circuit: QuantumCircuit
@@ -48,6 +49,7 @@ class CircuitTemplate:
     loading: Literal["exact", "brickwork", "angles"]
     n_data_wires: int
     prep_layers: int
+    n_conditions: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,19 +95,23 @@ def build_template(
     n, m = plan.ansatz.n_wires, len(plan.measured_wires)
     layers = 0
     circuit = QuantumCircuit(QuantumRegister(n, "q"), ClassicalRegister(m, "c"), name=name)
+    turned = len(plan.condition_wires)
     if plan.loader is not None:
-        data = ParameterVector("d", plan.loader.n_angles)
+        data = ParameterVector("d", plan.loader.n_angles + turned)
         append_ansatz(circuit, plan.loader, data)
     elif preparation == "exact":
-        data = ParameterVector("d", tree_angle_count(len(plan.data_wires)))
-        tree = tree_circuit(len(plan.data_wires), list(data))
+        count = tree_angle_count(len(plan.data_wires))
+        data = ParameterVector("d", count + turned)
+        tree = tree_circuit(len(plan.data_wires), list(data)[:count])
         circuit.compose(tree, [n - 1 - w for w in reversed(plan.data_wires)], inplace=True)
     else:
         width = len(plan.data_wires)
         layers = default_layers(width) if prep_layers is None else prep_layers
         brickwork = brickwork_ansatz(width, layers)
-        data = ParameterVector("d", brickwork.n_angles)
+        data = ParameterVector("d", brickwork.n_angles + turned)
         append_ansatz(circuit, brickwork, data, wires=plan.data_wires)
+    for place, wire in enumerate(plan.condition_wires):
+        circuit.ry(data[len(data) - turned + place], n - 1 - wire)
     trained = ParameterVector("w", plan.ansatz.n_angles if weights else 0)
     append_ansatz(circuit, plan.ansatz, trained if weights else plan.weights.tolist())
     for bit, wire in enumerate(reversed(plan.measured_wires)):
@@ -118,6 +124,7 @@ def build_template(
         loading="angles" if plan.loader is not None else preparation,
         n_data_wires=len(plan.data_wires),
         prep_layers=layers,
+        n_conditions=turned,
     )
 
 
@@ -134,15 +141,20 @@ def data_angles(template: CircuitTemplate, inputs: ArrayLike, *, seed: int = 0) 
         ValueError: wrong shape, values not finite, or a row that cannot be normalised.
     """
     x = np.asarray(inputs, dtype=np.float64)
-    width = template.n_data if template.loading == "angles" else 2**template.n_data_wires
+    turned = template.n_conditions
+    angles = template.loading == "angles"
+    width = template.n_data if angles else 2**template.n_data_wires + turned
     if x.ndim != 2 or x.shape[1] != width:
         raise ValueError(f"Argument `inputs` must have shape (B, {width}), but has {x.shape}.")
     if not np.isfinite(x).all():
         raise ValueError("Argument `inputs` must be finite, but holds NaN or infinity.")
+    if angles:
+        return DataAngles(x, np.ones(len(x)))
+    amplitudes, conditions = x[:, : width - turned], x[:, width - turned :]
     if template.loading == "brickwork":
-        fit = fit_brickwork(x, template.prep_layers, seed=seed)
-        return DataAngles(fit.angles, fit.fidelity)
-    return DataAngles(tree_angles(x) if template.loading == "exact" else x, np.ones(len(x)))
+        fit = fit_brickwork(amplitudes, template.prep_layers, seed=seed)
+        return DataAngles(np.hstack([fit.angles, conditions]), fit.fidelity)
+    return DataAngles(np.hstack([tree_angles(amplitudes), conditions]), np.ones(len(x)))
 
 
 def append_ansatz(
@@ -176,7 +188,7 @@ def _check_plan(plan: CircuitPlan) -> None:
             f"but has shape {plan.weights.shape} or a value that is not finite."
         )
     for field, wires in (
-        ("data_wires", plan.data_wires),
+        ("data_wires and condition_wires", (*plan.data_wires, *plan.condition_wires)),
         ("measured_wires", plan.measured_wires),
     ):
         if not wires or len(set(wires)) != len(wires) or not set(wires) <= set(range(n)):

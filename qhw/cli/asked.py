@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qhw.cli.options import (
+    Condition,
     Device,
     Mitigation,
     Model,
@@ -39,6 +40,7 @@ _OF_MODELS = (
     "draw",
     "input_file",
     "head",
+    "condition",
 )
 _NOT_TYPED = {"model", "circuit", "fingerprint", "angles_sha256", "rows", "workload_sha256"}
 """Settings that stand otherwise on a command line."""
@@ -70,6 +72,8 @@ class Line:
                 words += ["--no-draw"]
             elif key == "with_raw":
                 words += ["--with-raw"]
+            elif key == "condition":
+                words += [word for text in value for word in ("--condition", text)]
             elif key == "calibrations":
                 words += [word for path in value for word in ("--calibration", path)]
             else:
@@ -110,6 +114,7 @@ def asked_line(
     input_file: Annotated[
         Path | None, typer.Option("--input", help="SDF of molecules for encode and reconstruct.")
     ] = None,
+    condition: Condition = None,
     calibration: Annotated[
         list[str] | None,
         typer.Option(help="File of `qhw calibrate` for the readout correction; may be repeated."),
@@ -156,6 +161,7 @@ def asked_line(
         draw=draw,
         input=None if input_file is None else str(input_file.resolve()),
         head=None if head is None else str(head.resolve()),
+        condition=tuple(condition or ()),
         **shared,
     )
     return Line(AskedModel(settings), ("--model", settings.model))

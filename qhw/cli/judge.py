@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, out
+from qhw.cli.hits import Conditions, Control, Gap, Hits, Windows, judge_hits
 from qhw.cli.options import (
+    RUNS,
     Atoms,
     DaskCluster,
     Json,
     Model,
+    Out,
     Prior,
     SamplerSteps,
     Seed,
@@ -46,6 +49,11 @@ def judge_command(
     temperature: Temperature = None,
     sampler_steps: SamplerSteps = None,
     atoms: Atoms = None,
+    condition: Conditions = None,
+    control: Control = "qvae-l4",
+    window: Windows = None,
+    gap: Gap = "surrogate",
+    out_folder: Out = RUNS,
     seed: Seed = 0,
     workers: Workers = None,
     scheduler: DaskCluster = None,
@@ -55,12 +63,21 @@ def judge_command(
 
     Judges QM9's own geometries (the shipped held-out sample), an SDF file (--input), or what a
     model generates exactly, without a device (--model). New is what QM9's training split does not
-    hold: by SMILES, and by skeleton (elements and which are bonded, whatever the bond orders).
+    hold: by SMILES, and by skeleton (elements and which are bonded, whatever the bond orders). With
+    --condition: how often a conditional model hits what it is asked for, beside a model that is not
+    asked; writes DIR/<run>/ with report.html and result.json.
     """
     from qhw.analysis.molecule_scores import reports as judged
     from qhw.chem.training_split import known_molecules
     from qhw.scheduler import some_scheduler
 
+    if condition:
+        if model is None or input_file is not None:
+            raise ValueError("Argument `condition` must come with `--model` alone, but does not")
+        asked = Hits(model, control, condition, window or [], gap, out_folder)
+        with some_scheduler(workers, scheduler) as pool:
+            judge_hits(asked, _count(samples), prior, seed, as_json=as_json, scheduler=pool)
+        return
     with some_scheduler(workers, scheduler) as pool:
         drawing = {"temperature": temperature, "steps": sampler_steps, "atoms": atoms}
         title, molecules = _molecules(input_file, model, samples, prior, drawing, seed)
@@ -103,6 +120,13 @@ def _table(title: str, reports: Sequence[ValidityReport]) -> WholeTable:
     return table
 
 
+def _count(samples: int | None) -> int:
+    count = _SAMPLES if samples is None else samples
+    if count < 1:
+        raise ValueError(f"Argument `samples` must be >= 1, but is {count}")
+    return count
+
+
 def _molecules(
     file: Path | None,
     model: str | None,
@@ -117,6 +141,7 @@ def _molecules(
     from qhw.chem.qm9 import sample_molecules
     from qhw.chem.sdf_reader import read_sdf
     from qhw.models.checkpoint import load
+    from qhw.models.conditions import sample_for
     from qhw.models.exact import ExactModel
 
     if file is not None and model is not None:
@@ -129,13 +154,11 @@ def _molecules(
     if model is None:
         sample = sample_molecules()
         return f"QM9's own geometries, {len(sample)} held-out molecules", sample.molecules
-    samples = _SAMPLES if samples is None else samples
-    if samples < 1:
-        raise ValueError(f"Argument `samples` must be >= 1, but is {samples}")
+    samples = _count(samples)
     loaded, card = load(model)
     exact = ExactModel(loaded.double(), card.name, "qhw judge --model")
     prior = drawn_prior(prior, loaded, drawing)
-    source = make_prior(prior, exact, sample_molecules(), seed)
+    source = make_prior(prior, exact, sample_for(loaded), seed)
     latents = source.sample(samples, np.random.default_rng(seed))
     title = f"{samples} molecules generated exactly by {card.name}, prior {prior}"
     return title, exact.molecules(exact.decoder(latents))

@@ -55,8 +55,8 @@ def sample_latents(
     import numpy as np
 
     from qhw.analysis.compare import default_model, drawn_prior, make_prior
-    from qhw.chem.qm9 import sample_molecules
     from qhw.models.checkpoint import load, write_atomically
+    from qhw.models.conditions import sample_for
     from qhw.models.exact import ExactModel
 
     if count < 1:
@@ -65,16 +65,18 @@ def sample_latents(
     exact = ExactModel(loaded.double(), card.name, "qhw sample-latents")
     drawing = {"temperature": temperature, "steps": sampler_steps, "atoms": atoms}
     prior = drawn_prior(prior, loaded, drawing)
-    source = make_prior(prior, exact, sample_molecules(), seed)
+    source = make_prior(prior, exact, sample_for(loaded), seed)
     latents = source.sample(count, np.random.default_rng(seed))
-    document = {
+    document: dict[str, object] = {
         "model": card.name,
         "prior": prior,
         "seed": seed,
-        "latents": latents.tolist(),
+        "latents": latents[:, : exact.latent_dim].tolist(),
     }
+    if latents.shape[1] > exact.latent_dim:  # a conditional model's, of held-out molecules
+        document["condition_angles"] = latents[:, exact.latent_dim :].tolist()
     write_atomically(out_file, (json.dumps(document) + "\n").encode())
     if as_json:
-        emit_json({"file": str(out_file), "count": count, "dim": latents.shape[1]})
+        emit_json({"file": str(out_file), "count": count, "dim": exact.latent_dim})
         return
-    out.print(f"{count} latents of dimension {latents.shape[1]}: {out_file}", soft_wrap=True)
+    out.print(f"{count} latents of dimension {exact.latent_dim}: {out_file}", soft_wrap=True)

@@ -85,7 +85,17 @@ Prior = Annotated[
         help="latent-diffusion (default where one is shipped for the model; options in brackets, "
         "such as latent-diffusion(temperature=0.8,steps=8,atoms=7)), the folder of one made with "
         "`qhw train`, vmf-mixture (fitted to the shipped molecules' latents), posterior (around "
-        "those latents), positive-orthant (released code), uniform-sphere (paper).",
+        "those latents), near-condition (those of molecules near a --condition), positive-orthant "
+        "(released code), uniform-sphere (paper).",
+    ),
+]
+Condition = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--condition",
+        metavar="PROPERTY=VALUE",
+        help="What a conditional model is asked for, such as logP=1.0; once for each of its "
+        "properties. Without it: molecules' own.",
     ),
 ]
 Temperature = Annotated[

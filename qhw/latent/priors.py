@@ -63,6 +63,13 @@ class LatentModel(Protocol):
             AbilityError: the model cannot encode.
         """
 
+    def nearness(self, molecules: Any) -> FloatArray:
+        """How near molecules' own properties are to those asked for ``(B,)``, not normalised.
+
+        Raises:
+            AbilityError: the model is not conditional, or is asked for nothing.
+        """
+
 
 class PriorKind(Protocol):
     """What is registered as a prior: a class, or anything else that fits one to a model."""
@@ -259,6 +266,24 @@ class Posterior(VMFMixture):
         directions = model.directions(molecules)
         count = len(directions)
         return Posterior(np.full(count, 1.0 / count), directions, np.full(count, model.kappa))
+
+
+class NearCondition(Posterior):
+    """Of :class:`Posterior`'s latents mostly those of molecules whose own properties are near the
+    condition that a conditional model is asked for: p(latent | condition), as a kernel estimate."""
+
+    kind: ClassVar[str] = "near-condition"
+
+    @classmethod
+    def fitted(cls, model: LatentModel, molecules: Any, seed: int) -> NearCondition:
+        """Around the latents of the molecules, weighted by their nearness."""
+        del seed
+        weights, directions = model.nearness(molecules), model.directions(molecules)
+        near = weights > 1e-6 * weights.max()
+        weights, directions = weights[near], directions[near]
+        return NearCondition(
+            weights / weights.sum(), directions, np.full(len(directions), model.kappa)
+        )
 
 
 def fitted_prior(name: str, model: LatentModel, molecules: Any, seed: int) -> Prior:

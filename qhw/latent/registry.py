@@ -11,6 +11,7 @@ PRIORS = Table(
         "vmf-mixture": "qhw.latent.priors:VMFMixture",
         "latent-diffusion": "qhw.latent.diffusion:LatentDiffusion",
         "posterior": "qhw.latent.priors:Posterior",
+        "near-condition": "qhw.latent.priors:NearCondition",
         "positive-orthant": "qhw.latent.priors:PositiveOrthant",
         "uniform-sphere": "qhw.latent.priors:UniformSphere",
     },

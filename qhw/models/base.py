@@ -102,7 +102,10 @@ class Decodes(Protocol):
         """The decoder's circuit; its preparation loads a signed latent ``(latent_dim,)``."""
 
     def decoder_probabilities(self, latents: Tensor) -> Tensor:
-        """Exact distribution ``(B, 2**n)`` for unit latents ``(B, latent_dim)``, signs allowed."""
+        """Exact distribution ``(B, 2**n)`` for unit latents ``(B, latent_dim)``, signs allowed.
+
+        A :class:`qhw.models.conditions.Conditional` model's are followed by its condition's angles.
+        """
 
     def decode(self, probabilities: Tensor) -> MoleculeBatch:
         """Molecules from measured decoder distributions ``(B, 2**n)``."""

@@ -12,6 +12,7 @@ from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.validity import judge
 from qhw.latent.vmf_torch import sample
+from qhw.models.conditions import Conditional
 
 if TYPE_CHECKING:
     from qhw.models.base import MoleculeVAE
@@ -42,8 +43,11 @@ def decoder_outputs(
     """
     outputs = []
     for start in range(0, len(molecules), _CHUNK):
-        mean = model.encode(molecules[start : start + _CHUNK])
+        part = molecules[start : start + _CHUNK]
+        mean = model.encode(part)
         z = mean if latent == "mean" else sample(mean, model.kappa, generator)
+        if isinstance(model, Conditional):
+            z = model.conditioned(z, model.condition_values(part))
         outputs.append(model.decoder_probabilities(z))
     return torch.cat(outputs)
 

@@ -13,11 +13,14 @@ from qhw.chem.molecule import MoleculeBatch
 from qhw.circuits.plan import CircuitPlan
 from qhw.circuits.templates import CircuitTemplate, Preparation, build_template, data_angles
 from qhw.circuits.workload import Role, Workload
-from qhw.models.base import Decodes, Encodes, Model, decoding, encoding, plan_of
+from qhw.models.base import AbilityError, Decodes, Encodes, Model, decoding, encoding, plan_of
 from qhw.models.checkpoint import weights_sha256
+from qhw.models.conditions import Conditional
 
 FloatArray = NDArray[np.float64]
 
+NEARNESS = 0.05
+"""Of a property's range: a molecule that far from what is asked counts 0.6 of one that is not."""
 ROLES: dict[str, tuple[Role, ...]] = {
     "generate": ("decoder",),
     "encode": ("encoder",),
@@ -58,11 +61,13 @@ class ExactModel:
         model: in double precision.
         name: in errors.
         need: who asks, in errors: ``task generate``.
+        condition: ``(m,)`` properties asked of a conditional model; ``None``: each molecule's own.
     """
 
     model: Model
     name: str = "given"
     need: str = "what is asked"
+    condition: FloatArray | None = None
 
     @property
     def encodes(self) -> Encodes:
@@ -112,8 +117,69 @@ class ExactModel:
         """mu ``(B, latent_dim)`` of molecules."""
         return self.direction(self.encoder(self.inputs(molecules)))
 
+    def conditioned(self, latents: FloatArray, molecules: MoleculeBatch) -> FloatArray:
+        """The decoder's data: latents, and behind them a condition's angles if there is one.
+
+        Args:
+            latents: ``(B, latent_dim)``.
+            molecules: B molecules whose own properties are meant where none is asked for.
+
+        Raises:
+            ValueError: a molecule has no such property.
+        """
+        model = self.model
+        if not isinstance(model, Conditional):
+            return latents
+        with torch.no_grad():
+            if self.condition is None:
+                values = model.condition_values(molecules)
+            else:
+                values = torch.from_numpy(np.tile(self.condition, (len(latents), 1)))
+            return _array(model.conditioned(torch.from_numpy(latents), values))
+
+    def nearness(self, molecules: MoleculeBatch) -> FloatArray:
+        """How near molecules' own properties are to those asked for ``(B,)``, 1 at best.
+
+        A Gaussian of the distance in units of the scales' ranges, of width :data:`NEARNESS`.
+
+        Raises:
+            AbilityError: the model is not conditional, or is asked for nothing.
+        """
+        model = self.model
+        if not isinstance(model, Conditional) or self.condition is None:
+            raise AbilityError(
+                f"Model {self.name} of kind {model.kind} has no condition that is asked for: "
+                f"{self.need} needs one"
+            )
+        own = model.condition_values(molecules).numpy()
+        apart = [
+            scale.scaled(values) - scale.scaled(asked)
+            for scale, values, asked in zip(model.conditions, own.T, self.condition, strict=True)
+        ]
+        distance = np.sum(np.square(apart), axis=0) / NEARNESS**2
+        weights: FloatArray = np.exp(-0.5 * (distance - distance.min()))
+        return weights
+
+    def kept(self, distributions: FloatArray) -> FloatArray | None:
+        """Share of each distribution that post-selection keeps ``(B,)``; ``None`` without it."""
+        model = self.model
+        if not isinstance(model, Conditional):
+            return None
+        share = model.kept(torch.from_numpy(distributions))
+        return None if share is None else _array(share)
+
+    def selected(
+        self, distributions: FloatArray, shots: int | None
+    ) -> tuple[FloatArray, int | None]:
+        """What post-selection keeps, and how many shots on the mean; as they are without it."""
+        model, kept = self.model, self.kept(distributions)
+        if kept is None or not isinstance(model, Conditional):
+            return distributions, shots
+        of_kept = _array(model.selected(torch.from_numpy(distributions)))
+        return of_kept, None if shots is None else max(1, round(shots * float(kept.mean())))
+
     def decoder(self, latents: FloatArray) -> FloatArray:
-        """Exact distributions of the decoder ``(B, 2**n)``."""
+        """Exact distributions of the decoder ``(B, 2**n)``, of :meth:`conditioned` latents."""
         with torch.no_grad():
             return _array(self.decodes.decoder_probabilities(torch.from_numpy(latents)))
 

@@ -19,7 +19,7 @@ from qhw.chem.encoding import RELEASED_BOX, RELEASED_DECODE, BoundingBox, Decode
 from qhw.chem.frames import FrameName, to_frame
 from qhw.chem.molecule import MAX_ATOMS, MoleculeBatch
 from qhw.chem.structure import MoleculeStructure
-from qhw.circuits.ansatz import qvae_ansatz
+from qhw.circuits.ansatz import Ansatz, qvae_ansatz
 from qhw.latent.vmf_torch import draw_noise
 from qhw.models.base import CircuitPlan, MoleculeVAE
 from qhw.models.layers import SharedCircuit, born_probabilities, circuit_matrix
@@ -28,7 +28,7 @@ from qhw.models.reconstruction import reconstruction_loss
 
 N_WIRES = 7
 LATENT_WIRES = 5
-_USED = 8 * MAX_ATOMS
+USED = 8 * MAX_ATOMS
 """Amplitudes that a molecule can fill in either layout; all later ones are padding."""
 
 
@@ -73,18 +73,22 @@ class QVAE(MoleculeVAE):
         super().__init__()
         self.config = config
         self.kappa = config.kappa
-        self.encoder_ansatz = qvae_ansatz(N_WIRES, config.n_blocks)
-        self.decoder_ansatz = qvae_ansatz(N_WIRES, config.n_blocks, mirrored=True)
-
-        order = [*range(LATENT_WIRES, N_WIRES), *range(LATENT_WIRES)]  # traced wires in front
-        self._encoder = SharedCircuit(self.encoder_ansatz, range(_USED), order)
-        self._decoder = SharedCircuit(self.decoder_ansatz, range(2**LATENT_WIRES))
+        self.encoder_ansatz, self.decoder_ansatz = self._circuits()
 
         def angles(n: int) -> nn.Parameter:
             return nn.Parameter((torch.rand(n, generator=generator) * 2 - 1) * math.pi)
 
         self.encoder_angles = angles(self.encoder_ansatz.n_angles)
         self.decoder_angles = angles(self.decoder_ansatz.n_angles)
+
+    def _circuits(self) -> tuple[Ansatz, Ansatz]:
+        """Encoder's and decoder's, and what training follows of them."""
+        encoder = qvae_ansatz(N_WIRES, self.config.n_blocks)
+        decoder = qvae_ansatz(N_WIRES, self.config.n_blocks, mirrored=True)
+        order = [*range(LATENT_WIRES, N_WIRES), *range(LATENT_WIRES)]  # traced wires in front
+        self._encoder = SharedCircuit(encoder, range(USED), order)
+        self._decoder = SharedCircuit(decoder, range(2**LATENT_WIRES))
+        return encoder, decoder
 
     # -- quantum side --------------------------------------------------------------------------
     def encoder_plan(self) -> CircuitPlan:
@@ -131,7 +135,7 @@ class QVAE(MoleculeVAE):
         )
 
     @property
-    def structure(self) -> MoleculeStructure:
+    def structure(self) -> MoleculeStructure | None:
         """Encoded molecules: what training aims at, reached or not."""
         return MoleculeStructure(self.config.layout, self.config.box)
 

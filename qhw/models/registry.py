@@ -18,6 +18,7 @@ KINDS = Table(
     "model kind",
     {
         "qvae": "qhw.models.qvae:QVAE",
+        "qcvae": "qhw.models.qcvae:QCVAE",
         "nisq": "qhw.models.nisq:NISQVAE",
         "force-field": "qhw.forces.model:ForceField",
         "nisq-control": "qhw.models.nisq_control:NISQControl",

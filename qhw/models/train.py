@@ -7,6 +7,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +19,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from torch import Tensor
 
+from qhw.chem.labels import with_properties
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.qm9 import load_qm9, split
 from qhw.models import checkpoint
 from qhw.models.base import Model
+from qhw.models.conditions import Conditional
 from qhw.models.registry import build
 from qhw.models.training_run import (
     TrainingError,
@@ -119,14 +122,19 @@ class TrainingSet:
     source: str
 
 
-def qm9_training_set() -> TrainingSet:
+def qm9_training_set(properties: Sequence[str] = ()) -> TrainingSet:
     """QM9's training and validation split.
+
+    Args:
+        properties: that its molecules are labelled with.
 
     Raises:
         ModuleNotFoundError: the extra ``train`` is not installed.
     """
     data = load_qm9()
     rows = split(len(data))
+    if properties:
+        data = with_properties(data, properties)
     return TrainingSet(
         data.molecules[rows.train], data.molecules[rows.validation], "QM9 (qm9pack), seed-0 split"
     )
@@ -166,7 +174,8 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK):
         raise PermissionError(f"Folder {out} cannot be written.")
-    data = data or qm9_training_set()
+    wanted = [one.property for one in model.conditions] if isinstance(model, Conditional) else []
+    data = data or qm9_training_set(wanted)
     molecules = data.train[: config.molecules]
     if len(molecules) < config.batch_size:
         raise ValueError(

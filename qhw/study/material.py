@@ -13,11 +13,11 @@ from qhw.analysis.compare import held_out, make_prior, prior_latents
 from qhw.analysis.draw import draw_latents
 from qhw.analysis.measure import exact_distributions
 from qhw.chem.molecule import MoleculeBatch
-from qhw.chem.qm9 import sample_molecules
 from qhw.chem.validity import ValidityReport, judge
 from qhw.circuits.templates import Preparation
 from qhw.circuits.workload import Workload
 from qhw.models.checkpoint import load
+from qhw.models.conditions import sample_for
 from qhw.models.exact import ExactModel
 from qhw.study.config import StudyConfig, StudyTask
 
@@ -36,6 +36,7 @@ class Material:
         target: exact distributions ``(K, 2**n)`` of the decoder or circuit: what the device is
             compared with.
         molecules: decoded from ``target``; ``None`` of a circuit.
+        given: molecules that go in; ``None`` where none do.
         prior_mean: baseline ``(K, 2**n)``.
         baselines: ``(2, K)`` distances of the uniform distribution and of ``prior_mean``.
     """
@@ -46,6 +47,7 @@ class Material:
     kappa: float | None
     target: FloatArray
     molecules: MoleculeBatch | None
+    given: MoleculeBatch | None
     prior_mean: FloatArray
     baselines: FloatArray
 
@@ -119,18 +121,20 @@ def _material(
     if card.sha256 != digest:
         raise ValueError(f"{name} has changed since the study began; start the study again.")
     exact = ExactModel(model.double(), card.name, f"task {task}")
-    sample = sample_molecules()
-    kappa = None
+    sample = sample_for(model)
+    kappa, given = None, None
     if task == "generate":
         latents = prior_latents(make_prior(prior, exact, sample, seed), rows, seed)
         first = exact.workload("decoder", latents, preparation, seed=seed)
     else:
-        inputs = exact.inputs(held_out(rows, sample, seed).molecules)
+        given = held_out(rows, sample, seed).molecules
+        inputs = exact.inputs(given)
         first = exact.workload("encoder", inputs, preparation, seed=seed)
         kappa = exact.kappa if draw else None
-        latents = draw_latents(exact.direction(exact.encoder(inputs)), kappa, seed)
+        drawn = draw_latents(exact.direction(exact.encoder(inputs)), kappa, seed)
+        latents = exact.conditioned(drawn, given)
     target = exact.decoder(latents)
-    return _beside_constants(exact, first, preparation, kappa, target)
+    return _beside_constants(exact, first, preparation, kappa, target, given)
 
 
 @lru_cache(maxsize=8)
@@ -145,6 +149,7 @@ def _beside_constants(
     preparation: Preparation,
     kappa: float | None,
     target: FloatArray,
+    given: MoleculeBatch | None = None,
 ) -> Material:
     return Material(
         exact=exact,
@@ -153,6 +158,7 @@ def _beside_constants(
         kappa=kappa,
         target=target,
         molecules=None if exact is None else exact.molecules(target),
+        given=given,
         prior_mean=prior_mean(target),
         baselines=constant_distances(target),
     )

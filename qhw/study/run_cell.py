@@ -198,11 +198,13 @@ def _decoded(
     rows, first = device.material, device.place(device.material.first)
     found, as_noisy = device.measured(first, noisy, shots, mitigation)
     encoder = rows.first.known
-    if rows.first.role != "encoder" or encoder is None or rows.exact is None:
+    given = rows.given
+    if encoder is None or rows.exact is None or given is None:
         floor = np.zeros(len(found))
         return found, floor if shots is None else shot_floor_total_variation(rows.target, shots)
     drawing = Drawing(rows.kappa, as_noisy, device.seed)
-    latents = drawing.latents(rows.exact.direction(found), found)
+    drawn = drawing.of(rows.exact, rows.exact.direction(found), found)
+    latents = rows.exact.conditioned(drawn, given)
     decoder = device.place(
         rows.exact.workload("decoder", latents, rows.preparation, seed=device.seed)
     )
@@ -214,6 +216,8 @@ def _decoded(
         encoder,
         lambda p: _counted(p, shots, device.seed, next(streams)),
         replace(drawing, shots=shots),
+        slice(None),
+        given,
     )
     return found, total_variation(rows.target, reached)
 

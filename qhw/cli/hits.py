@@ -1,0 +1,157 @@
+"""``qhw judge --condition``: how often a conditional model gives what it is asked for."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qhw.cli.console import emit_json, out
+
+if TYPE_CHECKING:
+    from qhw.models.conditions import ConditionScale
+    from qhw.scheduler import Scheduler
+
+Conditions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--condition",
+        metavar="PROPERTY=VALUES",
+        help="Hit rates of a conditional --model at these values, such as logP=0,1,2; once for "
+        "each of its properties.",
+    ),
+]
+Control = Annotated[
+    str,
+    typer.Option("--control", help="Model without a condition that hit rates stand beside."),
+]
+Windows = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--window",
+        metavar="PROPERTY=HALF",
+        help="Half width of a property's window; default: 0.5 of logP, 0.05 of QED, 0.1 of SA, "
+        "0.5 eV of gap.",
+    ),
+]
+Gap = Annotated[
+    str,
+    typer.Option(
+        "--gap",
+        help="Where gaps come from: surrogate (fast), xtb or b3lyp (extras of these names).",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What is asked about hits.
+
+    Attributes:
+        model: conditional.
+        control: not.
+        conditions: texts.
+        windows: texts.
+        gap: estimator.
+        folder: where the report's folder is made.
+    """
+
+    model: str
+    control: str
+    conditions: list[str]
+    windows: list[str]
+    gap: str
+    folder: Path
+
+
+def judge_hits(
+    asked: Hits,
+    samples: int,
+    prior: str | None,
+    seed: int,
+    *,
+    as_json: bool,
+    scheduler: Scheduler | None,
+) -> None:
+    """Generate, count, and write DIR/<run>/ with report.html and result.json."""
+    import torch
+
+    from qhw.analysis.compare import check_prior
+    from qhw.analysis.hit_rate import Question, asked_conditions, hit_rates
+    from qhw.analysis.hit_rate import as_json as document_of
+    from qhw.chem.gap import gap_estimator
+    from qhw.models.checkpoint import load
+    from qhw.models.conditions import scales_of
+    from qhw.models.exact import ExactModel
+    from qhw.report.hit_rates import hit_table, render_hits
+    from qhw.report.runfolder import run_folder, run_id
+
+    torch.set_num_threads(1)
+    name = check_prior(prior)
+    loaded, card = load(asked.model)
+    scales = scales_of(loaded)
+    conditions = asked_conditions(asked.conditions, scales, card.name)
+    windows = _windows(asked.windows, scales)
+    # what p(latent | condition) is to the model, all latents are to one without a condition
+    beside = "posterior" if name == "near-condition" else name
+    question = Question(samples, name, beside, seed, windows, gap_estimator(asked.gap))
+    other, other_card = load(asked.control)
+    model = ExactModel(loaded.double(), card.name, "qhw judge --condition")
+    control = ExactModel(other.double(), other_card.name, "qhw judge --control")
+    title = (
+        f"{card.name}: {samples:,} molecules a condition, generated exactly, prior {name}; without "
+        f"the condition: {other_card.name}, prior {beside}"
+    )
+    settings = json.dumps([asked.conditions, asked.windows, card.sha256, samples, name, seed])
+    with run_folder(asked.folder, run_id("hits", settings)) as folder:
+        rates = hit_rates(model, control, conditions, question, scheduler)
+        document = {
+            "schema_version": 1,
+            "judged": title,
+            "model": card.name,
+            "control": other_card.name,
+            "prior": name,
+            "control_prior": beside,
+            "seed": seed,
+            "hit_rates": [document_of(rate) for rate in rates],
+        }
+        text = json.dumps(document, indent=1) + "\n"
+        (folder.staging / "result.json").write_text(text, encoding="utf-8")
+        page = render_hits(rates, title, shlex.join(["qhw", *sys.argv[1:]]))
+        (folder.staging / "report.html").write_text(page, encoding="utf-8")
+    if as_json:
+        emit_json({"run": str(folder.final), **document})
+        return
+    out.print(hit_table(rates, title), crop=False)
+    for words in dict.fromkeys(f"{rate.name}: {rate.estimator}" for rate in rates):
+        out.print(words, soft_wrap=True, markup=False)
+    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
+
+
+def _windows(texts: list[str], scales: tuple[ConditionScale, ...]) -> dict[str, float]:
+    """Half widths of all properties of a model.
+
+    Raises:
+        ValueError: text of another form, a property the model has not, or a width that is none.
+    """
+    from qhw.models.conditions import window_of
+
+    known = {scale.property for scale in scales}
+    given: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            given[name] = float(number)
+        except ValueError:
+            given[name] = float("nan")
+        if name not in known:
+            raise ValueError(
+                f"Argument `window` must be PROPERTY=HALF of {', '.join(sorted(known))}, but is "
+                f"{text!r}"
+            )
+    return {name: window_of(name, given.get(name)) for name in known}
