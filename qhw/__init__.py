@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from qhw.api.devices import devices as devices
     from qhw.api.expectation_values import ExpectationValues as ExpectationValues
     from qhw.api.expecting import expect as expect
+    from qhw.api.force_fields import calculator as calculator
+    from qhw.api.force_fields import train as train
     from qhw.api.gradients import ExpectationGradient as ExpectationGradient
     from qhw.api.measuring import measure as measure
     from qhw.api.mitigating import advise as advise
@@ -54,7 +56,6 @@ if TYPE_CHECKING:
     from qhw.mitigation.pipeline import Pipeline as Pipeline
     from qhw.models.checkpoint import load as load_model  # noqa: F401
     from qhw.models.checkpoint import save as save_model  # noqa: F401
-    from qhw.models.train import train as train
 
 _PLACES = {
     "Device": "qhw.api.devices",
@@ -73,6 +74,7 @@ _PLACES = {
     "Workload": "qhw.circuits.workload",
     "advise": "qhw.api.mitigating",
     "bench": "qhw.api.mitigating",
+    "calculator": "qhw.api.force_fields",
     "calibrate": "qhw.api.calibrating",
     "compare": "qhw.api.modelling",
     "compare_runs": "qhw.api.saved_runs",
@@ -93,7 +95,7 @@ _PLACES = {
     "save_model": "qhw.models.checkpoint:save",
     "submit": "qhw.api.running",
     "submitted": "qhw.api.running",
-    "train": "qhw.models.train",
+    "train": "qhw.api.force_fields",
 }
 """Module of every public name, and the name there where it is another."""
 

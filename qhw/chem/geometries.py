@@ -28,6 +28,8 @@ CLOSEST = 0.3
 """Å; atoms nearer than this are a mistake."""
 _USUAL_FORCE = (0.05, 12.0)
 """eV/Å, root mean square over components: of geometries as dynamics visits them."""
+_CLOSE = (0.8, 1.25)
+"""Total energy by that of free atoms."""
 _USUAL_BOND = (0.6, 1.6)
 """Shortest distance of a molecule by the sum of covalent radii, median over frames."""
 
@@ -179,6 +181,17 @@ def check_magnitudes(frames: Geometries, unit: EnergyUnit, where: str) -> None:
             f"{where}: positions must be in Å, but the shortest distances are {ratio:.2g} times "
             f"a bond's length{_as(fitting)}; `trust_units: true` takes them as they are"
         )
+    if frames.energies is not None:
+        share = float(np.median(frames.energies / _all_electron(frames.numbers)))
+        fitting = [
+            name for name, ev in EV_OF.items() if _CLOSE[0] <= share * ev / EV_OF[unit] <= _CLOSE[1]
+        ]
+        if fitting and unit not in fitting:
+            raise GeometryError(
+                f"{where}: energies read in {unit} are {share:.2g} times those of free atoms"
+                f"{_as(fitting)}; name the unit with `unit`, or `trust_units: true` takes them as "
+                "they are"
+            )
     if frames.forces is None:
         return
     size = float(np.sqrt(np.mean(np.square(frames.forces[frames.numbers > 0]))))
@@ -191,6 +204,12 @@ def check_magnitudes(frames: Geometries, unit: EnergyUnit, where: str) -> None:
             f"{low:g} to {high:g} is usual{_as(fitting)}; name the unit with `unit`, or "
             "`trust_units: true` takes them as they are"
         )
+
+
+def _all_electron(numbers: NDArray[np.int64]) -> FloatArray:
+    """Total energies of free atoms, eV, within a twentieth: ``-Z**2.4 / 2`` Hartree each."""
+    each: FloatArray = -0.5 * EV_OF["Ha"] * (numbers.astype(np.float64) ** 2.4).sum(axis=1)
+    return each
 
 
 _LENGTHS = {"bohr": 0.529177, "nm": 10.0}

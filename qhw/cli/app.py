@@ -21,6 +21,7 @@ from qhw.cli import (
     doctor,
     drift,
     expect,
+    force_field,
     jobs,
     judge,
     latents,
@@ -72,6 +73,7 @@ app.command("drift", rich_help_panel=LOOK)(drift.drift_command)
 app.add_typer(snapshot.app, name="snapshot", rich_help_panel=LOOK)
 app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
 app.command("train", rich_help_panel=MODELS)(models.train_command)
+app.add_typer(force_field.app, name="force-field", rich_help_panel=MODELS)
 app.command("import-checkpoint", rich_help_panel=MODELS)(models.import_checkpoint)
 app.command("calibrate", rich_help_panel=TOOLS)(calibrate.calibrate_command)
 app.command("judge", rich_help_panel=TOOLS)(judge.judge_command)

@@ -11,7 +11,13 @@ from qhw.cli.console import emit_json, out
 from qhw.cli.options import Json
 from qhw.report.tables import WholeTable
 
-UNITS = {"median_rmsd": "Å", "rms_coordinate": "Å"}
+UNITS = {
+    "median_rmsd": "Å",
+    "rms_coordinate": "Å",
+    "energy_mae": "meV",
+    "force_mae": "meV/Å",
+    "shot_sigma": "meV",
+}
 """Of the metrics that have one, by the last part of their names; the others are shares."""
 
 
@@ -40,14 +46,15 @@ def train_command(
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")],
     as_json: Json = False,
 ) -> None:
-    """Train a model on QM9 (extra `train`); goes on where it was stopped."""
+    """Train a model on QM9 (extra `train`), a force field on its config's data; goes on where it
+    was stopped."""
+    from qhw.api.force_fields import read_training, train
     from qhw.models.checkpoint import load
-    from qhw.models.train import TrainConfig, train
     from qhw.report.format import number
     from qhw.report.runfolder import nothing_empty_left
 
     with nothing_empty_left(folder):
-        path = train(TrainConfig.from_yaml(config), folder)
+        path = train(read_training(config), folder)
     card = load(path)[1]
     if as_json:
         emit_json({"checkpoint": str(path), "card": card.model_dump(mode="json"), "units": UNITS})

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.closest import quoted
 from calibration.documents import read_bounded
 from qhw.chem.geometries import (
     EV_OF,
@@ -64,6 +65,22 @@ def read_geometries(
     if not trust_units:
         check_magnitudes(frames, unit, where)
     return frames, hashlib.sha256(raw).hexdigest()
+
+
+def energy_unit(word: str | None) -> EnergyUnit | None:
+    """A unit by its name; ``None`` for the file's own.
+
+    Raises:
+        GeometryError: another word.
+    """
+    for unit in EV_OF:
+        if word == unit:
+            return unit
+    if word is None:
+        return None
+    raise GeometryError(
+        f"Argument `unit` must be one of {', '.join(EV_OF)}, but is {quoted(word[:40])}"
+    )
 
 
 def _of_npz(raw: bytes, where: str, unit: EnergyUnit) -> Geometries:

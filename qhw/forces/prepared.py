@@ -12,7 +12,7 @@ from torch import Tensor
 from qhw.chem.geometries import Geometries
 from qhw.forces.heads import Head
 from qhw.forces.invariants import Invariants
-from qhw.forces.projected import inputs_in_chunks, kinds_of
+from qhw.forces.projected import Projection, kinds_of, project, slopes_in_chunks
 from qhw.forces.ridge import Ridge
 
 _MILLI = 1000.0
@@ -91,11 +91,15 @@ def in_chunks(
     energies = torch.from_numpy(geometries.energies) - counts @ ridge.reference
     gradients = -torch.from_numpy(geometries.forces).flatten(1)
     kinds = kinds_of(numbers, species)
-    for rows, inputs, slopes in inputs_in_chunks(invariants, geometries, ridge.projection, dtype):
+    of = ridge.projection
+    projection = Projection(of.center.to(dtype), of.weights.to(dtype))
+    for rows, values, slopes in slopes_in_chunks(invariants, geometries, dtype):
+        there = kinds[rows]
+        turned = project(slopes, there, projection, slopes=True)  # (3 A, n, A, K)
         yield LabelledInputs(
-            kinds[rows],
-            inputs,
-            slopes.permute(0, 2, 3, 1).flatten(1, 2).contiguous(),
+            there,
+            project(values, there, projection, slopes=False),
+            turned.permute(1, 2, 3, 0).flatten(1, 2).contiguous(),
             energies[rows].to(dtype),
             gradients[rows].to(dtype),
         )

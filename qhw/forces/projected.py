@@ -66,22 +66,20 @@ def invariants_in_chunks(
         yield rows, invariants.of(numbers[rows], positions[rows])
 
 
-def inputs_in_chunks(
-    invariants: Invariants, geometries: Geometries, projection: Projection, dtype: torch.dtype
+def slopes_in_chunks(
+    invariants: Invariants, geometries: Geometries, dtype: torch.dtype
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Frames' rows, inputs ``(n, A, K)`` and their derivatives ``(n, 3 A, A, K)`` by positions.
+    """Frames' rows, invariants ``(n, A, F)``, their derivatives by positions ``(3 A, n, A, F)``.
 
-    The derivatives are had forwards, a coordinate at a time: coordinates are few, inputs many.
+    The derivatives are had forwards, a coordinate at a time: coordinates are few, invariants many.
     """
     numbers, positions = _tensors(geometries, dtype)
     atoms = numbers.shape[1]
-    projection = Projection(projection.center.to(dtype), projection.weights.to(dtype))
     step = _chunk(invariants, geometries, 3 * atoms)
     directions = torch.eye(3 * atoms, dtype=dtype).reshape(3 * atoms, 1, atoms, 3)
     for first in range(0, len(numbers), step):
         rows = slice(first, first + step)
         there, places = numbers[rows], positions[rows]
-        kinds = kinds_of(there, invariants.config.species)
 
         def values(x: Tensor, there: Tensor = there) -> Tensor:
             return invariants.of(there, x)
@@ -90,9 +88,7 @@ def inputs_in_chunks(
             found: Tensor = jvp(values, (places,), (direction.expand_as(places),))[1]
             return found
 
-        slopes = project(vmap(slope)(directions), kinds, projection, slopes=True)
-        inputs = project(values(places), kinds, projection, slopes=False)
-        yield rows, inputs, slopes.transpose(0, 1)
+        yield rows, values(places), vmap(slope)(directions)
 
 
 def _tensors(geometries: Geometries, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

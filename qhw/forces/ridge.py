@@ -17,7 +17,7 @@ from torch import Tensor
 
 from qhw.chem.geometries import FloatArray, Geometries
 from qhw.forces.invariants import Invariants
-from qhw.forces.projected import Projection, inputs_in_chunks, invariants_in_chunks, kinds_of
+from qhw.forces.projected import Projection, invariants_in_chunks, kinds_of, slopes_in_chunks
 
 STRENGTHS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Ridge strengths, of which the validation frames choose."""
@@ -144,13 +144,15 @@ def _linear(
     assert geometries.forces is not None
     species = invariants.config.species
     numbers = torch.from_numpy(geometries.numbers)
-    kinds = kinds_of(numbers, species)
-    exists = torch.stack([kinds == kind for kind in range(len(species))], 1).to(dtype)
+    exists = (numbers[:, None] == torch.tensor(species)[:, None]).to(dtype)  # (N, S, A)
+    center, weights = axes.center.to(dtype), axes.weights.to(dtype)
     energy, slope = [], []
-    for rows, inputs, slopes in inputs_in_chunks(invariants, geometries, axes, dtype):
-        there = exists[rows]
-        energy.append(torch.einsum("nsa,nak->nsk", there, inputs).flatten(1))
-        slope.append(torch.einsum("nsa,nxak->nxsk", there, slopes).flatten(2))
+    for rows, values, slopes in slopes_in_chunks(invariants, geometries, dtype):
+        there = exists[rows]  # atoms are summed before anything is projected: far fewer products
+        summed = there @ values - there.sum(-1, keepdim=True) * center
+        energy.append(torch.einsum("nsf,sfk->nsk", summed, weights).flatten(1))
+        turned = torch.einsum("xnsf,sfk->nxsk", there @ slopes, weights)
+        slope.append(turned.flatten(2))
     counts = torch.stack([(numbers == z).sum(1) for z in species], 1).double()
     target = torch.from_numpy(geometries.energies) - counts @ torch.from_numpy(reference)
     pull = -torch.from_numpy(geometries.forces).flatten(1)
