@@ -123,7 +123,11 @@ class ExchangeCircuit:
             spins: rotations ``(M, D + 1, n, 4)``, see :func:`rotations`.
             couplings: ``(M, D, couplings)``, radians.
         """
-        state = torch.view_as_real(self.states(spins, couplings))
+        return self.read(self.states(spins, couplings))
+
+    def read(self, states: Tensor) -> Tensor:
+        """``XX + YY + ZZ`` of every pair that is read, ``(M, reads)``, of states ``(M, 2**n)``."""
+        state = torch.view_as_real(states)
         swapped = state[:, self._swaps]  # (M, reads, 2**n, 2)
         found: Tensor = 2 * (swapped * state[:, None]).sum(dim=(2, 3)) - 1
         return found
@@ -162,16 +166,17 @@ class ExchangeCircuit:
         found: FloatArray = np.stack([bits[:, p] * bits[:, q] for p, q in self.reads], axis=1)
         return found
 
-    def circuit(self, gates: Gates = "cx") -> QuantumCircuit:
-        """The circuit with free parameters ``a[0..]`` in the order of :meth:`angles`.
+    def circuit(self, gates: Gates = "cx", name: str = "a") -> QuantumCircuit:
+        """The circuit with free parameters ``name[0..]`` in the order of :meth:`angles`.
 
         Args:
             gates: exchange as three ``cx`` (their number is the least there is for any angle),
                 or as three ``rzz`` of its own angle, for devices that have such gates.
+            name: of the parameters.
         """
         n = self.wires
         turns, bonds = 3 * n * (self.layers + 1), self.couplings
-        free = ParameterVector("a", turns + self.layers * bonds)
+        free = ParameterVector(name, turns + self.layers * bonds)
         circuit = QuantumCircuit(n, name="spins")
         for first, second in self.singlets:
             a, b = n - 1 - first, n - 1 - second

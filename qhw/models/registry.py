@@ -20,6 +20,9 @@ KINDS = Table(
         "qvae": "qhw.models.qvae:QVAE",
         "nisq": "qhw.models.nisq:NISQVAE",
         "force-field": "qhw.forces.model:ForceField",
+        "siqnn": "qhw.forces.spin_model:SymmetricField",
+        "environment-qnn": "qhw.forces.spin_model:RevisedField",
+        "environment-qnn-baseline": "qhw.forces.spin_model:BaselineField",
     },
 )
 """Class of every kind: a :class:`qhw.models.base.Model`. A class takes ``(config, generator)``, has
