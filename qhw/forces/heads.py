@@ -84,8 +84,9 @@ class Head(nn.Module):
         super().__init__()
         self.config, self.inputs = config, inputs
         self.shift = nn.Parameter(torch.zeros(species))
-        if config.bypassed:
-            self.bypass = nn.Parameter(torch.zeros(species, inputs))
+        self.bypass: Tensor
+        if config.bypassed:  # from the closed form: steps of one size would undo its fine balance
+            self.register_buffer("bypass", torch.zeros(species, inputs))
         if config.units:
             spread = (species, inputs, config.units)
             self.weight = nn.Parameter(_SCATTER * torch.randn(spread, generator=generator))
@@ -96,6 +97,17 @@ class Head(nn.Module):
         if config.kind == "circuit":
             couplings = torch.randn(species, config.circuit.couplings, generator=generator)
             self.coupling = nn.Parameter(_BIAS_SCATTER * couplings)
+
+    @property
+    def angular(self) -> list[nn.Parameter]:
+        """Weights whose unit is a radian an input, or a radian."""
+        energetic = {id(parameter) for parameter in self.energetic}
+        return [parameter for parameter in self.parameters() if id(parameter) not in energetic]
+
+    @property
+    def energetic(self) -> list[nn.Parameter]:
+        """Weights whose unit is an energy."""
+        return [self.shift, *([self.readout] if self.config.units else [])]
 
     def start(self, ridge: Tensor, size: Tensor) -> None:
         """Begin at a ridge solution: exactly where there is a bypass, else up to a sine's bend.

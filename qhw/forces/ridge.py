@@ -23,6 +23,8 @@ STRENGTHS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Ridge strengths, of which the validation frames choose."""
 _SOFT = 0.05
 """Smallest divisor of an invariant, by the root mean square of all spreads."""
+_ALONE = 1e-2
+"""Weight of atoms' squared energies: those that cancel in every molecule would only cost shots."""
 _FRAMES_AT_ONCE = 64
 _CAPPED = 16
 """Leading components brought to the size of the last of them."""
@@ -82,8 +84,10 @@ def fit_ridge(
     reference = _reference(train, invariants.config.species)
     fitted = _linear(invariants, train, axes, reference, dtype)
     seen = _linear(invariants, validation, axes, reference, dtype)
-    solution, strength = _solve(fitted, seen, energy_weight)
     species, count = axes.center.shape[0], axes.weights.shape[2]
+    atoms = torch.tensor([(train.numbers == z).sum() for z in invariants.config.species])
+    alone = _ALONE * (atoms[:, None] * spread.square()).flatten()
+    solution, strength = _solve(fitted, seen, energy_weight, alone)
     by_component = solution.reshape(species, count)
     direction = (axes.weights @ by_component[:, :, None])[:, :, 0]
     size = (by_component.square() * spread.square()).sum(1).sqrt().clamp_min(1e-12)
@@ -159,7 +163,9 @@ def _linear(
     return _Linear(torch.cat(energy), torch.cat(slope), target, pull)
 
 
-def _solve(fitted: _Linear, seen: _Linear, energy_weight: float) -> tuple[Tensor, float]:
+def _solve(
+    fitted: _Linear, seen: _Linear, energy_weight: float, alone: Tensor
+) -> tuple[Tensor, float]:
     """Weights ``(S * K,)`` of the strength with the smallest loss on what was not fitted."""
     normal = energy_weight * fitted.energy.double().T @ fitted.energy.double()
     right = energy_weight * fitted.energy.double().T @ fitted.target
@@ -170,7 +176,7 @@ def _solve(fitted: _Linear, seen: _Linear, energy_weight: float) -> tuple[Tensor
         right += rows.T @ fitted.pull[part].flatten()
     best: tuple[float, Tensor, float] | None = None
     for strength in STRENGTHS:
-        damped = normal + strength * torch.eye(len(normal), dtype=torch.float64)
+        damped = normal + torch.diag(strength + alone)
         factor, failed = torch.linalg.cholesky_ex(damped)
         if failed:
             continue

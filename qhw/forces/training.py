@@ -29,6 +29,9 @@ from qhw.models import checkpoint
 from qhw.models.training_run import TrainingError, cut_log, shown, torch_threads
 from qhw.models.training_state import TrainingState
 
+_ENERGY_STEP = 0.04
+"""eV for a radian: Adam's steps are of one size, so weights that are energies need a unit."""
+
 
 @dataclass(frozen=True)
 class ForceData:
@@ -261,7 +264,13 @@ def _trained(
     weights = _Weights(config, prepared)
     if not weights.head.config.units:  # closed form
         return weights.head
-    optimizer = torch.optim.Adam(weights.head.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.Adam(
+        [
+            {"params": weights.head.angular, "scale": 1.0},
+            {"params": weights.head.energetic, "scale": _ENERGY_STEP},
+        ],
+        lr=config.learning_rate,
+    )
     generator = torch.Generator().manual_seed(config.seed)
     state = TrainingState(out / "state.safetensors", _digest(config, data))
     log = out / "log.jsonl"
@@ -295,7 +304,7 @@ def _epoch(
         rows = order[step * config.batch_size : (step + 1) * config.batch_size]
         rate = _rate(config, epoch * steps + step, steps * config.epochs)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["scale"]
         loss = _loss(config, weights.head, prepared.train[torch.from_numpy(rows)], training=True)
         if config.weight_decay:
             loss = loss + config.weight_decay * weights.head.weight.square().sum()
@@ -304,7 +313,7 @@ def _epoch(
         nn.utils.clip_grad_norm_(weights.head.parameters(), config.clip_norm)
         optimizer.step()
         weights.follow(config.average)
-        total += float(loss)
+        total += float(loss.detach())
     if not math.isfinite(total):
         raise TrainingError(f"The loss of epoch {epoch + 1} is not finite.")
     validation = _validation_loss(config, weights.average, prepared.validation)
