@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
-from torch import Tensor
+from torch import Tensor, nn
 
 from qhw.chem.geometries import FloatArray
 
@@ -73,48 +73,43 @@ class ExchangeCircuit:
             spins: rotations ``(M, D + 1, n, 4)``, see :func:`rotations`.
             couplings: ``(M, D, couplings)``, radians.
         """
-        # a pair's amplitudes are a matrix: A S B^T for one-qubit gates A, B on the singlet S
         turns = _matrices(spins)
         order = [wire for pair in self.singlets for wire in pair]
         singlet = _constant(_SINGLET, turns)
         state = turns.new_ones(len(turns), 1)
-        for first, second in self.singlets:
+        for first, second in self.singlets:  # amplitudes of a pair as a matrix: A S B^T
             pair = turns[:, 0, first] @ singlet @ turns[:, 0, second].transpose(1, 2)
             state = (state[:, :, None] * pair.flatten(1)[:, None, :]).flatten(1)
+        steps = self._steps(turns, couplings)
         for layer in range(self.layers):
-            first_bond = 0
-            for group in self.bonds:
-                waves = couplings[:, layer, first_bond : first_bond + len(group)]
-                first_bond += len(group)
-                last = first_bond == self.couplings
-                pairs, blocks = self._blocks(group, waves, turns[:, layer + 1] if last else None)
-                wanted = [wire for pair in pairs for wire in pair]
+            for wanted, left, right in steps:
                 state = _permuted(state, order, wanted)
                 order = wanted
-                half = len(blocks) // 2
-                left, right = _product(blocks[:half], state), _product(blocks[half:], state)
                 state = state.view(len(state), left.shape[-1], right.shape[-1])
-                state = (left @ state @ right.transpose(1, 2)).flatten(1)
+                state = (left[:, layer] @ state @ right[:, layer].transpose(1, 2)).flatten(1)
         return _permuted(state, order, list(range(self.wires)))
 
-    def _blocks(
-        self, group: tuple[Pair, ...], waves: Tensor, turns: Tensor | None
-    ) -> tuple[list[Pair], list[Tensor]]:
-        """Pairs that cover all wires, and the 4 x 4 matrix of each."""
-        idle = [wire for wire in range(self.wires) if all(wire not in pair for pair in group)]
-        pairs = [*group, *zip(idle[::2], idle[1::2], strict=True)]
-        same = torch.eye(4, dtype=_complex(waves.dtype))
-        swap = _constant(_SWAP, same)
-        blocks = []
-        for place, (first, second) in enumerate(pairs):
-            block = same.expand(len(waves), 4, 4)
-            if place < len(group):
-                wave = 2 * waves[:, place, None, None]
-                block = torch.cos(wave) * same - 1j * torch.sin(wave) * swap
-            if turns is not None:
-                block = _kron(turns[:, first], turns[:, second]) @ block
-            blocks.append(block)
-        return pairs, blocks
+    def _steps(self, turns: Tensor, couplings: Tensor) -> list[tuple[list[int], Tensor, Tensor]]:
+        """For every group of bonds: order of wires, and gates on its first and second part.
+
+        The gates are ``(M, D, s, s)``; the last group's have the layer's rotations in them.
+        """
+        steps = []
+        for group, waves in zip(
+            self.bonds, couplings.split([len(group) for group in self.bonds], dim=2), strict=True
+        ):
+            idle = [wire for wire in range(self.wires) if all(wire not in pair for pair in group)]
+            pairs = [*group, *zip(idle[::2], idle[1::2], strict=True)]
+            angle = nn.functional.pad(2 * waves, (0, len(pairs) - len(group)))[..., None, None]
+            same, swap = _constant(np.eye(4), turns), _constant(_SWAP, turns)
+            gates = torch.cos(angle) * same - 1j * torch.sin(angle) * swap
+            if group is self.bonds[-1]:
+                firsts, seconds = ([pair[k] for pair in pairs] for k in (0, 1))
+                gates = _kron(turns[:, 1:, firsts], turns[:, 1:, seconds]) @ gates
+            half = len(pairs) // 2
+            halves = (_product(gates[:, :, :half]), _product(gates[:, :, half:]))
+            steps.append(([wire for pair in pairs for wire in pair], *halves))
+        return steps
 
     def expectations(self, spins: Tensor, couplings: Tensor) -> Tensor:
         """Exact ``XX + YY + ZZ`` of every pair that is read, ``(M, reads)``, from -3 to 1.
@@ -261,24 +256,22 @@ def _matrices(spins: Tensor) -> Tensor:
     return torch.stack(rows, dim=-1).unflatten(-1, (2, 2))
 
 
-def _complex(dtype: torch.dtype) -> torch.dtype:
-    return torch.complex128 if dtype == torch.float64 else torch.complex64
-
-
 def _constant(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], like: Tensor) -> Tensor:
     return torch.from_numpy(values).to(like)
 
 
 def _kron(first: Tensor, second: Tensor) -> Tensor:
-    found = torch.einsum("bij,bkl->bikjl", first, second)
-    return found.flatten(3, 4).flatten(1, 2)
+    found = first[..., :, None, :, None] * second[..., None, :, None, :]
+    return found.flatten(-2).flatten(-3, -2)
 
 
-def _product(blocks: list[Tensor], like: Tensor) -> Tensor:
-    """Kronecker product of matrices, ``(M, s, s)``; one for none."""
-    found = blocks[0] if blocks else torch.ones_like(like[:, :1, None])
-    for block in blocks[1:]:
-        found = _kron(found, block)
+def _product(gates: Tensor) -> Tensor:
+    """Kronecker product ``(M, D, s, s)`` of gates ``(M, D, pairs, 4, 4)``; one for none."""
+    if not gates.shape[2]:
+        return gates.new_ones(*gates.shape[:2], 1, 1)
+    found = gates[:, :, 0]
+    for place in range(1, gates.shape[2]):
+        found = _kron(found, gates[:, :, place])
     return found
 
 

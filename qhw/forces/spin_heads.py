@@ -4,8 +4,8 @@
 ligands turn the spins, ``exp(-i alpha x.sigma / 2)``, ``alpha`` one of a class and layer;
 exchange gates, one coupling a class and layer, stand between; ``E = c0 + c1 <XX + YY + ZZ>``.
 
-**Model B** (arXiv 2505.03213; its gates are not public, this is our reading). Every atom ``i`` has a
-circuit of its environment, and their energies add up, ``E = sum_i (c0_Zi + c1_Zi . f_i)``.
+**Model B** (arXiv 2505.03213; its gates are not public, this is our reading). Every atom ``i`` has
+a circuit of its environment, and their energies add up, ``E = sum_i (c0_Zi + c1_Zi . f_i)``.
 
 * ``baseline``: wire ``q`` is turned by the q-th nearest neighbour, ``exp(-i alpha_q f_c(r) x.sigma
   / 2)``; ``alpha`` and couplings belong to the wire and layer and know no species. Radius and angle
@@ -31,6 +31,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from qhw.forces.atom_head import AtomHead
 from qhw.forces.exchange import ExchangeCircuit, after, rotations
 from qhw.forces.spin_circuits import (
     Register,
@@ -63,11 +64,13 @@ class Rows:
     weights: Tensor
 
 
-class SpinHead(nn.Module):
+class SpinHead(AtomHead):
     """Atomic energies of vectors, as :class:`qhw.forces.heads.Head` gives them of invariants.
 
-    The variance is only computed in evaluation mode.
+    The variance is only computed in evaluation mode, or if ``judges_shots`` is set.
     """
+
+    judges_shots = False
 
     circuits: tuple[ExchangeCircuit, ...]
     """That stand side by side on a device."""
@@ -93,6 +96,12 @@ class SpinHead(nn.Module):
         del inputs, kinds
         self.scale.fill_(scale)
 
+    @property
+    def mapped(self) -> Tensor:
+        """Weights that turn vectors into rotations."""
+        found = [p for name, p in self.named_parameters() if name.split(".")[-1] == "turn"]
+        return torch.cat([p.flatten() for p in found])
+
     def linear(self, inputs: Tensor, kinds: Tensor) -> Tensor:
         """What no circuit carries, ``(M,)`` eV."""
         del inputs
@@ -112,10 +121,9 @@ class SpinHead(nn.Module):
             states = circuit.states(rows.spins, rows.couplings)
             found = (rows.weights * circuit.read(states)).sum(dim=1)
             energy = energy.index_add(0, atoms, found)
-            if not self.training:
-                with torch.no_grad():
-                    spread = circuit.variance(states, rows.weights)
-                    variance = variance.index_add(0, atoms, spread)
+            if self.judges_shots or not self.training:
+                spread = circuit.variance(states, rows.weights)
+                variance = variance.index_add(0, atoms, spread)
         return energy, variance
 
 

@@ -12,21 +12,15 @@ from torch import Tensor
 
 from qhw.chem.geometries import Geometries, GeometryError
 from qhw.forces.invariants import radial_functions
+from qhw.forces.projected import Inputs
 
 
-class Vectors(Protocol):
+class Vectors(Inputs, Protocol):
     """Inputs of heads: vectors, three components one after the other, and scalars behind them."""
 
     @property
     def species(self) -> tuple[int, ...]:
         """Atomic numbers, ascending."""
-
-    @property
-    def count(self) -> int:
-        """Inputs of an atom, F."""
-
-    def of(self, numbers: Tensor, positions: Tensor) -> Tensor:
-        """Inputs ``(B, A, F)`` of numbers ``(B, A)`` (0: no atom) and positions ``(B, A, 3)`` Å."""
 
     def check(self, frames: Geometries, where: str) -> None:
         """Raises :class:`GeometryError` for molecules that it is not made for."""
