@@ -95,9 +95,10 @@ class ExchangeCircuit:
         The gates are ``(M, D, s, s)``; the last group's have the layer's rotations in them.
         """
         steps = []
-        for group, waves in zip(
-            self.bonds, couplings.split([len(group) for group in self.bonds], dim=2), strict=True
-        ):
+        first = 0
+        for group in self.bonds:
+            waves = couplings[:, :, first : first + len(group)]
+            first += len(group)
             idle = [wire for wire in range(self.wires) if all(wire not in pair for pair in group)]
             pairs = [*group, *zip(idle[::2], idle[1::2], strict=True)]
             angle = nn.functional.pad(2 * waves, (0, len(pairs) - len(group)))[..., None, None]
@@ -253,7 +254,7 @@ def _matrices(spins: Tensor) -> Tensor:
     """``(..., 2, 2)`` complex."""
     c, x, y, z = spins.unbind(-1)
     rows = [torch.complex(c, -z), torch.complex(-y, -x), torch.complex(y, -x), torch.complex(c, z)]
-    return torch.stack(rows, dim=-1).unflatten(-1, (2, 2))
+    return torch.stack(rows, dim=-1).reshape(*c.shape, 2, 2)
 
 
 def _constant(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], like: Tensor) -> Tensor:
@@ -280,7 +281,7 @@ def _permuted(state: Tensor, order: list[int], wanted: list[int]) -> Tensor:
     if order == wanted:
         return state
     axes = [0, *(1 + order.index(wire) for wire in wanted)]
-    return state.unflatten(1, (2,) * len(order)).permute(axes).flatten(1)
+    return state.reshape(-1, *(2,) * len(order)).permute(axes).flatten(1)
 
 
 def _add_exchange(

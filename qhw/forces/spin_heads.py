@@ -169,7 +169,7 @@ class SymmetricHead(SpinHead):
     def rows(self, inputs: Tensor, kinds: Tensor) -> tuple[Tensor, tuple[Rows, ...]]:
         """Of central atoms: a row for each image of the register that has most."""
         atoms = (kinds == self.vectors.species.index(self.vectors.center)).nonzero()[:, 0]
-        vectors = inputs[atoms].unflatten(1, (-1, 3))
+        vectors = inputs[atoms].reshape(len(atoms), self.vectors.count // 3, 3)
         m = self.vectors.ligands
         own = torch.ones_like(vectors[:, 0, 0])
         parts = [(vectors[:, :m], self.scale * own)]
@@ -263,7 +263,7 @@ class BaselineHead(SpinHead):
 
     def rows(self, inputs: Tensor, kinds: Tensor) -> tuple[Tensor, tuple[Rows, ...]]:
         """A row an atom."""
-        carried = inputs.unflatten(1, (1, -1, 3))
+        carried = inputs.reshape(len(inputs), 1, self.turn.shape[1], 3)
         rows = Rows(
             rotations(self.turn[..., None] * carried),
             self.coupling.expand(len(inputs), -1, -1),
@@ -329,7 +329,7 @@ class RevisedHead(SpinHead):
         """Centre the scalars, and bring both to a common size, soft for what hardly varies."""
         super().start(inputs, kinds, scale)
         vectors, scalars = (
-            inputs[:, : 3 * self.width].unflatten(1, (-1, 3)),
+            inputs[:, : 3 * self.width].reshape(len(inputs), self.width, 3),
             inputs[:, -self.width :],
         )
         for kind in range(len(self.shift)):
@@ -347,7 +347,7 @@ class RevisedHead(SpinHead):
     def rows(self, inputs: Tensor, kinds: Tensor) -> tuple[Tensor, tuple[Rows, ...]]:
         """A row an atom and, behind them, a row each for the inverted environment."""
         layers, bonds = self._shape
-        vectors = inputs[:, : 3 * self.width].unflatten(1, (-1, 3))
+        vectors = inputs[:, : 3 * self.width].reshape(len(inputs), self.width, 3)
         turned = vectors.new_zeros(len(inputs), self.turn.shape[2], 3)
         coupled = vectors.new_zeros(len(inputs), self.feel.shape[2])
         for kind in range(len(self.shift)):
@@ -357,8 +357,8 @@ class RevisedHead(SpinHead):
             feel = self.spread[kind, 1, :, None] * self.feel[kind]
             scalars = inputs[rows][:, -self.width :] - self.center[kind]
             coupled = coupled.index_copy(0, rows, scalars @ feel + self.coupling[kind])
-        turned = turned.unflatten(1, (layers + 1, -1))
-        couplings = coupled.unflatten(1, (layers, bonds)).repeat(2, 1, 1)
+        turned = turned.reshape(len(inputs), layers + 1, self.config.wires, 3)
+        couplings = coupled.reshape(len(inputs), layers, bonds).repeat(2, 1, 1)
         weights = (0.5 * self.scale * self.readout[kinds]).repeat(2, 1)
         spins = rotations(torch.cat([turned, -turned]))
         return torch.arange(len(inputs)).repeat(2), (Rows(spins, couplings, weights),)

@@ -108,7 +108,7 @@ class LigandVectors(BaseModel):
             )
             owned = torch.gather(owned.expand(-1, 2, -1), 2, order[:, :, : self.ligands])
         middles = _picked(positions, centers)  # (B, molecules, 3)
-        own = _picked(positions, owned.flatten(1)).unflatten(1, owned.shape[1:])
+        own = _picked(positions, owned.flatten(1)).reshape(*owned.shape, 3)
         parts = [own - middles[:, :, None]]
         if self.molecules == 2:
             between = middles.mean(dim=1)[:, None, None]
