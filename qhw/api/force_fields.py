@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from calibration.closest import quoted
 from qhw.forces.config import ForceTrainConfig
 from qhw.forces.evaluate import Evaluation, evaluate
 from qhw.forces.model import ForceField
+from qhw.forces.spin_training import SpinKind, SpinTrainConfig, train_spin_field
 from qhw.forces.training import ForceData, train_force_field
 from qhw.models.base import Model
 from qhw.models.checkpoint import load
@@ -77,7 +78,7 @@ def evaluate_force_field(
     return evaluate(force_field(model), Path(data), energy_unit(unit))
 
 
-def read_training(path: Path) -> TrainConfig | ForceTrainConfig:
+def read_training(path: Path) -> TrainConfig | ForceTrainConfig | SpinTrainConfig:
     """The config of a training run, of whichever kind its model is.
 
     Raises:
@@ -89,11 +90,13 @@ def read_training(path: Path) -> TrainConfig | ForceTrainConfig:
         kind = None  # said by the reader
     if kind == ForceField.kind:
         return ForceTrainConfig.from_yaml(path)
+    if kind in get_args(SpinKind):
+        return SpinTrainConfig.from_yaml(path)
     return TrainConfig.from_yaml(path)
 
 
 def train(
-    config: TrainConfig | ForceTrainConfig | str | Path,
+    config: TrainConfig | ForceTrainConfig | SpinTrainConfig | str | Path,
     out: str | Path,
     *,
     data: TrainingSet | ForceData | None = None,
@@ -121,9 +124,11 @@ def train(
         OSError: ``out`` cannot be written.
     """
     asked = read_training(Path(config)) if isinstance(config, str | Path) else config
-    if isinstance(asked, ForceTrainConfig):
+    if isinstance(asked, ForceTrainConfig | SpinTrainConfig):
         if data is not None and not isinstance(data, ForceData):
             raise ValueError("Argument `data` must be of frames for a force field")
+        if isinstance(asked, SpinTrainConfig):
+            return train_spin_field(asked, Path(out), data=data, resume=resume, progress=progress)
         return train_force_field(asked, Path(out), data=data, resume=resume, progress=progress)
     if data is not None and not isinstance(data, TrainingSet):
         raise ValueError("Argument `data` must be a set of molecules for this kind of model")

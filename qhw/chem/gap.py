@@ -108,7 +108,7 @@ class XTB:
 @dataclass(frozen=True)
 class B3LYP:
     """B3LYP/6-31G(2df,p), the level of QM9, of a force-field geometry, through PySCF (extra
-    ``pyscf``); minutes a molecule.
+    ``qchem``); minutes a molecule.
 
     Raises:
         ModuleNotFoundError: PySCF is not installed; one line names the extra.
@@ -118,7 +118,7 @@ class B3LYP:
     name: str = "B3LYP/6-31G(2df,p) (PySCF) at an MMFF94 geometry"
 
     def __post_init__(self) -> None:
-        _need("pyscf", "pyscf", "B3LYP")
+        _need("pyscf", "qchem", "B3LYP")
 
     def of_smiles(self, smiles: Sequence[str | None]) -> FloatArray:
         """eV ``(B,)``; NaN where there is no molecule, geometry or convergence."""

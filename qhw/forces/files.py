@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from qhw.chem.geometries import (
 )
 
 MAX_BYTES = 2**30
+_SHIPPED = Path(str(files("qhw") / "data" / "geometries"))
 _KEYS = ("nuclear_charges", "coords", "energies", "forces")
 
 
@@ -34,9 +36,10 @@ def read_geometries(
 
     Args:
         path: ``.npz`` with rMD17's keys (``nuclear_charges (A,)``, ``coords (B, A, 3)`` Å,
-            ``energies (B,)``, ``forces (B, A, 3)``), or ``.xyz``/``.extxyz`` as ASE reads it.
-        unit: of energies, and of forces times Å; by default kcal/mol of an npz, as rMD17 has
-            them, and eV of extended XYZ, as ASE has them.
+            ``energies (B,)``, ``forces (B, A, 3)``), or ``.xyz``/``.extxyz`` as ASE reads it;
+            ``shipped:NAME.npz`` is of the project's own, such as ``shipped:h2o_train.npz``.
+        unit: of energies, and of forces times Å; by default what an npz says itself in ``unit``,
+            else kcal/mol, as rMD17 has them, and eV of extended XYZ, as ASE has them.
         trust_units: take sizes that look like another unit's as they are.
 
     Returns:
@@ -47,13 +50,14 @@ def read_geometries(
             values missing, not finite, of a wrong size, atoms too close, a periodic cell.
         ModuleNotFoundError: extended XYZ without ASE.
     """
+    path = _shipped(path)
     try:
         raw = read_bounded(path, MAX_BYTES)
     except OSError as error:
         raise GeometryError(f"{path} cannot be read: {error.strerror or error}") from error
     where = str(path)
     if path.suffix == ".npz":
-        frames, unit = _of_npz(raw, where, unit or "kcal/mol"), unit or "kcal/mol"
+        frames, unit = _of_npz(raw, where, unit)
     elif path.suffix in (".xyz", ".extxyz"):
         frames, unit = _of_xyz(raw, where, unit or "eV"), unit or "eV"
     else:
@@ -83,7 +87,25 @@ def energy_unit(word: str | None) -> EnergyUnit | None:
     )
 
 
-def _of_npz(raw: bytes, where: str, unit: EnergyUnit) -> Geometries:
+def shipped_geometries() -> tuple[str, ...]:
+    """Names of the project's own files."""
+    return tuple(sorted(p.name for p in _SHIPPED.iterdir() if p.suffix == ".npz"))
+
+
+def _shipped(path: Path) -> Path:
+    """The file that a name with the prefix is of; any other path as it is."""
+    head, found, name = str(path).partition("shipped:")
+    if head or not found:
+        return path
+    if name not in shipped_geometries():
+        raise GeometryError(
+            f"Shipped geometries must be one of {', '.join(shipped_geometries())}, but are "
+            f"{quoted(name[:40])}"
+        )
+    return _SHIPPED / name
+
+
+def _of_npz(raw: bytes, where: str, unit: EnergyUnit | None) -> tuple[Geometries, EnergyUnit]:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
@@ -91,6 +113,7 @@ def _of_npz(raw: bytes, where: str, unit: EnergyUnit) -> Geometries:
             raise GeometryError(f"{where} must unpack to at most {MAX_BYTES} bytes, but has {size}")
         with np.load(io.BytesIO(raw), allow_pickle=False) as found:
             arrays = {key: found[key] for key in _KEYS if key in found}
+            said = str(found["unit"])[:40] if "unit" in found else None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, GeometryError):
             raise
@@ -109,12 +132,17 @@ def _of_npz(raw: bytes, where: str, unit: EnergyUnit) -> Geometries:
     _shape(forces, (frame_count, atom_count, 3), "forces", where)
     if not frame_count or not atom_count:
         raise GeometryError(f"{where} must hold at least one frame of one atom, but holds none")
-    return Geometries(
+    try:
+        unit = unit or energy_unit(said) or "kcal/mol"
+    except GeometryError as error:
+        raise GeometryError(f"{where}: {error}") from error
+    frames = Geometries(
         np.tile(numbers.astype(np.int64), (frame_count, 1)),
         coords.astype(np.float64),
         energies.astype(np.float64) * EV_OF[unit],
         forces.astype(np.float64) * EV_OF[unit],
     )
+    return frames, unit
 
 
 def _shape(array: NDArray[np.generic], wanted: tuple[int, ...], key: str, where: str) -> None:

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from qhw.forces.atom_head import AtomHead
 from qhw.forces.circuit import AtomCircuit
 
 HeadKind = Literal["circuit", "product", "mlp", "cosine", "ridge", "mean"]
@@ -68,7 +69,7 @@ class HeadConfig(BaseModel):
         return self.kind == "ridge" or (self.form == "hybrid" and self.kind != "mean")
 
 
-class Head(nn.Module):
+class Head(AtomHead):
     """Atomic energies of inputs.
 
     Args:
@@ -99,10 +100,9 @@ class Head(nn.Module):
             self.coupling = nn.Parameter(_BIAS_SCATTER * couplings)
 
     @property
-    def angular(self) -> list[nn.Parameter]:
-        """Weights whose unit is a radian an input, or a radian."""
-        energetic = {id(parameter) for parameter in self.energetic}
-        return [parameter for parameter in self.parameters() if id(parameter) not in energetic]
+    def mapped(self) -> Tensor:
+        """Weights of the map from inputs to units."""
+        return self.weight
 
     @property
     def energetic(self) -> list[nn.Parameter]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from qhw.chem.geometries import Geometries
-from qhw.forces.heads import Head
+from qhw.forces.atom_head import AtomHead
 from qhw.forces.invariants import Invariants
 from qhw.forces.projected import Projection, kinds_of, project, slopes_in_chunks
 from qhw.forces.ridge import Ridge
@@ -43,7 +43,7 @@ class LabelledInputs:
         parts = (self.kinds, self.inputs, self.slopes, self.energies, self.gradients)
         return LabelledInputs(*(part[rows] for part in parts))
 
-    def predicted(self, head: Head, *, training: bool) -> tuple[Tensor, Tensor, Tensor]:
+    def predicted(self, head: AtomHead, *, training: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Energies ``(N,)``, gradients ``(N, 3 A)`` and one-shot variances ``(N,)`` of a head.
 
         Args:
@@ -106,7 +106,7 @@ def in_chunks(
 
 
 def errors(
-    heads: Mapping[str, Head], parts: Iterator[LabelledInputs]
+    heads: Mapping[str, AtomHead], parts: Iterator[LabelledInputs]
 ) -> dict[str, dict[str, float]]:
     """Mean absolute errors of heads, by the heads' names.
 

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.func import jvp, vmap
 
 from qhw.chem.geometries import Geometries
-from qhw.forces.invariants import Invariants
 
 _CHUNK_VALUES = 6_000_000
 """Numbers in the largest array of derivatives held at once, about."""
+
+
+class Inputs(Protocol):
+    """What atoms' environments are described by."""
+
+    @property
+    def count(self) -> int:
+        """Of an atom, F."""
+
+    def of(self, numbers: Tensor, positions: Tensor) -> Tensor:
+        """``(B, A, F)`` of numbers ``(B, A)``, 0 for no atom, and positions ``(B, A, 3)``, Å."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +67,7 @@ def project(values: Tensor, kinds: Tensor, projection: Projection, *, slopes: bo
 
 
 def invariants_in_chunks(
-    invariants: Invariants, geometries: Geometries, dtype: torch.dtype
+    invariants: Inputs, geometries: Geometries, dtype: torch.dtype
 ) -> Iterator[tuple[slice, Tensor]]:
     """Frames' rows and their invariants ``(n, A, F)``."""
     numbers, positions = _tensors(geometries, dtype)
@@ -67,7 +78,7 @@ def invariants_in_chunks(
 
 
 def slopes_in_chunks(
-    invariants: Invariants, geometries: Geometries, dtype: torch.dtype
+    invariants: Inputs, geometries: Geometries, dtype: torch.dtype
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Frames' rows, invariants ``(n, A, F)``, their derivatives by positions ``(3 A, n, A, F)``.
 
@@ -95,6 +106,6 @@ def _tensors(geometries: Geometries, dtype: torch.dtype) -> tuple[Tensor, Tensor
     return torch.from_numpy(geometries.numbers), torch.from_numpy(geometries.positions).to(dtype)
 
 
-def _chunk(invariants: Invariants, geometries: Geometries, directions: int) -> int:
+def _chunk(invariants: Inputs, geometries: Geometries, directions: int) -> int:
     each = directions * geometries.numbers.shape[1] * invariants.count
     return max(1, _CHUNK_VALUES // each)

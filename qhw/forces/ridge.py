@@ -81,7 +81,7 @@ def fit_ridge(
         dtype: that invariants and derivatives are computed in; the solution is in float64.
     """
     axes, spread = _principal_axes(invariants, train, components, dtype)
-    reference = _reference(train, invariants.config.species)
+    reference = reference_energies(train, invariants.config.species)
     fitted = _linear(invariants, train, axes, reference, dtype)
     seen = _linear(invariants, validation, axes, reference, dtype)
     species, count = axes.center.shape[0], axes.weights.shape[2]
@@ -129,7 +129,7 @@ def _principal_axes(
     return Projection(torch.stack(centers), torch.stack(weights)), torch.stack(spreads)
 
 
-def _reference(train: Geometries, species: tuple[int, ...]) -> FloatArray:
+def reference_energies(train: Geometries, species: tuple[int, ...]) -> FloatArray:
     """Energies of each species that fit the molecules' best; the smallest, where many do."""
     assert train.energies is not None
     counts = np.stack([(train.numbers == z).sum(axis=1) for z in species], axis=1).astype(float)

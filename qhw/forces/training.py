@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,8 @@ from pydantic import JsonValue, ValidationError
 from torch import Tensor, nn
 
 from qhw.chem.geometries import Geometries
-from qhw.forces.config import DataSpec, ForceTrainConfig
+from qhw.forces.atom_head import AtomHead
+from qhw.forces.config import DataSpec, ForceTrainConfig, LoopConfig
 from qhw.forces.files import read_geometries
 from qhw.forces.heads import Head, HeadConfig
 from qhw.forces.invariants import Invariants
@@ -44,13 +45,19 @@ class ForceData:
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class LabelledSets:
+    """What a head sees of the frames to train on and to choose by."""
+
+    train: LabelledInputs
+    validation: LabelledInputs
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared(LabelledSets):
     """What does not depend on a run's seed or head: invariants, ridge, inputs."""
 
     invariants: Invariants
     ridge: Ridge
-    train: LabelledInputs
-    validation: LabelledInputs
 
 
 def read_data(spec: DataSpec) -> ForceData:
@@ -98,7 +105,7 @@ def prepare(config: ForceTrainConfig, data: ForceData) -> Prepared:
         raise ValueError(
             f"Argument `invariants` must be right, but {field}: {first['msg']}"
         ) from error
-    dtype = _dtype(config)
+    dtype = dtype_of(config)
     ridge = fit_ridge(
         invariants,
         data.train,
@@ -109,10 +116,10 @@ def prepare(config: ForceTrainConfig, data: ForceData) -> Prepared:
         dtype=dtype,
     )
     return Prepared(
-        invariants,
-        ridge,
         labelled_inputs(invariants, data.train, ridge, dtype),
         labelled_inputs(invariants, data.validation, ridge, dtype),
+        invariants,
+        ridge,
     )
 
 
@@ -154,24 +161,24 @@ def train_force_field(
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK):
         raise PermissionError(f"Folder {out} cannot be written.")
-    if len(data.train) < config.batch_size:
-        raise ValueError(
-            f"Argument `batch_size` must be at most the number of frames ({len(data.train)}), "
-            f"but is {config.batch_size}."
-        )
+    config.check_batch(len(data.train))
     with torch_threads(config.threads):
-        prepared = prepared or prepare(config, data)
-        head = _trained(config, prepared, data, out, resume=resume, progress=progress)
-        controls = {"": head, **_controls(config, prepared)}
-        metrics = _measured(config, controls, data, prepared, test=measure)
-    model = force_field(prepared, head)
+        ready = prepared or prepare(config, data)
+        weights = Weights(lambda: _started(config.model.config.head, config, ready))
+        head = weights.head
+        if config.model.config.head.units:  # else it is a closed form
+            head = trained(config, weights, ready, data, out, resume=resume, progress=progress)
+        controls = {"": head, **controls_of(config, ready)}
+        metrics = measured(config, controls, data, ready, test=measure)
+    assert isinstance(head, Head)
+    model = force_field(ready, head)
     checkpoint.save(
         model,
         out / "model.safetensors",
         name=config.name,
         seed=config.seed,
         training=config.model_dump(mode="json"),
-        data={**data.source, "ridge_strength": prepared.ridge.strength},
+        data={**data.source, "ridge_strength": ready.ridge.strength},
         metrics=metrics,
     )
     return out / "model.safetensors"
@@ -191,12 +198,14 @@ def force_field(prepared: Prepared, head: Head) -> ForceField:
     return model.eval()
 
 
-def _dtype(config: ForceTrainConfig) -> torch.dtype:
+def dtype_of(config: LoopConfig) -> torch.dtype:
+    """Of the training's tensors."""
     return torch.float64 if config.precision == "float64" else torch.float32
 
 
-def _controls(config: ForceTrainConfig, prepared: Prepared) -> dict[str, Head]:
-    found = {}
+def controls_of(config: ForceTrainConfig, prepared: Prepared) -> dict[str, AtomHead]:
+    """What needs no circuit: the ridge and the mean, by the prefix of their metrics."""
+    found: dict[str, AtomHead] = {}
     for kind in ("ridge", "mean"):
         found[f"{kind}/"] = _started(HeadConfig(kind=kind), config, prepared)
     return found
@@ -205,23 +214,24 @@ def _controls(config: ForceTrainConfig, prepared: Prepared) -> dict[str, Head]:
 def _started(head: HeadConfig, config: ForceTrainConfig, prepared: Prepared) -> Head:
     generator = torch.Generator().manual_seed(config.seed)
     species, inputs = prepared.ridge.weights.shape
-    made = Head(head, species, inputs, generator).to(_dtype(config))
+    made = Head(head, species, inputs, generator).to(dtype_of(config))
     made.start(prepared.ridge.weights, prepared.ridge.size)
     return made
 
 
-def _measured(
+def measured(
     config: ForceTrainConfig,
-    heads: Mapping[str, Head],
+    heads: Mapping[str, AtomHead],
     data: ForceData,
     prepared: Prepared,
     *,
     test: bool,
 ) -> dict[str, float | None]:
+    """Errors of heads on the frames to choose by and on the test frames, by name."""
     found: dict[str, float | None] = {}
     sets = {"validation": iter([prepared.validation])}
     if test and data.test is not None:
-        parts = in_chunks(prepared.invariants, data.test, prepared.ridge, _dtype(config))
+        parts = in_chunks(prepared.invariants, data.test, prepared.ridge, dtype_of(config))
         sets["test"] = parts
     for name, parts in sets.items():
         for head, values in errors(heads, parts).items():
@@ -229,14 +239,14 @@ def _measured(
     return {k: v if v is not None and math.isfinite(v) else None for k, v in found.items()}
 
 
-class _Weights(nn.Module):
+class Weights(nn.Module):
     """What a state holds: the head that is trained, its moving average, the best average."""
 
-    def __init__(self, config: ForceTrainConfig, prepared: Prepared) -> None:
+    def __init__(self, started: Callable[[], AtomHead]) -> None:
         super().__init__()
-        self.head = _started(config.model.config.head, config, prepared)
-        self.average = _started(config.model.config.head, config, prepared).requires_grad_(False)
-        self.best = _started(config.model.config.head, config, prepared).requires_grad_(False)
+        self.head = started()
+        self.average = started().requires_grad_(False)
+        self.best = started().requires_grad_(False)
         self.best_loss: Tensor
         self.register_buffer("best_loss", torch.tensor(math.inf, dtype=torch.float64))
 
@@ -252,18 +262,27 @@ class _Weights(nn.Module):
             self.best.load_state_dict(self.average.state_dict())
 
 
-def _trained(
-    config: ForceTrainConfig,
-    prepared: Prepared,
+def trained(
+    config: LoopConfig,
+    weights: Weights,
+    sets: LabelledSets,
     data: ForceData,
     out: Path,
     *,
     resume: bool,
     progress: bool,
-) -> Head:
-    weights = _Weights(config, prepared)
-    if not weights.head.config.units:  # closed form
-        return weights.head
+) -> AtomHead:
+    """Train any head: Adam, moving average, state after every few epochs, best by validation.
+
+    Args:
+        config: the run.
+        weights: as they start.
+        sets: what the head sees of the data.
+        data: what a state belongs to.
+        out: folder of state and log.
+        resume: go on from a state found there.
+        progress: show a bar on stderr.
+    """
     optimizer = torch.optim.Adam(
         [
             {"params": weights.head.angular, "scale": 1.0},
@@ -277,9 +296,9 @@ def _trained(
     first = state.restore(weights, optimizer, generator) if resume else 0
     cut_log(log, first)
     if not first:
-        weights.judge(_validation_loss(config, weights.average, prepared.validation))
+        weights.judge(_validation_loss(config, weights.average, sets.validation))
     for epoch in shown(range(first, config.epochs), config.name, config.epochs, progress):
-        line = _epoch(config, weights, optimizer, prepared, epoch)
+        line = _epoch(config, weights, optimizer, sets, epoch)
         with log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
         if (epoch + 1) % config.checkpoint_every == 0 or epoch + 1 == config.epochs:
@@ -288,16 +307,16 @@ def _trained(
 
 
 def _epoch(
-    config: ForceTrainConfig,
-    weights: _Weights,
+    config: LoopConfig,
+    weights: Weights,
     optimizer: torch.optim.Adam,
-    prepared: Prepared,
+    sets: LabelledSets,
     epoch: int,
 ) -> dict[str, JsonValue]:
     """Train one epoch and judge it; returns its line of the log."""
     started = time.perf_counter()
     # The order depends on the epoch only, so that a resumed run sees the same batches.
-    order = np.random.default_rng([config.seed, epoch]).permutation(len(prepared.train))
+    order = np.random.default_rng([config.seed, epoch]).permutation(len(sets.train))
     steps = len(order) // config.batch_size
     total, rate = 0.0, 0.0
     for step in range(steps):
@@ -305,9 +324,10 @@ def _epoch(
         rate = _rate(config, epoch * steps + step, steps * config.epochs)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["scale"]
-        loss = _loss(config, weights.head, prepared.train[torch.from_numpy(rows)], training=True)
+        part = sets.train[torch.from_numpy(rows)]
+        loss = _loss(config, weights.head, part, epoch, training=True)
         if config.weight_decay:
-            loss = loss + config.weight_decay * weights.head.weight.square().sum()
+            loss = loss + config.weight_decay * weights.head.mapped.square().sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(weights.head.parameters(), config.clip_norm)
@@ -316,7 +336,7 @@ def _epoch(
         total += float(loss.detach())
     if not math.isfinite(total):
         raise TrainingError(f"The loss of epoch {epoch + 1} is not finite.")
-    validation = _validation_loss(config, weights.average, prepared.validation)
+    validation = _validation_loss(config, weights.average, sets.validation)
     weights.judge(validation)
     return {
         "epoch": epoch + 1,
@@ -327,29 +347,32 @@ def _epoch(
     }
 
 
-def _loss(config: ForceTrainConfig, head: Head, part: LabelledInputs, *, training: bool) -> Tensor:
+def _loss(
+    config: LoopConfig, head: AtomHead, part: LabelledInputs, epoch: int, *, training: bool
+) -> Tensor:
     energy, gradient, variance = part.predicted(head, training=training)
     there = part.components
     off = torch.where(there, gradient - part.gradients, 0).square().sum() / there.sum()
-    loss = config.energy_weight * (energy - part.energies).square().mean()
+    loss = config.energy_weight_at(epoch) * (energy - part.energies).square().mean()
     loss = loss + config.force_weight * off
     if config.shot_weight:
         loss = loss + config.shot_weight * variance.mean()
     return loss
 
 
-def _validation_loss(config: ForceTrainConfig, head: Head, part: LabelledInputs) -> float:
+def _validation_loss(config: LoopConfig, head: AtomHead, part: LabelledInputs) -> float:
     for parameter in head.parameters():  # derivatives by inputs need a graph, but not by weights
         parameter.requires_grad_(False)
-    return float(_loss(config, head, part, training=False).detach())
+    last = config.epochs - 1  # one measure for all epochs
+    return float(_loss(config, head, part, last, training=False).detach())
 
 
-def _rate(config: ForceTrainConfig, step: int, steps: int) -> float:
+def _rate(config: LoopConfig, step: int, steps: int) -> float:
     warm = min(1.0, (step + 1) / (config.warmup + 1))
     return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-def _digest(config: ForceTrainConfig, data: ForceData) -> str:
+def _digest(config: LoopConfig, data: ForceData) -> str:
     """What a state belongs to: the config, but for how it is watched, and the frames."""
     settings = config.model_dump(mode="json", exclude={"name", "checkpoint_every", "threads"})
     settings["data"] = {"train": len(data.train), "validation": len(data.validation)}

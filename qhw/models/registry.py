@@ -22,6 +22,9 @@ KINDS = Table(
         "nisq": "qhw.models.nisq:NISQVAE",
         "force-field": "qhw.forces.model:ForceField",
         "nisq-control": "qhw.models.nisq_control:NISQControl",
+        "siqnn": "qhw.forces.spin_model:SymmetricField",
+        "environment-qnn": "qhw.forces.spin_model:RevisedField",
+        "environment-qnn-baseline": "qhw.forces.spin_model:BaselineField",
     },
 )
 """Class of every kind: a :class:`qhw.models.base.Model`. A class takes ``(config, generator)``, has

@@ -81,7 +81,7 @@ def test_fit_finds_a_linear_law() -> None:
     assert found.held_out == len(smiles)
 
 
-@pytest.mark.parametrize(("made", "extra"), [(XTB, "xtb"), (B3LYP, "pyscf")])
+@pytest.mark.parametrize(("made", "extra"), [(XTB, "xtb"), (B3LYP, "qchem")])
 def test_estimators_that_are_not_installed_say_how(
     made: type, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,7 +141,7 @@ def test_double_precision_finds_the_same_ridge(folder: Path, data: ForceData) ->
     for precision in ("float32", "float64"):
         found = ForceTrainConfig.model_validate({**config, "precision": precision})
         field = training.force_field(
-            (ready := prepare(found, data)), training._controls(found, ready)["ridge/"]
+            (ready := prepare(found, data)), training.controls_of(found, ready)["ridge/"]
         )
         weights.append(field.energy_and_forces(waters(5, seed=3)))
     assert np.abs(weights[0][0] - weights[1][0]).max() < 1e-3
