@@ -19,10 +19,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from qhw.analysis.advise import Predictor
-from qhw.analysis.bench_result import BenchSettings
-from qhw.analysis.bench_subject import noisy_backend
-from qhw.analysis.mitigation_bench import bench_device, noise_options, workload_of
+from qhw.analysis.advise.advise import Predictor
+from qhw.analysis.bench.pipelines import bench_device, noise_options, workload_of
+from qhw.analysis.bench.result import BenchSettings
+from qhw.analysis.bench.subject import noisy_backend
 from qhw.mitigation.placed import Placed
 from qhw.models.checkpoint import save
 from qhw.models.registry import build

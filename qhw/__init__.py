@@ -18,8 +18,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qhw.analysis.expectation_function import ExpectationFunction as ExpectationFunction
-    from qhw.analysis.expectation_function import expectation_function as expectation_function
+    from qhw.analysis.expect.function import ExpectationFunction as ExpectationFunction
+    from qhw.analysis.expect.function import expectation_function as expectation_function
     from qhw.api.calibrating import calibrate as calibrate
     from qhw.api.calibrating import calibrate_head as calibrate_head
     from qhw.api.devices import Device as Device
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Device": "qhw.api.devices",
     "Estimator": "qhw.api.primitives.estimator",
-    "ExpectationFunction": "qhw.analysis.expectation_function",
+    "ExpectationFunction": "qhw.analysis.expect.function",
     "ExpectationGradient": "qhw.api.gradients",
     "ExpectationValues": "qhw.api.expectation_values",
     "Measurement": "qhw.api.results",
@@ -85,7 +85,7 @@ _PLACES = {
     "devices": "qhw.api.devices",
     "estimate": "qhw.api.running",
     "expect": "qhw.api.expecting",
-    "expectation_function": "qhw.analysis.expectation_function",
+    "expectation_function": "qhw.analysis.expect.function",
     "judge": "qhw.api.modelling",
     "load_model": "qhw.models.checkpoint:load",
     "measure": "qhw.api.measuring",

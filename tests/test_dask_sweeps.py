@@ -18,15 +18,15 @@ from typer.testing import CliRunner
 import qhw
 from backends import aer
 from calibration.catalog import load_snapshot
-from qhw.analysis import molecule_scores
-from qhw.analysis.advise import advise
-from qhw.analysis.bench_result import BenchSettings
-from qhw.analysis.compare import compare
-from qhw.analysis.depth_sweep import sweep
-from qhw.analysis.mitigation_bench import run_bench
-from qhw.analysis.result import Settings
-from qhw.analysis.simulations import RunOn
-from qhw.analysis.subjects import circuit_subject
+from qhw.analysis.advise.advise import advise
+from qhw.analysis.bench.pipelines import run_bench
+from qhw.analysis.bench.result import BenchSettings
+from qhw.analysis.compare.model import compare
+from qhw.analysis.compare.result import Settings
+from qhw.analysis.compare.simulations import RunOn
+from qhw.analysis.depth.subjects import circuit_subject
+from qhw.analysis.depth.sweep import sweep
+from qhw.analysis.scores import molecules as molecule_scores
 from qhw.api.planning import depth_report
 from qhw.chem.novelty import Known
 from qhw.chem.qm9 import sample_molecules

@@ -3,7 +3,7 @@
 A comparison needs three things of "exact": the probability of outcomes that were seen, noiseless
 shots, and how wires go together. All three can be had where the vector of ``2**m`` probabilities
 cannot: of a Clifford circuit by its stabilizers, of a shallow one as a matrix product state. What
-scores they make stands in :mod:`qhw.analysis.wide_scores`, which method is taken in
+scores they make stands in :mod:`qhw.analysis.scores.wide`, which method is taken in
 :mod:`backends.reference.choose`.
 """
 

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from qhw.analysis.baselines import constant_distances, prior_mean
-from qhw.analysis.draw import draw_latents
-from qhw.analysis.metrics import total_variation
-from qhw.analysis.molecule_scores import type_accuracy
+from qhw.analysis.compare.draw import draw_latents
+from qhw.analysis.scores.baselines import constant_distances, prior_mean
+from qhw.analysis.scores.metrics import total_variation
+from qhw.analysis.scores.molecules import type_accuracy
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.validity import judge
 from qhw.latent.priors import PositiveOrthant

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 import qhw
 from qhw.analysis.head.calibration import HeadCalibration
-from qhw.analysis.molecule_scores import wilson
+from qhw.analysis.scores.molecules import wilson
 from qhw.yaml_files import read_yaml
 
 Arm = tuple[str, str, int | None]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from qhw.analysis.hit_rate import Question, as_json, asked_conditions, hit_rates
+from qhw.analysis.hits.hit_rate import Question, as_json, asked_conditions, hit_rates
 from qhw.chem.gap import surrogate
 from qhw.models.checkpoint import load, save
 from qhw.models.conditions import WINDOWS, scales_of

@@ -1,1 +1,1 @@
-"""Comparison of what a device gave with what is exact."""
+"""Questions a user asks of circuits and devices: a folder each, and the scores they share."""

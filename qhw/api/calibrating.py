@@ -10,10 +10,10 @@ from pathlib import Path
 from qiskit import QuantumCircuit
 
 from calibration.readout import ReadoutCalibration
-from qhw.analysis.compare import default_model
+from qhw.analysis.compare.model import default_model
+from qhw.analysis.compare.simulations import RunOn
 from qhw.analysis.head.calibration import HeadCalibration, HeadSettings
 from qhw.analysis.head.measure import measure_head
-from qhw.analysis.simulations import RunOn
 from qhw.api.devices import DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.measuring import CircuitLike

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import RenderableType
 
-from qhw.analysis.expect import Measured
-from qhw.analysis.expect_result import ExpectCost, ExpectResult
+from qhw.analysis.expect.result import ExpectCost, ExpectResult
+from qhw.analysis.expect.values import Measured
 from qhw.api.shown import Stored
 from qhw.report.expectation import expectation_lines, expectation_table, write_expectation
 from qhw.report.expectation_page import expectation_figure

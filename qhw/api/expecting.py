@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Literal, overload
 
-from qhw.analysis.expect import prepare, simulate
-from qhw.analysis.expect_result import ExpectSettings
-from qhw.analysis.gradient import ParameterLike, shifted_rows
+from qhw.analysis.expect.gradient import ParameterLike, shifted_rows
+from qhw.analysis.expect.result import ExpectSettings
+from qhw.analysis.expect.values import prepare, simulate
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.expectation_values import ExpectationValues

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rich.console import RenderableType
 from rich.text import Text
 
-from qhw.analysis.expect_result import ExpectCost
-from qhw.analysis.gradient import ShiftedRows, all_rows
+from qhw.analysis.expect.gradient import ShiftedRows, all_rows
+from qhw.analysis.expect.result import ExpectCost
 from qhw.api.expectation_values import ExpectationValues
 from qhw.api.shown import Shown
 

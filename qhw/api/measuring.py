@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.measure import measure as compute
-from qhw.analysis.measure import settings_of
-from qhw.analysis.result import MeasureSettings
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.measure import measure as compute
+from qhw.analysis.compare.measure import settings_of
+from qhw.analysis.compare.result import MeasureSettings
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.results import Measurement

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import RenderableType
 
-from qhw.analysis.advise import Advice
-from qhw.analysis.advise import advise as compute_advice
-from qhw.analysis.bench_result import BenchResult, BenchSettings
-from qhw.analysis.bench_subject import circuit_subject
-from qhw.analysis.mitigation_bench import run_bench
+from qhw.analysis.advise.advise import Advice
+from qhw.analysis.advise.advise import advise as compute_advice
+from qhw.analysis.bench.pipelines import run_bench
+from qhw.analysis.bench.result import BenchResult, BenchSettings
+from qhw.analysis.bench.subject import circuit_subject
 from qhw.api.measuring import CircuitLike, workload_of
 from qhw.api.shown import Shown, Stored
 from qhw.defaults import DEFAULT_DEVICE

@@ -15,7 +15,7 @@ from backends.base import Backend, CompiledTemplate
 from backends.checks import check_shots
 from backends.plain import plain
 from backends.rewrite import apart, replaced
-from qhw.analysis.expect import prepare
+from qhw.analysis.expect.values import prepare
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.measuring import begun_together

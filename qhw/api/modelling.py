@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from qhw.analysis.compare import compare as compute
-from qhw.analysis.compare import default_model, settled_prior
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.molecule_scores import judge_on
-from qhw.analysis.result import Settings
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.model import compare as compute
+from qhw.analysis.compare.model import default_model, settled_prior
+from qhw.analysis.compare.result import Settings
+from qhw.analysis.scores.molecules import judge_on
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.measuring import check_simulates_here

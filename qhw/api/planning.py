@@ -12,15 +12,15 @@ from qiskit import QuantumCircuit
 from rich.console import RenderableType
 
 from backends.native.routing import LEVELS
-from qhw.analysis.depth_report import DepthReport
-from qhw.analysis.depth_sweep import sweep
-from qhw.analysis.subjects import (
+from qhw.analysis.depth.report import DepthReport
+from qhw.analysis.depth.subjects import (
     Subject,
     circuit_subject,
     file_subjects,
     model_subjects,
     workload_subject,
 )
+from qhw.analysis.depth.sweep import sweep
 from qhw.api.shown import Stored
 from qhw.cache import made_cache_folder
 from qhw.circuits.workload import Workload

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import RenderableType
 
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.result import ComparisonResult, SourceKey
-from qhw.analysis.stage import Stage
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.result import ComparisonResult, SourceKey
+from qhw.analysis.compare.stage import Stage
 from qhw.api.shown import Stored
 from qhw.chem.molecule import MoleculeBatch
 from qhw.circuits.workload import Workload

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from backends.registry import get_vendor
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.expect import ExpectQuote, Measured, quote_expectation
-from qhw.analysis.expect_result import ExpectSettings
-from qhw.analysis.measure import quote_workload
-from qhw.analysis.quote import StageQuote
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.measure import quote_workload
+from qhw.analysis.compare.quote import StageQuote
+from qhw.analysis.expect.result import ExpectSettings
+from qhw.analysis.expect.values import ExpectQuote, Measured, quote_expectation
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.expectation_values import ExpectationValues

@@ -73,7 +73,7 @@ def calibrate_head_command(
 
 def tell_head(found: HeadCalibration, file: Path, *, as_json: bool) -> None:
     """Print what was stored."""
-    from qhw.analysis.result import REHEARSAL
+    from qhw.analysis.compare.result import REHEARSAL
 
     if as_json:
         emit_json(

@@ -13,7 +13,7 @@ from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import RUNS, DaskCluster, Json, Out, Seed, Workers
 
 if TYPE_CHECKING:
-    from qhw.analysis.comparison import Comparison
+    from qhw.analysis.compare.comparison import Comparison
     from qhw.report.runfolder import RunFolder
     from qhw.scheduler import Scheduler
 
@@ -55,8 +55,8 @@ def demo(
     A hundred held-out molecules go end to end through the device model: encoder shots, latent,
     decoder shots, molecule. With --task generate a hundred new ones are drawn and decoded.
     """
-    from qhw.analysis.compare import default_model, settled_prior
-    from qhw.analysis.result import Settings
+    from qhw.analysis.compare.model import default_model, settled_prior
+    from qhw.analysis.compare.result import Settings
     from qhw.paid.asked import AskedModel
 
     settings = Settings.parse(

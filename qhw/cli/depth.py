@@ -18,7 +18,7 @@ from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_count
 
 if TYPE_CHECKING:
-    from qhw.analysis.subjects import Subject
+    from qhw.analysis.depth.subjects import Subject
     from qhw.circuits.workload import Workload
 
 
@@ -60,7 +60,7 @@ def depth_report(
 
     Writes DIR/<run>/ with report.html, result.json, rows.csv and the best compiled circuits.
     """
-    from qhw.analysis.depth_sweep import sweep
+    from qhw.analysis.depth.sweep import sweep
     from qhw.api.planning import compilers
     from qhw.cache import made_cache_folder
     from qhw.report.depth_files import write_depth_files
@@ -100,7 +100,7 @@ def depth_report(
 def _subjects(
     files: list[Path], work: Workload | None, models: list[str], only: str
 ) -> list[Subject]:
-    from qhw.analysis.subjects import file_subjects, model_subjects, workload_subject
+    from qhw.analysis.depth.subjects import file_subjects, model_subjects, workload_subject
 
     if not files and not models:
         raise ValueError("Argument `files` or `--model` must name a circuit, but neither does.")

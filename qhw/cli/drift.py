@@ -37,9 +37,9 @@ def drift_command(
     """
     from calibration.catalog import load_snapshot
     from calibration.drift import drift
-    from qhw.analysis.compare import default_model
-    from qhw.analysis.drift_effect import drift_effects
-    from qhw.analysis.subjects import file_subjects, model_subjects
+    from qhw.analysis.compare.model import default_model
+    from qhw.analysis.depth.subjects import file_subjects, model_subjects
+    from qhw.analysis.drift.effect import drift_effects
     from qhw.report.drift import Pair, render_drift
     from qhw.report.drift_terminal import drift_document, drift_summary
     from qhw.report.runfolder import run_folder, run_id

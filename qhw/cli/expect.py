@@ -15,7 +15,7 @@ from qhw.cli.submit import REHEARSED_PRICE
 from qhw.defaults import DEFAULT_DEVICE
 
 if TYPE_CHECKING:
-    from qhw.analysis.expect_result import ExpectSettings
+    from qhw.analysis.expect.result import ExpectSettings
     from qhw.circuits.workload import Workload
     from qhw.paid.kept import Paying
 
@@ -71,7 +71,7 @@ def expect_command(
     watch RUN`.
     """
     from backends.registry import is_vendor
-    from qhw.analysis.expect import prepare
+    from qhw.analysis.expect.values import prepare
     from qhw.jobs.money import parse_money
     from qhw.paid.kept import Paying
     from qhw.report.runfolder import check_folder
@@ -113,7 +113,7 @@ def _simulate(
     settings: ExpectSettings, work: Workload, command: str, folder: Path | None, *, as_json: bool
 ) -> None:
     from backends.registry import get_backend
-    from qhw.analysis.expect import simulate
+    from qhw.analysis.expect.values import simulate
     from qhw.cli.expect_output import tell_expectation
     from qhw.report.runfolder import run_id
 
@@ -127,7 +127,7 @@ def _simulate(
 def _price(settings: ExpectSettings, work: Workload, *, as_json: bool) -> None:
     from backends.registry import get_vendor
     from backends.vendor import is_rehearsal
-    from qhw.analysis.expect import quote_expectation
+    from qhw.analysis.expect.values import quote_expectation
     from qhw.cli.expect_output import quote_document, quote_line
 
     vendor = get_vendor(settings.device)

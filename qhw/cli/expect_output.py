@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from qhw.analysis.expect import ExpectQuote, Measured
+from qhw.analysis.expect.values import ExpectQuote, Measured
 from qhw.cli.console import emit_json, out
 from qhw.jobs.money import show_money
 from qhw.report.expectation import expectation_lines, expectation_table, write_expectation

@@ -81,9 +81,9 @@ def judge_hits(
     """Generate, count, and write DIR/<run>/ with report.html and result.json."""
     import torch
 
-    from qhw.analysis.compare import check_prior
-    from qhw.analysis.hit_rate import Question, asked_conditions, hit_rates
-    from qhw.analysis.hit_rate import as_json as document_of
+    from qhw.analysis.compare.model import check_prior
+    from qhw.analysis.hits.hit_rate import Question, asked_conditions, hit_rates
+    from qhw.analysis.hits.hit_rate import as_json as document_of
     from qhw.chem.gap import gap_estimator
     from qhw.models.checkpoint import load
     from qhw.models.conditions import scales_of

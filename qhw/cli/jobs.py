@@ -53,7 +53,7 @@ def list_jobs(
 @app.command()
 def show(run: RunName, as_json: Json = False) -> None:
     """One run: its jobs, every attempt, estimate against actual cost, the vendor's words."""
-    from qhw.analysis.result import REHEARSAL
+    from qhw.analysis.compare.result import REHEARSAL
     from qhw.cli.job_lines import job_document
     from qhw.jobs.desk import attempts_of
     from qhw.jobs.ledger import Ledger

@@ -67,7 +67,7 @@ def judge_command(
     --condition: how often a conditional model hits what it is asked for, beside a model that is not
     asked; writes DIR/<run>/ with report.html and result.json.
     """
-    from qhw.analysis.molecule_scores import reports as judged
+    from qhw.analysis.scores.molecules import reports as judged
     from qhw.chem.training_split import known_molecules
     from qhw.scheduler import some_scheduler
 
@@ -137,7 +137,7 @@ def _molecules(
 ) -> tuple[str, MoleculeBatch]:
     import numpy as np
 
-    from qhw.analysis.compare import drawn_prior, make_prior
+    from qhw.analysis.compare.model import drawn_prior, make_prior
     from qhw.chem.qm9 import sample_molecules
     from qhw.chem.sdf_reader import read_sdf
     from qhw.models.checkpoint import load

@@ -54,7 +54,7 @@ def sample_latents(
     """Draw latents from a model's prior, for use elsewhere."""
     import numpy as np
 
-    from qhw.analysis.compare import default_model, drawn_prior, make_prior
+    from qhw.analysis.compare.model import default_model, drawn_prior, make_prior
     from qhw.models.checkpoint import load, write_atomically
     from qhw.models.conditions import sample_for
     from qhw.models.exact import ExactModel

@@ -83,8 +83,8 @@ def bench_command(
     """
     import torch
 
-    from qhw.analysis.bench_result import BenchSettings
-    from qhw.analysis.mitigation_bench import run_bench
+    from qhw.analysis.bench.pipelines import run_bench
+    from qhw.analysis.bench.result import BenchSettings
     from qhw.report.mitigation import write_bench
     from qhw.report.mitigation_terminal import bench_lines
     from qhw.report.runfolder import run_folder, run_id
@@ -150,8 +150,8 @@ def advise_command(
     """
     import torch
 
-    from qhw.analysis.advise import HopelessError, advise
-    from qhw.analysis.bench_result import BenchSettings
+    from qhw.analysis.advise.advise import HopelessError, advise
+    from qhw.analysis.bench.result import BenchSettings
     from qhw.report.mitigation_terminal import advice_lines
     from qhw.scheduler import some_scheduler
 
@@ -182,8 +182,8 @@ def _subject(
     work: Workload | None, model: str | None, rows: int, task: str, preparation: str
 ) -> dict[str, object]:
     """What the settings say of the circuits that are mitigated."""
-    from qhw.analysis.bench_subject import circuit_subject
-    from qhw.analysis.compare import default_model
+    from qhw.analysis.bench.subject import circuit_subject
+    from qhw.analysis.compare.model import default_model
 
     if work is not None:
         return circuit_subject(work)

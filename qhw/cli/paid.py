@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.expect import Measured
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.expect.values import Measured
 from qhw.analysis.head.calibration import HeadCalibration
 from qhw.cli.calibrate_head import tell_head
 from qhw.cli.compare import report_run

@@ -12,7 +12,7 @@ from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import RUNS, Again, Budget, Json, Out, Project
 
 if TYPE_CHECKING:
-    from qhw.analysis.quote import StageQuote
+    from qhw.analysis.compare.quote import StageQuote
 
 REHEARSED_PRICE = (
     "Rehearsal: the vendor is simulated on this machine and charges nothing; prices are what the "
@@ -54,7 +54,7 @@ def submit(
     same line of a circuit file again takes up what was sent and pays nothing twice.
     --dry-run writes what would be posted into DIR.
     """
-    from qhw.analysis.result import REHEARSAL
+    from qhw.analysis.compare.result import REHEARSAL
     from qhw.cli.paid import job_documents
     from qhw.paid.kept import Paying
     from qhw.report.runfolder import check_folder

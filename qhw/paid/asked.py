@@ -8,11 +8,11 @@ from typing import TypeAlias
 from backends.checks import check_shots
 from backends.registry import get_backend
 from backends.vendor import VendorBackend
-from qhw.analysis.compare import compare
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.measure import measure, quote_workload
-from qhw.analysis.quote import StageQuote, quote
-from qhw.analysis.result import MeasureSettings, Settings
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.measure import measure, quote_workload
+from qhw.analysis.compare.model import compare
+from qhw.analysis.compare.quote import StageQuote, quote
+from qhw.analysis.compare.result import MeasureSettings, Settings
 from qhw.circuits.workload import Workload
 from qhw.paid.compare import CompareRun, MeasureRun
 from qhw.paid.kept import Paying
@@ -31,11 +31,11 @@ class AskedModel:
     settings: Settings
 
     def compare(self, command: str, tell: Notify, scheduler: Scheduler | None = None) -> Comparison:
-        """On a simulator, see :func:`qhw.analysis.compare.compare`."""
+        """On a simulator, see :func:`qhw.analysis.compare.model.compare`."""
         return compare(self.settings, command=command, notify=tell, scheduler=scheduler)
 
     def quote(self, vendor: VendorBackend, tell: Notify) -> tuple[StageQuote, ...]:
-        """What it would cost, see :func:`qhw.analysis.quote.quote`."""
+        """What it would cost, see :func:`qhw.analysis.compare.quote.quote`."""
         return quote(self.settings, vendor, tell)
 
     def new(self, paying: Paying) -> CompareRun:
@@ -66,7 +66,7 @@ class AskedCircuit:
     workload: Workload
 
     def compare(self, command: str, tell: Notify, scheduler: Scheduler | None = None) -> Comparison:
-        """On a simulator, see :func:`qhw.analysis.measure.measure`."""
+        """On a simulator, see :func:`qhw.analysis.compare.measure.measure`."""
         backend = get_backend(self.settings.device)
         check_shots(self.settings.shots)
         return measure(
@@ -79,7 +79,7 @@ class AskedCircuit:
         )
 
     def quote(self, vendor: VendorBackend, tell: Notify) -> tuple[StageQuote, ...]:
-        """What it would cost, see :func:`qhw.analysis.measure.quote_workload`."""
+        """What it would cost, see :func:`qhw.analysis.compare.measure.quote_workload`."""
         return (quote_workload(self.settings, self.workload, vendor, tell),)
 
     def new(self, paying: Paying) -> MeasureRun:

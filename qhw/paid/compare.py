@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-from qhw.analysis.compare import compare
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.measure import measure, quote_workload
-from qhw.analysis.quote import StageQuote, quote, reserved_later
-from qhw.analysis.result import MeasureSettings, Settings
-from qhw.analysis.stage import TooFewRowsError
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.measure import measure, quote_workload
+from qhw.analysis.compare.model import compare
+from qhw.analysis.compare.quote import StageQuote, quote, reserved_later
+from qhw.analysis.compare.result import MeasureSettings, Settings
+from qhw.analysis.compare.stage import TooFewRowsError
 from qhw.jobs.budget import release_later
 from qhw.jobs.device import Rehearsed
 from qhw.paid.kept import WorkloadRun

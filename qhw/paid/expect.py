@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backends.base import CompiledTemplate
-from qhw.analysis.expect import (
+from qhw.analysis.expect.result import ExpectSettings
+from qhw.analysis.expect.values import (
     LABEL,
     ExpectQuote,
     Measured,
@@ -14,7 +15,6 @@ from qhw.analysis.expect import (
     quote_expectation,
     result_of,
 )
-from qhw.analysis.expect_result import ExpectSettings
 from qhw.circuits.workload import Workload
 from qhw.jobs.queries import template_of
 from qhw.mitigation.expectation import NoCountsError, run_expectation

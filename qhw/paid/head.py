@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qhw.analysis.compare.quote import reserved_later
 from qhw.analysis.head.calibration import HeadCalibration, HeadRole, HeadSettings
 from qhw.analysis.head.measure import (
     HeadQuote,
@@ -13,7 +14,6 @@ from qhw.analysis.head.measure import (
     quote_head,
     run_circuit,
 )
-from qhw.analysis.quote import reserved_later
 from qhw.jobs.device import Pending
 from qhw.paid.kept import Paying
 from qhw.paid.run import Notify, PaidRun

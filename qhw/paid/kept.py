@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self, TypeVar
 
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.expect import Measured
-from qhw.analysis.expect_result import ExpectSettings
-from qhw.analysis.result import MeasureSettings
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.result import MeasureSettings
+from qhw.analysis.expect.result import ExpectSettings
+from qhw.analysis.expect.values import Measured
 from qhw.circuits.workload import Workload
 from qhw.jobs import blobs
 from qhw.jobs.errors import LedgerError

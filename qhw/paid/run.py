@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from backends.registry import get_vendor
 from backends.vendor import VendorBackend, is_rehearsal
-from qhw.analysis.expect_result import ExpectSettings
+from qhw.analysis.compare.result import MeasureSettings, Settings
+from qhw.analysis.expect.result import ExpectSettings
 from qhw.analysis.head.calibration import HeadSettings
-from qhw.analysis.result import MeasureSettings, Settings
 from qhw.jobs.budget import Budget
 from qhw.jobs.config import Config, load_config
 from qhw.jobs.device import LedgerBackend, Pending

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.export import to_openqasm3, to_qpy_bytes
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.molecule_scores import padded
-from qhw.analysis.result import MOLECULE_SOURCES, SOURCE_LABELS, DeviceSource, SourceKey
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.result import MOLECULE_SOURCES, SOURCE_LABELS, DeviceSource, SourceKey
+from qhw.analysis.scores.molecules import padded
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.sdf import to_sdf

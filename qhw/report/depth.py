@@ -12,8 +12,8 @@ from qiskit import QuantumCircuit
 
 from backends.native.compile import NativeCircuit, compile_native
 from calibration.catalog import load_snapshot
-from qhw.analysis.depth_report import FIGURES, CircuitFacts, DepthReport, Row, Spread
-from qhw.analysis.subjects import Subject
+from qhw.analysis.depth.report import FIGURES, CircuitFacts, DepthReport, Row, Spread
+from qhw.analysis.depth.subjects import Subject
 from qhw.report.chip import chip_figure
 from qhw.report.format import duration, number
 from qhw.report.page import asset, environment

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backends.export import openqasm3_file, qpy_file
-from qhw.analysis.depth_report import DepthReport
-from qhw.analysis.subjects import Subject
+from qhw.analysis.depth.report import DepthReport
+from qhw.analysis.depth.subjects import Subject
 from qhw.report.depth import best_natives, render_depth, to_csv
 
 

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from calibration.snapshot import MADE_UP
-from qhw.analysis.depth_report import DepthReport, Row
+from qhw.analysis.depth.report import DepthReport, Row
 from qhw.report.format import number, percent, printable
 from qhw.report.tables import WholeTable
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from calibration.drift import Change, CouplingDrift, Drift
 from calibration.snapshot import DeviceSnapshot
-from qhw.analysis.drift_effect import DriftEffect
+from qhw.analysis.drift.effect import DriftEffect
 from qhw.provenance import versions
 from qhw.report.chip import chip_figure
 from qhw.report.page import asset, environment

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from backends.export import to_openqasm3, to_qpy_bytes
-from qhw.analysis.expect import Measured
-from qhw.analysis.expect_result import ExpectResult
-from qhw.analysis.result import REHEARSAL
+from qhw.analysis.compare.result import REHEARSAL
+from qhw.analysis.expect.result import ExpectResult
+from qhw.analysis.expect.values import Measured
 from qhw.report.expectation_page import render_expectation
 from qhw.report.format import number
 from qhw.report.tables import WholeTable

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from qhw.analysis.expect import Measured
-from qhw.analysis.expect_result import ExpectResult, ObservableValue, mean_distances
-from qhw.analysis.result import REHEARSAL
+from qhw.analysis.compare.result import REHEARSAL
+from qhw.analysis.expect.result import ExpectResult, ObservableValue, mean_distances
+from qhw.analysis.expect.values import Measured
 from qhw.report.chip import chip_figure
 from qhw.report.page import asset, environment
 from qhw.report.svg import SOFT, house_style, to_svg

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
-from qhw.analysis.result import SOURCE_LABELS, Metric, Row, Section, SourceKey
+from qhw.analysis.compare.result import SOURCE_LABELS, Metric, Row, Section, SourceKey
 from qhw.report.svg import SOFT, house_style, to_svg
 
 COLOURS: dict[SourceKey, str] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qhw.analysis.result import Estimate
+from qhw.analysis.compare.result import Estimate
 from qhw.report.plain import plain
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qhw.analysis.facts import HeadFacts, HeadFit
+from qhw.analysis.compare.facts import HeadFacts, HeadFit
 from qhw.report.format import number
 
 _WHAT = {"encoder": "latents", "decoder": "molecules"}

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from qhw.analysis.hit_rate import HitRate, Share
+from qhw.analysis.hits.hit_rate import HitRate, Share
 from qhw.chem.properties import PROPERTIES
 from qhw.provenance import versions
 from qhw.report.format import interval, percent

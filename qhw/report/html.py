@@ -7,9 +7,8 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.molecule_scores import padded, wilson
-from qhw.analysis.result import (
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.result import (
     REHEARSAL,
     SOURCE_LABELS,
     TASK_TITLES,
@@ -19,6 +18,7 @@ from qhw.analysis.result import (
     SourceKey,
     Validity,
 )
+from qhw.analysis.scores.molecules import padded, wilson
 from qhw.chem.bonds import same_graph
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import superposed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qhw.analysis.result import ComparisonResult, MissingRow
+from qhw.analysis.compare.result import ComparisonResult, MissingRow
 
 
 @dataclass(frozen=True)

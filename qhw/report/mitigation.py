@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from qhw.analysis.bench_result import (
+from qhw.analysis.bench.result import (
     BEST_RULE,
     BenchResult,
     Budget,
@@ -15,7 +15,7 @@ from qhw.analysis.bench_result import (
     Comparison,
     DeviceBench,
 )
-from qhw.analysis.crossed import Measured
+from qhw.analysis.scores.crossed import Measured
 from qhw.report.mitigation_figures import distance_figure
 from qhw.report.page import asset, environment
 

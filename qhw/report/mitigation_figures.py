@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from qhw.analysis.bench_result import DeviceBench
-from qhw.analysis.mitigation_bench import RAW, READOUT
+from qhw.analysis.bench.pipelines import RAW, READOUT
+from qhw.analysis.bench.result import DeviceBench
 from qhw.mitigation.default import DEFAULT
 from qhw.report.study_figures import PALETTE
 from qhw.report.svg import INK, SOFT, house_style, to_svg

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from qhw.analysis.advise import Advice
-from qhw.analysis.bench_result import BEST_RULE, BenchResult, Budget, DeviceBench
+from qhw.analysis.advise.advise import Advice
+from qhw.analysis.bench.result import BEST_RULE, BenchResult, Budget, DeviceBench
 from qhw.report.format import printable
 from qhw.report.mitigation import AGAINST, MOLECULES, measured, verdict_level, verdict_words
 from qhw.report.tables import WholeTable

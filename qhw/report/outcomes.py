@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.result import MeasureSettings
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.result import MeasureSettings
 from qhw.circuits.workload import outcome_name
 
 _ROWS, _EACH = 24, 4

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from qhw.analysis.depth_report import Row
+from qhw.analysis.depth.report import Row
 from qhw.report.svg import INK, SOFT, house_style, to_svg
 
 VENDOR_COLOURS = {

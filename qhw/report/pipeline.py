@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import JsonValue
 
 from backends.export import to_openqasm3, to_qpy_bytes
-from qhw.analysis.facts import CircuitFacts, MitigationFacts
-from qhw.analysis.mitigated import MitigatedRun, plain
+from qhw.analysis.compare.facts import CircuitFacts, MitigationFacts
+from qhw.analysis.compare.mitigated import MitigatedRun, plain
 from qhw.report.format import number
 
 _FILE_NAME = re.compile(r"[^A-Za-z0-9_.=,-]+")

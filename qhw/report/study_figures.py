@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qhw.analysis.result import Estimate
+from qhw.analysis.compare.result import Estimate
 from qhw.report.svg import INK, SOFT, house_style, to_svg
 from qhw.study.summary import BudgetTable, Curve
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from qhw.analysis.facts import CircuitFacts, DeviceFacts
-from qhw.analysis.result import (
+from qhw.analysis.compare.facts import CircuitFacts, DeviceFacts
+from qhw.analysis.compare.result import (
     DEVICE_SOURCES,
     HEAD_OF,
     REHEARSAL,

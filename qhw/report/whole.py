@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qhw.analysis.comparison import Comparison
+from qhw.analysis.compare.comparison import Comparison
 from qhw.report.artefacts import write_artefacts
 from qhw.report.html import render
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from qhw.analysis.result import Estimate
+from qhw.analysis.compare.result import Estimate
 
 Kind = Literal[
     "comparison", "expectation", "mitigation bench", "depth report", "drift", "noise study", "?"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator
 
-from qhw.analysis.molecule_scores import wilson
-from qhw.analysis.result import (
+from qhw.analysis.compare.result import (
     DEVICE_SOURCES,
     MOLECULE_SOURCES,
     SOURCE_LABELS,
@@ -16,6 +15,7 @@ from qhw.analysis.result import (
     Section,
     SourceKey,
 )
+from qhw.analysis.scores.molecules import wilson
 from qhw.latent.registry import PRIORS
 from qhw.saved.parts import ALL, Cell, Figure, FigureKey, Parts, RowKey, settings_of
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.special import ndtri
 
-from qhw.analysis.bootstrap import mean_interval
-from qhw.analysis.expect_result import ExpectResult, ObservableValue, mean_distances
-from qhw.analysis.result import SOURCE_LABELS, Estimate
+from qhw.analysis.compare.result import SOURCE_LABELS, Estimate
+from qhw.analysis.expect.result import ExpectResult, ObservableValue, mean_distances
+from qhw.analysis.scores.bootstrap import mean_interval
 from qhw.saved.figures_compared import DEVICE
 from qhw.saved.parts import Cell, Figure, FigureKey, Parts, RowKey, settings_of
 

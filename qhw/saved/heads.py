@@ -20,8 +20,10 @@ from pydantic import (
 )
 
 from calibration.parts import Utc
-from qhw.analysis import bench_result, expect_result, result
-from qhw.analysis.result import DEVICE_SOURCES, MOLECULE_SOURCES, Estimate, Skill
+from qhw.analysis.bench import result as bench_result
+from qhw.analysis.compare import result
+from qhw.analysis.compare.result import DEVICE_SOURCES, MOLECULE_SOURCES, Estimate, Skill
+from qhw.analysis.expect import result as expect_result
 from qhw.saved.entry import Kind, Level, Strip, Valid
 
 _LONGEST = 200
@@ -121,7 +123,7 @@ class _Named(_Part):
 
 
 class ComparisonHead(_Head):
-    """Of :class:`qhw.analysis.result.ComparisonResult`."""
+    """Of :class:`qhw.analysis.compare.result.ComparisonResult`."""
 
     newest = result.SCHEMA_VERSION
     kind = "comparison"
@@ -189,7 +191,7 @@ def _strip(metric: _Metric) -> Strip | None:
 
 
 class ExpectHead(_Head):
-    """Of :class:`qhw.analysis.expect_result.ExpectResult`."""
+    """Of :class:`qhw.analysis.expect.result.ExpectResult`."""
 
     newest = expect_result.SCHEMA_VERSION
     kind = "expectation"
@@ -222,7 +224,7 @@ class _Benched(_Part):
 
 
 class BenchHead(_Head):
-    """Of :class:`qhw.analysis.bench_result.BenchResult`."""
+    """Of :class:`qhw.analysis.bench.result.BenchResult`."""
 
     newest = bench_result.SCHEMA_VERSION
     kind = "mitigation bench"
@@ -247,7 +249,7 @@ class _DepthRow(_Part):
 
 
 class DepthHead(_Head):
-    """Of :class:`qhw.analysis.depth_report.DepthReport`."""
+    """Of :class:`qhw.analysis.depth.report.DepthReport`."""
 
     kind = "depth report"
     created: Utc

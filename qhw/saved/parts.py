@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from qhw.analysis.result import Estimate
+from qhw.analysis.compare.result import Estimate
 
 Cell: TypeAlias = str | float | None
 """Of a table: words, a number as measured, or nothing."""

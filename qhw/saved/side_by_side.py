@@ -14,9 +14,9 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from calibration.parts import Frozen
-from qhw.analysis.bootstrap import mean_interval
-from qhw.analysis.molecule_scores import paired_shares
-from qhw.analysis.result import Estimate
+from qhw.analysis.compare.result import Estimate
+from qhw.analysis.scores.bootstrap import mean_interval
+from qhw.analysis.scores.molecules import paired_shares
 from qhw.saved.entry import Level, SavedRun
 from qhw.saved.figures_compared import DEVICE
 from qhw.saved.parts import ALL, Better, Cell, Figure, FigureKey, RowKey

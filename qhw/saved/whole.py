@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from calibration.documents import MAX_BYTES
-from qhw.analysis.bench_result import BenchResult
-from qhw.analysis.depth_report import DepthReport
-from qhw.analysis.drift_effect import DriftEffect
-from qhw.analysis.expect_result import ExpectResult
-from qhw.analysis.result import ComparisonResult, Estimate
+from qhw.analysis.bench.result import BenchResult
+from qhw.analysis.compare.result import ComparisonResult, Estimate
+from qhw.analysis.depth.report import DepthReport
+from qhw.analysis.drift.effect import DriftEffect
+from qhw.analysis.expect.result import ExpectResult
 from qhw.saved.entry import Kind, SavedRun
 from qhw.saved.figures_compared import DEVICE, comparison_parts
 from qhw.saved.figures_expected import expectation_parts

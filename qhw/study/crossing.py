@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.parts import Frozen
-from qhw.analysis.bootstrap import FEW, student_half
+from qhw.analysis.scores.bootstrap import FEW, student_half
 
 FloatArray = NDArray[np.float64]
 
@@ -105,7 +105,7 @@ def _widened(
     tvd: FloatArray,
     baselines: FloatArray,
 ) -> tuple[float, float]:
-    """Never narrower than Student's interval, see :mod:`qhw.analysis.bootstrap`.
+    """Never narrower than Student's interval, see :mod:`qhw.analysis.scores.bootstrap`.
 
     An end beyond the scales is infinite; both are where leaving a latent out moves it there.
     """

@@ -8,10 +8,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.analysis.baselines import constant_distances, prior_mean
-from qhw.analysis.compare import held_out, make_prior, prior_latents
-from qhw.analysis.draw import draw_latents
-from qhw.analysis.measure import exact_distributions
+from qhw.analysis.compare.draw import draw_latents
+from qhw.analysis.compare.measure import exact_distributions
+from qhw.analysis.compare.model import held_out, make_prior, prior_latents
+from qhw.analysis.scores.baselines import constant_distances, prior_mean
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.validity import ValidityReport, judge
 from qhw.circuits.templates import Preparation

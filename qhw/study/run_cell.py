@@ -15,12 +15,12 @@ from backends.aer import AerBackend
 from backends.base import BackendError, CompiledTemplate, stream_seed
 from backends.checks import sample
 from calibration.readout import QubitReadout, ReadoutCalibration
-from qhw.analysis.baselines import shot_floor_total_variation
-from qhw.analysis.draw import Drawing, noiseless_way
-from qhw.analysis.metrics import hellinger_fidelity, skill_score, total_variation
-from qhw.analysis.mitigated import equivalent_shots
-from qhw.analysis.molecule_scores import padded, type_accuracy
-from qhw.analysis.result import PLAIN
+from qhw.analysis.compare.draw import Drawing, noiseless_way
+from qhw.analysis.compare.mitigated import equivalent_shots
+from qhw.analysis.compare.result import PLAIN
+from qhw.analysis.scores.baselines import shot_floor_total_variation
+from qhw.analysis.scores.metrics import hellinger_fidelity, skill_score, total_variation
+from qhw.analysis.scores.molecules import padded, type_accuracy
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.validity import judge
 from qhw.circuits.workload import Role, Workload

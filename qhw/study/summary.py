@@ -16,14 +16,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from calibration.parts import Frozen, Utc
-from qhw.analysis.bootstrap import (
+from qhw.analysis.compare.result import Estimate
+from qhw.analysis.scores.bootstrap import (
     Interval,
     always_something_to_beat,
     mean_interval,
     skill_interval,
 )
-from qhw.analysis.molecule_scores import wilson
-from qhw.analysis.result import Estimate
+from qhw.analysis.scores.molecules import wilson
 from qhw.study.config import StudyConfig
 from qhw.study.crossing import Crossing, crossing
 from qhw.study.grid import ALL_ON

@@ -10,11 +10,11 @@ import pytest
 from backends.rewrite import two_qubit_gates
 from backends.statevector import measured_probabilities
 from calibration.noise import NoiseOptions
-from qhw.analysis.advise import Predictor, advise, crossing, simulator_of
-from qhw.analysis.advise_training import spread, training_subjects
-from qhw.analysis.bench_result import BenchSettings
-from qhw.analysis.bench_subject import model_workload, noisy_backend
-from qhw.analysis.mitigation_bench import bench_device
+from qhw.analysis.advise.advise import Predictor, advise, crossing, simulator_of
+from qhw.analysis.advise.training import spread, training_subjects
+from qhw.analysis.bench.pipelines import bench_device
+from qhw.analysis.bench.result import BenchSettings
+from qhw.analysis.bench.subject import model_workload, noisy_backend
 from qhw.mitigation.placed import Placed
 from tests.small_model import save_small_model
 

@@ -6,7 +6,7 @@ from math import factorial
 import numpy as np
 import pytest
 
-from qhw.analysis import baselines, metrics
+from qhw.analysis.scores import baselines, metrics
 
 
 def exact(rows: int = 6, bins: int = 16) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from qhw.analysis.bootstrap import always_something_to_beat, mean_interval, skill_interval
+from qhw.analysis.scores.bootstrap import always_something_to_beat, mean_interval, skill_interval
 
 
 def test_agrees_with_scipy() -> None:

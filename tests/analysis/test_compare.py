@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from backends.registry import get_backend
-from qhw.analysis.compare import compare, default_model, make_prior
-from qhw.analysis.draw import draw_latents
-from qhw.analysis.result import ComparisonResult, ResultError, Settings
-from qhw.analysis.stage import StageRunner
+from qhw.analysis.compare.draw import draw_latents
+from qhw.analysis.compare.model import compare, default_model, make_prior
+from qhw.analysis.compare.result import ComparisonResult, ResultError, Settings
+from qhw.analysis.compare.stage import StageRunner
 from qhw.chem.qm9 import sample_molecules
 from qhw.latent import vmf
 from qhw.latent.priors import VMFMixture

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from qhw.analysis.crossed import crossed_mean, paired_difference, paired_ratio
-from qhw.analysis.mitigation_bench import holm
+from qhw.analysis.bench.pipelines import holm
+from qhw.analysis.scores.crossed import crossed_mean, paired_difference, paired_ratio
 
 K, R, TIMES = 12, 5, 2000
 

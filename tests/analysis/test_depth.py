@@ -15,12 +15,12 @@ from backends.native.prediction import predict
 from calibration.catalog import load_snapshot
 from calibration.noise import Relaxation
 from calibration.snapshot import JobLimits, Price
-from qhw.analysis import depth_jobs
-from qhw.analysis.depth_jobs import Compiled, Job, circuit_bytes, run_jobs
-from qhw.analysis.depth_report import DepthReport, Device, make_row
-from qhw.analysis.depth_sweep import SweepError, sweep
-from qhw.analysis.ranking import rank_devices
-from qhw.analysis.subjects import Subject, circuit_subject, file_subjects, model_subjects
+from qhw.analysis.depth import jobs as depth_jobs
+from qhw.analysis.depth.jobs import Compiled, Job, circuit_bytes, run_jobs
+from qhw.analysis.depth.ranking import rank_devices
+from qhw.analysis.depth.report import DepthReport, Device, make_row
+from qhw.analysis.depth.subjects import Subject, circuit_subject, file_subjects, model_subjects
+from qhw.analysis.depth.sweep import SweepError, sweep
 from qhw.scheduler import LocalScheduler, Lost
 from tests.backends.native_devices import device
 from tests.small_model import save_small_model

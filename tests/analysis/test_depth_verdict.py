@@ -10,10 +10,10 @@ from qiskit.circuit import ParameterVector
 from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
 from calibration.catalog import load_snapshot
-from qhw.analysis.baselines import prior_mean, uniform
-from qhw.analysis.depth_verdict import beats_constant
-from qhw.analysis.metrics import total_variation
-from qhw.analysis.subjects import Subject, circuit_subject
+from qhw.analysis.depth.subjects import Subject, circuit_subject
+from qhw.analysis.depth.verdict import beats_constant
+from qhw.analysis.scores.baselines import prior_mean, uniform
+from qhw.analysis.scores.metrics import total_variation
 
 SHOTS = 10_000
 DEVICES = ("ibm_boston", "ibm_yorktown", "iqm_garnet", "rigetti_cepheus_1_108q")

@@ -5,8 +5,8 @@ from qiskit import QuantumCircuit
 
 from backends.native.compile import compile_native
 from calibration.snapshot import DeviceSnapshot
-from qhw.analysis.drift_effect import carried, drift_effect
-from qhw.analysis.subjects import Subject, circuit_subject
+from qhw.analysis.depth.subjects import Subject, circuit_subject
+from qhw.analysis.drift.effect import carried, drift_effect
 from tests.backends.native_devices import device
 
 LINE = ((0, 1), (1, 2), (2, 3))

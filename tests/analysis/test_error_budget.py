@@ -15,8 +15,8 @@ from backends.base import CompiledTemplate
 from backends.exact import ExactBackend
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
-from qhw.analysis.error_budget import SOURCES, ErrorBudget, error_budget
-from qhw.analysis.metrics import total_variation
+from qhw.analysis.compare.error_budget import SOURCES, ErrorBudget, error_budget
+from qhw.analysis.scores.metrics import total_variation
 from tests.backends.circuits import staircase_circuit
 from tests.calibration.factory import TAKEN, line_device
 

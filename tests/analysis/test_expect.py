@@ -16,9 +16,9 @@ from rich.console import Console
 from backends.base import CompiledTemplate
 from backends.exact import ExactBackend
 from calibration.catalog import load_snapshot
-from qhw.analysis.expect import compile_circuit, plan, result_of
-from qhw.analysis.expect_result import ExpectCost, ExpectResult, ExpectSettings
-from qhw.analysis.result import ResultError
+from qhw.analysis.compare.result import ResultError
+from qhw.analysis.expect.result import ExpectCost, ExpectResult, ExpectSettings
+from qhw.analysis.expect.values import compile_circuit, plan, result_of
 from qhw.circuits.workload import Workload
 from qhw.mitigation.expectation import build_expectation
 from qhw.report.expectation import expectation_table

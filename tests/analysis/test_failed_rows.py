@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from backends.base import BackendError, CompiledTemplate, ShotResult
 from backends.exact import ExactBackend
-from qhw.analysis.baselines import prior_mean
-from qhw.analysis.compare import Comparison, compare
-from qhw.analysis.metrics import total_variation
-from qhw.analysis.result import ComparisonResult, Settings
-from qhw.analysis.stage import TooFewRowsError
+from qhw.analysis.compare.model import Comparison, compare
+from qhw.analysis.compare.result import ComparisonResult, Settings
+from qhw.analysis.compare.stage import TooFewRowsError
+from qhw.analysis.scores.baselines import prior_mean
+from qhw.analysis.scores.metrics import total_variation
 from qhw.mitigation.calibrate import calibrate_readout
 from qhw.report.missing import row_ranges
 

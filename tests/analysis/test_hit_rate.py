@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from qhw.analysis.compare import compare, make_prior
-from qhw.analysis.hit_rate import Question, asked_conditions, compared, hit_rates, newcombe
-from qhw.analysis.molecule_scores import PROTOCOLS, Reports
-from qhw.analysis.result import Settings
+from qhw.analysis.compare.model import compare, make_prior
+from qhw.analysis.compare.result import Settings
+from qhw.analysis.hits.hit_rate import Question, asked_conditions, compared, hit_rates, newcombe
+from qhw.analysis.scores.molecules import PROTOCOLS, Reports
 from qhw.chem.gap import surrogate
 from qhw.chem.validity import Status, ValidityReport
 from qhw.models.base import AbilityError

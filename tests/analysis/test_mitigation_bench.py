@@ -13,10 +13,10 @@ from backends.base import ShotResult
 from backends.engine.backend import EngineBackend
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
-from qhw.analysis.bench_counts import CountSource
-from qhw.analysis.bench_result import BenchResult, BenchSettings
-from qhw.analysis.bench_subject import model_workload, noisy_backend
-from qhw.analysis.mitigation_bench import bench_device, noise_options, run_bench
+from qhw.analysis.bench.counts import CountSource
+from qhw.analysis.bench.pipelines import bench_device, noise_options, run_bench
+from qhw.analysis.bench.result import BenchResult, BenchSettings
+from qhw.analysis.bench.subject import model_workload, noisy_backend
 from qhw.mitigation.default import CANDIDATES, default_pipeline, resolve
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.placed import Placed

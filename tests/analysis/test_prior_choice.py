@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from qhw.analysis.compare import (
+from qhw.analysis.compare.model import (
     check_prior,
     default_prior,
     drawn_prior,

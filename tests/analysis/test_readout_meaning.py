@@ -14,9 +14,9 @@ from backends.engine.backend import EngineBackend
 from backends.readout import readout_matrices
 from calibration.catalog import load_snapshot
 from calibration.readout import PairReadout, QubitReadout, ReadoutCalibration
-from qhw.analysis.compare import compare
-from qhw.analysis.result import Settings
-from qhw.analysis.stage import Stage
+from qhw.analysis.compare.model import compare
+from qhw.analysis.compare.result import Settings
+from qhw.analysis.compare.stage import Stage
 from qhw.mitigation.calibrate import measured_device_qubits
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.program import build_program

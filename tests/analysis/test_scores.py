@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qhw.analysis.baselines import prior_mean
-from qhw.analysis.molecule_scores import reports, type_accuracy, validity_rows, wilson
-from qhw.analysis.result import Estimate, Metric, Section, Skill
-from qhw.analysis.scores import direction_section, distribution_section, make_row
-from qhw.analysis.verdict import verdict
+from qhw.analysis.compare.result import Estimate, Metric, Section, Skill
+from qhw.analysis.scores.baselines import prior_mean
+from qhw.analysis.scores.distributions import direction_section, distribution_section, make_row
+from qhw.analysis.scores.molecules import reports, type_accuracy, validity_rows, wilson
+from qhw.analysis.scores.verdict import verdict
 from qhw.chem.molecule import MoleculeBatch
 
 RNG = np.random.default_rng

@@ -7,9 +7,9 @@ import pytest
 
 from backends.outcomes import Outcomes
 from backends.reference.choose import DenseReference
-from qhw.analysis.baselines import prior_mean, shot_floor_total_variation, uniform
-from qhw.analysis.metrics import hellinger_distance, hellinger_fidelity, total_variation
-from qhw.analysis.wide_scores import wide_section
+from qhw.analysis.scores.baselines import prior_mean, shot_floor_total_variation, uniform
+from qhw.analysis.scores.metrics import hellinger_distance, hellinger_fidelity, total_variation
+from qhw.analysis.scores.wide import wide_section
 
 M, SHOTS = 8, 3000
 DENSE = {

@@ -17,7 +17,7 @@ import qhw
 from backends.loopback.braket import BraketService
 from backends.loopback.ibm import IBMPlatform
 from backends.loopback.server import LoopbackServer
-from qhw.analysis.result import ComparisonResult
+from qhw.analysis.compare.result import ComparisonResult
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.usefixtures("own_home")]
 

@@ -8,7 +8,7 @@ from importlib import import_module
 import pytest
 
 MODULES = (
-    "qhw.analysis.expectation_function",
+    "qhw.analysis.expect.function",
     "qhw.api.devices",
     "qhw.api.expecting",
     "qhw.api.measuring",

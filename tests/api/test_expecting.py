@@ -16,7 +16,7 @@ import qhw
 from backends.loopback.braket import BraketService
 from backends.loopback.ibm import IBMPlatform
 from backends.loopback.server import LoopbackServer
-from qhw.analysis.expect_result import ExpectResult
+from qhw.analysis.expect.result import ExpectResult
 from qhw.cli.app import app
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.queries import get_run

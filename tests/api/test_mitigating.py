@@ -11,7 +11,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
 import qhw
-from qhw.analysis.bench_result import BenchResult
+from qhw.analysis.bench.result import BenchResult
 
 ANGLES = np.random.default_rng(8).uniform(0.3, 2.0, (3, 2))
 PIPELINES = ("none", "readout", "zne(1,3)")

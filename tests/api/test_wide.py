@@ -19,7 +19,7 @@ from backends.loopback.ibm import IBMPlatform
 from backends.loopback.server import LoopbackServer
 from backends.reference import choose
 from backends.reference.mps import TooEntangledError
-from qhw.analysis.result import ComparisonResult
+from qhw.analysis.compare.result import ComparisonResult
 from qhw.cli.app import app
 from qhw.jobs import blobs
 from tests.backends.reference.wide_circuits import clifford_layers, ghz, shallow

@@ -16,11 +16,11 @@ from qiskit.circuit import ParameterVector
 import qhw
 from calibration.catalog import load_snapshot
 from calibration.drift import drift
-from qhw.analysis.compare import compare
-from qhw.analysis.depth_sweep import sweep
-from qhw.analysis.drift_effect import drift_effect
-from qhw.analysis.result import Settings
-from qhw.analysis.subjects import circuit_subject
+from qhw.analysis.compare.model import compare
+from qhw.analysis.compare.result import Settings
+from qhw.analysis.depth.subjects import circuit_subject
+from qhw.analysis.depth.sweep import sweep
+from qhw.analysis.drift.effect import drift_effect
 from qhw.report.depth_files import write_depth_files
 from qhw.report.drift import Pair, render_drift
 from qhw.report.drift_terminal import drift_document

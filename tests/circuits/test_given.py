@@ -13,7 +13,7 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import Operator, Statevector
 
-from qhw.analysis.measure import exact_distributions
+from qhw.analysis.compare.measure import exact_distributions
 from qhw.circuits.angles import AnglesError
 from qhw.circuits.given import read_given
 from qhw.circuits.workload import Workload

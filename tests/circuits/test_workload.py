@@ -12,7 +12,7 @@ from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_aer import AerSimulator
 
 from backends.base import BackendError
-from qhw.analysis.measure import exact_distributions
+from qhw.analysis.compare.measure import exact_distributions
 from qhw.circuits.workload import Workload
 
 

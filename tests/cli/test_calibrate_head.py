@@ -10,8 +10,8 @@ import pytest
 
 from backends.loopback.ibm import IBMPlatform
 from backends.loopback.server import LoopbackServer
+from qhw.analysis.compare.result import REHEARSAL, ComparisonResult
 from qhw.analysis.head.calibration import HeadCalibration
-from qhw.analysis.result import REHEARSAL, ComparisonResult
 from tests.cli.interrupted import stopped
 from tests.cli.test_jobs_cli import document, qhw, refused
 

@@ -17,7 +17,7 @@ from rdkit import Chem
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
-from qhw.analysis.result import ComparisonResult
+from qhw.analysis.compare.result import ComparisonResult
 from qhw.chem.qm9 import _CACHE_VERSION, SAMPLE_FILE
 from qhw.cli.app import app
 

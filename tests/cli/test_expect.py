@@ -14,7 +14,7 @@ from qiskit.synthesis import LieTrotter
 from scipy.linalg import expm
 from typer.testing import CliRunner
 
-from qhw.analysis.expect_result import ExpectResult
+from qhw.analysis.expect.result import ExpectResult
 from qhw.cli.app import app
 
 QASM = """OPENQASM 2.0;

@@ -14,8 +14,8 @@ from backends.loopback.braket import BraketService
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API, IBMPlatform
 from backends.loopback.server import LoopbackServer
-from qhw.analysis.expect_result import ExpectResult
-from qhw.analysis.result import REHEARSAL
+from qhw.analysis.compare.result import REHEARSAL
+from qhw.analysis.expect.result import ExpectResult
 from tests.cli.interrupted import interrupted
 from tests.cli.test_jobs_cli import document, qhw, refused
 

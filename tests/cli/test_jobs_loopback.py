@@ -14,7 +14,7 @@ from backends.loopback.braket import BraketService
 from backends.loopback.faults import Fault, Rule
 from backends.loopback.ibm import API, IBMPlatform
 from backends.loopback.server import LoopbackServer
-from qhw.analysis.result import REHEARSAL, ComparisonResult
+from qhw.analysis.compare.result import REHEARSAL, ComparisonResult
 from qhw.cli.submit import REHEARSED_PRICE
 from tests.cli.test_jobs_cli import document, qhw, refused
 

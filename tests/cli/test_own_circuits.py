@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import qhw
 from calibration.readout import ReadoutCalibration
-from qhw.analysis.result import ComparisonResult
+from qhw.analysis.compare.result import ComparisonResult
 from qhw.circuits.workload import Workload
 from qhw.cli.app import app
 from qhw.jobs.ledger import Ledger

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.datastructures import QueryParams
 
-from qhw.analysis.result import Estimate
+from qhw.analysis.compare.result import Estimate
 from qhw.dashboard.listing import PAGE, View, pages
 from qhw.dashboard.thumbnail import thumbnail
 from qhw.saved.entry import SavedRun, Strip, Valid

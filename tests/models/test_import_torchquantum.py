@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from qhw.analysis.compare import check_prior, make_prior, prior_name
+from qhw.analysis.compare.model import check_prior, make_prior, prior_name
 from qhw.chem.qm9 import sample_molecules
 from qhw.models.checkpoint import CheckpointError, load, save
 from qhw.models.exact import ExactModel

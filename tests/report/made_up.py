@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from qhw.analysis.bench_result import (
+from qhw.analysis.bench.result import (
     BenchResult,
     BenchSettings,
     Budget,
@@ -12,7 +12,7 @@ from qhw.analysis.bench_result import (
     Comparison,
     DeviceBench,
 )
-from qhw.analysis.crossed import Measured
+from qhw.analysis.scores.crossed import Measured
 
 
 def made_up_cell(asked: str, tvd: float, told: Comparison | None) -> Cell:

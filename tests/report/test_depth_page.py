@@ -12,11 +12,11 @@ from rich.console import Console
 
 from calibration.catalog import load_snapshot
 from calibration.drift import drift
-from qhw.analysis.depth_jobs import Compiled
-from qhw.analysis.depth_report import Row
-from qhw.analysis.depth_sweep import sweep
-from qhw.analysis.drift_effect import drift_effect
-from qhw.analysis.subjects import Subject, circuit_subject
+from qhw.analysis.depth.jobs import Compiled
+from qhw.analysis.depth.report import Row
+from qhw.analysis.depth.subjects import Subject, circuit_subject
+from qhw.analysis.depth.sweep import sweep
+from qhw.analysis.drift.effect import drift_effect
 from qhw.report.depth import best_natives, render_depth, to_csv
 from qhw.report.depth_files import write_depth_files
 from qhw.report.depth_terminal import depth_summary

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calibration.snapshot import DeviceSnapshot, Gate, Qubit
-from qhw.analysis.result import Estimate
+from qhw.analysis.compare.result import Estimate
 from qhw.report.chip import positions
 from qhw.report.drawing import structure_svg, view_json
 from qhw.report.format import duration, interval, number, percent

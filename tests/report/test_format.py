@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qhw.analysis.result import Estimate
+from qhw.analysis.compare.result import Estimate
 from qhw.report.format import interval
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import re
 
-from qhw.analysis.bench_result import Budget, Cell, DeviceBench
-from qhw.analysis.crossed import Measured
+from qhw.analysis.bench.result import Budget, Cell, DeviceBench
+from qhw.analysis.scores.crossed import Measured
 from qhw.mitigation.default import DEFAULT
 from qhw.report.mitigation_figures import distance_figure
 

@@ -10,7 +10,7 @@ import re
 import pytest
 from rich.console import Console
 
-from qhw.analysis.bench_result import BEST_RULE, BenchResult
+from qhw.analysis.bench.result import BEST_RULE, BenchResult
 from qhw.report.mitigation import render_bench, verdict_level, verdict_words
 from qhw.report.mitigation_terminal import bench_lines
 from tests.report.made_up import made_up_bench, made_up_cell, made_up_device

@@ -9,11 +9,11 @@ from itertools import product
 import pytest
 from rich.console import Console
 
-from qhw.analysis.agreement import agreement
-from qhw.analysis.compare import compare
-from qhw.analysis.comparison import Comparison
-from qhw.analysis.facts import Agreement
-from qhw.analysis.result import MoleculeRecord, Settings
+from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.facts import Agreement
+from qhw.analysis.compare.model import compare
+from qhw.analysis.compare.result import MoleculeRecord, Settings
+from qhw.analysis.scores.agreement import agreement
 from qhw.report.html import Pair, pairs, render
 from qhw.report.terminal import summary
 

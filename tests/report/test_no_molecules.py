@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from qhw.analysis.result import ComparisonResult
+from qhw.analysis.compare.result import ComparisonResult
 from qhw.report.terminal import summary
 
 GOLDEN = Path(__file__).parents[1] / "analysis" / "golden" / "result-v1.json"

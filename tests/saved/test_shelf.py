@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qhw.analysis.result import ComparisonResult
+from qhw.analysis.compare.result import ComparisonResult
 from qhw.saved.heads import HeadError, head_of
 from qhw.saved.shelf import Shelf, ShelfError
 from tests.saved.conftest import GOLDEN, HOSTILE, ODD_NAMES

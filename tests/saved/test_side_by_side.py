@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from qhw.analysis.molecule_scores import paired_shares
+from qhw.analysis.scores.molecules import paired_shares
 from qhw.report.side_by_side import render_runs
 from qhw.saved.shelf import Shelf, ShelfError
 from qhw.saved.side_by_side import FigureLine, SideBySide, lay_side_by_side

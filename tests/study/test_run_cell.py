@@ -9,7 +9,7 @@ import pytest
 from backends.stored import StoredError
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions, apply_confusion
-from qhw.analysis.metrics import total_variation
+from qhw.analysis.scores.metrics import total_variation
 from qhw.mitigation.zne import folded
 from qhw.models.checkpoint import load
 from qhw.models.exact import template_of

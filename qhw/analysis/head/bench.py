@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from qhw.analysis.compare.result import Preparation
 from qhw.analysis.head.measure import known_inputs
 from qhw.analysis.head.refitted import refit_decoder, with_map
-from qhw.analysis.result import Preparation
 from qhw.chem.validity import judge
 from qhw.circuits.workload import Workload
 from qhw.mitigation.base import MitigationError

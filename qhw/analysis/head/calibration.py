@@ -21,8 +21,8 @@ from calibration.documents import read_bounded, read_document
 from calibration.parts import Frozen, Utc
 from calibration.readout import AGE_LIMIT
 from calibration.snapshot import DeviceSnapshot
-from qhw.analysis.parsed import Parsed
-from qhw.analysis.result import Preparation
+from qhw.analysis.compare.parsed import Parsed
+from qhw.analysis.compare.result import Preparation
 from qhw.circuits.fingerprint import fingerprint
 from qhw.models.base import Model
 from qhw.models.checkpoint import weights_sha256

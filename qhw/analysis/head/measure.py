@@ -12,6 +12,7 @@ from backends.base import Backend, BackendError, CompiledTemplate, ShotResult, s
 from backends.checks import check_shots
 from backends.vendor import Submission, VendorBackend
 from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.compare.stage import Notify
 from qhw.analysis.head.calibration import (
     FEWEST_ROWS,
     CircuitCounts,
@@ -20,7 +21,6 @@ from qhw.analysis.head.calibration import (
     HeadSettings,
     circuit_fingerprint,
 )
-from qhw.analysis.stage import Notify
 from qhw.chem.qm9 import sample_molecules
 from qhw.jobs.intent import Quote, plan_jobs
 from qhw.latent import vmf

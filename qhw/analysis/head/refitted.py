@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from qhw.analysis.facts import HeadFacts, HeadFit
+from qhw.analysis.compare.facts import HeadFacts, HeadFit
+from qhw.analysis.compare.result import HEAD_OF, DeviceSource, SourceKey
+from qhw.analysis.compare.stage import Stage
 from qhw.analysis.head.calibration import CircuitCounts, HeadCalibration
-from qhw.analysis.result import HEAD_OF, DeviceSource, SourceKey
-from qhw.analysis.stage import Stage
 from qhw.chem.molecule import MoleculeBatch
 from qhw.distributions import relative_frequencies
 from qhw.mitigation.program import Program, build_program

@@ -18,8 +18,8 @@ from qiskit.quantum_info import SparseObservable, SparsePauliOp
 from backends.base import Backend
 from backends.checks import check_shots
 from backends.exact import ExactBackend
-from qhw.analysis.expect import Measured, compile_circuit, plan, prepare, wanted_observables
-from qhw.analysis.expect_result import ExpectSettings
+from qhw.analysis.expect.result import ExpectSettings
+from qhw.analysis.expect.values import Measured, compile_circuit, plan, prepare, wanted_observables
 from qhw.api.devices import DeviceLike
 from qhw.api.measuring import begun_together
 from qhw.api.primitives.jobs import DeviceJob, LedgerJob, SimulatedJob

@@ -17,14 +17,14 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub, SamplerPubLike
 from backends.base import Backend
 from backends.checks import check_shots
 from backends.plain import plain
-from qhw.analysis.mitigated import (
+from qhw.analysis.compare.mitigated import (
     MitigationPlan,
     combine_plan,
     equivalent_shots,
     row_errors,
     run_plan,
 )
-from qhw.analysis.stage import Stage
+from qhw.analysis.compare.stage import Stage
 from qhw.api.devices import DeviceLike
 from qhw.api.measuring import Options, asked, begun_together
 from qhw.api.primitives.jobs import DeviceJob, LedgerJob, SimulatedJob

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhw.analysis.bench_result import BenchResult, BenchSettings
+from qhw.analysis.bench.pipelines import run_bench
+from qhw.analysis.bench.result import BenchResult, BenchSettings
 from qhw.analysis.head.bench import KNOWN_ROWS, decoding_of
-from qhw.analysis.mitigation_bench import run_bench
 from qhw.chem.validity import judge
 from qhw.mitigation.base import MitigationError
 from qhw.report.mitigation import render_bench

@@ -1,0 +1,1 @@
+"""Which pipeline will win on a device, found without running the circuit itself?"""

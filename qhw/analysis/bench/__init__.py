@@ -1,0 +1,1 @@
+"""Which mitigation pipeline is closest to exact at equal total shots?"""

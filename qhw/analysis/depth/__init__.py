@@ -1,0 +1,1 @@
+"""What does a circuit become on each device, and will it survive?"""

@@ -1,0 +1,282 @@
+"""What a circuit becomes on every device: a row for each circuit, device and level.
+
+The prediction of a row's total variation distance to exact is that of global depolarising,
+``(1 - f) TV(uniform, exact)``, with ``f`` the predicted success (gates, readout, idle decay).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from statistics import median
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.depth.jobs import Compiled
+from qhw.analysis.depth.subjects import Subject
+from qhw.analysis.depth.verdict import beats_constant
+from qhw.provenance import versions
+
+FIGURES: dict[str, tuple[str, Callable[[Compiled], float]]] = {
+    "two_qubit_gates": ("two-qubit gates", lambda c: c.two_qubit_gates),
+    "two_qubit_depth": ("two-qubit depth", lambda c: c.two_qubit_depth),
+    "depth": ("depth", lambda c: c.depth),
+    "pulses": ("one-qubit pulses", lambda c: c.pulses),
+    "swaps": ("swaps added", lambda c: c.swaps),
+    "duration_s": ("duration (s)", lambda c: c.duration_s),
+    "success": ("predicted success", lambda c: c.success),
+}
+"""Figures summarised over seeds: heading and how to read them."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Spread(_Frozen):
+    """Median, least and greatest over the seeds."""
+
+    median: float
+    low: float
+    high: float
+
+
+class Cost(_Frozen):
+    """Price of a circuit's shots, US dollars, and the date the price was read."""
+
+    usd: float
+    as_of: date
+
+
+class Row(_Frozen):
+    """One circuit on one device at one level.
+
+    Attributes:
+        circuit: name.
+        device: reference of the snapshot.
+        vendor: of the device.
+        taken: time of its calibration, ``None`` when it could not be read.
+        source: where that comes from.
+        level: optimisation level, ``None`` when nothing was compiled.
+        reason: why there are no figures; ``None`` when there are.
+        seeds: seeds that compiled.
+        figures: by key of :data:`FIGURES`, over the seeds.
+        best: the seed of highest predicted success; the fields below are about it.
+        tvd: predicted total variation distance to exact.
+        beats_baseline: whether the device is predicted to beat the constant that needs no QPU at
+            the report's shots; ``None`` where it cannot be told (or nothing was compiled).
+        rule: why.
+        shots_per_second: upper bound, from circuit and readout time alone.
+        cost: of the report's shots.
+    """
+
+    circuit: str
+    device: str
+    vendor: str = ""
+    taken: AwareDatetime | None = None
+    source: str = ""
+    level: int | None = None
+    reason: str | None = None
+    seeds: int = 0
+    figures: dict[str, Spread] = {}
+    best: Compiled | None = None
+    tvd: float | None = None
+    beats_baseline: bool | None = None
+    rule: str = ""
+    shots_per_second: float | None = None
+    cost: Cost | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``beats_baseline`` in words."""
+        return {True: "yes", False: "no", None: "cannot tell"}[self.beats_baseline]
+
+
+class CircuitFacts(_Frozen):
+    """A circuit of the report before compilation."""
+
+    name: str
+    source: str
+    reason: str | None
+    qubits: int | None
+    two_qubit_gates: int | None
+    spread: float | None
+    baseline: float | None
+    note: str
+
+
+class DepthReport(_Frozen):
+    """A sweep over circuits, devices, levels and seeds.
+
+    Attributes:
+        schema_version: of this format.
+        created: when.
+        command: how it was asked for.
+        shots: that costs and verdicts are for.
+        levels: swept.
+        seeds: swept.
+        fractional: whether gates that must be asked for were allowed.
+        devices: how many were swept.
+        left_out: devices that ``all`` left out, and why.
+        versions: of the software.
+        circuits: before compilation.
+        rows: after it.
+    """
+
+    schema_version: int = 1
+    created: AwareDatetime
+    command: str
+    shots: int
+    levels: tuple[int, ...]
+    seeds: tuple[int, ...]
+    fractional: bool
+    devices: int
+    left_out: str
+    versions: dict[str, str]
+    circuits: tuple[CircuitFacts, ...]
+    rows: tuple[Row, ...]
+
+    def to_json(self) -> str:
+        """JSON text."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    def best_row(self, circuit: str) -> Row | None:
+        """The row of highest predicted success of a circuit, ``None`` if all failed."""
+        rows = [r for r in self.rows if r.circuit == circuit and r.best is not None]
+        return max(rows, key=lambda r: r.best.success if r.best else 0.0, default=None)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device of the sweep: its snapshot, or why it cannot be read."""
+
+    reference: str
+    snapshot: DeviceSnapshot | None
+    reason: str | None = None
+
+
+def make_report(
+    subjects: Sequence[Subject],
+    rows: Sequence[Row],
+    *,
+    shots: int,
+    levels: Sequence[int],
+    seeds: Sequence[int],
+    devices: int,
+    left_out: str = "",
+    fractional: bool = False,
+    command: str = "",
+    now: datetime | None = None,
+) -> DepthReport:
+    """Put rows and circuits together."""
+    facts = []
+    for subject in subjects:
+        circuit = subject.circuit
+        facts.append(
+            CircuitFacts(
+                name=subject.name,
+                source=subject.source,
+                reason=subject.reason,
+                qubits=None if circuit is None else circuit.num_qubits,
+                two_qubit_gates=None if circuit is None else circuit.num_nonlocal_gates(),
+                spread=subject.spread,
+                baseline=subject.baseline,
+                note=subject.note,
+            )
+        )
+    return DepthReport(
+        created=now or datetime.now(UTC),
+        command=command,
+        shots=shots,
+        levels=tuple(levels),
+        seeds=tuple(seeds),
+        fractional=fractional,
+        devices=devices,
+        left_out=left_out,
+        versions=versions(),
+        circuits=tuple(facts),
+        rows=tuple(rows),
+    )
+
+
+def failed_row(subject: Subject, device: str, reason: str) -> Row:
+    """A row that says why there are no figures."""
+    return Row(circuit=subject.name, device=device, reason=reason)
+
+
+def make_row(
+    subject: Subject, device: Device, level: int, compiled: Sequence[Compiled], shots: int
+) -> Row:
+    """Summarise the seeds of one circuit, device and level.
+
+    Args:
+        subject: the circuit.
+        device: with a snapshot.
+        level: optimisation level.
+        compiled: one a seed, failures among them.
+        shots: that cost and verdict are for.
+
+    Raises:
+        ValueError: the device has no snapshot, or nothing was compiled.
+    """
+    snapshot = device.snapshot
+    if snapshot is None or not compiled:
+        raise ValueError(
+            "Arguments `device` and `compiled` must hold a snapshot and a compilation, but do not."
+        )
+    facts: dict[str, Any] = {
+        "circuit": subject.name,
+        "device": device.reference,
+        "vendor": snapshot.vendor,
+        "taken": snapshot.taken,
+        "source": snapshot.source,
+        "level": level,
+    }
+    good = [c for c in compiled if c.reason is None]
+    if not good:
+        return Row(**facts, reason=compiled[0].reason)
+    best = max(good, key=lambda c: c.success)
+    tvd = None if subject.spread is None else (1 - best.success) * subject.spread
+    beats = beats_constant(subject, best.success, shots)
+    return Row(
+        **facts,
+        seeds=len(good),
+        figures={key: _spread([read(c) for c in good]) for key, (_, read) in FIGURES.items()},
+        best=best,
+        tvd=tvd,
+        beats_baseline=beats.yes,
+        rule=beats.reason,
+        shots_per_second=_rate(best, snapshot),
+        cost=_cost(best, snapshot, shots),
+    )
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(median=median(values), low=min(values), high=max(values))
+
+
+def _circuit_time(best: Compiled, snapshot: DeviceSnapshot) -> float | None:
+    """Gates and readout, seconds; ``None`` where the device reports no gate times."""
+    if not best.duration_s:
+        return None
+    return best.duration_s + max(snapshot.qubits[q].readout_s or 0.0 for q in best.qubits)
+
+
+def _rate(best: Compiled, snapshot: DeviceSnapshot) -> float | None:
+    seconds = _circuit_time(best, snapshot)
+    return 1 / seconds if seconds else None
+
+
+def _cost(best: Compiled, snapshot: DeviceSnapshot, shots: int) -> Cost | None:
+    price, limits = snapshot.price, snapshot.job_limits
+    if price is None:
+        return None
+    tasks = math.ceil(shots / limits.max_shots) if limits.max_shots else 1
+    paid = max(shots, tasks * limits.min_shots)
+    usd = price.usd_per_shot * paid + price.usd_per_task * tasks
+    usd += price.usd_per_second * paid * (_circuit_time(best, snapshot) or 0.0)
+    return Cost(usd=usd, as_of=price.as_of)

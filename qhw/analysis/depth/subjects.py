@@ -1,0 +1,218 @@
+"""Circuits of a depth report: a model's own, and those that a user brings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
+
+from backends.base import BackendError
+from backends.plain import on_qubits, plain_bound, qubits_to_measure
+from qhw.analysis.compare.measure import exact_distributions
+from qhw.analysis.compare.model import make_prior
+from qhw.analysis.compare.synthesis import MAX_QUBITS, evolved_distribution, evolves
+from qhw.analysis.scores.baselines import constant_distances, uniform
+from qhw.analysis.scores.metrics import total_variation
+from qhw.circuits.files import LAYOUT_NOT_KEPT, CircuitFileError, read_circuits
+from qhw.circuits.templates import PREPARATIONS
+from qhw.circuits.workload import Role, Workload
+from qhw.models.checkpoint import load
+from qhw.models.conditions import sample_for
+from qhw.models.exact import ExactModel
+
+FloatArray = NDArray[np.float64]
+
+BASELINE_ROWS = 32
+"""Latents (or molecules) that a model's baseline is measured on."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A bound, measured circuit and what is known of its exact output.
+
+    Attributes:
+        name: shown in the report.
+        source: where it comes from.
+        circuit: ``None`` when it cannot be used.
+        template: what is compiled, its data angles free as they are when circuits are sent; where
+            there is none, ``circuit`` itself.
+        values: angles of ``circuit``, radians by parameter of ``template``.
+        reason: why not.
+        spread: total variation distance of the uniform distribution to the exact one; ``None``
+            when that is not known (too many qubits).
+        baseline: distance of the best constant that needs no QPU, ``None`` where there is no
+            ensemble to take a mean of.
+        note: one line on how these were found.
+        exact: distributions ``(K, D)`` that these are means over; ``None`` where not known.
+    """
+
+    name: str
+    source: str
+    circuit: QuantumCircuit | None
+    reason: str | None = None
+    spread: float | None = None
+    baseline: float | None = None
+    note: str = ""
+    exact: FloatArray | None = field(default=None, repr=False, compare=False)
+    template: QuantumCircuit | None = field(default=None, repr=False, compare=False)
+    values: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def compiled_from(self) -> QuantumCircuit | None:
+        """The template, or the circuit itself."""
+        return self.circuit if self.template is None else self.template
+
+
+def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
+    """Decoder and encoder of a model, each with both preparations.
+
+    The data angles are those of one drawn latent (decoder) or shipped molecule (encoder); gate
+    counts do not depend on which. Baselines are means over :data:`BASELINE_ROWS` of them.
+
+    Args:
+        source: shipped name or path of a checkpoint.
+        seed: of the latents.
+
+    Raises:
+        CheckpointError: no such checkpoint, or a damaged one.
+    """
+    loaded, card = load(source)
+    model = ExactModel(loaded.double(), card.name, "a depth report")
+    sample = sample_for(loaded)
+    latents = make_prior(None, model, sample, seed).sample(
+        BASELINE_ROWS, np.random.default_rng(seed)
+    )
+    inputs = model.inputs(sample.molecules[:BASELINE_ROWS])
+    parts: tuple[tuple[Role, FloatArray, FloatArray, str], ...] = (
+        ("decoder", latents, model.decoder(latents), "latents"),
+        ("encoder", inputs, model.encoder(inputs), "molecules"),
+    )
+    found = []
+    for role, data, exact, of in parts:
+        spread, mean = constant_distances(exact).mean(axis=1).tolist()
+        for preparation in PREPARATIONS:
+            one = model.workload(role, data[:1], preparation, seed=seed)
+            values = dict(zip(one.parameter_names, map(float, one.angles[0]), strict=True))
+            (circuit,), fidelity = one.bound(), one.fidelity
+            assert fidelity is not None  # a model's
+            angles = one.loading == "angles"
+            loading = "" if angles else f", {preparation} preparation"
+            found.append(
+                Subject(
+                    name=f"{card.name} {role}{loading}",
+                    source=f"model {card.name}",
+                    circuit=circuit,
+                    template=one.circuit,
+                    values=values,
+                    spread=spread,
+                    baseline=min(mean, spread),
+                    exact=exact,
+                    note=(
+                        f"baselines measured over {len(exact)} {of}: mean of the others "
+                        f"{mean:.3f}, uniform {spread:.3f}; the loaded state has squared overlap "
+                        f"{fidelity[0]:.6f} with the wanted one"
+                    ),
+                )
+            )
+            if angles:  # however amplitudes would be loaded
+                break
+    return tuple(found)
+
+
+def file_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:
+    """The circuits of files; one that cannot be read becomes a subject with its reason.
+
+    Files of one name are told apart by their paths.
+    """
+    found: list[Subject] = []
+    for path in paths:
+        try:
+            circuits = read_circuits(path)
+        except CircuitFileError as error:
+            found.append(Subject(path.name, str(path), None, str(error)))
+            continue
+        found += [circuit_subject(circuit, str(path)) for circuit in circuits]
+    names = Counter(subject.name for subject in found)
+    return tuple(
+        s if names[s.name] == 1 else replace(s, name=f"{s.name}, {s.source}") for s in found
+    )
+
+
+def workload_subject(workload: Workload, source: str) -> Subject:
+    """The circuit of a workload's first row, its baselines over all of them.
+
+    Args:
+        workload: rows of angles decide no gate counts.
+        source: file it comes from.
+    """
+    bound = next(workload.bound())
+    bound.name = workload.name
+    found = circuit_subject(bound, source)
+    if len(workload) < 2 or found.exact is None:
+        return found
+    exact = exact_distributions(workload).distributions
+    spread, mean = constant_distances(exact).mean(axis=1).tolist()
+    note = (
+        f"baselines measured over {len(exact)} rows of angles: mean of the others {mean:.3f}, "
+        f"uniform {spread:.3f}"
+    )
+    return replace(found, spread=spread, baseline=min(mean, spread), exact=exact, note=note)
+
+
+def circuit_subject(circuit: QuantumCircuit, source: str) -> Subject:
+    """A circuit that a user brings, on the qubits it uses; without measurements, all are measured.
+
+    Args:
+        circuit: as read.
+        source: file it comes from.
+
+    Returns:
+        The subject; without a circuit and with the reason where nothing can be made of it.
+    """
+    try:
+        return _subject(circuit, source)
+    except (BackendError, QiskitError, MemoryError, RecursionError, ValueError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        return Subject(circuit.name, source, None, f"{source}: {said}")
+
+
+def _subject(given: QuantumCircuit, source: str) -> Subject:
+    opened = plain_bound(given)
+    used = qubits_to_measure(opened, placed=given.layout is not None)
+    circuit = on_qubits(opened, used)
+    note = "" if given.layout is None else f"{LAYOUT_NOT_KEPT}; "
+    if len(used) < opened.num_qubits:
+        note += f"{opened.num_qubits - len(used)} idle qubits of {opened.num_qubits} left out; "
+    if "measure" not in circuit.count_ops():
+        circuit = circuit.copy()
+        circuit.measure_all()
+        note += (
+            "nothing was measured, so every qubit is; "
+            if not note
+            else ("nothing was measured, so every qubit in use is; ")
+        )
+    if evolves(circuit):
+        note += "PauliEvolution is compiled as a product formula, exact output is the evolution's; "
+    if circuit.num_qubits > MAX_QUBITS:
+        return Subject(
+            circuit.name,
+            source,
+            circuit,
+            note=f"{note}{circuit.num_qubits} qubits: exact output not computed",
+        )
+    exact = evolved_distribution(circuit)
+    spread = float(total_variation(exact, uniform(exact))[0])
+    return Subject(
+        circuit.name,
+        source,
+        circuit,
+        spread=spread,
+        note=f"{note}one circuit: the constant that needs no QPU is the uniform distribution",
+        exact=exact,
+    )

@@ -1,0 +1,158 @@
+"""The sweep of a depth report: devices by name, every circuit on each, at every level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from backends.base import BackendError
+from backends.native.routing import LEVELS, region_of
+from calibration.catalog import list_snapshots, load_snapshot, snapshot_names
+from calibration.closest import closest, quoted
+from calibration.snapshot import SnapshotError
+from qhw.analysis.depth.jobs import Job, circuit_bytes, run_jobs
+from qhw.analysis.depth.report import (
+    DepthReport,
+    Device,
+    Row,
+    failed_row,
+    make_report,
+    make_row,
+)
+from qhw.analysis.depth.subjects import Subject
+from qhw.scheduler import Scheduler
+
+ALL = "all"
+
+
+class SweepError(ValueError):
+    """A sweep without a single figure; the line names the first reason."""
+
+
+def sweep(
+    subjects: Sequence[Subject],
+    names: str,
+    *,
+    levels: Sequence[int] = LEVELS,
+    seeds: int = 5,
+    shots: int = 10_000,
+    fractional: bool = False,
+    cache: Path | None = None,
+    scheduler: Scheduler | None = None,
+    command: str = "",
+    done: Callable[[int, int], None] = lambda _finished, _total: None,
+) -> DepthReport:
+    """Compile every circuit for every device; what fails becomes a row with its reason.
+
+    Args:
+        subjects: the circuits.
+        names: ``all`` (each device of the catalogue once, its newest calibration, if the smallest
+            circuit fits on it), or names and ``.json`` files, separated by commas.
+        levels: optimisation levels.
+        seeds: how many seeds, from 0 on.
+        shots: that costs are for.
+        fractional: allow the gates that must be asked for.
+        cache: folder of earlier compilations.
+        scheduler: where circuits are compiled; in this process by default.
+        command: kept in the report.
+        done: told how many compilation jobs of how many are finished.
+
+    Raises:
+        ValueError: no circuit, no seed, no shot, or an unknown level.
+        SweepError: not a single compilation succeeded.
+    """
+    wanted = tuple(dict.fromkeys(levels))
+    if not subjects:
+        raise ValueError("Argument `subjects` must hold a circuit, but is empty.")
+    if not wanted or not set(wanted) <= set(LEVELS):
+        raise ValueError(f"Argument `levels` must be among {LEVELS}, but is {tuple(levels)}.")
+    if seeds < 1 or shots < 1:
+        raise ValueError(
+            f"Arguments `seeds` and `shots` must be 1 or more, but are {seeds} and {shots}."
+        )
+    usable = [s for s in subjects if s.circuit is not None]
+    devices, left_out = _devices(names, usable)
+    tries = tuple(range(seeds))
+    rows: list[Row] = []
+    places: list[tuple[Subject, Device, int]] = []
+    jobs: list[Job] = []
+    for subject in subjects:
+        if (circuit := subject.compiled_from) is None:
+            rows.append(failed_row(subject, "–", subject.reason or "no circuit"))
+            continue
+        raw = circuit_bytes(circuit)
+        for device in devices:
+            if device.snapshot is None:
+                rows.append(failed_row(subject, device.reference, device.reason or "no snapshot"))
+                continue
+            for level in wanted:
+                jobs.append(Job(raw, device.snapshot, level, tries, fractional, subject.values))
+                places.append((subject, device, level))
+    if not jobs:
+        raise _nothing(rows)
+    results = run_jobs(jobs, cache=cache, scheduler=scheduler, done=done)
+    for (subject, device, level), found in zip(places, results, strict=True):
+        rows.append(make_row(subject, device, level, found, shots))
+    if all(row.reason is not None for row in rows):
+        raise _nothing(rows)
+    return make_report(
+        subjects,
+        rows,
+        shots=shots,
+        levels=wanted,
+        seeds=tries,
+        devices=len(devices),
+        left_out=left_out,
+        fractional=fractional,
+        command=command,
+    )
+
+
+def _nothing(rows: Sequence[Row]) -> SweepError:
+    first = rows[0].reason if rows else "no device is large enough"
+    return SweepError(f"Nothing could be compiled: {first}")
+
+
+def _devices(names: str, subjects: Sequence[Subject]) -> tuple[list[Device], str]:
+    """Devices of the sweep, and a line on those that ``all`` left out."""
+    if names.strip() != ALL:
+        return [_device(n.strip()) for n in names.split(",") if n.strip()], ""
+    least = min((s.circuit.num_qubits for s in subjects if s.circuit is not None), default=1)
+    newest = {row.reference.partition("@")[0]: row.reference for row in list_snapshots()}
+    found, small, unusable = [], 0, 0
+    for reference in newest.values():
+        device = _device(reference)
+        connected = _connected(device)
+        if connected >= least:
+            found.append(device)
+        elif device.snapshot is None or device.snapshot.n_qubits >= least:
+            unusable += 1
+        else:
+            small += 1
+    left_out = (
+        f"{len(found)} of {len(newest)} devices; left out: {small} with fewer than {least} qubits, "
+        f"{unusable} without as many connected usable ones"
+    )
+    return found, left_out
+
+
+def _device(name: str) -> Device:
+    if not name.endswith(".json") and not name.startswith("fake_") and name not in snapshot_names():
+        near = closest(name, snapshot_names(), "qhw devices")
+        return Device(name, None, f"no device or .json file is called {quoted(name)} ({near})")
+    try:
+        snapshot = load_snapshot(name)
+    except (SnapshotError, OSError, RecursionError, ValueError) as error:
+        said = " ".join(str(error).split())
+        return Device(name, None, said if name in said else f"{name}: {said}")
+    return Device(name, snapshot)
+
+
+def _connected(device: Device) -> int:
+    """Qubits of the largest connected usable part, 0 where nothing can be compiled."""
+    if device.snapshot is None:
+        return 0
+    try:
+        return len(region_of(device.snapshot).qubits)
+    except (BackendError, ValueError):
+        return 0

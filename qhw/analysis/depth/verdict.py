@@ -1,0 +1,72 @@
+"""Whether a device is predicted to be closer to exact than a constant that needs no QPU.
+
+Without an error, which has the predicted success ``f`` for its probability, the outcome is exact;
+with one it is anything. The distance to exact is therefore at most ``1 - f``. If errors depolarise
+globally it is ``(1 - f) s``, with ``s`` that of the uniform distribution; single errors leave more
+of the outcome than that, and ``(1 - f)**2 s`` is below what our simulations of them left. Shots add
+their noise in quadrature.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from qhw.analysis.depth.subjects import Subject
+from qhw.analysis.scores.baselines import shot_floor_total_variation
+
+_EXACT = 1e-9
+"""A constant this close to exact is exact to rounding."""
+
+
+@dataclass(frozen=True)
+class Beats:
+    """The verdict.
+
+    Attributes:
+        yes: ``None`` where it cannot be told.
+        reason: why, in words.
+    """
+
+    yes: bool | None
+    reason: str
+
+
+def beats_constant(subject: Subject, success: float, shots: int) -> Beats:
+    """Judge a predicted success beside the best constant: uniform, or the mean of other rows.
+
+    Args:
+        subject: the circuit.
+        success: probability that nothing goes wrong.
+        shots: measured.
+    """
+    if subject.spread is None:
+        return Beats(None, "the exact outcome is not known, nor what a constant misses of it")
+    ensemble = subject.baseline is not None
+    constant = subject.spread if subject.baseline is None else subject.baseline
+    name = "best constant" if ensemble else "uniform distribution, the constant here,"
+    if constant < _EXACT:
+        return Beats(False, f"the {name} is the exact outcome: nothing is closer")
+    floor = _floor(subject, shots)
+    if constant <= floor:
+        return Beats(
+            False,
+            f"the {name} is {constant:.3g} away from exact, a perfect device with {shots:,} shots "
+            f"{floor:.3g}",
+        )
+    predicted = (1 - success) * subject.spread
+    least, most = (1 - success) * predicted, math.hypot(1 - success, floor)
+    said = f"predicted distance {predicted:.3f}"
+    beside = f"against {constant:.3f} of the {name.rstrip(',')}"
+    if most < constant:
+        return Beats(True, f"{said}, whatever the errors do at most {most:.3f}, {beside}")
+    if least >= constant:
+        return Beats(False, f"{said}, at least {least:.3f}, {beside}")
+    return Beats(None, f"{said}, {least:.3f} to {most:.3f} by what the errors do, {beside}")
+
+
+def _floor(subject: Subject, shots: int) -> float:
+    """Distance of a perfect device; 0 where the distributions themselves are not at hand."""
+    if subject.exact is None:
+        return 0.0
+    return float(shot_floor_total_variation(subject.exact, shots).mean())

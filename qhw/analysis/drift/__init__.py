@@ -1,0 +1,1 @@
+"""What does a device's drift do to a circuit?"""

@@ -1,0 +1,1 @@
+"""Expectation values and their derivatives on any device."""

@@ -1,0 +1,1 @@
+"""How often does a conditional model hit what it was asked for?"""

@@ -1,0 +1,1 @@
+"""Numbers that compare: distances, baselines, intervals, the verdict."""
