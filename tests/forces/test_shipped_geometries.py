@@ -129,3 +129,13 @@ def test_a_model_of_another_molecule_is_refused_in_one_line(tmp_path: Path) -> N
     with pytest.raises(ValueError, match="frame 1 has others") as caught:
         qhw.train(config.model_copy(update={"data": data}), tmp_path, progress=False)
     assert "\n" not in str(caught.value)
+
+
+def test_the_shipped_water_is_within_chemical_accuracy_of_frames_it_has_not_seen() -> None:
+    model, card = load("siqnn-h2o")
+    assert isinstance(model, SpinField) and model.config.head.layers == 6
+    found = evaluate(model, Path("shipped:h2o_test.npz"))
+    assert found.energy_mae == pytest.approx(card.metrics["test/energy_mae"], rel=1e-6)
+    assert found.force_mae == pytest.approx(card.metrics["test/force_mae"], rel=1e-6)
+    assert found.energy_mae < 0.17 * 43.364  # meV of 0.17 kcal/mol
+    assert found.force_mae < 0.06 * found.mean_force_mae
