@@ -120,7 +120,7 @@ def calibrate_command(
         found = calibrate(
             own,
             device,
-            shots=shots or _SHOTS,
+            shots=_SHOTS if shots is None else shots,
             qubits=None if qubits is None else _numbers(qubits),
             model=model,
             part=circuit or "decoder",
@@ -135,7 +135,7 @@ def calibrate_command(
         return
     from qhw.report.tables import WholeTable
 
-    table = WholeTable(title=f"readout of {found.device}, {found.states} states x {shots:,} shots")
+    table = WholeTable(title=f"readout of {found.device}, {found.states} states x {found.shots:,} shots")
     for heading in ("qubit", "p(1|0)", "p(0|1)"):
         table.add_column(heading, justify="right")
     for q in found.qubits:

@@ -149,7 +149,7 @@ def test_priors_by_name(small_model: Path) -> None:
     for part in ("weights", "means", "kappas"):  # published figures depend on the very bits
         np.testing.assert_array_equal(getattr(fitted, part), getattr(exactly, part))
     with pytest.raises(
-        ValueError, match=r"`prior` .* 'uniform-spere' \(closest: uniform-sphere; 4 others"
+        ValueError, match=r"`prior` .* 'uniform-spere' \(closest: uniform-sphere; 5 others"
     ):
         make_prior("uniform-spere", exact, sample, 0)
 

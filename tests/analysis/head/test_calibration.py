@@ -37,7 +37,9 @@ def file(head: HeadCalibration, tmp_path: Path) -> Path:
 
 def compared(model: Path | str, file: Path | None, device: str = DEVICE, **more: Any) -> Any:
     asked = {"molecules": 3, "shots": 300, "seed": 3, "mitigation": "none"}
-    asked |= {"task": "generate", "prior": "vmf-mixture", **more}
+    asked |= {"task": "generate", **more}
+    if asked["task"] == "generate":
+        asked |= {"prior": "vmf-mixture"}
     return qhw.compare(model, device, head=file, **asked)
 
 
