@@ -26,7 +26,7 @@ WITHOUT_LIMIT_S = 240.0
 def queued(platform: IBMPlatform, small_model: Path) -> str:
     platform.queue.hold()
     done = document(
-        "submit", "--model", small_model, "--device", "ibm:ibm_lagos", "--molecules", 2,
+        "submit", "--model", small_model, "--device", "ibm:ibm_lagos", "--task", "generate", "--molecules", 2,
         "--shots", 200, "--budget", "20usd",
     )  # fmt: skip
     return str(done["run"])
