@@ -2,7 +2,7 @@
 
     python experiments/generation/table.py experiments/generation/table.yaml --out DIR
 
-Needs the extra `train` (QM9). Every line is printed when it is there; table.csv is written at the end.
+Needs the extra `train` (QM9). Every line is printed as it comes and table.csv written.
 """
 
 from __future__ import annotations
@@ -58,17 +58,17 @@ def main() -> None:
     torch.set_num_threads(1)
     config = Config.model_validate(read_yaml(given.config))
     known, data = known_molecules(), qm9_training_set()
+    given.out.mkdir(parents=True, exist_ok=True)
     lines: list[dict[str, object]] = []
     for row in config.rows:
         molecules, parameters, spent = made(row, config, data)
         for report in reports(molecules, reference=known).values():
             lines.append(line(row, report, parameters, spent / len(molecules)))
             print(lines[-1], flush=True)
-    given.out.mkdir(parents=True, exist_ok=True)
-    with (given.out / "table.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(lines[0]))
-        writer.writeheader()
-        writer.writerows(lines)
+        with (given.out / "table.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(lines[0]))
+            writer.writeheader()
+            writer.writerows(lines)
 
 
 def made(row: Row, config: Config, data: TrainingSet) -> tuple[MoleculeBatch, int, float]:
