@@ -123,9 +123,9 @@ def test_a_wanted_precision_is_met_on_a_noisy_device(atoms: Atoms) -> None:
 
 
 def test_a_rehearsal_goes_through_the_ledger(atoms: Atoms, tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("QHW_LEDGER", str(tmp_path / "ledger.db"))
+    monkeypatch.setenv("QHW_DATA", str(tmp_path))
     field = random_field(0)
-    atoms.calc = qhw.calculator(field, "emulator:ibm_fez", shots=20_000)
+    atoms.calc = qhw.calculator(field, "emulator:ibm_fez", shots=2000)
     off = atoms.get_potential_energy() - field.energy_and_forces(_frame(atoms))[0][0]
     assert abs(off) < 3.0 and atoms.calc.results["energy_error"] > 0
 
