@@ -3,33 +3,98 @@
 from __future__ import annotations
 
 import copy
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, get_args, overload
 
 from calibration.closest import quoted
+from qhw.analysis.force.device import (
+    FieldOnDevice,
+    Reader,
+    Reading,
+    SimulatedReader,
+    asked_of,
+    measured_reading,
+)
+from qhw.analysis.force.rows import ForceRows, ForceRule
+from qhw.analysis.force.shot_plan import Precision, parse_precision
+from qhw.api.devices import Device, DeviceLike
+from qhw.api.devices import device as as_device
+from qhw.api.measuring import begun
 from qhw.forces.config import ForceTrainConfig
 from qhw.forces.evaluate import Evaluation, evaluate
 from qhw.forces.model import ForceField
 from qhw.forces.spin_training import SpinKind, SpinTrainConfig, train_spin_field
 from qhw.forces.training import ForceData, train_force_field
+from qhw.mitigation.pipeline import Pipeline
 from qhw.models.base import Model
 from qhw.models.checkpoint import load
 from qhw.models.train import TrainConfig, TrainingSet
 from qhw.models.train import train as train_on_molecules
+from qhw.paid.expect import ExpectRun
+from qhw.shot_counts import number_of_shots
 from qhw.yaml_files import read_yaml
 
 if TYPE_CHECKING:
+    from qhw.analysis.force.calculator import DeviceCalculator
     from qhw.forces.calculator import ForceFieldCalculator
 
+_LOG = logging.getLogger(__name__)
 
-def calculator(model: str | Path | Model) -> ForceFieldCalculator:
+
+_ASE = "ASE is not installed: pip install 'qhw[ase]'"
+
+
+@overload
+def calculator(model: str | Path | Model, device: None = None) -> ForceFieldCalculator: ...
+
+
+@overload
+def calculator(
+    model: str | Path | Model,
+    device: DeviceLike,
+    *,
+    shots: int | str | None = ...,
+    precision: str | None = ...,
+    mitigation: str = ...,
+    forces: ForceRule = ...,
+    seed: int = ...,
+) -> DeviceCalculator: ...
+
+
+def calculator(
+    model: str | Path | Model,
+    device: DeviceLike | None = None,
+    *,
+    shots: int | str | None = None,
+    precision: str | None = None,
+    mitigation: str = "none",
+    forces: ForceRule = "shift",
+    seed: int = 0,
+) -> ForceFieldCalculator | DeviceCalculator:
     """A trained force field as a calculator of ASE: energy, free energy and forces, eV and Å.
+
+    With a device, every atom's circuit runs on it, and ``results`` has standard errors beside:
+    ``energy_error`` and ``forces_error``.
 
     Args:
         model: name of a shipped force field, path of a checkpoint, or a live one.
+        device: ``None`` for exact values by the torch model; else a simulator, a device model or
+            ``emulator:...``, see :func:`qhw.device`. What costs money is refused: dynamics would
+            send a paid run a step.
+        shots: of each atom's circuit and each shifted one, mitigation counted; may be left out on
+            ``exact``, for exact values by way of the circuits.
+        precision: in place of shots, the standard error wanted: ``"1kcal/mol"`` of energies,
+            ``"65meV/A"`` of forces (root mean square over components), or both with a comma.
+        mitigation: a pipeline such as ``"readout+zne(1,3)"``.
+        forces: ``shift``: parameter shift of every angle, chained to coordinates; ``finite``:
+            differences of moved atoms; ``classical``: the slope of the circuit as simulated
+            without noise, forces that the device has no part in.
+        seed: of compilation, random choices and simulated shots, together with the geometry.
 
     Raises:
-        ValueError: a model of another kind.
+        ValueError: a model of another kind or without a circuit, a device that costs money, neither
+            or both of shots and precision.
         CheckpointError: the model is unknown or damaged.
         ModuleNotFoundError: ASE is not installed.
     """
@@ -38,10 +103,89 @@ def calculator(model: str | Path | Model) -> ForceFieldCalculator:
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("ase"):
             raise
-        raise ModuleNotFoundError(
-            "ASE is not installed: pip install 'qhw[ase]'", name="ase"
-        ) from None
-    return ForceFieldCalculator(force_field(model))
+        raise ModuleNotFoundError(_ASE, name="ase") from None
+    if device is None:
+        if shots is not None or precision is not None or mitigation != "none" or forces != "shift":
+            raise ValueError(
+                "Argument `device` must be given for shots, precision, mitigation or forces"
+            )
+        return ForceFieldCalculator(force_field(model))
+    from qhw.analysis.force.calculator import DeviceCalculator
+
+    return DeviceCalculator(
+        field_on_device(
+            model,
+            device,
+            shots=shots,
+            precision=precision,
+            mitigation=mitigation,
+            forces=forces,
+            seed=seed,
+        )
+    )
+
+
+def field_on_device(
+    model: str | Path | Model,
+    device: DeviceLike,
+    *,
+    shots: int | str | None,
+    precision: str | None,
+    mitigation: str,
+    forces: ForceRule,
+    seed: int,
+) -> FieldOnDevice:
+    """A force field whose circuits run on a device; arguments as of :func:`calculator`.
+
+    Raises:
+        ValueError: see :func:`calculator`.
+    """
+    if forces not in get_args(ForceRule):
+        raise ValueError(
+            f'Argument `forces` must be "shift", "finite" or "classical", but is {forces!r}'
+        )
+    place = as_device(device)
+    if place.takes_jobs and not place.name.startswith("emulator:"):
+        raise ValueError(
+            f"Argument `device` must cost nothing, but {quoted(place.name)} does, and every new "
+            "geometry would be a paid run; measure the field's `circuits` with qhw.expect, or "
+            f"use emulator:{place.name.partition(':')[2]}"
+        )
+    if precision is not None and shots is not None:
+        raise ValueError("Argument `precision` must be left out where `shots` are given")
+    asked: int | Precision | None = None if shots is None else number_of_shots(shots)
+    if precision is not None:
+        asked = parse_precision(precision)
+    if asked is None and (place.name != "exact" or mitigation != "none"):
+        raise ValueError(
+            f"Argument `shots` must be given on {place.name}, or `precision` in its place"
+        )
+    Pipeline.parse(mitigation).check("expectation")
+    found = force_field(model)
+    if not found.config.head.quantum:
+        raise ValueError(
+            f"Argument `model` must have a circuit to run on {place.name}, but its head is "
+            f"{found.config.head.kind}"
+        )
+    noisy = place.name != "exact" or mitigation != "none"
+    return FieldOnDevice(
+        found, _reader(place, mitigation, seed), asked, forces, seed=seed, noisy=noisy
+    )
+
+
+def _reader(place: Device, mitigation: str, seed: int) -> Reader:
+    if place.backend is not None:
+        return SimulatedReader(place.backend, mitigation, seed)
+
+    def read(rows: ForceRows, shots: int | None, drawn: int) -> Reading:
+        assert shots is not None  # checked: only `exact` has exact values
+        asked = asked_of(rows, place.name, mitigation, shots, drawn)
+        run = begun(ExpectRun, place, rows.work, asked, again=False, tell=_LOG.info)
+        found = run.wait(_LOG.info)
+        assert found is not None  # waited for without a limit
+        return measured_reading(rows, found)
+
+    return read
 
 
 def force_field(model: str | Path | Model) -> ForceField:

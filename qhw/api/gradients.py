@@ -137,4 +137,4 @@ class ExpectationGradient(Shown):
         return [Text(self.to_dataframe().to_string(index=False))]
 
     def _every(self, table: FloatArray) -> FloatArray:
-        return all_rows(table, self.evaluated.measured, len(self.shifted.work))
+        return all_rows(table, self.evaluated.measured.found, len(self.shifted.work))

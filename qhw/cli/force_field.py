@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import Json
+from qhw.cli.options import RUNS, Json, Out, Seed
 
 app = typer.Typer(no_args_is_help=True, help="Energies and forces of a trained force field.")
+
+Field = Annotated[str, typer.Argument(help="Name or path of a trained force field.")]
+Data = Annotated[
+    Path, typer.Option("--data", metavar="FILE", help="rMD17's .npz, or .xyz/.extxyz.")
+]
+Unit = Annotated[
+    str | None,
+    typer.Option(help="Of energies: eV, kcal/mol or Ha. [kcal/mol of .npz, eV of .xyz]"),
+]
+FieldShots = Annotated[
+    str | None,
+    typer.Option(
+        "--shots",
+        metavar="N",
+        help="Of each atom's circuit and each shifted one, mitigation included; 20k is 20000.",
+    ),
+]
+Wanted = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="ERROR",
+        help="In place of --shots, the standard error wanted: 1kcal/mol, 65meV/A, or both with a "
+        "comma.",
+    ),
+]
+Pipeline = Annotated[
+    str, typer.Option("--mitigation", metavar="PIPELINE", help="none, or techniques in a row.")
+]
+Rule = Annotated[
+    str, typer.Option("--forces", help="shift, finite or classical; see `qhw.calculator`.")
+]
 
 
 @app.command("evaluate")
 def evaluate_command(
-    model: Annotated[str, typer.Argument(help="Name or path of a trained force field.")],
-    data: Annotated[
-        Path, typer.Option("--data", metavar="FILE", help="rMD17's .npz, or .xyz/.extxyz.")
-    ],
-    unit: Annotated[
-        str | None,
-        typer.Option(help="Of energies: eV, kcal/mol or Ha. [kcal/mol of .npz, eV of .xyz]"),
-    ] = None,
+    model: Field,
+    data: Data,
+    unit: Unit = None,
     as_json: Json = False,
 ) -> None:
     """Errors of energies and forces on labelled geometries, beside what a constant achieves."""
@@ -46,3 +75,48 @@ def evaluate_command(
     out.print(table, crop=False)
     if found.shot_sigma is not None:
         out.print(f"energy at one shot of every atom's circuit: ± {number(found.shot_sigma)} meV")
+
+
+@app.command("compare")
+def compare_command(
+    model: Field,
+    data: Data,
+    device: Annotated[
+        str, typer.Option(help="exact, engine:<device>, aer:<device> or emulator:<device>.")
+    ],
+    frames: Annotated[int, typer.Option(min=1, help="Spread evenly over the file.")] = 5,
+    shots: FieldShots = None,
+    precision: Wanted = None,
+    mitigation: Pipeline = "readout+zne(1,3)",
+    forces: Rule = "shift",
+    seed: Seed = 0,
+    unit: Unit = None,
+    out_folder: Out = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Energies and forces on a device, raw and mitigated, beside exact, labels and controls."""
+    from qhw.api.field_comparison import compare_force_field, save_field_comparison
+    from qhw.report.force_field import cost_lines, field_table
+    from qhw.report.runfolder import check_folder
+
+    check_folder(out_folder)
+    found = compare_force_field(
+        model,
+        data,
+        device,
+        frames=frames,
+        shots=shots,
+        precision=precision,
+        mitigation=mitigation,
+        forces=forces,  # type: ignore[arg-type]  # checked there, with words
+        seed=seed,
+        unit=unit,
+    )
+    written = save_field_comparison(found, out_folder, shlex.join(["qhw", *sys.argv[1:]]))
+    if as_json:
+        emit_json({"run": str(written), **found.to_dict()})
+        return
+    out.print(field_table(found), crop=False)
+    for line in cost_lines(found):
+        out.print(line, soft_wrap=True, markup=False)
+    out.print(f"report: {written / 'report.html'}", soft_wrap=True)

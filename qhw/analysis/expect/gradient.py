@@ -15,6 +15,7 @@ from qhw.analysis.expect.result import ExpectSettings
 from qhw.analysis.expect.values import Measured
 from qhw.circuits.shift_rules import ShiftError, rules_of
 from qhw.circuits.workload import Workload
+from qhw.mitigation.expectation import Expectations
 
 FloatArray = NDArray[np.float64]
 ParameterLike: TypeAlias = str | Parameter | ParameterVector
@@ -50,7 +51,7 @@ class ShiftedRows:
 
     def standard_error(self, found: Measured) -> FloatArray:
         """``(B, K, P)``: rows are independent but for the errors of a calibration they share."""
-        own, common = _errors(found, len(self.work))
+        own, common = errors_of(found.found, len(self.work))
         variance = self._shaped(self.weights.power(2) @ own**2)
         for part in common:
             variance = variance + self.combined(part) ** 2
@@ -61,22 +62,20 @@ class ShiftedRows:
         return np.ascontiguousarray(table.transpose(0, 2, 1))
 
 
-def all_rows(table: FloatArray, found: Measured, rows: int) -> FloatArray:
+def all_rows(table: FloatArray, found: Expectations, rows: int) -> FloatArray:
     """A table ``(kept, K)`` of a result with a line for every row that ran, NaN where none is."""
-    kept = found.found.kept
-    if kept is None:
+    if found.kept is None:
         return table
     out = np.full((rows, table.shape[1]), np.nan)
-    out[kept] = table
+    out[found.kept] = table
     return out
 
 
-def _errors(found: Measured, rows: int) -> tuple[FloatArray, list[FloatArray]]:
+def errors_of(found: Expectations, rows: int) -> tuple[FloatArray, list[FloatArray]]:
     """Own errors of every value, and what each error of the calibration changes in it."""
-    values = found.found.values
-    own = np.zeros_like(values)
-    common = np.zeros((0, *values.shape))
-    for group in found.found.groups:
+    own = np.zeros_like(found.values)
+    common = np.zeros((0, *found.values.shape))
+    for group in found.groups:
         own = own + group.mitigated.own_error**2
         part = group.mitigated.common
         common = part if not len(common) else common + part

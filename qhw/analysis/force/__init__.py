@@ -1,0 +1,1 @@
+"""What does a device make of a force field's energies and forces?"""
