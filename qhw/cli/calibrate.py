@@ -135,7 +135,8 @@ def calibrate_command(
         return
     from qhw.report.tables import WholeTable
 
-    table = WholeTable(title=f"readout of {found.device}, {found.states} states x {found.shots:,} shots")
+    measured = f"{found.states} states x {found.shots:,} shots"
+    table = WholeTable(title=f"readout of {found.device}, {measured}")
     for heading in ("qubit", "p(1|0)", "p(0|1)"):
         table.add_column(heading, justify="right")
     for q in found.qubits:

@@ -26,8 +26,8 @@ WITHOUT_LIMIT_S = 240.0
 def queued(platform: IBMPlatform, small_model: Path) -> str:
     platform.queue.hold()
     done = document(
-        "submit", "--model", small_model, "--device", "ibm:ibm_lagos", "--task", "generate", "--molecules", 2,
-        "--shots", 200, "--budget", "20usd",
+        "submit", "--model", small_model, "--device", "ibm:ibm_lagos", "--task", "generate",
+        "--molecules", 2, "--shots", 200, "--budget", "20usd",
     )  # fmt: skip
     return str(done["run"])
 
