@@ -191,7 +191,7 @@ class DaskScheduler:
         except (OSError, ValueError, TimeoutError) as error:
             raise SchedulerError(
                 f"Argument `scheduler` must be the address of a Dask scheduler, but {address}: "
-                f"{error}"
+                f"{str(error) or f'no answer within {timeout_s:g} s'}"
             ) from error
 
     def map(

@@ -53,7 +53,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def pool(cluster: Cluster) -> Iterator[DaskScheduler]:
-    made = DaskScheduler(cluster.address)
+    made = DaskScheduler(cluster.address, timeout_s=60)
     yield made
     made.close()
 
@@ -250,7 +250,7 @@ def test_workers_with_other_versions_are_refused(tmp_path: Path) -> None:
     try:
         cluster.add_worker(PYTHONPATH=str(other.parent))
         with (
-            closing(DaskScheduler(cluster.address)) as pool,
+            closing(DaskScheduler(cluster.address, timeout_s=60)) as pool,
             pytest.raises(SchedulerError, match=r"has rdkit 1\.0, not"),
         ):
             list(pool.map(square, [2]))
@@ -273,7 +273,7 @@ def test_a_cluster_that_ends_is_one_line(tmp_path: Path) -> None:
         cluster.add_worker()
         ending.start()
         with (
-            closing(DaskScheduler(cluster.address)) as pool,
+            closing(DaskScheduler(cluster.address, timeout_s=60)) as pool,
             pytest.raises(SchedulerError, match=r"a cluster that lasts, but [^\n]*lost"),
         ):
             list(pool.map(note_pid_and_wait, [at_work]))

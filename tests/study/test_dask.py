@@ -43,7 +43,7 @@ def test_same_table_although_a_worker_is_killed(
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    pool = DaskScheduler(cluster.address)
+    pool = DaskScheduler(cluster.address, timeout_s=60)
     found = run_study(config, study, pool, done=lambda *at: None)
     killer.join()
     pool.close()
@@ -57,7 +57,7 @@ def test_same_table_although_a_worker_is_killed(
 def test_work_that_kills_every_worker_is_given_up(cluster: Cluster) -> None:
     for _ in range(4):
         cluster.add_worker()
-    pool = DaskScheduler(cluster.address)
+    pool = DaskScheduler(cluster.address, timeout_s=60)
     found = dict(pool.map(die_on_three, [2, 3]))
     pool.close()
     assert found[2] == 4
