@@ -290,7 +290,7 @@ def test_devices_and_doctor_and_models_are_documents() -> None:
     assert "qiskit" in json.loads(qhw("doctor", "--json").stdout)["versions"]
     shown = json.loads(qhw("models", "--json").stdout)
     assert isinstance(shown["models"], list)
-    assert shown["units"] == {"median_rmsd": "Å", "rms_coordinate": "Å"}
+    assert shown["units"]["median_rmsd"] == "Å" and shown["units"]["force_mae"] == "meV/Å"
     assert re.search(
         r"mean/median_rmsd [\d.]+ Å, mean/rms_coordinate [\d.]+ Å, mean/same_graph "
         r"[\d.]+,",
