@@ -49,7 +49,7 @@ def test_a_budget_is_read_where_nothing_is_paid(small: tuple[object, ...]) -> No
     ("words", "given"),
     [
         ("`--prior` must be one of", ("--prior", "nothing")),
-        ("`--kappa` must be left out of task generate", ("--kappa", 3)),
+        ("`--kappa` must be left out of task generate", ("--task", "generate", "--kappa", 3)),
         ("nowhere.sdf is not a file", ("--task", "encode", "--input", "nowhere.sdf")),
         ("`--molecules` must be at most 1000", ("--task", "encode", "--molecules", 1001)),
         ("`--shots` must be a whole number from 1 to 100000", ("--shots", 100_001)),
