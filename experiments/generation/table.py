@@ -108,7 +108,7 @@ def line(row: Row, report: ValidityReport, parameters: int, spent: float) -> dic
         found[key.removesuffix("/all")] = "" if rate is None else f"{rate:.4f}"
     reasons = (f"{why} {n}" for why, n in report.reasons.items() if why != "valid")
     found["model_parameters"] = parameters
-    found["ms_per_molecule"] = f"{1000 * spent:.2f}"
+    found["ms_per_molecule"] = f"{1000 * spent:.3g}"
     return {**found, "reasons": ", ".join(reasons)}
 
 
