@@ -20,8 +20,8 @@ def test_an_interrupted_run_names_what_goes_on(
     platform, _ = ibm
     out = tmp_path / "runs"
     shown = interrupted(
-        platform, "run", "--model", small_model, "--device", "ibm:ibm_lagos", "--molecules", 2,
-        "--shots", 200, "--budget", "20usd", "--out", out,
+        platform, "run", "--model", small_model, "--device", "ibm:ibm_lagos", "--task", "generate",
+        "--molecules", 2, "--shots", 200, "--budget", "20usd", "--out", out,
     )  # fmt: skip
     assert not out.exists()
     (job,) = document("jobs", "list")["jobs"]
