@@ -125,6 +125,32 @@ def calculator(
     )
 
 
+def stepping_calculator(
+    model: str | Path | Model,
+    device: DeviceLike | None,
+    shots: int | str | None,
+    precision: str | None,
+    mitigation: str,
+    forces: str,
+    seed: int,
+) -> ForceFieldCalculator | DeviceCalculator:
+    """:func:`calculator` of what a command line gave.
+
+    Raises:
+        ValueError: see :func:`calculator`.
+        ModuleNotFoundError: ASE is not installed.
+    """
+    return calculator(
+        model,
+        device,  # type: ignore[arg-type]  # None is the exact calculator, which takes no more
+        shots=shots,
+        precision=precision,
+        mitigation=mitigation,
+        forces=forces,  # type: ignore[arg-type]  # checked there, with words
+        seed=seed,
+    )
+
+
 def field_on_device(
     model: str | Path | Model,
     device: DeviceLike,
