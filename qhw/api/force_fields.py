@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args, overload
+from typing import TYPE_CHECKING, Any, cast, get_args, overload
 
 from calibration.closest import quoted
 from qhw.analysis.force.device import (
@@ -140,15 +140,15 @@ def stepping_calculator(
         ValueError: see :func:`calculator`.
         ModuleNotFoundError: ASE is not installed.
     """
-    return calculator(
-        model,
-        device,  # type: ignore[arg-type]  # None is the exact calculator, which takes no more
-        shots=shots,
-        precision=precision,
-        mitigation=mitigation,
-        forces=forces,  # type: ignore[arg-type]  # checked there, with words
-        seed=seed,
-    )
+    options: dict[str, Any] = {
+        "shots": shots,
+        "precision": precision,
+        "mitigation": mitigation,
+        "forces": forces,
+        "seed": seed,
+    }
+    made: ForceFieldCalculator | DeviceCalculator = calculator(model, cast(Any, device), **options)
+    return made
 
 
 def field_on_device(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from ase import Atoms, units
@@ -17,7 +17,7 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
 
-from qhw.chem.geometries import Geometries, GeometryError, check_geometry
+from qhw.chem.geometries import FloatArray, Geometries, GeometryError, check_geometry
 
 Notify = Callable[[str], None]
 
@@ -57,14 +57,14 @@ class Dynamics:
         temperature: K, of the momenta.
     """
 
-    time: np.ndarray
-    potential: np.ndarray
-    potential_error: np.ndarray
-    kinetic: np.ndarray
-    temperature: np.ndarray
+    time: FloatArray
+    potential: FloatArray
+    potential_error: FloatArray
+    kinetic: FloatArray
+    temperature: FloatArray
 
     @property
-    def total(self) -> np.ndarray:
+    def total(self) -> FloatArray:
         """Potential and kinetic energy, eV."""
         return np.asarray(self.potential + self.kinetic)
 
@@ -91,7 +91,7 @@ def read_molecule(path: Path) -> Atoms:
         GeometryError: unreadable, periodic, or atoms that no molecule has.
     """
     try:
-        atoms = read(path, index=0)
+        atoms = cast(Atoms, read(path, index=0))
     except Exception as error:  # ASE's readers raise what their formats happen to
         words = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise GeometryError(f"{path} cannot be read by ASE: {words}") from error
@@ -151,11 +151,17 @@ def dynamics(
     MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
     Stationary(atoms)
     ZeroRotation(atoms)
+    run: VelocityVerlet | Langevin
     if friction is None:
         run = VelocityVerlet(atoms, timestep=step_fs * units.fs)
     else:
-        bath = {"temperature_K": temperature, "friction": friction / units.fs, "rng": rng}
-        run = Langevin(atoms, timestep=step_fs * units.fs, **bath)
+        run = Langevin(
+            atoms,
+            timestep=step_fs * units.fs,
+            temperature_K=temperature,
+            friction=friction / units.fs,
+            rng=rng,
+        )
     rows: list[tuple[float, ...]] = []
 
     def note() -> None:
