@@ -9,6 +9,7 @@ import numpy as np
 
 from qhw.analysis.force.compare import (
     FieldComparison,
+    FieldValues,
     controls_of,
     device_reading,
     exact_reading,
@@ -82,12 +83,19 @@ def compare_force_field(
     check_geometry(chosen, field.config.invariants.species, str(path))
     exact = field.energy_and_forces(chosen)
     readings = [exact_reading(chosen, exact, seed)]
-    measured = {"labels": (*labels_of(chosen), None, None), "exact": (*exact, None, None)}
+    measured = {
+        "labels": FieldValues.known(*labels_of(chosen)),
+        "exact": FieldValues.known(*exact),
+    }
     for pipeline, reader in readers.items():
         name = "raw" if pipeline == "none" else pipeline
         found = reader.evaluate(chosen, forces=True)
         readings.append(device_reading(name, chosen, exact, found, seed))
-        measured[name] = (found.energies, found.forces, found.energy_error, found.forces_error)
+        assert found.forces is not None
+        assert found.forces_error is not None
+        measured[name] = FieldValues(
+            found.energies, found.forces, found.energy_error, found.forces_error
+        )
     card = None if isinstance(model, Model) else load(model)[1]
     return FieldComparison(
         "live" if card is None else card.name,

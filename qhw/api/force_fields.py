@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args, overload
+from typing import TYPE_CHECKING, Any, cast, get_args, overload
 
 from calibration.closest import quoted
 from qhw.analysis.force.device import (
@@ -123,6 +123,32 @@ def calculator(
             seed=seed,
         )
     )
+
+
+def stepping_calculator(
+    model: str | Path | Model,
+    device: DeviceLike | None,
+    shots: int | str | None,
+    precision: str | None,
+    mitigation: str,
+    forces: str,
+    seed: int,
+) -> ForceFieldCalculator | DeviceCalculator:
+    """:func:`calculator` of what a command line gave.
+
+    Raises:
+        ValueError: see :func:`calculator`.
+        ModuleNotFoundError: ASE is not installed.
+    """
+    options: dict[str, Any] = {
+        "shots": shots,
+        "precision": precision,
+        "mitigation": mitigation,
+        "forces": forces,
+        "seed": seed,
+    }
+    made: ForceFieldCalculator | DeviceCalculator = calculator(model, cast(Any, device), **options)
+    return made
 
 
 def field_on_device(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, Json, Out, Seed
+from qhw.cli.options import RUNS, Json, Out, Seed, writable_file
 
 app = typer.Typer(no_args_is_help=True, help="Energies and forces of a trained force field.")
 
@@ -120,3 +120,99 @@ def compare_command(
     for line in cost_lines(found):
         out.print(line, soft_wrap=True, markup=False)
     out.print(f"report: {written / 'report.html'}", soft_wrap=True)
+
+
+Molecule = Annotated[Path, typer.Argument(metavar="FILE", help="Molecule, as ASE reads it.")]
+Where = Annotated[
+    str | None,
+    typer.Option("--device", help="Where circuits run; by default energies are exact."),
+]
+Trajectory = Annotated[
+    Path,
+    typer.Option(
+        "--out", metavar="FILE.xyz", callback=writable_file, help="Extended XYZ, a frame a step."
+    ),
+]
+
+
+@app.command("relax")
+def relax_command(
+    model: Field,
+    file: Molecule,
+    out_file: Trajectory,
+    device: Where = None,
+    fmax: Annotated[float, typer.Option(min=1e-6, help="Largest force at the end, eV/Å.")] = 0.01,
+    steps: Annotated[int, typer.Option(min=1, max=100_000, help="Most.")] = 300,
+    shots: FieldShots = None,
+    precision: Wanted = None,
+    mitigation: Pipeline = "none",
+    forces: Rule = "shift",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Relax a molecule by BFGS; the last frame of FILE.xyz is the minimum."""
+    from qhw.api.force_fields import stepping_calculator
+    from qhw.report.format import number
+
+    made = stepping_calculator(model, device, shots, precision, mitigation, forces, seed)
+    from qhw.forces.dynamics import read_molecule, relax
+
+    found = relax(read_molecule(file), made, out_file, fmax=fmax, steps=steps)
+    if as_json:
+        emit_json({"out": str(out_file), **found.to_dict()})
+        return
+    state = "converged" if found.converged else "not converged"
+    error = f" ± {number(1000 * found.energy_error)} meV" if found.energy_error else ""
+    out.print(
+        f"{state} after {found.steps} steps: {found.energy:.6f} eV{error}, largest force "
+        f"{number(1000 * found.largest_force)} meV/Å; {out_file}",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+@app.command("md")
+def md_command(
+    model: Field,
+    file: Molecule,
+    out_file: Trajectory,
+    device: Where = None,
+    steps: Annotated[int, typer.Option(min=2, max=10_000_000, help="How many.")] = 1000,
+    step: Annotated[float, typer.Option(min=0.001, max=10, help="Time step, fs.")] = 0.5,
+    temperature: Annotated[float, typer.Option(min=0.1, max=10_000, help="At the start, K.")] = 300,
+    friction: Annotated[
+        float | None, typer.Option(min=0, help="1/fs, for Langevin at this temperature; else NVE.")
+    ] = None,
+    shots: FieldShots = None,
+    precision: Wanted = None,
+    mitigation: Pipeline = "none",
+    forces: Rule = "shift",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Molecular dynamics; FILE.svg beside FILE.xyz shows energy and temperature."""
+    from qhw.api.force_fields import stepping_calculator
+    from qhw.report.format import number
+
+    made = stepping_calculator(model, device, shots, precision, mitigation, forces, seed)
+    from qhw.forces.dynamics import dynamics, read_molecule
+    from qhw.report.dynamics import write_dynamics_plot
+
+    found = dynamics(
+        read_molecule(file),
+        made,
+        out_file,
+        steps=steps,
+        step_fs=step,
+        temperature=temperature,
+        friction=friction,
+        seed=seed,
+    )
+    plot = out_file.with_suffix(".svg")
+    write_dynamics_plot(found, plot)
+    figures = found.to_dict()
+    if as_json:
+        emit_json({"out": str(out_file), "plot": str(plot), **figures})
+        return
+    words = ", ".join(f"{name.replace('_', ' ')} {number(x)}" for name, x in figures.items())
+    out.print(f"{words}; {out_file}, {plot}", soft_wrap=True, markup=False)

@@ -11,9 +11,9 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from qhw.analysis.force.compare import COVERS, FieldComparison
+from qhw.chem.geometries import FloatArray
 from qhw.provenance import versions
 from qhw.report.format import interval, number
 from qhw.report.page import asset, environment
@@ -81,16 +81,15 @@ def write_field_comparison(found: FieldComparison, folder: Path, command: str) -
 
 
 def _values(found: FieldComparison) -> list[list[Any]]:
-    """Every energy and force component, eV and eV/Å, an empty error where there is none."""
+    """Every energy and force component, eV and eV/Å."""
     rows: list[list[Any]] = [["reading", "frame", "atom", "component", "value", "standard_error"]]
-    for name, (energies, forces, error, force_error) in found.measured.items():
-        for frame, energy in enumerate(energies):
-            bar = "" if error is None else error[frame]
-            rows.append([name, frame + 1, "", "energy", energy, bar])
-        for frame, atom, axis in np.ndindex(*forces.shape):
-            bar = "" if force_error is None else force_error[frame, atom, axis]
+    for name, one in found.measured.items():
+        for frame, energy in enumerate(one.energies):
+            rows.append([name, frame + 1, "", "energy", energy, one.energy_error[frame]])
+        for frame, atom, axis in np.ndindex(*one.forces.shape):
             place = [name, frame + 1, atom + 1, "force " + "xyz"[axis]]
-            rows.append([*place, forces[frame, atom, axis], bar])
+            value, bar = one.forces[frame, atom, axis], one.forces_error[frame, atom, axis]
+            rows.append([*place, value, bar])
     return rows
 
 
@@ -116,10 +115,10 @@ def parity(found: FieldComparison) -> str:
         figure = Figure(figsize=(9.4, 4.2), layout="constrained")
         panels = figure.subplots(1, 2)
         for axes, part, unit in zip(panels, (0, 1), ("meV", "meV/Å"), strict=True):
-            labels = found.measured["labels"][part].ravel()
+            labels = _part(found, "labels", part)[0]
             middle = float(labels.mean()) if part == 0 else 0.0
             for name, colour in _drawn(found):
-                values = found.measured[name][part].ravel()
+                values = _part(found, name, part)[0]
                 style = {"marker": ".", "ls": "", "color": colour, "label": name, "alpha": 0.7}
                 axes.plot(_MILLI * (labels - middle), _MILLI * (values - middle), **style)
             _diagonal(axes)
@@ -136,20 +135,26 @@ def deviations(found: FieldComparison) -> str:
         figure = Figure(figsize=(9.4, 3.6), layout="constrained")
         panels = figure.subplots(1, 2)
         for axes, part, unit in zip(panels, (0, 1), ("meV", "meV/Å"), strict=True):
-            exact = found.measured["exact"][part].ravel()
+            exact = _part(found, "exact", part)[0]
             for place, (name, colour) in enumerate(_drawn(found)[1:]):
-                reading = found.measured[name]
-                bars = reading[part + 2]
-                assert bars is not None
-                values, bar = reading[part].ravel() - exact, COVERS * bars.ravel()
-                x: NDArray[np.float64] = np.arange(len(values)) + 0.3 * place
+                values, bar = _part(found, name, part)
+                off, reach = _MILLI * (values - exact), COVERS * _MILLI * bar
+                x = np.arange(len(values)) + 0.3 * place
                 style = {"fmt": ".", "ms": 3, "lw": 0.8, "color": colour, "label": name}
-                axes.errorbar(x, _MILLI * values, _MILLI * bar, **style)
+                axes.errorbar(x, off, reach, **style)
             axes.axhline(0, color=SOFT, lw=0.8)
             axes.set_xlabel("frame" if part == 0 else "force component")
             axes.set_ylabel(f"device less exact ({unit})")
         panels[0].legend(fontsize=8.5)
         return to_svg(figure, "Device less exact field, with 95 % error bars")
+
+
+def _part(found: FieldComparison, name: str, part: int) -> tuple[FloatArray, FloatArray]:
+    """Energies (0) or force components (1) of a reading, and their standard errors, flat."""
+    one = found.measured[name]
+    if part == 0:
+        return one.energies, one.energy_error
+    return one.forces.ravel(), one.forces_error.ravel()
 
 
 def _drawn(found: FieldComparison) -> list[tuple[str, str]]:

@@ -68,6 +68,28 @@ class FieldReading:
 
 
 @dataclass(frozen=True, eq=False)
+class FieldValues:
+    """Energies and forces of B frames, eV and eV/Å.
+
+    Attributes:
+        energies: ``(B,)``.
+        forces: ``(B, A, 3)``.
+        energy_error: standard errors; zero of what is known exactly.
+        forces_error: likewise.
+    """
+
+    energies: FloatArray
+    forces: FloatArray
+    energy_error: FloatArray
+    forces_error: FloatArray
+
+    @classmethod
+    def known(cls, energies: FloatArray, forces: FloatArray) -> FieldValues:
+        """Without error."""
+        return cls(energies, forces, np.zeros_like(energies), np.zeros_like(forces))
+
+
+@dataclass(frozen=True, eq=False)
 class FieldComparison:
     """A force field on a device.
 
@@ -93,7 +115,7 @@ class FieldComparison:
     forces: str
     readings: tuple[FieldReading, ...]
     controls: Mapping[str, Mapping[str, float]]
-    measured: Mapping[str, tuple[FloatArray, FloatArray, FloatArray | None, FloatArray | None]]
+    measured: Mapping[str, FieldValues]
 
     def to_dict(self) -> dict[str, Any]:
         """All but the arrays, as in ``result.json``."""
@@ -189,11 +211,11 @@ def _rms(values: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def controls_of(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
+def controls_of(metrics: Mapping[str, float | None]) -> dict[str, dict[str, float]]:
     """Test errors of a card by name: ``field`` of the model, and every control beside it."""
     found: dict[str, dict[str, float]] = {}
     for key, value in metrics.items():
         part, *rest = key.split("/")
-        if part == "test" and rest[-1] in ("energy_mae", "force_mae"):
+        if value is not None and part == "test" and rest[-1] in ("energy_mae", "force_mae"):
             found.setdefault(rest[0] if len(rest) > 1 else "field", {})[rest[-1]] = value
     return found
