@@ -160,9 +160,9 @@ def _value(name: str, text: str, scales: Sequence[ConditionScale], allowed: str)
     scale = next((one for one in scales if one.property == name), None)
     if scale is None:
         unknown = "" if name in PROPERTIES else ", which is no property"
+        names = ", ".join(one.property for one in scales)
         raise ConditionError(
-            f"Argument `condition` must name one of {', '.join(one.property for one in scales)}, but is "
-            f"{quoted(name)}{unknown}; {allowed}"
+            f"Argument `condition` must name {names}, but names {quoted(name)}{unknown}; {allowed}"
         )
     try:
         value = float(text)
