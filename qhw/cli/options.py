@@ -85,8 +85,8 @@ Prior = Annotated[
         help="latent-diffusion (default where one is shipped for the model; options in brackets, "
         "such as latent-diffusion(temperature=0.8,steps=8,atoms=7)), name of a shipped one, the "
         "folder of one made with `qhw train`, vmf-mixture (fitted to the shipped molecules' "
-        "latents), posterior (around those latents), near-condition (those of molecules near a --condition), positive-orthant "
-        "(released code), uniform-sphere (paper).",
+        "latents), posterior (around those latents), near-condition (those of molecules near a "
+        "--condition), positive-orthant (released code), uniform-sphere (paper).",
     ),
 ]
 Condition = Annotated[
