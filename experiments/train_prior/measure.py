@@ -34,7 +34,7 @@ from qhw.models.exact import ExactModel
 MODEL, DEVICE, ROWS, SHOTS = "nisq-chain5", "engine:ibm_boston", 250, 100_000
 ASKED = ("logP=-1,0,1,2", "QED=0.35,0.45,0.55", "SA=0.45,0.6,0.75")
 ON_DEVICE = ("logP=1", "QED=0.55", "SA=0.6")
-TRIED, TRIED_WITH, TRIED_SEED = (1.0, 1.5, 2.0, 3.0), 150, 77
+TRIED, TRIED_WITH, TRIED_SEED = (1.0, 2.0, 3.0), 100, 77
 SAMPLES, SEED, DEVICE_SEED = 2000, 1, 3
 
 
