@@ -33,7 +33,8 @@ from qhw.models.exact import ExactModel
 
 MODEL, DEVICE, ROWS, SHOTS = "nisq-chain5", "engine:ibm_boston", 250, 100_000
 ASKED = ("logP=-1,0,1,2", "QED=0.35,0.45,0.55", "SA=0.45,0.6,0.75")
-ON_DEVICE = ("logP=1", "QED=0.55", "SA=0.6")
+ON_DEVICE = ("logP=1", "QED=0.55", "SA=0.6", "logP=-1", "logP=2", "SA=0.75")
+TRIED_ON = ("logP=1", "QED=0.55", "SA=0.6")
 TRIED, TRIED_WITH, TRIED_SEED = (1.0, 2.0, 3.0), 100, 77
 SAMPLES, SEED, DEVICE_SEED = 2000, 1, 3
 
@@ -83,7 +84,7 @@ def choose_guidance(folder: Path) -> None:
     shares = {}
     for weight in TRIED:
         save(folder, card.model_copy(update={"guidance": weight}))
-        rates = exact_rates(folder, ON_DEVICE, TRIED_WITH, TRIED_SEED)
+        rates = exact_rates(folder, TRIED_ON, TRIED_WITH, TRIED_SEED)
         shares[weight] = sum(rate.model.rate_of_all for rate in rates) / len(rates)
         valid = sum(rate.model.valid for rate in rates) / sum(rate.model.samples for rate in rates)
         print(f"guidance {weight:g}: hits of all {shares[weight]:.3f}, valid {valid:.3f}")

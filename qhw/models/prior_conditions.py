@@ -64,7 +64,12 @@ def asked_for(texts: Sequence[str], model: Model, name: str, prior: str | None) 
         values = asked_condition(texts, scales, name)
         named = {} if values is None else named_condition(scales, values)
         return AskedFor(named, values, prior)
-    asked = AskedPrior.parse(prior or "")
+    if prior is None:
+        raise ConditionError(
+            f"Argument `condition` must be left out of model {name}, which is not conditional, "
+            f"but is {quoted(texts[0])}"
+        )
+    asked = AskedPrior.parse(prior)
     card = conditional_prior(texts, asked, model, name)
     found = read_condition(texts, prior_scales(card), f"prior {card.name}")
     return AskedFor(found, None, str(asked.having(**found)))
@@ -82,10 +87,9 @@ def conditional_prior(
     wanted = {text.partition("=")[0].strip() for text in texts}
     trained = trained_prior(prior, weights_sha256(model), name, wanted)
     if trained is None or not prior_scales(trained.card):
-        beside = f", and of prior {prior.name}, which takes none" if prior.name else ""
         raise ConditionError(
-            f"Argument `condition` must be left out of model {name}, which is not conditional"
-            f"{beside}, but is {quoted(texts[0])}"
+            f"Argument `condition` must be left out of model {name}, which is not conditional, and "
+            f"of prior {prior.name}, which takes none, but is {quoted(texts[0])}"
         )
     return trained.card
 
