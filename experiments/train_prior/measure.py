@@ -47,7 +47,8 @@ def exact_model() -> ExactModel:
 
 def exact_rates(folder: Path, texts: Sequence[str], samples: int, seed: int) -> list[HitRate]:
     """Strict hit rates of every condition by itself, one control of all."""
-    model, found = exact_model(), []
+    found: list[HitRate] = []
+    model = exact_model()
     for text in texts:
         scales, aside, values = prior_conditions([text], model, str(folder))
         question = Question(
@@ -106,7 +107,8 @@ def measure_exact(folder: Path) -> None:
 
 def measure_device(folder: Path) -> None:
     """Some conditions, through a device model with the default mitigation."""
-    model, found = exact_model(), []
+    found: list[HitRate] = []
+    model = exact_model()
     aside = judged(folder, ())
     for text in ON_DEVICE:
         scales, _, values = prior_conditions([text], model, str(folder))
