@@ -74,7 +74,8 @@ def compare(
         kappa: of the draw of ``reconstruct``; the model's by default.
         draw: ``False`` decodes the mean direction itself.
         condition: value of each property of a conditional model, by name, for ``generate`` and the
-            decoder of ``reconstruct``; molecules' own by default.
+            decoder of ``reconstruct``; molecules' own by default. For ``generate`` with any other
+            model: of some or all properties that its trained prior takes.
         input: SDF file of molecules for ``encode`` and ``reconstruct``.
         calibrations: files of ``qhw calibrate``.
         head: file of ``qhw calibrate --head`` (:func:`qhw.calibrate_head`): its refitted read-outs

@@ -14,8 +14,16 @@ import typer
 from qhw.cli.console import emit_json, out
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from qhw.analysis.hits.hit_rate import Question
+    from qhw.models.base import Model
     from qhw.models.conditions import ConditionScale
+    from qhw.models.exact import ExactModel
     from qhw.scheduler import Scheduler
+
+    FloatArray = NDArray[np.float64]
 
 Conditions = Annotated[
     list[str] | None,
@@ -23,12 +31,16 @@ Conditions = Annotated[
         "--condition",
         metavar="PROPERTY=VALUES",
         help="Hit rates of a conditional --model at these values, such as logP=0,1,2; once for "
-        "each of its properties.",
+        "each of its properties. Of a model whose trained prior takes conditions: once for any.",
     ),
 ]
 Control = Annotated[
-    str,
-    typer.Option("--control", help="Model without a condition that hit rates stand beside."),
+    str | None,
+    typer.Option(
+        "--control",
+        help="Model without a condition that hit rates stand beside, qvae-l4 by default; of a "
+        "prior that is asked always the same without the condition.",
+    ),
 ]
 Windows = Annotated[
     list[str] | None,
@@ -54,7 +66,7 @@ class Hits:
 
     Attributes:
         model: conditional.
-        control: not.
+        control: not; ``None``: the usual one.
         conditions: texts.
         windows: texts.
         gap: estimator.
@@ -62,7 +74,7 @@ class Hits:
     """
 
     model: str
-    control: str
+    control: str | None
     conditions: list[str]
     windows: list[str]
     gap: str
@@ -81,31 +93,19 @@ def judge_hits(
     """Generate, count, and write DIR/<run>/ with report.html and result.json."""
     import torch
 
-    from qhw.analysis.compare.model import check_prior
-    from qhw.analysis.hits.hit_rate import Question, asked_conditions, hit_rates
     from qhw.analysis.hits.hit_rate import as_json as document_of
-    from qhw.chem.gap import gap_estimator
+    from qhw.analysis.hits.hit_rate import hit_rates
     from qhw.models.checkpoint import load
-    from qhw.models.conditions import scales_of
-    from qhw.models.exact import ExactModel
     from qhw.report.hit_rates import hit_table, render_hits
     from qhw.report.runfolder import run_folder, run_id
 
     torch.set_num_threads(1)
-    name = check_prior(prior)
     loaded, card = load(asked.model)
-    scales = scales_of(loaded)
-    conditions = asked_conditions(asked.conditions, scales, card.name)
-    windows = _windows(asked.windows, scales)
-    # what p(latent | condition) is to the model, all latents are to one without a condition
-    beside = "posterior" if name == "near-condition" else name
-    question = Question(samples, name, beside, seed, windows, gap_estimator(asked.gap))
-    other, other_card = load(asked.control)
-    model = ExactModel(loaded.double(), card.name, "qhw judge --condition")
-    control = ExactModel(other.double(), other_card.name, "qhw judge --control")
+    model, control, conditions, question = _put(asked, loaded, card.name, samples, prior, seed)
+    name, beside = question.prior, question.control_prior
     title = (
         f"{card.name}: {samples:,} molecules a condition, generated exactly, prior {name}; without "
-        f"the condition: {other_card.name}, prior {beside}"
+        f"the condition: {control.name}, prior {beside}"
     )
     settings = json.dumps([asked.conditions, asked.windows, card.sha256, samples, name, seed])
     with run_folder(asked.folder, run_id("hits", settings)) as folder:
@@ -114,7 +114,7 @@ def judge_hits(
             "schema_version": 1,
             "judged": title,
             "model": card.name,
-            "control": other_card.name,
+            "control": control.name,
             "prior": name,
             "control_prior": beside,
             "seed": seed,
@@ -131,6 +131,44 @@ def judge_hits(
     for words in dict.fromkeys(f"{rate.name}: {rate.estimator}" for rate in rates):
         out.print(words, soft_wrap=True, markup=False)
     out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
+
+
+def _put(
+    asked: Hits, loaded: Model, name: str, samples: int, prior: str | None, seed: int
+) -> tuple[ExactModel, ExactModel, list[FloatArray], Question]:
+    """The model, its control, the conditions and how hits are counted.
+
+    Raises:
+        ValueError: what neither the model nor its prior can be asked.
+    """
+    from qhw.analysis.compare.model import check_prior, drawn_prior
+    from qhw.analysis.hits.hit_rate import Question, asked_conditions, prior_conditions
+    from qhw.chem.gap import gap_estimator
+    from qhw.models.checkpoint import load
+    from qhw.models.conditions import scales_of
+    from qhw.models.exact import ExactModel
+
+    gap, scales = gap_estimator(asked.gap), scales_of(loaded)
+    model = ExactModel(loaded.double(), name, "qhw judge --condition")
+    if scales:
+        own = check_prior(prior)
+        conditions = asked_conditions(asked.conditions, scales, name)
+        # what p(latent | condition) is to the model, all latents are to one without a condition
+        beside = "posterior" if own == "near-condition" else own
+        other, card = load(asked.control or "qvae-l4")
+        control = ExactModel(other.double(), card.name, "qhw judge --control")
+        windows = _windows(asked.windows, scales)
+        return model, control, conditions, Question(samples, own, beside, seed, windows, gap)
+    if asked.control is not None:
+        raise ValueError(
+            f"Argument `control` must be left out of model {name}: its prior is asked for the "
+            "condition, and the control is the same prior without it"
+        )
+    own = check_prior(drawn_prior(prior, loaded, {}))
+    scales, beside, conditions = prior_conditions(asked.conditions, model, own)
+    windows = _windows(asked.windows, scales)
+    question = Question(samples, own, beside, seed, windows, gap, prior_scales=scales)
+    return model, model, conditions, question
 
 
 def _windows(texts: list[str], scales: tuple[ConditionScale, ...]) -> dict[str, float]:

@@ -50,7 +50,7 @@ def judge_command(
     sampler_steps: SamplerSteps = None,
     atoms: Atoms = None,
     condition: Conditions = None,
-    control: Control = "qvae-l4",
+    control: Control = None,
     window: Windows = None,
     gap: Gap = "surrogate",
     out_folder: Out = RUNS,
@@ -64,8 +64,8 @@ def judge_command(
     Judges QM9's own geometries (the shipped held-out sample), an SDF file (--input), or what a
     model generates exactly, without a device (--model). New is what QM9's training split does not
     hold: by SMILES, and by skeleton (elements and which are bonded, whatever the bond orders). With
-    --condition: how often a conditional model hits what it is asked for, beside a model that is not
-    asked; writes DIR/<run>/ with report.html and result.json.
+    --condition: how often a conditional model, or one whose prior takes conditions, hits what it is
+    asked for, beside one that is not asked; writes DIR/<run>/ with report.html and result.json.
     """
     from qhw.analysis.scores.molecules import reports as judged
     from qhw.chem.training_split import known_molecules

@@ -83,10 +83,10 @@ Prior = Annotated[
     typer.Option(
         "--prior",
         help="latent-diffusion (default where one is shipped for the model; options in brackets, "
-        "such as latent-diffusion(temperature=0.8,steps=8,atoms=7)), the folder of one made with "
-        "`qhw train`, vmf-mixture (fitted to the shipped molecules' latents), posterior (around "
-        "those latents), near-condition (those of molecules near a --condition), positive-orthant "
-        "(released code), uniform-sphere (paper).",
+        "such as latent-diffusion(temperature=0.8,steps=8,atoms=7)), name of a shipped one, the "
+        "folder of one made with `qhw train`, vmf-mixture (fitted to the shipped molecules' "
+        "latents), posterior (around those latents), near-condition (those of molecules near a "
+        "--condition), positive-orthant (released code), uniform-sphere (paper).",
     ),
 ]
 Condition = Annotated[
@@ -95,7 +95,8 @@ Condition = Annotated[
         "--condition",
         metavar="PROPERTY=VALUE",
         help="What a conditional model is asked for, such as logP=1.0; once for each of its "
-        "properties. Without it: molecules' own.",
+        "properties, without it molecules' own. Of generate with any other model: what its trained "
+        "prior is asked for, once for any of its properties.",
     ),
 ]
 Temperature = Annotated[

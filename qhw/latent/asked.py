@@ -16,7 +16,7 @@ from typing import Self
 from calibration.closest import quoted
 
 _FORM = re.compile(r"(?P<name>.*?)(?:\((?P<options>[^()]*)\))?", re.DOTALL)
-_OPTION = re.compile(r"\s*(?P<key>[a-z][a-z0-9_]*)\s*=\s*(?P<value>[^=]*?)\s*")
+_OPTION = re.compile(r"\s*(?P<key>[A-Za-z][A-Za-z0-9_-]*)\s*=\s*(?P<value>[^=]*?)\s*")
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Self
 
@@ -30,6 +31,7 @@ from scipy.special import ndtr
 from torch import Tensor
 
 from calibration.documents import read_bounded, read_document
+from qhw.latent.asked import AskedPrior
 from qhw.latent.denoiser import SIGMA_DATA, Denoiser, DenoiserConfig, heun
 
 FloatArray = NDArray[np.float64]
@@ -38,7 +40,7 @@ SCHEMA_VERSION: Final = 1
 KIND: Final = "latent-diffusion"
 CARD, TENSORS = "prior.json", "prior.safetensors"
 ATOMS = "atoms"
-MAX_STEPS, MAX_TEMPERATURE = 1000, 2.0
+MAX_STEPS, MAX_TEMPERATURE, MAX_GUIDANCE = 1000, 2.0, 10.0
 _MAX_TENSOR_BYTES, _MAX_CARD_BYTES = 2**28, 2**20
 _CHUNK = 2048
 _NETWORK = "network."
@@ -54,15 +56,16 @@ class Condition(BaseModel):
     Attributes:
         name: of the property.
         mean, spread: over the training molecules; the network sees ``(value - mean) / spread``.
-        low, high: least and largest value that may be asked for, those of training.
-        levels: the values of a property that takes few; where it is not asked for, it is drawn
-            from them, so that the network always knows it.
+        low, high: least and largest value that may be asked for: of one that takes few values
+            those of training, of a property of molecules its 1st and 99th percentile.
+        levels: the values of a property that takes few; where nothing is asked for, it is drawn
+            from them, so that the network knows it.
         shares: of the training molecules at each level.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
     mean: float
     spread: float = Field(gt=0)
     low: float
@@ -112,6 +115,7 @@ class PriorCard(BaseModel):
         dim: dimension d of the latents.
         network: shape of the denoiser.
         conditions: what may be asked for, in the order of the network's inputs.
+        guidance: weight of what is asked for where a drawing says none, see :class:`Drawing`.
         seed, training, data, metrics: of its training, and what was measured after it.
         sha256: of the tensor file.
         code: version of what wrote it.
@@ -127,6 +131,7 @@ class PriorCard(BaseModel):
     dim: int = Field(ge=2, le=1024)
     network: DenoiserConfig
     conditions: tuple[Condition, ...] = ()
+    guidance: float = Field(default=1.0, ge=0, le=MAX_GUIDANCE)
     seed: int
     training: dict[str, JsonValue] = {}
     data: dict[str, JsonValue] = {}
@@ -134,6 +139,11 @@ class PriorCard(BaseModel):
     sha256: str = ""
     code: dict[str, JsonValue] = {}
     created: AwareDatetime
+
+    @property
+    def takes_properties(self) -> bool:
+        """Whether it may be asked for more than the number of atoms."""
+        return any(c.name != ATOMS for c in self.conditions)
 
 
 @dataclass(frozen=True)
@@ -145,13 +155,13 @@ class Drawing:
         steps: noise levels of the Heun sampler.
         asked: values by name of the conditions asked for.
         guidance: weight of what the conditions say against leaving them open: 1 takes them as
-            trained, more exaggerates them.
+            trained, more exaggerates them; ``None``: the prior's own where something is asked for.
     """
 
     temperature: float = 1.0
     steps: int = 8
     asked: Mapping[str, float] = field(default_factory=dict)
-    guidance: float = 1.0
+    guidance: float | None = None
 
     @classmethod
     def of(cls, options: Mapping[str, float]) -> Self:
@@ -164,7 +174,7 @@ class Drawing:
         steps = rest.pop("steps", cls.steps)
         if steps != round(steps):
             raise ValueError(f"Argument `steps` must be a whole number, but is {steps:g}")
-        temperature, guidance = (rest.pop(k, 1.0) for k in ("temperature", "guidance"))
+        temperature, guidance = rest.pop("temperature", 1.0), rest.pop("guidance", None)
         return cls(temperature, int(steps), rest, guidance)
 
     def __post_init__(self) -> None:
@@ -175,8 +185,10 @@ class Drawing:
             )
         if not 1 <= self.steps <= MAX_STEPS:
             raise ValueError(f"Argument `steps` must be in 1..{MAX_STEPS}, but is {self.steps}")
-        if not 0.0 <= self.guidance <= 10.0:
-            raise ValueError(f"Argument `guidance` must be in 0..10, but is {self.guidance:g}")
+        if self.guidance is not None and not 0.0 <= self.guidance <= MAX_GUIDANCE:
+            raise ValueError(
+                f"Argument `guidance` must be in 0..{MAX_GUIDANCE:g}, but is {self.guidance:g}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,13 +251,7 @@ class LatentDiffusion:
             PriorError: none is shipped for these weights.
         """
         del molecules, seed
-        name = shipped_for(model.weights_sha256)
-        if name is None:
-            raise PriorError(
-                f"Prior {KIND} must be trained for its model, but none is shipped for these "
-                "weights: `qhw train` makes one, `--prior DIR` uses it"
-            )
-        return load_prior(files("qhw") / "data" / "priors", name)
+        return _shipped(model.weights_sha256)
 
     @property
     def dim(self) -> int:
@@ -308,7 +314,7 @@ class LatentDiffusion:
         """Values in units of the spread, NaN where left open, ``(n,)``."""
         if condition.name in self.drawing.asked:
             value = np.full(len(normal), self.drawing.asked[condition.name])
-        elif condition.levels:
+        elif condition.levels and not self.drawing.asked:
             below = np.cumsum(condition.shares)[:-1] / sum(condition.shares)
             value = np.asarray(condition.levels)[np.searchsorted(below, ndtr(normal))]
         else:
@@ -317,6 +323,8 @@ class LatentDiffusion:
 
     def _points(self, noise: Tensor, asked: Tensor) -> Tensor:
         weight = self.drawing.guidance
+        if weight is None:
+            weight = self.card.guidance if self.drawing.asked else 1.0
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             levels = sigma.expand(len(x), 1)
@@ -380,23 +388,74 @@ def load_prior(folder: Any, stem: str = "prior") -> LatentDiffusion:
 @lru_cache(maxsize=1)
 def shipped_priors() -> Mapping[str, PriorCard]:
     """Cards of the priors that come with the package, by name."""
-    folder = files("qhw") / "data" / "priors"
+    folder = _shipped_folder()
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     stems = sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
     return {stem: _card(folder, stem) for stem in stems}
 
 
-def shipped_for(weights_sha256: str) -> str | None:
+def shipped_for(weights_sha256: str, asked: Collection[str] = ()) -> str | None:
     """Name of the prior shipped for a model's weights, if there is one.
 
-    One that draws without conditions on properties comes first.
+    Args:
+        weights_sha256: of the model.
+        asked: conditions by name. Without one on a property of molecules, a prior that has none
+            comes first; else one that has, and the more of those asked the sooner.
     """
+    on_property = not set(asked) <= {ATOMS}
     found = [
-        (any(not c.levels for c in card.conditions), name)
+        (
+            len(set(asked) - {c.name for c in card.conditions}),
+            card.takes_properties != on_property,
+            name,
+        )
         for name, card in shipped_priors().items()
         if card.model.weights_sha256 == weights_sha256
     ]
-    return min(found)[1] if found else None
+    return min(found)[-1] if found else None
+
+
+def trained_prior(
+    prior: AskedPrior, weights_sha256: str, model: str, asked: Collection[str] = ()
+) -> LatentDiffusion | None:
+    """The trained prior that is meant, its options not yet looked at.
+
+    Args:
+        prior: ``latent-diffusion``, name of a shipped one, or a folder.
+        weights_sha256: of the model.
+        model: its name.
+        asked: conditions by name, beside those among the options.
+
+    Returns:
+        ``None`` where a prior of another kind is meant.
+
+    Raises:
+        PriorError: none is shipped for the model, it is of another model, or its files are damaged.
+        ValueError: options out of range.
+    """
+    if prior.is_folder:
+        found = load_prior(Path(prior.name))
+    elif prior.name == KIND:
+        found = _shipped(weights_sha256, {*Drawing.of(prior.options).asked, *asked})
+    elif prior.name in shipped_priors():
+        found = load_prior(_shipped_folder(), prior.name)
+    else:
+        return None
+    return found.of_model(weights_sha256, model)
+
+
+def _shipped(weights_sha256: str, asked: Collection[str] = ()) -> LatentDiffusion:
+    name = shipped_for(weights_sha256, asked)
+    if name is None:
+        raise PriorError(
+            f"Prior {KIND} must be trained for its model, but none is shipped for these "
+            "weights: `qhw train` makes one, `--prior DIR` uses it"
+        )
+    return load_prior(_shipped_folder(), name)
+
+
+def _shipped_folder() -> Traversable:
+    return files("qhw") / "data" / "priors"
 
 
 def _card(folder: Any, stem: str) -> PriorCard:

@@ -119,34 +119,50 @@ def asked_condition(
             f"Argument `condition` must be left out of model {model}, which is not conditional, "
             f"but is {quoted(texts[0])}"
         )
-    allowed = "; ".join(map(str, scales))
+    found = read_condition(texts, scales, f"model {model}")
+    missing = [scale.property for scale in scales if scale.property not in found]
+    if missing:
+        raise ConditionError(
+            f"Argument `condition` must give {' and '.join(missing)} too, but does not; model "
+            f"{model} takes {'; '.join(map(str, scales))}"
+        )
+    return np.array([found[scale.property] for scale in scales])
+
+
+def read_condition(
+    texts: Sequence[str], scales: Sequence[ConditionScale], whom: str
+) -> dict[str, float]:
+    """Values by property of ``PROPERTY=VALUE`` texts, of some or all of the scales.
+
+    Args:
+        texts: in any order.
+        scales: what may be asked for.
+        whom: is asked, such as ``model m``, for errors.
+
+    Raises:
+        ConditionError: as :func:`asked_condition`, but for what is not asked at all.
+    """
+    allowed = f"{whom} takes {'; '.join(map(str, scales))}"
     found: dict[str, float] = {}
     for text in texts:
         name, sign, number = (part.strip() for part in text.partition("="))
         if not sign:
             raise ConditionError(
-                f"Argument `condition` must be PROPERTY=VALUE, but is {quoted(text)}; model "
-                f"{model} takes {allowed}"
+                f"Argument `condition` must be PROPERTY=VALUE, but is {quoted(text)}; {allowed}"
             )
         if name in found:
             raise ConditionError(f"Argument `condition` must give {name} once, but gives it twice")
-        found[name] = _value(name, number, scales, f"model {model} takes {allowed}")
-    missing = [scale.property for scale in scales if scale.property not in found]
-    if missing:
-        raise ConditionError(
-            f"Argument `condition` must give {' and '.join(missing)} too, but does not; model "
-            f"{model} takes {allowed}"
-        )
-    return np.array([found[scale.property] for scale in scales])
+        found[name] = _value(name, number, scales, allowed)
+    return found
 
 
 def _value(name: str, text: str, scales: Sequence[ConditionScale], allowed: str) -> float:
     scale = next((one for one in scales if one.property == name), None)
     if scale is None:
         unknown = "" if name in PROPERTIES else ", which is no property"
+        names = ", ".join(one.property for one in scales)
         raise ConditionError(
-            f"Argument `condition` must name what the model was trained on, but is "
-            f"{quoted(name)}{unknown}; {allowed}"
+            f"Argument `condition` must name {names}, but names {quoted(name)}{unknown}; {allowed}"
         )
     try:
         value = float(text)

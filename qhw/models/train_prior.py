@@ -16,15 +16,17 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from torch import Tensor, nn
 
 from qhw.chem.molecule import SYMBOLS, MoleculeBatch
+from qhw.chem.properties import PROPERTIES, property_values
 from qhw.chem.validity import judge
 from qhw.latent.denoiser import Denoiser, DenoiserConfig
 from qhw.latent.diffusion import (
     ATOMS,
     CARD,
+    MAX_GUIDANCE,
     TENSORS,
     Condition,
     LatentDiffusion,
@@ -50,6 +52,8 @@ from qhw.models.training_state import TrainingState
 FloatArray = NDArray[np.float64]
 
 _HELD_OUT = 4000
+_ASKED_PERCENTILES = (1.0, 99.0)
+"""Of a property over the training molecules: beyond there is too little to learn from."""
 _SAMPLE_STREAM = 31
 _CHUNK = 4096
 _CONFIGS = (".yaml", ".yml")
@@ -65,12 +69,14 @@ class PriorTrainConfig(BaseModel):
             (``.yaml``, beside this file), whose model is trained first.
         network: shape of the denoiser.
         atoms: whether the number of atoms may be asked for.
+        conditions: properties that may be asked for, of :data:`qhw.chem.properties.PROPERTIES`.
         steps: of the optimiser.
         batch_size: latents a step.
         learning_rate: AdamW's, falling to zero along a cosine.
         weight_decay: AdamW's.
         clip_norm: largest gradient norm.
         average: share of the running mean of the weights kept at each step.
+        guidance: of samples that something is asked of, where a drawing says none.
         leave_open: share of the latents that a condition is hidden of, each by itself.
         bfloat16: multiply in bfloat16; sums and weights stay in single precision.
         seed: of weights, order of latents and noise.
@@ -86,6 +92,7 @@ class PriorTrainConfig(BaseModel):
     model: str
     network: DenoiserConfig = DenoiserConfig()
     atoms: bool = True
+    conditions: tuple[str, ...] = ()
     steps: int = Field(default=30_000, ge=1)
     batch_size: int = Field(default=512, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
@@ -93,11 +100,19 @@ class PriorTrainConfig(BaseModel):
     clip_norm: float = Field(default=1.0, gt=0)
     average: float = Field(default=0.999, ge=0, lt=1)
     leave_open: float = Field(default=0.1, ge=0, le=1)
+    guidance: float = Field(default=1.0, ge=0, le=MAX_GUIDANCE)
     bfloat16: bool = True
     seed: int = Field(default=0, ge=0, lt=2**63)
     molecules: int | None = Field(default=None, ge=2)
     evaluate: int = Field(default=2000, ge=1)
     report_every: int = Field(default=500, ge=1)
+
+    @field_validator("conditions")
+    @classmethod
+    def _known_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names) or not set(names) <= set(PROPERTIES):
+            raise ValueError(f"must be of {', '.join(PROPERTIES)}, each once")
+        return names
 
     @classmethod
     def from_yaml(cls, path: Path) -> Self:
@@ -125,20 +140,48 @@ class LatentSet:
 
 
 def latent_set(
-    exact: ExactModel, data: TrainingSet, *, atoms: bool, molecules: int | None = None
+    exact: ExactModel,
+    data: TrainingSet,
+    *,
+    atoms: bool,
+    properties: tuple[str, ...] = (),
+    molecules: int | None = None,
 ) -> LatentSet:
-    """Exact latents of the training split, and the number of atoms if it may be asked for."""
+    """Exact latents of the training split, and what may be asked for: atoms, then properties.
+
+    Raises:
+        ValueError: a molecule has no such property.
+    """
     train, held = data.train[:molecules], data.validation[:_HELD_OUT]
-    counts = [part.counts.astype(np.float64)[:, None] for part in (train, held)]
-    if not atoms:
-        counts = [part[:, :0] for part in counts]
-    conditions = (_levels(ATOMS, counts[0][:, 0]),) if atoms else ()
+    values = [_values(part, atoms, properties) for part in (train, held)]
+    levels = [_levels(ATOMS, values[0][:, 0])] if atoms else []
+    ranges = [
+        _range(name, column) for name, column in zip(properties, values[0].T[atoms:], strict=True)
+    ]
     return LatentSet(
         _directions(exact, train),
-        counts[0],
-        conditions,
-        (_directions(exact, held), counts[1]),
+        values[0],
+        (*levels, *ranges),
+        (_directions(exact, held), values[1]),
         data.source,
+    )
+
+
+def _values(molecules: MoleculeBatch, atoms: bool, properties: tuple[str, ...]) -> FloatArray:
+    columns = [molecules.counts.astype(np.float64)[:, None]] if atoms else []
+    if properties:
+        columns.append(property_values(molecules, properties))
+    return np.hstack(columns) if columns else np.empty((len(molecules), 0))
+
+
+def _range(name: str, values: FloatArray) -> Condition:
+    low, high = np.percentile(values, _ASKED_PERCENTILES)
+    return Condition(
+        name=name,
+        mean=float(values.mean()),
+        spread=float(values.std()) or 1.0,
+        low=float(low),
+        high=float(high),
     )
 
 
@@ -178,7 +221,7 @@ def train_from(path: Path, out: Path, *, progress: bool = True) -> Path:
     if Path(config.model).suffix not in _CONFIGS:
         return train_prior(config, out, progress=progress)
     inner = TrainConfig.from_yaml(path.parent / config.model)
-    data = qm9_training_set()
+    data = qm9_training_set(config.conditions)
     model = train(inner, out / "model", data=data, progress=progress)
     return train_prior(config, out, model=model, data=data, progress=progress)
 
@@ -221,9 +264,15 @@ def train_prior(
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK):
         raise PermissionError(f"Folder {out} cannot be written.")
-    data = data or qm9_training_set()
+    data = data or qm9_training_set(config.conditions)
     with torch_threads(1):
-        points = latent_set(exact, data, atoms=config.atoms, molecules=config.molecules)
+        points = latent_set(
+            exact,
+            data,
+            atoms=config.atoms,
+            properties=config.conditions,
+            molecules=config.molecules,
+        )
         if len(points.latents) < config.batch_size:
             raise ValueError(
                 f"Argument `batch_size` must be at most the number of molecules "
@@ -248,6 +297,7 @@ def prior_card(
         dim=points.latents.shape[1],
         network=config.network,
         conditions=points.conditions,
+        guidance=config.guidance,
         seed=config.seed,
         training=config.model_dump(mode="json"),
         data={"source": points.source, "train": len(points.latents)},
@@ -391,7 +441,8 @@ class PriorRun:
 
     def _digest(self) -> str:
         """What a state belongs to: what decides the weights, and the latents."""
-        watched = {"name", "model", "evaluate", "report_every"}
+        # the conditions' values are in the digest by themselves
+        watched = {"name", "model", "evaluate", "report_every", "conditions", "guidance"}
         settings: dict[str, JsonValue] = self.config.model_dump(mode="json", exclude=watched)
         digest = sha256(json.dumps(settings, sort_keys=True).encode())
         for part in (self.latents, self.values, self.map.mean, self.map.axes):

@@ -10,14 +10,22 @@ import torch
 
 from qhw.analysis.compare.model import compare, make_prior
 from qhw.analysis.compare.result import Settings
-from qhw.analysis.hits.hit_rate import Question, asked_conditions, compared, hit_rates, newcombe
+from qhw.analysis.hits.hit_rate import (
+    Question,
+    asked_conditions,
+    compared,
+    hit_rates,
+    newcombe,
+    prior_conditions,
+)
 from qhw.analysis.scores.molecules import PROTOCOLS, Reports
 from qhw.chem.gap import surrogate
 from qhw.chem.validity import Status, ValidityReport
 from qhw.models.base import AbilityError
-from qhw.models.checkpoint import save
+from qhw.models.checkpoint import load, save
 from qhw.models.conditions import Conditional, ConditionError, ConditionScale, sample_for
 from qhw.models.exact import ExactModel
+from qhw.models.prior_conditions import asked_for
 from qhw.models.registry import build
 from qhw.report.hit_rates import hit_table, render_hits
 
@@ -199,3 +207,62 @@ def test_a_bad_condition_is_refused_before_anything_runs(tmp_path: Path) -> None
     )
     with pytest.raises(ConditionError, match="logP from -3 to 3, but has '7'"):
         compare(settings)
+
+
+# -- a prior that is asked -----------------------------------------------------------------------
+def nisq() -> ExactModel:
+    return ExactModel(load("nisq-chain5")[0].double(), "nisq-chain5")
+
+
+def test_a_prior_is_asked_for_any_of_its_properties_and_its_control_for_none() -> None:
+    scales, aside, values = prior_conditions(
+        ["QED=0.4,0.5", "logP=1"], nisq(), "latent-diffusion(steps=4)"
+    )
+    assert [one.property for one in scales] == ["logP", "QED"]
+    assert aside == "nisq-chain5-conditional(steps=4)"
+    assert [one.tolist() for one in values] == [[1.0, 0.4], [1.0, 0.5]]
+    asked = asked_for(["logP=1"], nisq().model, "nisq-chain5", "latent-diffusion")
+    assert (asked.values, asked.of_model) == ({"logP": 1.0}, None)
+    assert asked.prior == "latent-diffusion(logP=1)"
+
+
+@pytest.mark.parametrize(
+    ("text", "prior", "words"),
+    [
+        ("logP=99", "latent-diffusion", r"logP from -1\.78\S* to 2\.68\S*, but has '99'"),
+        ("logP=nan", "latent-diffusion", r"logP from -1\.78\S* to 2\.68\S*, but has 'nan'"),
+        ("mass=1", "latent-diffusion", "'mass', which is no property; prior nisq-chain5-cond.*SA"),
+        ("logP=1", "posterior", "left out of model nisq-chain5.*prior posterior, which takes none"),
+        ("logP=1", "nisq-chain5-diffusion", "prior nisq-chain5-diffusion, which takes none"),
+        ("logP=1", None, "left out of model nisq-chain5, which is not conditional, but"),
+    ],
+)
+def test_what_a_prior_cannot_be_asked_is_one_line(text: str, prior: str | None, words: str) -> None:
+    with pytest.raises(ConditionError, match=words):
+        asked_for([text], nisq().model, "nisq-chain5", prior)
+
+
+def test_shipped_prior_makes_what_it_is_asked_for_also_in_a_comparison() -> None:
+    model = nisq()
+    scales, aside, values = prior_conditions(["logP=-1,2"], model, "latent-diffusion")
+    how = Question(
+        60, "latent-diffusion", aside, 0, {"logP": 0.5}, surrogate(), prior_scales=scales
+    )
+    rates = [r for r in hit_rates(model, model, values, how) if r.protocol == "strict"]
+    low, high = (rate.model.median for rate in rates)
+    control = float(np.median(rates[0].control_values))
+    assert low is not None
+    assert high is not None
+    assert low < control - 0.5 < control + 0.5 < high
+    settings = Settings.parse(
+        model="nisq-chain5",
+        device="exact",
+        shots=1000,
+        molecules=3,
+        task="generate",
+        prior="latent-diffusion",
+        condition=("logP=2",),
+    )
+    found = compare(settings).result
+    assert found.section("condition") is not None
+    assert found.model.prior == "latent-diffusion(logP=2)"

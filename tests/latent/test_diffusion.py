@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -144,6 +145,59 @@ def test_levels_are_drawn_as_in_training_and_other_conditions_left_open(
     np.testing.assert_allclose(atoms, [-1, 0, 1])  # (n - 8) / 1
     np.testing.assert_allclose(numbers / 2000, [0.2, 0.3, 0.5], atol=0.04)
     assert found[:, 1].isnan().all()
+
+
+def test_levels_are_left_open_where_a_property_is_asked_for(prior: LatentDiffusion) -> None:
+    # the number of atoms then is that of molecules with the property, not of all
+    found = told(prior.drawn(Drawing(asked={"logp": 2.5})), 5)
+    assert found[:, 0].isnan().all()
+    torch.testing.assert_close(found[:, 1], torch.ones(5))
+
+
+def test_open_conditions_leave_the_network_that_has_none() -> None:
+    config, rng = DenoiserConfig(width=8, blocks=1, frequencies=2), torch.Generator()
+    asked = Denoiser(DIM, 3, config, rng.manual_seed(1))
+    plain = Denoiser(DIM, 0, config, rng.manual_seed(2))
+    state = asked.state_dict()
+    state["embed.weight"] = state["embed.weight"][:, : 2 * config.frequencies]
+    plain.load_state_dict(state)
+    x, sigma = torch.randn(9, DIM), torch.rand(9, 1) + 0.1
+    none = torch.full((9, 3), torch.nan)
+    torch.testing.assert_close(asked(x, sigma, none), plain(x, sigma, torch.empty(9, 0)))
+    # each has a mask of its own: 0 is a value, not an open one, and leaves the others open
+    outputs = [asked(x, sigma, none)]
+    for i in range(3):
+        one = none.clone()
+        one[:, i] = 0.0
+        outputs.append(asked(x, sigma, one))
+    for i, first in enumerate(outputs):
+        for second in outputs[:i]:
+            assert not torch.allclose(first, second)
+
+
+def test_own_guidance_is_used_where_something_is_asked(tmp_path: Path) -> None:
+    def drawn(guidance: float, **options: float) -> NDArray[np.float64]:
+        found = made(tmp_path)
+        found = replace(found, card=found.card.model_copy(update={"guidance": guidance}))
+        return found.drawn(Drawing.of(options)).sample(9, np.random.default_rng(0))
+
+    np.testing.assert_array_equal(drawn(3.0), drawn(1.0))
+    np.testing.assert_array_equal(drawn(3.0, logp=2), drawn(1.0, logp=2, guidance=3))
+    assert np.abs(drawn(3.0, logp=2) - drawn(1.0, logp=2)).max() > 1e-4
+
+
+def test_asked_properties_decide_which_shipped_prior_is_meant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cards = {
+        name: made(tmp_path, conditions).card
+        for name, conditions in (("a", (ATOMS, LOGP)), ("b", (ATOMS,)))
+    }
+    monkeypatch.setattr(diffusion, "shipped_priors", lambda: cards)
+    own = "a" * 64
+    found = [diffusion.shipped_for(own, asked) for asked in ((), ("atoms",), ("logp",), ("x",))]
+    assert found == ["b", "b", "a", "a"]
+    assert diffusion.shipped_for("b" * 64, ("logp",)) is None
 
 
 def test_what_is_asked_is_told_in_units_of_its_spread(prior: LatentDiffusion) -> None:

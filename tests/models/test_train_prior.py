@@ -6,10 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
+from qhw.chem.labels import labelled_sample
 from qhw.chem.molecule import MoleculeBatch
 from qhw.latent.denoiser import DenoiserConfig
-from qhw.latent.diffusion import CARD, TENSORS, Drawing, card_text, load_prior, stored
+from qhw.latent.diffusion import (
+    CARD,
+    TENSORS,
+    Drawing,
+    LatentDiffusion,
+    card_text,
+    load_prior,
+    stored,
+)
 from qhw.models import train_prior as engine
 from qhw.models.checkpoint import load, weights_sha256
 from qhw.models.train import TrainingSet, is_of_prior
@@ -125,6 +135,53 @@ def test_trained_network_draws_what_is_asked_and_the_whole_where_nothing_is(tmp_
     assert x[:, 2:].std() < 0.08
 
 
+def test_samples_follow_a_property_and_the_rest_where_it_is_left_open(tmp_path: Path) -> None:
+    # the property turns latents from one axis to the next: its angle is what a sample must show
+    rng = np.random.default_rng(0)
+    values = np.column_stack([rng.uniform(0, 1, 800), rng.normal(size=800)])
+    angle = values[:, 0] * np.pi / 2
+    latents = np.column_stack([np.cos(angle), np.sin(angle), np.zeros((800, 2))])
+    latents += 0.05 * rng.normal(size=latents.shape)
+    latents /= np.linalg.norm(latents, axis=1, keepdims=True)
+    conditions = tuple(
+        engine._range(name, column) for name, column in zip(("QED", "logP"), values.T, strict=True)
+    )
+    points = LatentSet(latents, values, conditions, (latents[:9], values[:9]), "made")
+    config = CONFIG.model_copy(
+        update={"steps": 600, "batch_size": 128, "leave_open": 0.5, "bfloat16": False}
+    )
+    run = PriorRun(config, points)
+    run.train(tmp_path, progress=False)
+    card = engine.prior_card(config, points, "made", "0" * 64)
+    prior = LatentDiffusion(card, run.average.eval(), run.map)
+
+    def angles(**asked: float) -> NDArray[np.float64]:
+        x = prior.drawn(Drawing(asked=asked)).sample(400, np.random.default_rng(0))
+        return np.asarray(np.arctan2(x[:, 1], x[:, 0]) / (np.pi / 2))
+
+    for asked in ({"QED": 0.2}, {"QED": 0.8}, {"QED": 0.8, "logP": 1.0}):
+        assert float(np.median(angles(**asked))) == pytest.approx(asked["QED"], abs=0.08)
+        assert angles(**asked).std() < 0.15
+    for spread in (angles(), angles(logP=0.5)):
+        assert spread.std() == pytest.approx(values[:, 0].std(), abs=0.06)
+
+
+def test_properties_are_columns_behind_atoms_and_their_range_the_middle(
+    data: TrainingSet, model: Path, tmp_path: Path
+) -> None:
+    sample = labelled_sample(("logP", "QED")).molecules
+    labelled = TrainingSet(sample[:200], sample[200:260], "shipped sample")
+    config = CONFIG.model_copy(update={"conditions": ("logP", "QED"), "guidance": 1.5, "steps": 2})
+    train_prior(config, tmp_path, model=model, data=labelled, progress=False)
+    card = load_prior(tmp_path).card
+    assert [c.name for c in card.conditions] == ["atoms", "logP", "QED"]
+    own = sample[:200].values["logP"]
+    logp = card.conditions[1]
+    assert (logp.low, logp.high) == pytest.approx(tuple(np.percentile(own, [1, 99])))
+    assert (logp.mean, logp.spread) == pytest.approx((own.mean(), own.std()))
+    assert (logp.levels, card.guidance) == ((), 1.5)
+
+
 def test_losses_that_are_not_finite_stop_the_run(tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"learning_rate": 1e30, "bfloat16": False})
     with pytest.raises(TrainingError, match="not finite"):
@@ -135,7 +192,7 @@ def test_losses_that_are_not_finite_stop_the_run(tmp_path: Path) -> None:
 def test_one_config_trains_model_and_prior(
     tmp_path: Path, data: TrainingSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "qm9_training_set", lambda: data)
+    monkeypatch.setattr(engine, "qm9_training_set", lambda properties: data)
     (tmp_path / "model.yaml").write_text(
         "name: small\nmodel: {kind: nisq, config: {encoder_layers: 1, decoder_layers: 1}}\n"
         "epochs: 1\nbatch_size: 50\nevaluate: 10\n"
@@ -161,6 +218,9 @@ def test_one_config_trains_model_and_prior(
         ("step: 3", "step: Extra inputs are not permitted"),
         ("steps: 0", "steps: Input should be greater than or equal to 1"),
         ("leave_open: .nan", "leave_open"),
+        ("conditions: [logP, mass]", "conditions: Value error, must be of logP, .* each once"),
+        ("conditions: [logP, logP]", "conditions: Value error, must be of logP, .* each once"),
+        ("guidance: 11", "guidance: Input should be less than or equal to 10"),
         ("prior: gan", "prior: Input should be 'latent-diffusion'"),
     ],
 )

@@ -11,8 +11,8 @@ from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.structure import Structure
 from qhw.models.base import Model, decoding, encoding
-from qhw.models.conditions import asked_condition, scales_of
 from qhw.models.exact import ROLES, template_of
+from qhw.models.prior_conditions import asked_for
 
 
 def check_used(settings: Settings) -> None:
@@ -53,12 +53,12 @@ def check_device(settings: Settings, model: Model, backend: Backend | VendorBack
 
     Raises:
         AbilityError: the model cannot do what the task needs.
-        ConditionError: it cannot be asked for the condition.
+        ConditionError: neither it nor its prior can be asked for the condition.
         MitigationError: a technique that the task, the model or the device has no use for.
         BackendError: the vendor has no such device, or not for so many shots or qubits.
     """
     need = f"task {settings.task}"
-    asked_condition(settings.condition, scales_of(model), settings.model)
+    asked_for(settings.condition, model, settings.model, settings.prior)
     decoding(model, settings.model, need)  # every task ends in molecules
     if settings.task != "generate":
         encoding(model, settings.model, need)

@@ -30,13 +30,21 @@ from qhw.chem.qm9 import QM9
 from qhw.chem.sdf_reader import NamedMolecules, read_sdf
 from qhw.chem.training_split import known_molecules
 from qhw.latent.asked import AskedPrior
-from qhw.latent.diffusion import KIND, Drawing, LatentDiffusion, load_prior, shipped_for
+from qhw.latent.diffusion import (
+    KIND,
+    Drawing,
+    load_prior,
+    shipped_for,
+    shipped_priors,
+    trained_prior,
+)
 from qhw.latent.priors import Prior, fitted_prior
 from qhw.latent.registry import PRIORS
 from qhw.models.base import Model, reading_out
 from qhw.models.checkpoint import CheckpointError, load, shipped, weights_sha256
-from qhw.models.conditions import asked_condition, named_condition, sample_for, scales_of
+from qhw.models.conditions import sample_for, scales_of
 from qhw.models.exact import ROLES, ExactModel
+from qhw.models.prior_conditions import asked_for
 from qhw.scheduler import Scheduler
 
 FloatArray = NDArray[np.float64]
@@ -83,23 +91,22 @@ def compare(
     if begins:
         check_shots(settings.shots)
         check_device(settings, model, backend)
-    asked = asked_condition(settings.condition, scales_of(model), settings.model)
-    exact = ExactModel(model.double(), settings.model, f"task {settings.task}", asked)
+    asked = asked_for(settings.condition, model, settings.model, settings.prior)
+    exact = ExactModel(model.double(), settings.model, f"task {settings.task}", asked.of_model)
     sample = sample_for(model)
     runner = model_runner(settings, exact.model, backend, notify, moment)
     runner = replace(runner, scheduler=scheduler)
     refitted = None if runner.head is None else Refitted(exact, runner.head)
-    outcome = _run(settings, exact, runner, sample, refitted)
+    outcome = _run(settings, exact, runner, sample, asked.prior, refitted)
     notify("judging molecules")
     known = known_molecules() if settings.task == "generate" else None
     judged = {
         source: reports(batch, reference=known, scheduler=scheduler)
         for source, batch in outcome.molecules.items()
     }
-    condition = {} if asked is None else named_condition(scales_of(model), asked)
-    sections = (*outcome.sections, *condition_sections(condition, judged))
+    sections = (*outcome.sections, *condition_sections(asked.values, judged))
     outcome = replace(outcome, judged=judged, sections=sections)
-    prior = prior_name(settings.prior, model) if settings.task == "generate" else None
+    prior = prior_name(asked.prior, model) if settings.task == "generate" else None
     facts = model_facts(model, card, settings.model, prior)
     return assemble(
         settings,
@@ -152,12 +159,13 @@ def _run(
     exact: ExactModel,
     runner: StageRunner,
     sample: QM9,
+    prior: str | None,
     refitted: Refitted | None,
 ) -> Outcome:
     if settings.task == "generate":
         runner.notify("drawing latents from the prior")
-        prior = make_prior(settings.prior, exact, sample, settings.seed)
-        latents = prior_latents(prior, settings.molecules, settings.seed)
+        source = make_prior(prior, exact, sample, settings.seed)
+        latents = prior_latents(source, settings.molecules, settings.seed)
         return generate(exact, runner, latents, refitted)
     given = given_molecules(settings, sample)
     if settings.task == "encode":
@@ -227,6 +235,8 @@ def check_prior(name: str | None) -> str:
     asked = AskedPrior.parse(name)
     if asked.is_folder:
         load_prior(Path(asked.name))
+    elif asked.name in shipped_priors():
+        pass
     elif asked.name not in PRIORS:
         raise ValueError(
             f"Argument `prior` must be one of those there are or the folder of a trained one, "
@@ -256,8 +266,10 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
     """A prior by name.
 
     Args:
-        name: ``latent-diffusion``: the diffusion model shipped for the model, with options behind
-            it in brackets, or the folder of one trained with ``qhw train``; ``vmf-mixture``:
+        name: ``latent-diffusion``: the diffusion model shipped for the model (the conditional one
+            where an option is a property of molecules), with options behind it in brackets, or
+            the name of a shipped one, or the folder of one trained with ``qhw train``;
+            ``vmf-mixture``:
             mixture of vMFs fitted to the latents of the shipped held-out molecules (``None``
             too); ``posterior``: those latents themselves, each with the spread of training, so
             samples lie around known molecules; ``positive-orthant``: the released code's;
@@ -274,12 +286,11 @@ def make_prior(name: str | None, exact: ExactModel, sample: QM9, seed: int) -> P
 
 
 def _found_prior(asked: AskedPrior, exact: ExactModel, sample: QM9, seed: int) -> Prior:
-    if asked.is_folder:
-        trained = load_prior(Path(asked.name)).of_model(exact.weights_sha256, exact.name)
+    trained = trained_prior(asked, exact.weights_sha256, exact.name)
+    if trained is not None:
         return trained.drawn(Drawing.of(asked.options))
     asking = replace(exact, need=f"prior {asked.name}")
-    prior = fitted_prior(asked.name, asking, sample.molecules, seed)
-    return prior.drawn(Drawing.of(asked.options)) if isinstance(prior, LatentDiffusion) else prior
+    return fitted_prior(asked.name, asking, sample.molecules, seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -162,7 +162,8 @@ class Settings(Asked):
         input: SDF file of the molecules, ``None`` takes the shipped held-out sample.
         head: file of ``qhw calibrate --head``; its refitted read-outs stand beside the model's own.
         condition: ``PROPERTY=VALUE`` of each property of a conditional model; empty: the
-            molecules' own, of ``generate`` those of held-out molecules at random.
+            molecules' own, of ``generate`` those of held-out molecules at random. Of another
+            model: of any property that the trained prior of ``generate`` takes.
     """
 
     model: str

@@ -17,6 +17,7 @@ from qhw.chem.bonds import PROTOCOLS, Protocol
 from qhw.chem.gap import GapEstimator
 from qhw.chem.properties import PROPERTIES, graph_values
 from qhw.chem.validity import ValidityReport
+from qhw.latent.asked import AskedPrior
 from qhw.models.conditions import (
     ConditionError,
     ConditionScale,
@@ -26,6 +27,7 @@ from qhw.models.conditions import (
     scales_of,
 )
 from qhw.models.exact import ExactModel
+from qhw.models.prior_conditions import asked_for, conditional_prior, prior_scales
 from qhw.scheduler import Scheduler
 
 FloatArray = NDArray[np.float64]
@@ -101,11 +103,13 @@ class Question:
 
     Attributes:
         samples: molecules a condition.
-        prior: of the conditional model's latents.
+        prior: of the conditional model's latents; where the model itself takes no condition, it
+            is this prior that is asked.
         control_prior: of the control's.
         seed: of the latents.
         windows: half widths by property.
         gap: where HOMO-LUMO gaps come from.
+        prior_scales: what ``prior`` is asked for, where it is the prior that is.
     """
 
     samples: int
@@ -114,6 +118,14 @@ class Question:
     seed: int
     windows: Mapping[str, float]
     gap: GapEstimator
+    prior_scales: tuple[ConditionScale, ...] = ()
+
+    def prior_at(self, asked: FloatArray) -> str | None:
+        """The prior under a condition ``(m,)``."""
+        if not self.prior_scales:
+            return self.prior
+        values = named_condition(self.prior_scales, asked)
+        return str(AskedPrior.parse(self.prior or "").having(**values))
 
 
 def newcombe(first: tuple[int, int], second: tuple[int, int], level: float = 0.95) -> Estimate:
@@ -141,6 +153,16 @@ def asked_conditions(
     Raises:
         ConditionError: as :func:`qhw.models.conditions.asked_condition`, or too many.
     """
+    found = [asked_condition(one, scales, model) for one in combinations(texts)]
+    return [one for one in found if one is not None]
+
+
+def combinations(texts: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every combination of ``PROPERTY=VALUE,VALUE`` texts, as ``PROPERTY=VALUE`` texts.
+
+    Raises:
+        ConditionError: too many.
+    """
     choices = []
     for text in texts:
         name, sign, values = text.partition("=")
@@ -151,8 +173,34 @@ def asked_conditions(
             f"Argument `condition` must give at most {MAX_CONDITIONS} combinations, but gives "
             f"{count}"
         )
-    found = [asked_condition(one, scales, model) for one in itertools.product(*choices)]
-    return [one for one in found if one is not None]
+    return list(itertools.product(*choices))
+
+
+def prior_conditions(
+    texts: Sequence[str], model: ExactModel, prior: str
+) -> tuple[tuple[ConditionScale, ...], str, list[FloatArray]]:
+    """What a prior is asked for in every combination of texts.
+
+    Args:
+        texts: as :func:`asked_conditions` takes them, of some or all of the prior's properties.
+        model: whose latents it draws; takes no condition itself.
+        prior: as asked for.
+
+    Returns:
+        The scales of what is asked, the same prior without the condition, and ``(m,)`` values of
+        each combination.
+
+    Raises:
+        ConditionError: the prior takes none, or not these; or too many.
+        ValueError: a prior that cannot be used.
+    """
+    every = combinations(texts)
+    asked = AskedPrior.parse(prior)
+    card = conditional_prior(every[0], asked, model.model, model.name)
+    values = [asked_for(one, model.model, model.name, prior).values for one in every]
+    scales = tuple(one for one in prior_scales(card) if one.property in values[0])
+    aside = AskedPrior(asked.name if asked.is_folder else card.name, asked.options)
+    return scales, str(aside), [np.array([v[s.property] for s in scales]) for v in values]
 
 
 def hit_rates(
@@ -165,10 +213,10 @@ def hit_rates(
     """Generate exactly under every condition and count hits under both protocols.
 
     Args:
-        model: conditional.
+        model: conditional, or with a prior that is.
         control: generates once, without any condition; of a conditional model with conditions of
             held-out molecules at random.
-        conditions: ``(m,)`` each.
+        conditions: ``(m,)`` each, in the order of the model's scales or the prior's asked for.
         question: how.
         scheduler: where molecules are judged.
     """
@@ -177,9 +225,10 @@ def hit_rates(
     )
     found = []
     for asked in conditions:
-        at = replace(model, condition=asked)
-        own = _generated(at, question, question.prior, scheduler)
-        found += compared(own, aside, scales_of(model.model), asked, question)
+        scales = scales_of(model.model)
+        at = replace(model, condition=asked if scales else None)
+        own = _generated(at, question, question.prior_at(asked), scheduler)
+        found += compared(own, aside, scales or question.prior_scales, asked, question)
     return tuple(found)
 
 
