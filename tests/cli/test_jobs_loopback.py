@@ -26,7 +26,7 @@ Given = Callable[..., tuple[object, ...]]
 @pytest.fixture
 def given(small_model: Path) -> Given:
     def options(device: str, shots: int = 500) -> tuple[object, ...]:
-        sizes = ("--molecules", 3, "--shots", shots)
+        sizes = ("--task", "generate", "--molecules", 3, "--shots", shots)
         return ("--model", small_model, "--device", device, *sizes)
 
     return options

@@ -31,7 +31,8 @@ LABELS = [f"decoder/zne={scale}/twirl={i}" for scale in (1, 3) for i in (0, 1)]
 def given(small_model: Path, tmp_path: Path) -> Given:
     def options(device: str, pipeline: str = PIPELINE, shots: int = 400) -> tuple[object, ...]:
         return (
-            *("--model", small_model, "--device", device, "--molecules", 2, "--shots", shots),
+            *("--model", small_model, "--device", device, "--task", "generate"),
+            *("--molecules", 2, "--shots", shots),
             *("--mitigation", pipeline, "--budget", "99usd", "--out", tmp_path / "runs"),
         )
 
