@@ -29,7 +29,7 @@ def moved(frames: Geometries, turn: np.ndarray, shift: np.ndarray) -> Geometries
     return Geometries(frames.numbers, np.where(there, frames.positions @ turn.T + shift, 0.0))
 
 
-@settings(max_examples=24, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(seed=seeds, case=st.sampled_from(CASES))
 def test_energies_are_invariant_and_forces_turn_along(seed: int, case: str) -> None:
     field, frames = drawn(case, seed)
@@ -43,7 +43,7 @@ def test_energies_are_invariant_and_forces_turn_along(seed: int, case: str) -> N
     assert np.abs(turned - forces @ turn.T).max() < 1e-9
 
 
-@settings(max_examples=24, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(seed=seeds, case=st.sampled_from(CASES))
 def test_order_of_atoms_means_nothing(seed: int, case: str) -> None:
     field, frames = drawn(case, seed, 1)
