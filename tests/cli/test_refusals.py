@@ -133,7 +133,8 @@ def test_a_queue_that_never_moves_is_a_state_and_the_run_goes_on_later(
     small_model: Path, braket: BraketService, tmp_path: Path
 ) -> None:
     braket.queue.hold()
-    given = ("--model", small_model, "--device", "braket:iqm_garnet", "--molecules", 2)
+    device = ("--device", "braket:iqm_garnet", "--task", "generate")
+    given = ("--model", small_model, *device, "--molecules", 2)
     run = document("submit", *given, "--shots", 200, "--budget", "9usd")["run"]
     waited = document("jobs", "watch", run, "--timeout", 0.5)
     assert waited["finished"] is False

@@ -51,7 +51,7 @@ def test_json_holds_every_run_and_limit_and_words_cut_it(runs_folder: Path) -> N
     document = json.loads(qhw("runs", "--runs", runs_folder, "--json", "--limit", 1).stdout)
     assert document["found"] > len(document["runs"]) == 1
     found = json.loads(qhw("runs", "--runs", runs_folder, "--json", "--only", "generate").stdout)
-    assert [run["run"] for run in found["runs"]] == ["result-v2", "result-v3"]
+    assert [run["run"] for run in found["runs"]] == ["result-v4", "result-v2", "result-v3"]
 
 
 def test_no_folder_is_no_runs(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_samples_follow_a_property_and_the_rest_where_it_is_left_open(tmp_path: 
     )
     points = LatentSet(latents, values, conditions, (latents[:9], values[:9]), "made")
     config = CONFIG.model_copy(
-        update={"steps": 600, "batch_size": 128, "leave_open": 0.5, "bfloat16": False}
+        update={"steps": 1200, "batch_size": 128, "leave_open": 0.3, "bfloat16": False}
     )
     run = PriorRun(config, points)
     run.train(tmp_path, progress=False)
