@@ -176,9 +176,9 @@ def test_open_conditions_leave_the_network_that_has_none() -> None:
 
 
 def test_own_guidance_is_used_where_something_is_asked(tmp_path: Path) -> None:
-    def drawn(guidance: float, **options: float) -> NDArray[np.float64]:
+    def drawn(own: float, **options: float) -> NDArray[np.float64]:
         found = made(tmp_path)
-        found = replace(found, card=found.card.model_copy(update={"guidance": guidance}))
+        found = replace(found, card=found.card.model_copy(update={"guidance": own}))
         return found.drawn(Drawing.of(options)).sample(9, np.random.default_rng(0))
 
     np.testing.assert_array_equal(drawn(3.0), drawn(1.0))
