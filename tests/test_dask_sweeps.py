@@ -22,7 +22,7 @@ from qhw.analysis.advise.advise import advise
 from qhw.analysis.bench.pipelines import run_bench
 from qhw.analysis.bench.result import BenchSettings
 from qhw.analysis.compare.model import compare
-from qhw.analysis.compare.result import Settings
+from qhw.analysis.compare.settings import Settings
 from qhw.analysis.compare.simulations import RunOn
 from qhw.analysis.depth.subjects import circuit_subject
 from qhw.analysis.depth.sweep import sweep

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from qhw.analysis.compare.model import compare
-from qhw.analysis.compare.result import Settings
+from qhw.analysis.compare.settings import Settings
 from qhw.analysis.hits.hit_rate import (
     HitRate,
     Question,

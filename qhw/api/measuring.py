@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from qhw.analysis.compare.comparison import Comparison
 from qhw.analysis.compare.measure import measure as compute
 from qhw.analysis.compare.measure import settings_of
-from qhw.analysis.compare.result import MeasureSettings
+from qhw.analysis.compare.settings import MeasureSettings
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.results import Measurement

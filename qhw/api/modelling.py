@@ -10,7 +10,7 @@ from pathlib import Path
 from qhw.analysis.compare.comparison import Comparison
 from qhw.analysis.compare.model import compare as compute
 from qhw.analysis.compare.model import default_model, settled_prior
-from qhw.analysis.compare.result import Settings
+from qhw.analysis.compare.settings import Settings
 from qhw.analysis.scores.molecules import judge_on
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device

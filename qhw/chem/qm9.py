@@ -144,13 +144,20 @@ def make_sample(folder: Path) -> Path:
         },
         "drawn": f"first {SAMPLE_SIZE} rows of the test split (see qhw.chem.qm9.split)",
         "command": "python -m qhw.chem.qm9",
+        **source_facts(),
+    }
+    target.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return target
+
+
+def source_facts() -> dict[str, str]:
+    """Where the molecules come from, for the card of what is made of them."""
+    return {
         "source": f"PyPI package qm9pack {importlib.metadata.version('qm9pack')}",
         "source_licence": "MIT (qm9pack, Raghunathan Ramakrishnan)",
         "dataset": "QM9, Ramakrishnan et al., Scientific Data 1, 140022 (2014)",
         "dataset_doi": "10.1038/sdata.2014.22",
     }
-    target.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    return target
 
 
 def _parse(parts: list[Path]) -> QM9:

@@ -7,7 +7,6 @@ reads from its geometry: they differ for a few in a hundred.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from functools import cache
 from importlib.resources import files
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from qhw.chem.novelty import HASH_BYTES, Known
-from qhw.chem.qm9 import QM9, SAMPLE_SIZE, load_qm9, sample_molecules, split
+from qhw.chem.qm9 import QM9, SAMPLE_SIZE, load_qm9, sample_molecules, source_facts, split
 from qhw.chem.validity import judge
 
 FILE = "qm9_training.npz"
@@ -100,10 +99,7 @@ def write_training_split(folder: Path) -> Path:
         },
         "drawn": "training rows of qhw.chem.qm9.split",
         "command": "python -m qhw.chem.training_split",
-        "source": f"PyPI package qm9pack {importlib.metadata.version('qm9pack')}",
-        "source_licence": "MIT (qm9pack, Raghunathan Ramakrishnan)",
-        "dataset": "QM9, Ramakrishnan et al., Scientific Data 1, 140022 (2014)",
-        "dataset_doi": "10.1038/sdata.2014.22",
+        **source_facts(),
     }
     target.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return target

@@ -27,7 +27,7 @@ from qhw.cli.own import Angles, Files, Names, own_words, own_workload
 from qhw.defaults import DEFAULT_DEVICE, default_task
 
 if TYPE_CHECKING:
-    from qhw.analysis.compare.result import MeasureSettings, Settings
+    from qhw.analysis.compare.settings import MeasureSettings, Settings
     from qhw.paid.asked import Asked
 
 _OF_MODELS = (
@@ -133,7 +133,7 @@ def asked_line(
     """
     from qhw.analysis.compare.measure import settings_of
     from qhw.analysis.compare.model import default_model, settled_prior
-    from qhw.analysis.compare.result import Settings
+    from qhw.analysis.compare.settings import Settings
     from qhw.paid.asked import AskedCircuit, AskedModel
 
     shared = {

@@ -56,7 +56,7 @@ def demo(
     decoder shots, molecule. With --task generate a hundred new ones are drawn and decoded.
     """
     from qhw.analysis.compare.model import default_model, settled_prior
-    from qhw.analysis.compare.result import Settings
+    from qhw.analysis.compare.settings import Settings
     from qhw.paid.asked import AskedModel
 
     settings = Settings.parse(

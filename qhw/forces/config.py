@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from qhw.chem.geometries import EnergyUnit
 from qhw.forces.heads import HeadConfig
 from qhw.forces.invariants import InvariantsConfig
-from qhw.models.training_run import config_of_yaml
+from qhw.models.training_run import TrainingConfig
 
 
 class DataSpec(BaseModel):
@@ -60,7 +59,7 @@ class ForceModelSpec(BaseModel):
         return InvariantsConfig.model_validate({"species": species, **self.config.invariants})
 
 
-class LoopConfig(BaseModel):
+class LoopConfig(TrainingConfig):
     """What every training of a force field is told.
 
     Attributes:
@@ -124,16 +123,6 @@ class LoopConfig(BaseModel):
         if self.late_energy_weight is None or epoch < round((1 - self.late) * self.epochs):
             return self.energy_weight
         return self.late_energy_weight
-
-    @classmethod
-    def from_yaml(cls, path: Path) -> Self:
-        """Read a config.
-
-        Raises:
-            ValueError: unreadable, not YAML, or fields that are unknown, missing or out of range,
-                by name.
-        """
-        return config_of_yaml(cls, path)
 
 
 class ForceTrainConfig(LoopConfig):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +29,7 @@ from qhw.forces.training import (
 from qhw.forces.vectors import Vectors
 from qhw.models import checkpoint
 from qhw.models.registry import build
-from qhw.models.training_run import torch_threads
+from qhw.models.training_run import make_folder, torch_threads
 
 SpinKind = Literal["siqnn", "environment-qnn", "environment-qnn-baseline"]
 _UNITLESS = 1.0
@@ -91,9 +90,7 @@ def train_spin_field(
         OSError: ``out`` cannot be written.
     """
     data = data or read_data(config.data)
-    out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK):
-        raise PermissionError(f"Folder {out} cannot be written.")
+    make_folder(out)
     config.check_batch(len(data.train))
     with torch_threads(config.threads):
         model = _fresh(config, data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from qhw.forces.model import ForceField, ForceFieldConfig
 from qhw.forces.prepared import LabelledInputs, errors, in_chunks, labelled_inputs
 from qhw.forces.ridge import Ridge, fit_ridge
 from qhw.models import checkpoint
-from qhw.models.training_run import TrainingError, cut_log, shown, torch_threads
+from qhw.models.training_run import TrainingError, cut_log, make_folder, shown, torch_threads
 from qhw.models.training_state import TrainingState
 
 _ENERGY_STEP = 0.04
@@ -158,9 +157,7 @@ def train_force_field(
         OSError: ``out`` cannot be written.
     """
     data = data or read_data(config.data)
-    out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK):
-        raise PermissionError(f"Folder {out} cannot be written.")
+    make_folder(out)
     config.check_batch(len(data.train))
     with torch_threads(config.threads):
         ready = prepared or prepare(config, data)

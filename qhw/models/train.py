@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,9 +26,10 @@ from qhw.models.base import Model
 from qhw.models.conditions import Conditional
 from qhw.models.registry import build
 from qhw.models.training_run import (
+    TrainingConfig,
     TrainingError,
-    config_of_yaml,
     cut_log,
+    make_folder,
     shown,
     torch_threads,
 )
@@ -46,7 +46,7 @@ class ModelSpec(BaseModel):
     config: dict[str, JsonValue] = {}
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(TrainingConfig):
     """A training run.
 
     Attributes:
@@ -81,16 +81,6 @@ class TrainConfig(BaseModel):
     evaluate: int = Field(default=2000, ge=1)
     checkpoint_every: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)
-
-    @classmethod
-    def from_yaml(cls, path: Path) -> Self:
-        """Read a config.
-
-        Raises:
-            ValueError: unreadable, not YAML, or fields that are unknown, missing or out of range,
-                by name.
-        """
-        return config_of_yaml(cls, path)
 
 
 def is_of_prior(path: Path) -> bool:
@@ -171,9 +161,7 @@ def train(
     """
     generator = torch.Generator().manual_seed(config.seed)
     model = build(config.model.kind, config.model.config, generator)
-    out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK):
-        raise PermissionError(f"Folder {out} cannot be written.")
+    make_folder(out)
     wanted = [one.property for one in model.conditions] if isinstance(model, Conditional) else []
     data = data or qm9_training_set(wanted)
     molecules = data.train[: config.molecules]

@@ -5,18 +5,17 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import ConfigDict, Field, JsonValue, field_validator
 from torch import Tensor, nn
 
 from qhw.chem.molecule import SYMBOLS, MoleculeBatch
@@ -46,7 +45,14 @@ from qhw.models.train import (
     qm9_training_set,
     train,
 )
-from qhw.models.training_run import TrainingError, config_of_yaml, cut_log, shown, torch_threads
+from qhw.models.training_run import (
+    TrainingConfig,
+    TrainingError,
+    cut_log,
+    make_folder,
+    shown,
+    torch_threads,
+)
 from qhw.models.training_state import TrainingState
 
 FloatArray = NDArray[np.float64]
@@ -59,7 +65,7 @@ _CHUNK = 4096
 _CONFIGS = (".yaml", ".yml")
 
 
-class PriorTrainConfig(BaseModel):
+class PriorTrainConfig(TrainingConfig):
     """A training run of a prior.
 
     Attributes:
@@ -113,11 +119,6 @@ class PriorTrainConfig(BaseModel):
         if len(set(names)) < len(names) or not set(names) <= set(PROPERTIES):
             raise ValueError(f"must be of {', '.join(PROPERTIES)}, each once")
         return names
-
-    @classmethod
-    def from_yaml(cls, path: Path) -> Self:
-        """Read a config; errors as :meth:`qhw.models.train.TrainConfig.from_yaml`."""
-        return config_of_yaml(cls, path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,9 +262,7 @@ def train_prior(
     encoding(loaded, card.name, need)
     decoding(loaded, card.name, need)
     exact = ExactModel(loaded.double(), card.name, need)
-    out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK):
-        raise PermissionError(f"Folder {out} cannot be written.")
+    make_folder(out)
     data = data or qm9_training_set(config.conditions)
     with torch_threads(1):
         points = latent_set(

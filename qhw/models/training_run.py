@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Self
 
 import torch
 from pydantic import BaseModel, ValidationError
@@ -15,31 +16,44 @@ from rich.progress import Progress, TextColumn, TimeRemainingColumn
 from qhw.models.checkpoint import write_atomically
 from qhw.yaml_files import read_yaml
 
-Config = TypeVar("Config", bound=BaseModel)
-
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the last state on disk is intact."""
 
 
-def config_of_yaml(kind: type[Config], path: Path) -> Config:
-    """Read a training config.
+class TrainingConfig(BaseModel):
+    """What is read from a file that asks for a training."""
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> Self:
+        """Read a config.
+
+        Raises:
+            ValueError: unreadable, not YAML, or fields that are unknown, missing or out of range,
+                by name.
+        """
+        try:
+            return cls.model_validate(read_yaml(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} cannot be read: {error}") from error
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
+            )
+            raise ValueError(f"{path} is not a training config: {faults}.") from error
+        except ValueError as error:
+            raise ValueError(f"{path} is not valid YAML: {error}") from error
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder of a training.
 
     Raises:
-        ValueError: unreadable, not YAML, or fields that are unknown, missing or out of range,
-            by name.
+        OSError: it cannot be made or written.
     """
-    try:
-        return kind.model_validate(read_yaml(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
-        )
-        raise ValueError(f"{path} is not a training config: {faults}.") from error
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from error
+    out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise PermissionError(f"Folder {out} cannot be written.")
 
 
 @contextmanager

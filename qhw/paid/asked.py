@@ -12,7 +12,7 @@ from qhw.analysis.compare.comparison import Comparison
 from qhw.analysis.compare.measure import measure, quote_workload
 from qhw.analysis.compare.model import compare
 from qhw.analysis.compare.quote import StageQuote, quote
-from qhw.analysis.compare.result import MeasureSettings, Settings
+from qhw.analysis.compare.settings import MeasureSettings, Settings
 from qhw.circuits.workload import Workload
 from qhw.paid.compare import CompareRun, MeasureRun
 from qhw.paid.kept import Paying

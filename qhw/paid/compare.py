@@ -13,7 +13,7 @@ from qhw.analysis.compare.comparison import Comparison
 from qhw.analysis.compare.measure import measure, quote_workload
 from qhw.analysis.compare.model import compare
 from qhw.analysis.compare.quote import StageQuote, quote, reserved_later
-from qhw.analysis.compare.result import MeasureSettings, Settings
+from qhw.analysis.compare.settings import MeasureSettings, Settings
 from qhw.analysis.compare.stage import TooFewRowsError
 from qhw.jobs.budget import release_later
 from qhw.jobs.device import Rehearsed

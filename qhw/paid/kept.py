@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self, TypeVar
 
 from qhw.analysis.compare.comparison import Comparison
-from qhw.analysis.compare.result import MeasureSettings
+from qhw.analysis.compare.settings import MeasureSettings
 from qhw.analysis.expect.result import ExpectSettings
 from qhw.analysis.expect.values import Measured
 from qhw.circuits.workload import Workload

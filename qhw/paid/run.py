@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from backends.registry import get_vendor
 from backends.vendor import VendorBackend, is_rehearsal
-from qhw.analysis.compare.result import MeasureSettings, Settings
+from qhw.analysis.compare.settings import MeasureSettings, Settings
 from qhw.analysis.expect.result import ExpectSettings
 from qhw.analysis.head.calibration import HeadSettings
 from qhw.jobs.budget import Budget

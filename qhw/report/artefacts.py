@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from backends.export import to_openqasm3, to_qpy_bytes
 from qhw.analysis.compare.comparison import Comparison
-from qhw.analysis.compare.result import MOLECULE_SOURCES, SOURCE_LABELS, DeviceSource, SourceKey
+from qhw.analysis.compare.result import (
+    MOLECULE_SOURCES,
+    SOURCE_LABELS,
+    DeviceSource,
+    SourceKey,
+)
 from qhw.analysis.scores.molecules import padded
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhw.analysis.compare.comparison import Comparison
-from qhw.analysis.compare.result import MeasureSettings
+from qhw.analysis.compare.settings import MeasureSettings
 from qhw.circuits.workload import outcome_name
 
 _ROWS, _EACH = 24, 4

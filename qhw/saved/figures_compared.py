@@ -10,11 +10,11 @@ from qhw.analysis.compare.result import (
     MOLECULE_SOURCES,
     SOURCE_LABELS,
     ComparisonResult,
-    MeasureSettings,
     Metric,
     Section,
     SourceKey,
 )
+from qhw.analysis.compare.settings import MeasureSettings
 from qhw.analysis.scores.molecules import wilson
 from qhw.latent.registry import PRIORS
 from qhw.saved.parts import ALL, Cell, Figure, FigureKey, Parts, RowKey, settings_of

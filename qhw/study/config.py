@@ -13,7 +13,7 @@ from backends.checks import MAX_SIMULATED_SHOTS
 from backends.exact import MAX_QUBITS
 from calibration.noise import NoiseOptions
 from qhw.analysis.compare.model import check_prior
-from qhw.analysis.compare.result import PLAIN, Mitigation, Preparation
+from qhw.analysis.compare.settings import PLAIN, Mitigation, Preparation
 from qhw.circuits.workload import Workload
 from qhw.yaml_files import read_yaml
 

@@ -11,7 +11,7 @@ from typing import Any
 from calibration.catalog import load_snapshot
 from calibration.snapshot import SnapshotError
 from qhw.analysis.compare.model import held_out
-from qhw.analysis.compare.result import PLAIN
+from qhw.analysis.compare.settings import PLAIN
 from qhw.chem.qm9 import sample_molecules
 from qhw.models.checkpoint import CheckpointError, load
 from qhw.study.config import ConfigError, StudyConfig

@@ -17,7 +17,7 @@ from backends.checks import sample
 from calibration.readout import QubitReadout, ReadoutCalibration
 from qhw.analysis.compare.draw import Drawing, noiseless_way
 from qhw.analysis.compare.mitigated import equivalent_shots
-from qhw.analysis.compare.result import PLAIN
+from qhw.analysis.compare.settings import PLAIN
 from qhw.analysis.scores.baselines import shot_floor_total_variation
 from qhw.analysis.scores.metrics import hellinger_fidelity, skill_score, total_variation
 from qhw.analysis.scores.molecules import padded, type_accuracy

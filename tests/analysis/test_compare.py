@@ -9,7 +9,8 @@ import pytest
 from backends.registry import get_backend
 from qhw.analysis.compare.draw import draw_latents
 from qhw.analysis.compare.model import compare, default_model, make_prior
-from qhw.analysis.compare.result import ComparisonResult, ResultError, Settings
+from qhw.analysis.compare.result import ComparisonResult, ResultError
+from qhw.analysis.compare.settings import Settings
 from qhw.analysis.compare.stage import StageRunner
 from qhw.chem.qm9 import sample_molecules
 from qhw.latent import vmf

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from backends.base import BackendError, CompiledTemplate, ShotResult
 from backends.exact import ExactBackend
 from qhw.analysis.compare.model import Comparison, compare
-from qhw.analysis.compare.result import ComparisonResult, Settings
+from qhw.analysis.compare.result import ComparisonResult
+from qhw.analysis.compare.settings import Settings
 from qhw.analysis.compare.stage import TooFewRowsError
 from qhw.analysis.scores.baselines import prior_mean
 from qhw.analysis.scores.metrics import total_variation

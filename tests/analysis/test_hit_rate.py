@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from qhw.analysis.compare.model import compare, make_prior
-from qhw.analysis.compare.result import Settings
+from qhw.analysis.compare.settings import Settings
 from qhw.analysis.hits.hit_rate import (
     Question,
     asked_conditions,

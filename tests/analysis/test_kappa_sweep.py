@@ -12,7 +12,8 @@ from rich.console import Console
 from qhw.analysis.compare.comparison import Comparison
 from qhw.analysis.compare.kappas import GRID
 from qhw.analysis.compare.model import compare
-from qhw.analysis.compare.result import ComparisonResult, Settings
+from qhw.analysis.compare.result import ComparisonResult
+from qhw.analysis.compare.settings import Settings
 from qhw.models.checkpoint import KAPPA_ASSUMED, save
 from qhw.models.qvae import QVAE, QVAEConfig
 from qhw.report.html import render

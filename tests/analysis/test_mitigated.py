@@ -12,7 +12,8 @@ from backends.engine.backend import EngineBackend
 from calibration.catalog import load_snapshot
 from qhw.analysis.compare.mitigated import equivalent_shots, plain
 from qhw.analysis.compare.model import Comparison, compare
-from qhw.analysis.compare.result import ComparisonResult, Settings
+from qhw.analysis.compare.result import ComparisonResult
+from qhw.analysis.compare.settings import Settings
 from qhw.mitigation.base import linear_variance
 
 PIPELINE = "twirl(2)+readout+zne(1,3)"

@@ -15,7 +15,7 @@ from backends.readout import readout_matrices
 from calibration.catalog import load_snapshot
 from calibration.readout import PairReadout, QubitReadout, ReadoutCalibration
 from qhw.analysis.compare.model import compare
-from qhw.analysis.compare.result import Settings
+from qhw.analysis.compare.settings import Settings
 from qhw.analysis.compare.stage import Stage
 from qhw.mitigation.calibrate import measured_device_qubits
 from qhw.mitigation.pipeline import Pipeline

@@ -17,7 +17,7 @@ import qhw
 from calibration.catalog import load_snapshot
 from calibration.drift import drift
 from qhw.analysis.compare.model import compare
-from qhw.analysis.compare.result import Settings
+from qhw.analysis.compare.settings import Settings
 from qhw.analysis.depth.subjects import circuit_subject
 from qhw.analysis.depth.sweep import sweep
 from qhw.analysis.drift.effect import drift_effect

@@ -12,7 +12,8 @@ from rich.console import Console
 from qhw.analysis.compare.comparison import Comparison
 from qhw.analysis.compare.facts import Agreement
 from qhw.analysis.compare.model import compare
-from qhw.analysis.compare.result import MoleculeRecord, Settings
+from qhw.analysis.compare.result import MoleculeRecord
+from qhw.analysis.compare.settings import Settings
 from qhw.analysis.scores.agreement import agreement
 from qhw.report.html import Pair, pairs, render
 from qhw.report.terminal import summary

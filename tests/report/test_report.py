@@ -16,7 +16,8 @@ from rich.console import Console
 
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.compare.model import Comparison, compare
-from qhw.analysis.compare.result import ComparisonResult, Settings
+from qhw.analysis.compare.result import ComparisonResult
+from qhw.analysis.compare.settings import Settings
 from qhw.chem import validity
 from qhw.chem.bonds import Protocol
 from qhw.chem.molecule import MoleculeBatch

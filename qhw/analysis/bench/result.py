@@ -16,7 +16,7 @@ from pydantic import (
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
 from qhw.analysis.compare.parsed import Parsed
-from qhw.analysis.compare.result import Preparation
+from qhw.analysis.compare.settings import Preparation
 from qhw.analysis.scores.crossed import Measured
 
 SCHEMA_VERSION = 3

@@ -10,7 +10,7 @@ from backends.registry import get_backend
 from calibration.noise import NoiseOptions
 from qhw.analysis.bench.result import BenchTask
 from qhw.analysis.compare.model import held_out, make_prior, prior_latents
-from qhw.analysis.compare.result import Preparation
+from qhw.analysis.compare.settings import Preparation
 from qhw.circuits.workload import Workload
 from qhw.models.checkpoint import load
 from qhw.models.conditions import sample_for

@@ -13,16 +13,14 @@ from qhw.analysis.compare.circuit_facts import circuit_facts
 from qhw.analysis.compare.facts import DeviceFacts, KappaPoint, ModelFacts
 from qhw.analysis.compare.mitigated import read_calibrations
 from qhw.analysis.compare.result import (
-    PLAIN,
     Agreement,
     ComparisonResult,
-    MeasureSettings,
     MoleculeRecord,
     Provenance,
     RowName,
-    Settings,
     SourceKey,
 )
+from qhw.analysis.compare.settings import PLAIN, MeasureSettings, Settings
 from qhw.analysis.compare.stage import Notify, StageRunner
 from qhw.analysis.compare.tasks import Outcome
 from qhw.analysis.scores.agreement import agreement

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backends.base import Backend
 from backends.native.routing import check_fits
 from backends.vendor import ChecksEarly, VendorBackend
-from qhw.analysis.compare.result import PLAIN, Settings
+from qhw.analysis.compare.settings import PLAIN, Settings
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline

@@ -15,7 +15,7 @@ from backends.exact import MAX_QUBITS, ExactBackend
 from backends.vendor import VendorBackend
 from qhw.analysis.compare.comparison import Comparison, assemble, runner_of
 from qhw.analysis.compare.quote import StageQuote, quote_stage
-from qhw.analysis.compare.result import MeasureSettings
+from qhw.analysis.compare.settings import MeasureSettings
 from qhw.analysis.compare.stage import Notify, Stage, StageRunner
 from qhw.analysis.compare.synthesis import evolved_distribution, evolves
 from qhw.analysis.compare.tasks import INTERVAL_STREAM, Outcome

@@ -20,7 +20,7 @@ from qhw.analysis.compare.conditions import condition_sections
 from qhw.analysis.compare.early import check_device, check_used
 from qhw.analysis.compare.facts import KappaPoint
 from qhw.analysis.compare.kappas import kappa_sweep
-from qhw.analysis.compare.result import Settings
+from qhw.analysis.compare.settings import Settings
 from qhw.analysis.compare.stage import Notify, StageRunner
 from qhw.analysis.compare.tasks import Outcome, encode, generate, reconstruct
 from qhw.analysis.head.calibration import check_parts, read_head

@@ -14,7 +14,7 @@ from backends.vendor import Submission, VendorBackend
 from qhw.analysis.compare.early import check_device
 from qhw.analysis.compare.mitigated import MitigationPlan
 from qhw.analysis.compare.model import check_request, given_molecules, model_runner
-from qhw.analysis.compare.result import Settings
+from qhw.analysis.compare.settings import Settings
 from qhw.analysis.compare.stage import Notify, StageRunner
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.workload import Role, Workload

@@ -23,7 +23,8 @@ from qhw.analysis.compare.mitigated import (
     row_errors,
     run_plan,
 )
-from qhw.analysis.compare.result import PLAIN, DeviceSource, Preparation, SourceKey
+from qhw.analysis.compare.result import DeviceSource, SourceKey
+from qhw.analysis.compare.settings import PLAIN, Preparation
 from qhw.analysis.head.calibration import HeadCalibration, check_circuit
 from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.workload import Role, Workload

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from backends.exact import ExactBackend
 from backends.outcomes import Outcomes
 from backends.reference.base import ExactReference, ReferenceFacts
-from qhw.analysis.compare.result import MissingRow, Reference, Section, SeenOutcome, SourceKey
+from qhw.analysis.compare.result import (
+    MissingRow,
+    Reference,
+    Section,
+    SeenOutcome,
+    SourceKey,
+)
 from qhw.analysis.compare.stage import Stage, StageRunner
 from qhw.analysis.compare.synthesis import evolves
 from qhw.analysis.compare.tasks import INTERVAL_STREAM, Outcome

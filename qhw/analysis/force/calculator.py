@@ -9,9 +9,10 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from qhw.analysis.force.device import DeviceForces, FieldOnDevice
 from qhw.chem.geometries import Geometries
+from qhw.forces.calculator import ForceFieldCalculator
 
 
-class DeviceCalculator(Calculator):
+class DeviceCalculator(ForceFieldCalculator):
     """Energy, free energy (the same) and forces of one molecule in free space; eV and Å.
 
     ``results`` has their standard errors as well: ``energy_error`` (eV) and ``forces_error``
@@ -23,17 +24,9 @@ class DeviceCalculator(Calculator):
         field: force field and device.
     """
 
-    implemented_properties = [  # noqa: RUF012
-        "energy",
-        "free_energy",
-        "forces",
-    ]
-    nolabel = True
-
     def __init__(self, field: FieldOnDevice) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(field.model)
         self.field = field
-        self.model = field.model
         self.last: DeviceForces | None = None
         """What ran last: circuits, shots, cost."""
         self.total_shots = 0
@@ -51,7 +44,8 @@ class DeviceCalculator(Calculator):
             GeometryError: as :class:`~qhw.forces.calculator.ForceFieldCalculator`.
             BackendError: the device refuses, or a circuit failed on it.
         """
-        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        # ASE's own: what the base class adds is the energy without a device
+        Calculator.calculate(self, atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         assert self.atoms is not None  # ASE copied them
         wanted = "forces" in properties or self.field.needs_forces
         found = self.field.evaluate(Geometries.of_atoms([self.atoms], "atoms"), forces=wanted)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.analysis.compare.result import Preparation
+from qhw.analysis.compare.settings import Preparation
 from qhw.analysis.head.measure import known_inputs
 from qhw.analysis.head.refitted import refit_decoder, with_map
 from qhw.chem.validity import judge

@@ -22,7 +22,7 @@ from calibration.parts import Frozen, Utc
 from calibration.readout import AGE_LIMIT
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.compare.parsed import Parsed
-from qhw.analysis.compare.result import Preparation
+from qhw.analysis.compare.settings import Preparation
 from qhw.circuits.fingerprint import fingerprint
 from qhw.models.base import Model
 from qhw.models.checkpoint import weights_sha256

@@ -1,0 +1,101 @@
+"""What a comparison is asked, as it is written into its result and the ledger."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from backends.registry import is_vendor
+from qhw.analysis.compare.facts import Count
+from qhw.analysis.compare.parsed import Parsed
+from qhw.mitigation.default import canonical
+
+Task = Literal["generate", "encode", "reconstruct"]
+Mitigation = Annotated[str, AfterValidator(canonical)]
+"""A pipeline's text, such as ``twirl(8)+readout+zne(1,3)``; ``none``, ``readout``, ``default``."""
+PLAIN = ("none", "readout")
+"""Pipelines that need no circuit but the one that is run anyway: raw counts serve them."""
+Preparation = Literal["exact", "brickwork"]
+
+
+class Asked(Parsed):
+    """What every comparison is asked.
+
+    Attributes:
+        device: backend name, for example ``aer:ibm_boston``.
+        shots: per circuit.
+        seed: of everything random.
+        mitigation: pipeline applied beside the raw counts, never instead of them.
+        with_raw: on a paid device also run the circuit itself with all shots where the pipeline
+            runs others; a simulated device always does.
+        calibrations: files of ``qhw calibrate``; the readout correction takes the first that covers
+            a circuit's qubits. Empty: the snapshot's own error rates.
+    """
+
+    device: str
+    shots: Annotated[int, Field(ge=1)]
+    seed: Count = 0
+    mitigation: Mitigation = "readout"
+    with_raw: bool = False
+    calibrations: tuple[str, ...] = ()
+
+    @property
+    def own_raw(self) -> bool:
+        """Whether the circuit itself is run beside a pipeline that does not."""
+        return self.with_raw or not is_vendor(self.device)
+
+
+class MeasureSettings(Asked):
+    """A person's own circuit; equal settings are the same run on a paid device.
+
+    Attributes:
+        circuit: its name.
+        fingerprint: hash of its instructions.
+        angles_sha256: hash of the angles and the names of their columns and rows.
+        rows: of angles.
+        workload_sha256: of the stored workload, in the ledger; says nothing of what is asked.
+    """
+
+    task: Literal["measure"] = "measure"
+    circuit: str
+    fingerprint: str
+    angles_sha256: str
+    rows: Annotated[int, Field(ge=1)]
+    workload_sha256: str | None = None
+
+
+class Settings(Asked):
+    """What was asked of a model.
+
+    Attributes:
+        model: name of a shipped model or path of a checkpoint.
+        molecules: rows compared, two or more (a baseline is the mean of the others).
+        task: ``generate``: prior latents through the decoder; ``encode``: molecules through the
+            encoder; ``reconstruct``: encoder, vMF draw and decoder, all on the device.
+        preparation: how amplitudes are loaded.
+        prior: of ``generate``; ``None``, as version 0.1.0 wrote it, is ``vmf-mixture``.
+        kappa: of the vMF draw of ``reconstruct``; ``None`` takes the model's.
+        draw: ``False`` uses the mean direction itself in place of a draw.
+        input: SDF file of the molecules, ``None`` takes the shipped held-out sample.
+        head: file of ``qhw calibrate --head``; its refitted read-outs stand beside the model's own.
+        condition: ``PROPERTY=VALUE`` of each property of a conditional model; empty: the
+            molecules' own, of ``generate`` those of held-out molecules at random. Of another
+            model: of any property that the trained prior of ``generate`` takes.
+    """
+
+    model: str
+    molecules: Annotated[int, Field(ge=2)]
+    task: Task
+    preparation: Preparation = "brickwork"
+    prior: str | None = None
+    kappa: Annotated[float, Field(ge=0, le=1e5)] | None = None
+    draw: bool = True
+    input: str | None = None
+    head: str | None = None
+    condition: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows asked for."""
+        return self.molecules
