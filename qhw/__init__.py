@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from qhw.api.expectation_values import ExpectationValues as ExpectationValues
     from qhw.api.expecting import expect as expect
     from qhw.api.force_fields import calculator as calculator
-    from qhw.api.force_fields import train as train
     from qhw.api.gradients import ExpectationGradient as ExpectationGradient
     from qhw.api.measuring import measure as measure
     from qhw.api.mitigating import advise as advise
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from qhw.api.saved_runs import compare_runs as compare_runs
     from qhw.api.saved_runs import runs as runs
     from qhw.api.studying import noise_study as noise_study
+    from qhw.api.training import train as train
     from qhw.chem.molecule import MoleculeBatch as Molecules  # noqa: F401
     from qhw.circuits.workload import Workload as Workload
     from qhw.mitigation.base import Technique as Technique
@@ -97,7 +97,7 @@ _PLACES = {
     "save_model": "qhw.models.checkpoint:save",
     "submit": "qhw.api.running",
     "submitted": "qhw.api.running",
-    "train": "qhw.api.force_fields",
+    "train": "qhw.api.training",
 }
 """Module of every public name, and the name there where it is another."""
 

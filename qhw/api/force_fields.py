@@ -1,4 +1,4 @@
-"""Force fields: trained like every model, used like every calculator of ASE."""
+"""Force fields, used like every calculator of ASE."""
 
 from __future__ import annotations
 
@@ -21,19 +21,13 @@ from qhw.analysis.force.shot_plan import Precision, parse_precision
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.measuring import begun
-from qhw.forces.config import ForceTrainConfig
 from qhw.forces.evaluate import Evaluation, evaluate
 from qhw.forces.model import ForceField
-from qhw.forces.spin_training import SpinKind, SpinTrainConfig, train_spin_field
-from qhw.forces.training import ForceData, train_force_field
 from qhw.mitigation.pipeline import Pipeline
 from qhw.models.base import Model
 from qhw.models.checkpoint import load
-from qhw.models.train import TrainConfig, TrainingSet
-from qhw.models.train import train as train_on_molecules
 from qhw.paid.expect import ExpectRun
 from qhw.shot_counts import number_of_shots
-from qhw.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from qhw.analysis.force.calculator import DeviceCalculator
@@ -246,60 +240,3 @@ def evaluate_force_field(
     from qhw.forces.files import energy_unit
 
     return evaluate(force_field(model), Path(data), energy_unit(unit))
-
-
-def read_training(path: Path) -> TrainConfig | ForceTrainConfig | SpinTrainConfig:
-    """The config of a training run, of whichever kind its model is.
-
-    Raises:
-        ValueError: unreadable, not YAML, or fields that are unknown, missing or out of range.
-    """
-    try:
-        kind = read_yaml(path)["model"]["kind"]
-    except (OSError, ValueError, TypeError, KeyError, LookupError):
-        kind = None  # said by the reader
-    if kind == ForceField.kind:
-        return ForceTrainConfig.from_yaml(path)
-    if kind in get_args(SpinKind):
-        return SpinTrainConfig.from_yaml(path)
-    return TrainConfig.from_yaml(path)
-
-
-def train(
-    config: TrainConfig | ForceTrainConfig | SpinTrainConfig | str | Path,
-    out: str | Path,
-    *,
-    data: TrainingSet | ForceData | None = None,
-    resume: bool = True,
-    progress: bool = True,
-) -> Path:
-    """Train a model and write ``model.safetensors`` and ``model.json`` into a folder.
-
-    A run that was stopped goes on from its last state and ends with the same weights, bit for bit,
-    as one that was not.
-
-    Args:
-        config: the run, or the path of its YAML.
-        out: folder, made if missing.
-        data: what to train on; QM9 or the config's files by default.
-        resume: go on from a state found in ``out``; else start again.
-        progress: show a bar on stderr.
-
-    Returns:
-        Path of ``model.safetensors``.
-
-    Raises:
-        ValueError: a bad config, data that do not fit it, or a state of another config.
-        TrainingError: a loss that is not finite.
-        OSError: ``out`` cannot be written.
-    """
-    asked = read_training(Path(config)) if isinstance(config, str | Path) else config
-    if isinstance(asked, ForceTrainConfig | SpinTrainConfig):
-        if data is not None and not isinstance(data, ForceData):
-            raise ValueError("Argument `data` must be of frames for a force field")
-        if isinstance(asked, SpinTrainConfig):
-            return train_spin_field(asked, Path(out), data=data, resume=resume, progress=progress)
-        return train_force_field(asked, Path(out), data=data, resume=resume, progress=progress)
-    if data is not None and not isinstance(data, TrainingSet):
-        raise ValueError("Argument `data` must be a set of molecules for this kind of model")
-    return train_on_molecules(asked, Path(out), data=data, resume=resume, progress=progress)

@@ -58,15 +58,18 @@ def train_command(
 
     Goes on where it was stopped.
     """
+    from qhw.api.training import train
+    from qhw.latent.diffusion import load_prior
+    from qhw.models.checkpoint import load
     from qhw.models.train import is_of_prior
     from qhw.report.format import number
     from qhw.report.loss_curve import CURVE, write_loss_curve
     from qhw.report.runfolder import nothing_empty_left
 
     with nothing_empty_left(folder):
-        made = _trained_prior if is_of_prior(config) else _trained_model
-        path, card = made(config, folder)
+        path = train(config, folder)
         write_loss_curve(folder)
+    card = load_prior(path).card if is_of_prior(config) else load(path)[1]
     if as_json:
         emit_json({"checkpoint": str(path), "card": card.model_dump(mode="json"), "units": UNITS})
         return
@@ -74,22 +77,6 @@ def train_command(
         out.print(f"{key}: {number(value)}{_unit(key)}")
     out.print(f"loss curve: {folder / CURVE}", soft_wrap=True)
     out.print(f"checkpoint: {path}", soft_wrap=True)
-
-
-def _trained_model(config: Path, folder: Path) -> tuple[Path, ModelCard]:
-    from qhw.api.force_fields import read_training, train
-    from qhw.models.checkpoint import load
-
-    path = train(read_training(config), folder)
-    return path, load(path)[1]
-
-
-def _trained_prior(config: Path, folder: Path) -> tuple[Path, PriorCard]:
-    from qhw.latent.diffusion import load_prior
-    from qhw.models.train_prior import train_from
-
-    path = train_from(config, folder)
-    return path, load_prior(path).card
 
 
 def _unit(metric: str) -> str:

@@ -15,6 +15,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from qhw.chem.geometries import Geometries
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.plan import CircuitPlan
@@ -135,9 +136,9 @@ class Samples(Protocol):
 
 @runtime_checkable
 class Energy(Protocol):
-    """A model of molecules' energies."""
+    """A model of the energies of molecules of any elements, such as a force field."""
 
-    def energy(self, molecules: MoleculeBatch) -> Tensor:
+    def energy(self, geometries: Geometries) -> Tensor:
         """Energies ``(B,)``, eV."""
 
 

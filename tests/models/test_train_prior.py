@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+import qhw
 from qhw.chem.labels import labelled_sample
 from qhw.chem.molecule import MoleculeBatch
 from qhw.latent.denoiser import DenoiserConfig
@@ -239,3 +240,15 @@ def test_batch_beyond_the_molecules_is_refused(
     config = CONFIG.model_copy(update={"batch_size": 201})
     with pytest.raises(ValueError, match=r"`batch_size` must be at most .*\(200\), but is 201"):
         train_prior(config, tmp_path, model=model, data=data, progress=False)
+
+
+def test_a_prior_is_trained_by_the_public_name_without_data(
+    data: TrainingSet, tmp_path: Path
+) -> None:
+    path = tmp_path / "prior.yaml"
+    path.write_text("prior: latent-diffusion\nname: x\nmodel: none-of-these\n")
+    for given in ({"data": data}, {"resume": False}):
+        with pytest.raises(ValueError, match="must be left out for a prior"):
+            qhw.train(path, tmp_path / "out", **given)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="none-of-these"):
+        qhw.train(path, tmp_path / "out")
