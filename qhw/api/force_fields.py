@@ -23,6 +23,7 @@ from qhw.api.devices import device as as_device
 from qhw.api.measuring import begun
 from qhw.forces.evaluate import Evaluation, evaluate
 from qhw.forces.model import ForceField
+from qhw.forces.spin_model import SpinField
 from qhw.mitigation.pipeline import Pipeline
 from qhw.models.base import Model
 from qhw.models.checkpoint import load
@@ -182,6 +183,11 @@ def field_on_device(
         )
     Pipeline.parse(mitigation).check("expectation")
     found = force_field(model)
+    if isinstance(found, SpinField):
+        raise ValueError(
+            f"Argument `model` must be of kind {ForceField.kind} to give forces on {place.name}, "
+            f"but is of kind {found.kind}; measure its `circuits` with qhw.expect"
+        )
     if not found.config.head.quantum:
         raise ValueError(
             f"Argument `model` must have a circuit to run on {place.name}, but its head is "

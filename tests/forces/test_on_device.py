@@ -150,3 +150,8 @@ def test_what_cannot_run_is_refused_in_one_line() -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="must have a circuit"):
         qhw.calculator(random_field(0, "mlp"), "exact")
+
+
+def test_a_field_of_spins_is_refused_on_a_device() -> None:
+    with pytest.raises(ValueError, match="must be of kind force-field .*, but is of kind siqnn"):
+        qhw.calculator("siqnn-h2o", "exact")
