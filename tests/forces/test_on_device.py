@@ -153,5 +153,5 @@ def test_what_cannot_run_is_refused_in_one_line() -> None:
 
 
 def test_a_field_of_spins_is_refused_on_a_device() -> None:
-    with pytest.raises(ValueError, match="must be of kind force-field .*, but is of kind siqnn"):
+    with pytest.raises(ValueError, match=r"must be of kind force-field .*, but is of kind siqnn"):
         qhw.calculator("siqnn-h2o", "exact")
