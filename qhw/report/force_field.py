@@ -38,12 +38,11 @@ def field_table(found: FieldComparison) -> WholeTable:
         cells = [one.name, number(energy.value), interval(energy)]
         cells += [number(force.value), interval(force)]
         if one.to_exact is not None:
-            assert one.energies_covered is not None
-            assert one.forces_covered is not None
             cells += [number(one.to_exact.energy_mae.value), number(one.energy_bar)]
             cells += [number(one.to_exact.force_mae.value), number(one.force_bar)]
-            shares = one.energies_covered.value, one.forces_covered.value
-            cells += [" ".join(f"{100 * share:.0f} %" for share in shares), f"{one.circuits:,}"]
+            shares = one.energies_covered, one.forces_covered
+            words = ("–" if share is None else f"{100 * share.value:.0f} %" for share in shares)
+            cells += [" ".join(words), f"{one.circuits:,}"]
         table.add_row(*cells)
     for name, values in found.controls.items():
         energy_mae, force_mae = values.get("energy_mae"), values.get("force_mae")

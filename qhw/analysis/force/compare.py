@@ -43,9 +43,9 @@ class FieldReading:
         to_labels: against the labels.
         to_exact: against the noise-free field; ``None`` of ``exact`` itself.
         energy_bar: root mean square of the energies' standard errors, meV.
-        force_bar: of the forces', meV/Å.
+        force_bar: of the forces', meV/Å; ``None`` where no force was measured.
         energies_covered: share of exact energies within 1.96 standard errors, nominally 95 %.
-        forces_covered: of exact force components.
+        forces_covered: of exact force components, likewise.
         circuits: that ran, all frames.
         shots: of all of them.
         shots_a_row: of each atom's circuit and each shifted one.
@@ -174,9 +174,9 @@ def device_reading(
         _errors(frames, got, labels_of(frames), seed),
         _errors(frames, got, exact, seed),
         _MILLI * _rms(found.energy_error),
-        _MILLI * _rms(bars),
+        _MILLI * _rms(bars) if bars.any() else None,
         wilson(int(near.sum()), near.size),
-        wilson(int(close.sum()), close.size),
+        wilson(int(close.sum()), close.size) if bars.any() else None,
         found.circuits,
         found.shots,
         found.shots_a_row,
