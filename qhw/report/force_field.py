@@ -41,8 +41,8 @@ def field_table(found: FieldComparison) -> WholeTable:
             cells += [number(one.to_exact.energy_mae.value), number(one.energy_bar)]
             cells += [number(one.to_exact.force_mae.value), number(one.force_bar)]
             shares = one.energies_covered, one.forces_covered
-            words = ("–" if share is None else f"{100 * share.value:.0f} %" for share in shares)
-            cells += [" ".join(words), f"{one.circuits:,}"]
+            told = ("–" if share is None else f"{100 * share.value:.0f} %" for share in shares)
+            cells += [" ".join(told), f"{one.circuits:,}"]
         table.add_row(*cells)
     for name, values in found.controls.items():
         energy_mae, force_mae = values.get("energy_mae"), values.get("force_mae")
