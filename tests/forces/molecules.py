@@ -83,3 +83,13 @@ def random_field(seed: int, kind: str = "circuit", form: str = "hybrid") -> Forc
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
         field.head.weight *= 0.2
     return field.eval()
+
+
+def check_order_means_nothing(field: ForceField, frames: Geometries, seed: int) -> None:
+    """Atoms in another order: the same energy, and forces in that order."""
+    energy, forces = field.energy_and_forces(frames)
+    order = np.random.default_rng(seed).permutation(frames.numbers.shape[1])
+    shuffled = Geometries(frames.numbers[:, order], frames.positions[:, order])
+    other, permuted = field.energy_and_forces(shuffled)
+    assert np.abs(other - energy).max() < 1e-9
+    assert np.abs(permuted - forces[:, order]).max() < 1e-9

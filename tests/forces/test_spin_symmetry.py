@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from qhw.chem.geometries import Geometries, GeometryError
 from qhw.forces.spin_model import SpinField
-from tests.forces.molecules import clusters
+from tests.forces.molecules import check_order_means_nothing, clusters
 from tests.forces.spin_fields import MOLECULES, environment, shaken, symmetric
 
 seeds = st.integers(0, 2**31)
@@ -46,13 +46,7 @@ def test_energies_are_invariant_and_forces_turn_along(seed: int, case: str) -> N
 @settings(max_examples=16, deadline=None)
 @given(seed=seeds, case=st.sampled_from(CASES))
 def test_order_of_atoms_means_nothing(seed: int, case: str) -> None:
-    field, frames = drawn(case, seed, 1)
-    energy, forces = field.energy_and_forces(frames)
-    order = np.random.default_rng(seed).permutation(frames.numbers.shape[1])
-    shuffled = Geometries(frames.numbers[:, order], frames.positions[:, order])
-    other, permuted = field.energy_and_forces(shuffled)
-    assert np.abs(other - energy).max() < 1e-9
-    assert np.abs(permuted - forces[:, order]).max() < 1e-9
+    check_order_means_nothing(*drawn(case, seed, 1), seed)
 
 
 @settings(max_examples=12, deadline=None)
