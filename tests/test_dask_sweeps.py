@@ -110,6 +110,7 @@ def test_the_address_is_enough_in_python(cluster: Cluster) -> None:
     assert found.report.rows[0].best is not None
 
 
+@pytest.mark.slow
 def test_bench(pool: DaskScheduler, small_model: Path) -> None:
     settings = BenchSettings.parse(
         model=str(small_model),
@@ -124,6 +125,7 @@ def test_bench(pool: DaskScheduler, small_model: Path) -> None:
     assert works.items >= 3  # the circuit at both scales, and the calibration's
 
 
+@pytest.mark.slow
 def test_advise_although_a_worker_is_killed(
     cluster: Cluster, pool: DaskScheduler, small_model: Path
 ) -> None:
