@@ -18,7 +18,7 @@ from qiskit.exceptions import QiskitError
 
 from backends.delays import lost_units, with_stated_clock
 from calibration.documents import read_bounded
-from qhw.circuits.qasm3_reader import read_qasm3
+from qhw.circuits.qasm3.reader import read_qasm3
 from qhw.circuits.qasm_scan import TooLargeError, check_size, version_of, without_comments
 from qhw.circuits.qpy_scan import check_headers
 from qhw.circuits.written_out import check_written_out
@@ -123,7 +123,7 @@ def _from_qasm(raw: bytes, path: Path) -> QuantumCircuit:
     if version not in ("2", "3"):
         raise CircuitFileError(f"{path} must be OpenQASM 2 or 3, but its header says {version!r}.")
     try:
-        check_size(text, version)
+        check_size(text)
     except TooLargeError as error:
         raise CircuitFileError(f"{path}: {error}.") from error
     try:
