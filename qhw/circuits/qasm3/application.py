@@ -11,7 +11,13 @@ import numpy as np
 import openqasm3
 from openqasm3 import ast
 from qiskit import QuantumCircuit
-from qiskit.circuit import CircuitInstruction, Gate, Parameter, Qubit
+from qiskit.circuit import (
+    CircuitInstruction,
+    Gate,
+    Parameter,
+    ParameterExpression,
+    Qubit,
+)
 from qiskit.circuit.library import Barrier, Measure, Reset
 from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Operator
@@ -45,7 +51,9 @@ class Application:
         self._expressions = expressions
         self._made: dict[Any, Gate] = {}
         self._numbers: dict[str, list[Any]] = {}
-        self._operations = {name: (Reset(), Measure())[name == "measure"] for name in ("reset", "measure")}
+        self._operations = {
+            name: (Reset(), Measure())[name == "measure"] for name in ("reset", "measure")
+        }
 
     def flat(self, item: Flat) -> None:
         """Write a flat statement.
@@ -116,7 +124,9 @@ class Application:
         bits = [Qubit() for _ in node.qubits]
         inside = QuantumCircuit(bits)
         names: dict[str, Any] = {p.name: p for p in free}
-        names |= {part.name: Qubits((bit,), True) for part, bit in zip(node.qubits, bits, strict=True)}
+        names |= {
+            part.name: Qubits((bit,), True) for part, bit in zip(node.qubits, bits, strict=True)
+        }
         state, outer = self._state, self._state.circuit
         before, state.circuit = state._operations, inside
         depths = [0]
@@ -357,7 +367,7 @@ class _Definition:
 
     def __call__(self, *angles: Any) -> Gate:
         gate = Gate(self.name, self._inside.num_qubits, list(angles))
-        values = {p: a for p, a in zip(self._free, angles, strict=True)}
+        values = dict(zip(self._free, angles, strict=True))
         used = set(self._inside.parameters)
         gate.definition = self._inside.assign_parameters(
             {p: a for p, a in values.items() if p in used}
@@ -439,8 +449,6 @@ def _parsed(text: str) -> list[Any]:
 
 
 def _as_angle(value: Any, node: Any) -> Any:
-    from qiskit.circuit import ParameterExpression
-
     if isinstance(value, bool) or not isinstance(value, int | float | ParameterExpression):
         refuse(node, f"an angle must be a number, but is {said(value)}")
     return value if isinstance(value, ParameterExpression) else float(value)

@@ -217,7 +217,9 @@ def _calculated(sign: str, left: Any, right: Any) -> Any:
     if sign == "/":
         return divided(left, right)
     if sign == "%":
-        return left - right * divided(left, right) if isinstance(left, int) else math.fmod(left, right)
+        return (
+            left - right * divided(left, right) if isinstance(left, int) else math.fmod(left, right)
+        )
     if sign == "**":
         return _power(left, right)
     raise Qasm3Error(f"the operator {sign!r} is not read")
@@ -317,7 +319,8 @@ def _same(left: Any, right: Any) -> bool | Condition:
         if left.known:
             return _equal(right, left.whole)
         pairs = [
-            Condition(expr.equal(a, b)) if not isinstance(a, int) and not isinstance(b, int)
+            Condition(expr.equal(a, b))
+            if not isinstance(a, int) and not isinstance(b, int)
             else _bit_is(b if isinstance(a, int) else a, a if isinstance(a, int) else b)
             for a, b in zip(left.entries, right.entries, strict=True)
         ]

@@ -28,10 +28,10 @@ _ONE = re.compile(rf"({_NAME}|\$\d+)\s*(?:\[\s*(\d+)\s*\])?")
 _TOKEN = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|[{}()\[\];\n]|\w+|[^\s\w]')
 _TO_END_OF_LINE = re.compile(r"\s*(#|@|pragma\b)")
 _KEYWORDS = frozenset(
-    "OPENQASM include defcalgrammar def cal defcal gate extern box let break continue if else end "
-    "return for while in switch case default pragma input output const readonly mutable qreg qubit "
-    "creg bool bit int uint float angle complex array void duration stretch gphase inv pow ctrl "
-    "negctrl durationof delay measure".split()
+    """OPENQASM include defcalgrammar def cal defcal gate extern box let break continue if else end
+    return for while in switch case default pragma input output const readonly mutable qreg qubit
+    creg bool bit int uint float angle complex array void duration stretch gphase inv pow ctrl
+    negctrl durationof delay measure""".split()  # noqa: SIM905
 )
 
 Operand = tuple[str, int | None]
@@ -125,10 +125,7 @@ class Pieces:
 
 def operands(text: str) -> tuple[Operand, ...]:
     """Operands of a list of them."""
-    return tuple(
-        (name, int(index) if index else None)
-        for name, index in _ONE.findall(text)
-    )
+    return tuple((name, int(index) if index else None) for name, index in _ONE.findall(text))
 
 
 def _items(text: str) -> Iterator[Flat | tuple[int, int]]:
@@ -166,9 +163,7 @@ def _end(text: str, place: int) -> int:
             if to_end_of_line and before:
                 return found.end()
             continue
-        if word in "([":
-            inside += 1
-        elif word == "{" and (inside or before in ("in", "=")):
+        if word in "([" or (word == "{" and (inside or before in ("in", "="))):
             inside += 1
         elif word == "{":
             blocks += 1

@@ -19,9 +19,9 @@ from qhw.circuits.qasm3.faults import Qasm3Error
 from qhw.circuits.qasm3.values import Bits, Kind, Qubits
 from qhw.circuits.qasm_scan import MAX_BITS, MAX_NESTING, MAX_OPERATIONS, MAX_QUBITS
 
-MAX_STEPS = 3_000_000
+MAX_STEPS = 1_000_000
 """Statements that are run while a program is read, those of its loops each time."""
-MAX_SECONDS = 60.0
+MAX_SECONDS = 30.0
 """Of processor time that running them may take."""
 _STEPS_A_LOOK = 512
 
@@ -115,8 +115,8 @@ class State:
         """Refuse to go on when it took too long."""
         if time.process_time() - self._since > MAX_SECONDS:
             raise Qasm3Error(
-                f"must be written out within {MAX_SECONDS:.0f} seconds of processor time, but takes "
-                "longer"
+                f"must be written out within {MAX_SECONDS:.0f} seconds of processor time, but "
+                "takes longer"
             )
 
     def count(self, operations: int) -> None:
@@ -286,4 +286,3 @@ _CALLED: dict[type, str] = {
     ast.ExternDeclaration: "extern",
     ast.DurationOf: "durationof",
 }
-

@@ -38,25 +38,25 @@ _IGNORED = re.compile(r"braket\s+(verbatim|result)\b")
 _MAX_MATRIX = 200_000
 
 
-class _Left(Exception):
+class _LeftError(Exception):
     """A loop or a subroutine is left."""
 
 
-class _Break(_Left):
+class _BreakError(_LeftError):
     pass
 
 
-class _Continue(_Left):
+class _ContinueError(_LeftError):
     pass
 
 
-class _Return(_Left):
+class _ReturnError(_LeftError):
     def __init__(self, value: Any) -> None:
         super().__init__()
         self.value = value
 
 
-class _End(_Left):
+class _EndError(_LeftError):
     pass
 
 
@@ -98,8 +98,8 @@ class Statements:
             ast.WhileLoop: self._while,
             ast.SwitchStatement: self._switch,
             ast.CompoundStatement: lambda node: self._block(node.statements),
-            ast.BreakStatement: lambda node: self._leave_loop(node, _Break()),
-            ast.ContinueStatement: lambda node: self._leave_loop(node, _Continue()),
+            ast.BreakStatement: lambda node: self._leave_loop(node, _BreakError()),
+            ast.ContinueStatement: lambda node: self._leave_loop(node, _ContinueError()),
             ast.ReturnStatement: self._return,
             ast.EndStatement: self._end,
             ast.Pragma: self._pragma,
@@ -113,7 +113,7 @@ class Statements:
         """
         try:
             self._run(statements)
-        except (_Break, _Continue, _Return) as error:
+        except (_BreakError, _ContinueError, _ReturnError) as error:
             raise Qasm3Error("break, continue and return must stand in a loop or def") from error
 
     def _run(self, statements: Iterable[Any]) -> None:
@@ -177,7 +177,9 @@ class Statements:
         elif kind.name in ("float", "angle"):
             value = Parameter(name)
         else:
-            refuse(node, f"the input {name!r} decides what the circuit is: give it by --bind {name}=")
+            refuse(
+                node, f"the input {name!r} decides what the circuit is: give it by --bind {name}="
+            )
         if kind.name == "bit":
             cells = self._state.add_bits(name, kind.size)
             self._state.set_bits(cells, cast(kind, value))
@@ -328,7 +330,7 @@ class Statements:
         try:
             with self._state.scope(names, alone=True):
                 self._run(found.body)
-        except _Return as error:
+        except _ReturnError as error:
             if self._state.depth != depth:
                 refuse(node, "return must not stand where measurements decide whether")
             return error.value
@@ -361,13 +363,13 @@ class Statements:
             refuse(node, "return must stand in a def")
         value = node.expression
         if isinstance(value, ast.QuantumMeasurement):
-            raise _Return(self.expressions.qubits(value.qubit))
-        raise _Return(None if value is None else self.expressions.value(value))
+            raise _ReturnError(self.expressions.qubits(value.qubit))
+        raise _ReturnError(None if value is None else self.expressions.value(value))
 
     def _end(self, node: ast.EndStatement) -> None:
         if self._state.depth:
             refuse(node, "end must not stand where measurements decide whether")
-        raise _End
+        raise _EndError
 
     def _branch(self, node: ast.BranchingStatement) -> None:
         condition = self.expressions.condition(node.condition)
@@ -410,7 +412,9 @@ class Statements:
             if isinstance(found, Bits):
                 found = [Bits((entry,), scalar=True) for entry in found.entries]
             if not isinstance(found, list):
-                refuse(node, f"a loop must be over a range, set or array, but is over {said(found)}")
+                refuse(
+                    node, f"a loop must be over a range, set or array, but is over {said(found)}"
+                )
             values = found
         self._loops.append(self._state.depth)
         try:
@@ -420,9 +424,9 @@ class Statements:
                 with self._state.scope({node.identifier.name: variable}):
                     try:
                         self._run(node.block)
-                    except _Continue:
+                    except _ContinueError:
                         continue
-        except _Break:
+        except _BreakError:
             pass
         finally:
             self._loops.pop()
@@ -438,9 +442,9 @@ class Statements:
             self._loops.append(self._state.depth)
             try:
                 self._block(node.block)
-            except _Continue:
+            except _ContinueError:
                 continue
-            except _Break:
+            except _BreakError:
                 return
             finally:
                 self._loops.pop()
@@ -455,19 +459,21 @@ class Statements:
         finally:
             self._loops.pop()
 
-    def _leave_loop(self, node: Any, how: _Left) -> None:
+    def _leave_loop(self, node: Any, how: _LeftError) -> None:
         if not self._loops:
             refuse(node, "break and continue must stand in a loop")
         depth = self._loops[-1]
         if depth is None:
-            if isinstance(how, _Break):
+            if isinstance(how, _BreakError):
                 self._state.circuit.break_loop()
             else:
                 self._state.circuit.continue_loop()
         elif depth == self._state.depth:
             raise how
         else:
-            refuse(node, "a loop over known values must not be left where measurements decide whether")
+            refuse(
+                node, "a loop over known values must not be left where measurements decide whether"
+            )
 
     def _switch(self, node: ast.SwitchStatement) -> None:
         value = self.expressions.value(node.target)
@@ -538,7 +544,7 @@ def run_program(statements: Iterable[Callable[[], None]]) -> None:
     try:
         for one in statements:
             one()
-    except _End:
+    except _EndError:
         return
 
 
@@ -598,4 +604,3 @@ def _matrix(text: str, node: Any) -> Any:
         return python.literal_eval(plain)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         refuse(node, f"a matrix must be of numbers in square brackets: {error}")
-

@@ -171,9 +171,13 @@ def default(kind: Kind) -> Any:
         return _filled(kind.shape, default(kind.element))
     if kind.name == "bit":
         return _bits(kind, 0)
-    return {"float": 0.0, "angle": 0.0, "bool": False, "complex": 0j, "duration": Time(0.0, "s")}.get(
-        kind.name, 0
-    )
+    return {
+        "float": 0.0,
+        "angle": 0.0,
+        "bool": False,
+        "complex": 0j,
+        "duration": Time(0.0, "s"),
+    }.get(kind.name, 0)
 
 
 def no_cast(value: Any, wanted: str) -> Qasm3Error:
