@@ -77,8 +77,7 @@ class Autoencoder(nn.Module):
         noise = centred(torch.randn(x.shape, generator=generator))
         found, logits = self.decode(
             points + self.config.position_noise * noise,
-            numbers
-            + self.config.feature_noise * torch.randn(numbers.shape, generator=generator),
+            numbers + self.config.feature_noise * torch.randn(numbers.shape, generator=generator),
         )
         off = (found - x).square().mean() / self.config.position_noise**2
         kinds = cross_entropy(logits.flatten(0, 1), types.flatten())

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qhw.cache import cache_folder, made_cache_folder
+from qhw.chem.geometries import Geometries
 from qhw.chem.qm9 import qm9_parts
 
 _CACHE_VERSION = 1
@@ -34,47 +36,32 @@ PROPERTIES: Mapping[str, tuple[str, float, str]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Structures:
-    """Molecules with every atom, padded.
+class WholeMolecules:
+    """Molecules with every atom, and what is known of them.
 
     Attributes:
-        numbers: atomic numbers ``(B, A)``, int16, 0 where there is no atom; atoms come first.
-        positions: ``(B, A, 3)`` in Å, float32.
+        geometries: all of them, padded.
         properties: values ``(B,)`` by name.
     """
 
-    numbers: NDArray[np.int16]
-    positions: NDArray[np.float32]
+    geometries: Geometries
     properties: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        numbers, positions = self.numbers, self.positions
-        if numbers.ndim != 2 or positions.shape != (*numbers.shape, 3):
-            raise ValueError(
-                f"Arguments `numbers` and `positions` must have shapes (B, A) and (B, A, 3), but "
-                f"have {numbers.shape} and {positions.shape}."
-            )
-        if not np.isfinite(positions).all():
-            raise ValueError("Argument `positions` must be finite, but has NaN or infinity.")
-
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.geometries)
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """Atoms of every molecule, ``(B,)``."""
-        return np.asarray((self.numbers > 0).sum(axis=1), dtype=np.int64)
+        return np.asarray((self.geometries.numbers > 0).sum(axis=1), dtype=np.int64)
 
-    def take(self, rows: NDArray[np.int64]) -> Structures:
+    def take(self, rows: NDArray[np.int64]) -> WholeMolecules:
         """The given rows, in that order."""
-        return Structures(
-            self.numbers[rows],
-            self.positions[rows],
-            {name: values[rows] for name, values in self.properties.items()},
-        )
+        values = {name: values[rows] for name, values in self.properties.items()}
+        return WholeMolecules(self.geometries[rows], values)
 
 
-def load_qm9_structures() -> Structures:
+def load_whole_qm9() -> WholeMolecules:
     """All 130,831 molecules of QM9 in index order, with hydrogens and :data:`PROPERTIES`.
 
     Parsed once, then read from the cache folder of :func:`qhw.chem.qm9.load_qm9`.
@@ -94,7 +81,7 @@ def load_qm9_structures() -> Structures:
         try:
             with np.load(cached, allow_pickle=False) as arrays:
                 values = {name: arrays[name] for name in PROPERTIES}
-                return Structures(arrays["numbers"], arrays["positions"], values)
+                return WholeMolecules(_geometries(arrays), values)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             warnings.warn(f"{cached} is damaged; reading qm9pack again.", stacklevel=2)
     made_cache_folder()
@@ -102,15 +89,22 @@ def load_qm9_structures() -> Structures:
     with tempfile.NamedTemporaryFile(dir=cached.parent, suffix=".npz", delete=False) as stream:
         unfinished = Path(stream.name)
         try:
-            np.savez_compressed(
-                stream, numbers=found.numbers, positions=found.positions, **found.properties
-            )
+            arrays: dict[str, Any] = {
+                "numbers": found.geometries.numbers.astype(np.int8),
+                "positions": found.geometries.positions.astype(np.float32),
+                **found.properties,
+            }
+            np.savez_compressed(stream, **arrays)
             stream.flush()
             unfinished.chmod(0o644)
             unfinished.replace(cached)
         finally:
             unfinished.unlink(missing_ok=True)
     return found
+
+
+def _geometries(arrays: Mapping[str, NDArray[Any]]) -> Geometries:
+    return Geometries(arrays["numbers"].astype(np.int64), arrays["positions"].astype(np.float64))
 
 
 def edm_split(
@@ -137,24 +131,24 @@ def edm_split(
 _SYMBOLS = {"H": 1, "C": 6, "N": 7, "O": 8, "F": 9}
 
 
-def _parse(parts: list[Path]) -> Structures:
+def _parse(parts: list[Path]) -> WholeMolecules:
     csv.field_size_limit(1 << 20)
     numbers: list[list[int]] = []
-    positions: list[NDArray[np.float32]] = []
+    positions: list[NDArray[np.float64]] = []
     values: dict[str, list[float]] = {name: [] for name in PROPERTIES}
     for row in _rows(parts):
         numbers.append([_SYMBOLS[s] for s in re.findall(r"[A-Z][a-z]?", row["Elements"])])
         # not JSON: numbers such as `0.` occur
         flat = re.sub(r"[\[\]]", "", row["XYZ_Ang"]).split(",")
-        positions.append(np.array(flat, dtype=np.float32).reshape(-1, 3))
+        positions.append(np.array(flat, dtype=np.float32).reshape(-1, 3).astype(np.float64))
         for name, (column, factor, _) in PROPERTIES.items():
             values[name].append(float(row[column]) * factor)
     most = max(map(len, numbers))
-    padded = np.zeros((len(numbers), most), dtype=np.int16)
-    placed = np.zeros((len(numbers), most, 3), dtype=np.float32)
+    padded = np.zeros((len(numbers), most), dtype=np.int64)
+    placed = np.zeros((len(numbers), most, 3))
     for index, (kinds, xyz) in enumerate(zip(numbers, positions, strict=True)):
         padded[index, : len(kinds)], placed[index, : len(kinds)] = kinds, xyz
-    return Structures(padded, placed, {k: np.array(v) for k, v in values.items()})
+    return WholeMolecules(Geometries(padded, placed), {k: np.array(v) for k, v in values.items()})
 
 
 def _rows(parts: list[Path]) -> Iterator[dict[str, str]]:
@@ -182,7 +176,7 @@ class SizedBatches:
     """A training set as batches of one size each; their order depends on seed and epoch only.
 
     Args:
-        structures: the molecules.
+        molecules: the molecules.
         elements: atomic numbers that types stand for.
         conditions: standardised values ``(B, c)``.
         size: molecules of a batch; what is left over of a size makes a smaller one, if more than
@@ -195,27 +189,28 @@ class SizedBatches:
 
     def __init__(
         self,
-        structures: Structures,
+        molecules: WholeMolecules,
         elements: tuple[int, ...],
         conditions: NDArray[np.float32],
         size: int,
         seed: int,
     ) -> None:
-        if not len(structures):
-            raise ValueError("Argument `structures` must hold molecules, but is empty.")
-        place = np.full(int(max(structures.numbers.max(), *elements)) + 1, -1)
+        numbers = molecules.geometries.numbers
+        if not numbers.size:
+            raise ValueError("Argument `molecules` must hold molecules, but is empty.")
+        place = np.full(int(max(numbers.max(), *elements)) + 1, -1)
         place[list(elements)] = np.arange(len(elements))
-        types = place[structures.numbers]
-        if strange := set(structures.numbers[(types < 0) & (structures.numbers > 0)].tolist()):
+        types = place[numbers]
+        if strange := set(numbers[(types < 0) & (numbers > 0)].tolist()):
             raise ValueError(
-                f"Argument `structures` must be of the elements {list(elements)} (atomic numbers), "
+                f"Argument `molecules` must be of the elements {list(elements)} (atomic numbers), "
                 f"but has {sorted(strange)}."
             )
         self.types = torch.from_numpy(types)
-        self.positions = torch.from_numpy(structures.positions)
+        self.positions = torch.from_numpy(molecules.geometries.positions.astype(np.float32))
         self.conditions = torch.from_numpy(conditions)
         self.size, self.seed = size, seed
-        self.counts = structures.counts
+        self.counts = molecules.counts
 
     def epoch(self, epoch: int) -> list[tuple[int, NDArray[np.int64]]]:
         """Atoms and rows of every batch of an epoch."""

@@ -3,13 +3,15 @@
 The default is EDM's continuous noise (Karras et al., arXiv 2206.00364): the network's answer is
 scaled so that input and target have unit variance at every level. The polynomial
 variance-preserving schedule of E(3) diffusion (Hoogeboom et al., arXiv 2203.17003, eq. 15 of the
-appendix) is a change of variables of it: z_t / alpha_t is the clean state with noise sigma_t / alpha_t.
+appendix) is a change of variables of it: z_t / alpha_t is the clean state and noise of size
+sigma_t / alpha_t.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -125,38 +127,45 @@ def sample(
         return centred(x), torch.randn((molecules, atoms, features), generator=generator)
 
     levels = config.levels().tolist()
-    state = tuple(levels[0] * part for part in noise())
+    first = levels[0]
+    state = _each(lambda e: first * e, noise())
     more = min(config.churn / config.steps, math.sqrt(2) - 1) if config.sampler == "churn" else 0.0
-    for now, then in zip(levels[:-1], levels[1:], strict=True):
-        if more and _FRESH[0] < now < _FRESH[1]:
-            risen = now * (1 + more)
-            extra = math.sqrt(risen**2 - now**2)
-            state = tuple(z + extra * e for z, e in zip(state, noise(), strict=True))
-            now = risen
+    for level, then in pairwise(levels):
+        now = level
+        if more and _FRESH[0] < level < _FRESH[1]:
+            now = level * (1 + more)
+            state = _risen(state, noise(), math.sqrt(now**2 - level**2))
         if config.sampler == "ancestral" and then > 0:
             state = _ancestral(denoise, state, now, then, noise())
         else:
             state = _euler(denoise, state, now, then, heun=config.sampler == "heun")
-    return state[0], state[1]
+    return state
 
 
-_State = tuple[Tensor, ...]
+_State = tuple[Tensor, Tensor]
+
+
+def _each(f: Callable[..., Tensor], *states: _State) -> _State:
+    """A function of the positions, and of the features."""
+    return f(*(x for x, _ in states)), f(*(h for _, h in states))
+
+
+def _risen(state: _State, fresh: _State, size: float) -> _State:
+    return _each(lambda z, e: z + size * e, state, fresh)
 
 
 def _slope(denoise: Denoise, state: _State, sigma: float) -> _State:
-    level = torch.full((len(state[0]),), sigma)
-    return tuple((z - c) / sigma for z, c in zip(state, denoise(*state, level), strict=True))
+    clean = denoise(*state, torch.full((len(state[0]),), sigma))
+    return _each(lambda z, c: (z - c) / sigma, state, clean)
 
 
 def _euler(denoise: Denoise, state: _State, now: float, then: float, *, heun: bool) -> _State:
-    slope = _slope(denoise, state, now)
-    moved = tuple(z + (then - now) * s for z, s in zip(state, slope, strict=True))
+    step, slope = then - now, _slope(denoise, state, now)
+    moved = _each(lambda z, s: z + step * s, state, slope)
     if not heun or then == 0:
         return moved
     again = _slope(denoise, moved, then)
-    return tuple(
-        z + (then - now) * (s + t) / 2 for z, s, t in zip(state, slope, again, strict=True)
-    )
+    return _each(lambda z, s, t: z + step * (s + t) / 2, state, slope, again)
 
 
 def _ancestral(denoise: Denoise, state: _State, now: float, then: float, fresh: _State) -> _State:
@@ -164,6 +173,4 @@ def _ancestral(denoise: Denoise, state: _State, now: float, then: float, fresh: 
     share = then**2 / now**2
     spread = then * math.sqrt(1 - share)
     clean = denoise(*state, torch.full((len(state[0]),), now))
-    return tuple(
-        c + share * (z - c) + spread * e for z, c, e in zip(state, clean, fresh, strict=True)
-    )
+    return _each(lambda z, c, e: c + share * (z - c) + spread * e, state, clean, fresh)

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from qhw.chem.geometries import Geometries
 from qhw.chem.molecule import MoleculeBatch
 from qhw.lmdm.autoencoder import Autoencoder, AutoencoderConfig
-from qhw.lmdm.data import PROPERTIES, Batch, Structures
+from qhw.lmdm.data import PROPERTIES, Batch
 from qhw.lmdm.diffusion import (
     FEATURE_SPREAD,
     POSITION_SPREAD,
@@ -101,6 +101,7 @@ class LMDM(Model):
 
     kind: ClassVar[str] = "lmdm"
     Config: ClassVar[type[BaseModel]] = LMDMConfig
+    config: LMDMConfig
 
     def __init__(self, config: LMDMConfig, generator: torch.Generator) -> None:
         super().__init__()
@@ -128,6 +129,7 @@ class LMDM(Model):
         Raises:
             AbilityError: always; :func:`qhw.lmdm.training.train_lmdm` trains it.
         """
+        del molecules, generator
         raise AbilityError("An lmdm model must be trained on molecules with hydrogens")
 
     def latent(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -213,7 +215,7 @@ class LMDM(Model):
         atoms: int | None = None,
         conditions: Mapping[str, float] | None = None,
         sampling: SamplingConfig | None = None,
-    ) -> Structures:
+    ) -> Geometries:
         """Draw molecules.
 
         Args:
@@ -241,15 +243,15 @@ class LMDM(Model):
         )
         sizes = np.full(molecules, atoms) if atoms is not None else drawn
         generator = torch.Generator().manual_seed(seed)
-        numbers = np.zeros((molecules, int(sizes.max())), dtype=np.int16)
-        positions = np.zeros((*numbers.shape, 3), dtype=np.float32)
+        numbers = np.zeros((molecules, int(sizes.max())), dtype=np.int64)
+        positions = np.zeros((*numbers.shape, 3))
         for n in np.unique(sizes):
             rows = np.flatnonzero(sizes == n)
             for part in np.split(rows, range(_CHUNK, len(rows), _CHUNK)):
                 x, types = self._drawn(len(part), int(n), asked, sampling, generator)
                 positions[part, :n] = x.numpy()
                 numbers[part, :n] = np.array(config.elements)[types.numpy()]
-        return Structures(numbers, positions)
+        return Geometries(numbers, positions)
 
     def _drawn(
         self,
@@ -306,5 +308,3 @@ def _level(sigma: Tensor) -> Tensor:
 
 def _span(values: tuple[int, ...]) -> str:
     return f"{min(values)} to {max(values)}" if len(values) > 6 else ", ".join(map(str, values))
-
-

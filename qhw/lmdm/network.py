@@ -139,7 +139,9 @@ class _Layer(nn.Module):
         self.all = _Messages(width)
         self.local = _Messages(width) if config.local else None
         parts = 3 if config.local else 2
-        self.mix = nn.Sequential(nn.Linear(parts * width, width), nn.SiLU(), nn.Linear(width, width))
+        self.mix = nn.Sequential(
+            nn.Linear(parts * width, width), nn.SiLU(), nn.Linear(width, width)
+        )
 
     def forward(
         self,

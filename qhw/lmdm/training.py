@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import time
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -19,7 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from torch import Tensor, nn
 
 from qhw.lmdm.autoencoder import AutoencoderConfig
-from qhw.lmdm.data import PROPERTIES, Batch, SizedBatches, Structures, edm_split, load_qm9_structures
+from qhw.lmdm.data import (
+    PROPERTIES,
+    Batch,
+    SizedBatches,
+    WholeMolecules,
+    edm_split,
+    load_whole_qm9,
+)
 from qhw.lmdm.model import LMDM, Asked, LMDMConfig
 from qhw.lmdm.network import NetworkConfig
 from qhw.models import checkpoint
@@ -119,7 +125,7 @@ def train_lmdm(
     config: LMDMTrainConfig,
     out: Path,
     *,
-    data: Structures | None = None,
+    data: WholeMolecules | None = None,
     resume: bool = True,
     progress: bool = True,
 ) -> Path:
@@ -152,9 +158,8 @@ def train_lmdm(
     molecules = _chosen(config, data)
     asked = asked_of(molecules, config.conditions)
     sizes, numbers = np.unique(molecules.counts, return_counts=True)
-    elements = tuple(int(z) for z in np.unique(molecules.numbers[molecules.numbers > 0]))
     shape = LMDMConfig(
-        elements=elements,
+        elements=molecules.geometries.species,
         conditions=asked,
         sizes=tuple(map(int, sizes)),
         shares=tuple(float(n) / len(molecules) for n in numbers),
@@ -176,9 +181,9 @@ def train_lmdm(
     return out / "model.safetensors"
 
 
-def _chosen(config: LMDMTrainConfig, data: Structures | None) -> Structures:
+def _chosen(config: LMDMTrainConfig, data: WholeMolecules | None) -> WholeMolecules:
     if data is None:
-        everything = load_qm9_structures()
+        everything = load_whole_qm9()
         data = everything.take(edm_split(len(everything))[0])
     if config.half is not None:
         middle = len(data) // 2
@@ -187,7 +192,7 @@ def _chosen(config: LMDMTrainConfig, data: Structures | None) -> Structures:
     return data.take(np.arange(min(config.molecules or len(data), len(data))))
 
 
-def asked_of(molecules: Structures, names: tuple[str, ...]) -> tuple[Asked, ...]:
+def asked_of(molecules: WholeMolecules, names: tuple[str, ...]) -> tuple[Asked, ...]:
     """Mean, mean absolute deviation and range of properties.
 
     Raises:
@@ -227,14 +232,14 @@ class LMDMRun:
         molecules: what it is trained on.
     """
 
-    def __init__(self, config: LMDMTrainConfig, shape: LMDMConfig, molecules: Structures) -> None:
+    def __init__(
+        self, config: LMDMTrainConfig, shape: LMDMConfig, molecules: WholeMolecules
+    ) -> None:
         self.config = config
         self.generator = torch.Generator().manual_seed(config.seed)
         model = LMDM(shape, self.generator)
         self.both = _Both(model, copy.deepcopy(model).requires_grad_(False)).to(config.device)
-        columns = [
-            (molecules.properties[c.name] - c.mean) / c.spread for c in shape.conditions
-        ]
+        columns = [(molecules.properties[c.name] - c.mean) / c.spread for c in shape.conditions]
         values = np.stack(columns, axis=1) if columns else np.empty((len(molecules), 0))
         self.batches = SizedBatches(
             molecules, shape.elements, values.astype(np.float32), config.batch_size, config.seed
@@ -347,5 +352,3 @@ class _Sums:
 
     def means(self) -> dict[str, float | int | str]:
         return {name: float(value) / self.number for name, value in self.values.items()}
-
-
