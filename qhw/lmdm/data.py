@@ -89,12 +89,12 @@ def load_whole_qm9() -> WholeMolecules:
     with tempfile.NamedTemporaryFile(dir=cached.parent, suffix=".npz", delete=False) as stream:
         unfinished = Path(stream.name)
         try:
-            arrays: dict[str, Any] = {
+            stored: dict[str, Any] = {
                 "numbers": found.geometries.numbers.astype(np.int8),
                 "positions": found.geometries.positions.astype(np.float32),
                 **found.properties,
             }
-            np.savez_compressed(stream, **arrays)
+            np.savez_compressed(stream, **stored)
             stream.flush()
             unfinished.chmod(0o644)
             unfinished.replace(cached)
