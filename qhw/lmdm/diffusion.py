@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from qhw.lmdm.network import centred
@@ -66,6 +66,12 @@ class SamplingConfig(BaseModel):
     lowest: float = Field(default=0.02, gt=0)
     bend: float = Field(default=5.0, gt=0)
     churn: float = Field(default=30.0, ge=0)
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if self.highest <= self.lowest:
+            raise ValueError(f"highest must be above lowest ({self.lowest}), but is {self.highest}")
+        return self
 
     def levels(self) -> Tensor:
         """Noise before every step and 0 at the end, ``(steps + 1,)``, Å."""
