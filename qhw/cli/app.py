@@ -31,6 +31,7 @@ from qhw.cli import (
     runs,
     snapshot,
     submit,
+    validate_models,
     vendors,
 )
 from qhw.cli.console import show_what_is_lacking, warn_plainly
@@ -70,6 +71,7 @@ app.command("dashboard", rich_help_panel=LOOK)(dashboard.dashboard)
 app.command("models", rich_help_panel=LOOK)(models.list_models)
 app.command("devices", rich_help_panel=LOOK)(devices.list_devices)
 app.command("drift", rich_help_panel=LOOK)(drift.drift_command)
+app.command("validate-models", rich_help_panel=LOOK)(validate_models.validate_models_command)
 app.add_typer(snapshot.app, name="snapshot", rich_help_panel=LOOK)
 app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
 app.command("train", rich_help_panel=MODELS)(models.train_command)
