@@ -83,9 +83,7 @@ def submit_run(
         LedgerError: the ledger cannot be written; whatever was sent is in it as an intent.
     """
     told = {} if prediction is None else {role: prediction}
-    plan = Plan(
-        {role: plan_jobs(backend, submission)}, later_micro=later_micro, predictions=told
-    )
+    plan = Plan({role: plan_jobs(backend, submission)}, later_micro=later_micro, predictions=told)
     return submit_plan(ledger, backend, plan, request, budget, patience=patience, observe=observe)
 
 
