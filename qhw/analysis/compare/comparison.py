@@ -29,8 +29,8 @@ from qhw.analysis.scores.molecules import Reports, molecule_records, reports, va
 from qhw.analysis.scores.verdict import verdict
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.novelty import Known
-from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
+from qhw.mitigation.words import DEFAULT
 from qhw.models.base import Encodes, Model, decoding
 from qhw.models.checkpoint import ModelCard, code_version
 from qhw.provenance import versions

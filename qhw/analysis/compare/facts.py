@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from pydantic import Field, JsonValue
 
 from calibration.parts import Frozen, Utc
+from qhw.analysis.compare.parsed import Count as Count
 from qhw.circuits.workload import Role
 
 Level = Literal["better", "same", "worse", "unknown"]
 """Of a verdict, against the best baseline."""
-Count = Annotated[int, Field(ge=0)]
 CircuitRole: TypeAlias = Role
 """Circuit of a model, or a person's own."""
 
