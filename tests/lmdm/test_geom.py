@@ -33,9 +33,10 @@ def file(tmp_path: Path) -> Path:
     several = [conformer(e, WATER, shift=e) for e in (3.0, 1.0, 2.0)]
     return written(
         tmp_path / "drugs_crude.msgpack",
-        {"O": {"conformers": several, "uniqueconfs": 3}, "Br": {"conformers": [conformer(0, BROMIDE)]}},
+        {"O": {"conformers": several, "uniqueconfs": 3}}
+        | {"Br": {"conformers": [conformer(0, BROMIDE)]}},
         {f"O{i}": {"conformers": [conformer(i, WATER)]} for i in range(18)},
-    )  # fmt: skip
+    )
 
 
 def test_conformers_of_lowest_energy_are_kept(file: Path) -> None:
@@ -63,8 +64,8 @@ def test_conformers_of_a_molecule_are_on_one_side(file: Path) -> None:
 def test_a_model_is_trained_on_it(file: Path, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     config.write_text(
-        f"name: drugs\nmodel: {{kind: lmdm, config: {{autoencoder: {AUTOENCODER}, score: {NETWORK}}}}}"
-        f"\nautoencoder_steps: 2\nsteps: 2\nbatch_size: 4\ngeom: {{path: {file}}}\n"
+        f"name: drugs\nautoencoder_steps: 2\nsteps: 2\nbatch_size: 4\ngeom: {{path: {file}}}\n"
+        f"model: {{kind: lmdm, config: {{autoencoder: {AUTOENCODER}, score: {NETWORK}}}}}\n"
     )
     model, card = load(train(config, tmp_path / "out", progress=False))
     assert card.data["source"] == "GEOM-Drugs, training split"
@@ -106,5 +107,5 @@ def test_damaged_and_missing_files_are_refused(file: Path, tmp_path: Path) -> No
     file.write_bytes(b"\xc1" * 40)
     with pytest.raises(ValueError, match="not MessagePack"):
         load_geom_drugs(GeomSpec(path=str(file)))
-    with pytest.raises(ValueError, match="nothing.msgpack cannot be read: No such file"):
+    with pytest.raises(ValueError, match=r"nothing\.msgpack cannot be read: No such file"):
         load_geom_drugs(GeomSpec(path=str(tmp_path / "nothing.msgpack")))
