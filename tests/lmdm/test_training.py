@@ -48,7 +48,7 @@ def same(one: Path, other: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     pass
 
 
@@ -56,17 +56,17 @@ class Stopped(Exception):
 def test_a_killed_run_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    """Stopped in the autoencoder's part, at its last state, and in the score network's."""
+    """StoppedError in the autoencoder's part, at its last state, and in the score network's."""
     asked = settings(conditions=("gap",), shape={"variational": 2})
     whole = train_lmdm(asked, tmp_path / "whole", data=DATA, progress=False)
     step = LMDMRun.step
 
     def dies(self: LMDMRun, number: int) -> dict[str, torch.Tensor]:
         if number == stop:
-            raise Stopped
+            raise StoppedError
         return step(self, number)
 
-    with monkeypatch.context() as patched, pytest.raises(Stopped):
+    with monkeypatch.context() as patched, pytest.raises(StoppedError):
         patched.setattr(LMDMRun, "step", dies)
         train_lmdm(asked, tmp_path / "killed", data=DATA, progress=False)
     again = train_lmdm(asked, tmp_path / "killed", data=DATA, progress=False)
