@@ -20,9 +20,10 @@ from backends.checks import check_measures_last
 from backends.delays import with_own_delays
 from backends.figures import size_of
 from backends.native.fold import fold_rzz_angles
+from backends.native.levels import LEVELS
 from backends.native.prediction import Prediction, predict
 from backends.native.regions import SEARCH_LIMIT, regions
-from backends.native.routing import LEVELS, Routed, as_asked, as_given, check_fits
+from backends.native.routing import Routed, as_asked, as_given, check_fits
 from backends.native.schedule import schedule_alap
 from backends.native.translate import to_native
 from backends.native.writing import Writing, with_random_angles
@@ -93,6 +94,32 @@ class NativeCircuit:
         prediction = predict(circuit, self.snapshot, self.qubits)
         return replace(self, circuit=circuit, template=template, prediction=prediction)
 
+    def kept(
+        self, circuit: QuantumCircuit, *, seed: int = 0, scheduled: bool = False
+    ) -> CompiledTemplate:
+        """What simulators and vendors take.
+
+        Args:
+            circuit: that was compiled: names of its parameters, size of its register.
+            seed: of the compilation.
+            scheduled: write waits out, where the template is in native gates.
+        """
+        template, scheduled = self.template, scheduled and self.template is self.circuit
+        if scheduled:
+            template = schedule_alap(template, self.snapshot.restricted(self.qubits)).circuit
+        return CompiledTemplate(
+            circuit=template,
+            parameter_names=tuple(p.name for p in circuit.parameters),
+            n_measured=circuit.num_clbits,
+            physical_qubits=self.qubits,
+            **size_of(self.circuit),
+            duration_s=self.prediction.duration_s,
+            seed=seed,
+            snapshot=self.snapshot,
+            predicted_success=self.prediction.layout.success,
+            scheduled=scheduled,
+        )
+
     @property
     def two_qubit_gates(self) -> int:
         """Number of two-qubit gates."""
@@ -144,21 +171,7 @@ def compile_template(
     """
     circuit = plain_measured(circuit)
     found = compile_native(circuit, snapshot, seed=seed, fractional=fractional)
-    template, scheduled = found.template, scheduled and found.template is found.circuit
-    if scheduled:
-        template = schedule_alap(template, snapshot.restricted(found.qubits)).circuit
-    return CompiledTemplate(
-        circuit=template,
-        parameter_names=tuple(p.name for p in circuit.parameters),
-        n_measured=circuit.num_clbits,
-        physical_qubits=found.qubits,
-        **size_of(found.circuit),
-        duration_s=found.prediction.duration_s,
-        seed=seed,
-        snapshot=snapshot,
-        predicted_success=found.prediction.layout.success,
-        scheduled=scheduled,
-    )
+    return found.kept(circuit, seed=seed, scheduled=scheduled)
 
 
 def compile_native(
@@ -168,6 +181,7 @@ def compile_native(
     level: int = LEVELS[-1],
     seed: int = 0,
     fractional: bool = False,
+    qubits: tuple[int, ...] | None = None,
 ) -> NativeCircuit:
     """Compile a circuit for a device.
 
@@ -180,15 +194,19 @@ def compile_native(
             3: the best of all candidates.
         seed: first seed of layout and routing; level 3 also tries the :data:`SEEDS` - 1 next ones.
         fractional: with the gates that must be asked for (IBM's ``rzz`` and ``rx``).
+        qubits: device qubit on which each qubit of the circuit begins, no others being used; at
+            levels 0 to 2. Anywhere by default.
 
     Raises:
-        ValueError: unknown level.
+        ValueError: unknown level, or a place at level 3, which looks for the best one.
         BackendError: reset of a qubit in use, classical control, an angle that is not finite, a
             measurement that is not last, a circuit that does not fit, a delay without a length
             there, or native gates of an unknown kind.
     """
     if level not in LEVELS:
         raise ValueError(f"Argument `level` must be one of {LEVELS}, but is {level!r}.")
+    if qubits is not None and level == LEVELS[-1]:
+        raise ValueError(f"Argument `qubits` must come with level 0 to 2, but level is {level}.")
     circuit = plain(circuit)
     check_measures_last(circuit)
     check_fits(circuit, snapshot)
@@ -198,7 +216,7 @@ def compile_native(
     ways = Writing.ways(snapshot, fractional)
     for how in ways if level == LEVELS[-1] else ways[-1:]:
         try:
-            found += _Compiler(how, level, seed).candidates(circuit)
+            found += _Compiler(how, level, seed, qubits).candidates(circuit)
         except BackendError as error:
             refused = error
     if refused is not None and not found:
@@ -225,6 +243,7 @@ class _Compiler:
     how: Writing
     level: int
     seed: int
+    place: tuple[int, ...] | None = None
 
     def candidates(self, circuit: QuantumCircuit) -> list[NativeCircuit]:
         """All that this way of writing gives.
@@ -232,7 +251,9 @@ class _Compiler:
         Raises:
             BackendError: it gives nothing.
         """
-        if self.level < LEVELS[-1]:
+        if self.place is not None:
+            found = [self._native(self._in_place(circuit, self.place))]
+        elif self.level < LEVELS[-1]:
             found = [self._native(self.how.wide(circuit, level=self.level, seed=self.seed))]
         elif self.how.canonical and not self.how.by_rows:
             found = list(self._wide(circuit, self._seeds[:1]))
@@ -249,6 +270,10 @@ class _Compiler:
                 if not found:
                     raise
         return found if self.how.canonical or self.how.mixed else [*found, *self._rewritten(found)]
+
+    def _in_place(self, circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Routed:
+        """On the qubits asked for, as it stands."""
+        return self.how.on(as_given(circuit), qubits, level=self.level, seed=self.seed)
 
     def _rewritten(self, found: Sequence[NativeCircuit]) -> Iterator[NativeCircuit]:
         """The best of what Qiskit wrote, its pulses written anew."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qhw.analysis.depth.asked import checked_levels
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import RUNS, DaskCluster, Json, Out
 from qhw.cli.own import Angles, Names, own_workload
@@ -60,6 +61,9 @@ def depth_report(
 
     Writes DIR/<run>/ with report.html, result.json, rows.csv and the best compiled circuits.
     """
+    wanted = checked_levels(_levels(levels), seeds=seeds, shots=shots)
+    if not files and not model:
+        raise ValueError("Argument `files` or `--model` must name a circuit, but neither does.")
     from qhw.analysis.depth.sweep import sweep
     from qhw.api.planning import compilers
     from qhw.cache import made_cache_folder
@@ -70,7 +74,6 @@ def depth_report(
     rows = angles is not None or names is not None
     work = own_workload(ctx, files if rows else None, angles, names, ())
     subjects = _subjects(files or [], work, model or [], only)
-    wanted = _levels(levels)
     kept = made_cache_folder() if cache else None
     command = shlex.join(["qhw", *sys.argv[1:]])
     settings = json.dumps([[s.name for s in subjects], devices, wanted, seeds, shots, fractional])
@@ -102,8 +105,6 @@ def _subjects(
 ) -> list[Subject]:
     from qhw.analysis.depth.subjects import file_subjects, model_subjects, workload_subject
 
-    if not files and not models:
-        raise ValueError("Argument `files` or `--model` must name a circuit, but neither does.")
     found = [s for name in models for s in model_subjects(name)]
     found += file_subjects(files) if work is None else [workload_subject(work, str(files[0]))]
     kept = [s for s in found if only in s.name]

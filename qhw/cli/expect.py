@@ -13,6 +13,7 @@ from qhw.cli.options import Again, Budget, Json, Project, Seed, Shots
 from qhw.cli.own import Angles, Names, own_words, tell_note
 from qhw.cli.submit import REHEARSED_PRICE
 from qhw.defaults import DEFAULT_DEVICE
+from qhw.mitigation.words import canonical
 
 if TYPE_CHECKING:
     from qhw.analysis.expect.result import ExpectSettings
@@ -70,7 +71,10 @@ def expect_command(
     same command line again takes up what was sent and pays nothing twice; so does `qhw jobs
     watch RUN`.
     """
-    from backends.registry import is_vendor
+    from backends.registry import check_name, is_vendor
+
+    check_name(device)
+    canonical(mitigation)
     from qhw.analysis.expect.values import prepare
     from qhw.jobs.money import parse_money
     from qhw.paid.kept import Paying

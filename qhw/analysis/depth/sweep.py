@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backends.base import BackendError
-from backends.native.routing import LEVELS, region_of
+from backends.native.levels import LEVELS
+from backends.native.routing import region_of
 from calibration.catalog import list_snapshots, load_snapshot, snapshot_names
 from calibration.closest import closest, quoted
 from calibration.snapshot import SnapshotError
+from qhw.analysis.depth.asked import checked_levels
 from qhw.analysis.depth.jobs import Job, circuit_bytes, run_jobs
 from qhw.analysis.depth.report import (
     DepthReport,
@@ -61,15 +63,9 @@ def sweep(
         ValueError: no circuit, no seed, no shot, or an unknown level.
         SweepError: not a single compilation succeeded.
     """
-    wanted = tuple(dict.fromkeys(levels))
+    wanted = checked_levels(levels, seeds=seeds, shots=shots)
     if not subjects:
         raise ValueError("Argument `subjects` must hold a circuit, but is empty.")
-    if not wanted or not set(wanted) <= set(LEVELS):
-        raise ValueError(f"Argument `levels` must be among {LEVELS}, but is {tuple(levels)}.")
-    if seeds < 1 or shots < 1:
-        raise ValueError(
-            f"Arguments `seeds` and `shots` must be 1 or more, but are {seeds} and {shots}."
-        )
     usable = [s for s in subjects if s.circuit is not None]
     devices, left_out = _devices(names, usable)
     tries = tuple(range(seeds))
