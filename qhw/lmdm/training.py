@@ -26,6 +26,7 @@ from qhw.lmdm.data import (
     edm_split,
     load_whole_qm9,
 )
+from qhw.lmdm.geom import GeomSpec, load_geom_drugs
 from qhw.lmdm.model import LMDM, Asked, LMDMConfig
 from qhw.lmdm.network import NetworkConfig
 from qhw.models import checkpoint
@@ -85,6 +86,7 @@ class LMDMTrainConfig(TrainingConfig):
         compiled: let torch compile the network (needs a C++ compiler, a minute at the start).
         device: ``cpu`` or ``cuda``.
         seed: of weights, order of molecules and noise.
+        geom: train on GEOM-Drugs, from its published file, in place of QM9.
         molecules: train on the first so many of the training split; all by default.
         report_every: steps between lines of the log and states on disk.
         threads: that torch may use.
@@ -109,6 +111,7 @@ class LMDMTrainConfig(TrainingConfig):
     compiled: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
     seed: int = Field(default=0, ge=0, lt=2**63)
+    geom: GeomSpec | None = None
     molecules: int | None = Field(default=None, ge=2)
     report_every: int = Field(default=500, ge=1)
     threads: int = Field(default=1, ge=1)
@@ -138,7 +141,7 @@ def train_lmdm(
     Args:
         config: the run.
         out: folder, made if missing.
-        data: molecules to train on; EDM's training split of QM9 by default.
+        data: molecules to train on; by default the training split of what the config names.
         resume: go on from a state found in ``out``; else start again.
         progress: show a bar on stderr.
 
@@ -154,8 +157,7 @@ def train_lmdm(
     make_folder(out)
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("Argument `device` must be cpu here, but is cuda, and there is none")
-    source = "given" if data is not None else "QM9 with hydrogens (qm9pack), EDM's training split"
-    molecules = _chosen(config, data)
+    molecules, source = _chosen(config, data)
     asked = asked_of(molecules, config.conditions)
     sizes, numbers = np.unique(molecules.counts, return_counts=True)
     shape = LMDMConfig(
@@ -181,15 +183,21 @@ def train_lmdm(
     return out / "model.safetensors"
 
 
-def _chosen(config: LMDMTrainConfig, data: WholeMolecules | None) -> WholeMolecules:
-    if data is None:
+def _chosen(config: LMDMTrainConfig, data: WholeMolecules | None) -> tuple[WholeMolecules, str]:
+    """What is trained on, and words on where it is from."""
+    source = "given"
+    if data is None and config.geom is not None:
+        geom = load_geom_drugs(config.geom)
+        data, source = geom.conformers.take(geom.split()[0]), "GEOM-Drugs, training split"
+    elif data is None:
         everything = load_whole_qm9()
         data = everything.take(edm_split(len(everything))[0])
+        source = "QM9 with hydrogens (qm9pack), EDM's training split"
     if config.half is not None:
         middle = len(data) // 2
         rows = np.arange(middle) if config.half == "first" else np.arange(middle, len(data))
         data = data.take(rows)
-    return data.take(np.arange(min(config.molecules or len(data), len(data))))
+    return data.take(np.arange(min(config.molecules or len(data), len(data)))), source
 
 
 def asked_of(molecules: WholeMolecules, names: tuple[str, ...]) -> tuple[Asked, ...]:
@@ -332,7 +340,7 @@ class LMDMRun:
 
     def _digest(self) -> str:
         """What a state belongs to: what decides the weights, and the molecules."""
-        watched = {"name", "report_every", "threads", "compiled", "device"}
+        watched = {"name", "report_every", "threads", "compiled", "device", "geom"}
         settings: dict[str, JsonValue] = self.config.model_dump(mode="json", exclude=watched)
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for part in (self.batches.types, self.batches.positions, self.batches.conditions):
