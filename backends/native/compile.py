@@ -20,9 +20,10 @@ from backends.checks import check_measures_last
 from backends.delays import with_own_delays
 from backends.figures import size_of
 from backends.native.fold import fold_rzz_angles
+from backends.native.levels import LEVELS
 from backends.native.prediction import Prediction, predict
 from backends.native.regions import SEARCH_LIMIT, regions
-from backends.native.routing import LEVELS, Routed, as_asked, as_given, check_fits
+from backends.native.routing import Routed, as_asked, as_given, check_fits
 from backends.native.schedule import schedule_alap
 from backends.native.translate import to_native
 from backends.native.writing import Writing, with_random_angles

@@ -15,11 +15,11 @@ from qiskit.transpiler.exceptions import TranspilerError
 from backends.base import BackendError
 from backends.delays import with_own_delays
 from backends.native.entanglers import Canonical
+from backends.native.levels import LEVELS
 from backends.native.target import to_canonical_target, to_target
 from backends.native.translate import native_couplings
 from calibration.snapshot import DeviceSnapshot, Gate
 
-LEVELS = (0, 1, 2, 3)
 _AFTER_ROUTING = ("UnitarySynthesis", "HighLevelSynthesis", "BasisTranslator")
 
 

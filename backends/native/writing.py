@@ -13,8 +13,8 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 from backends.native.fold import fold_rzz_angles
+from backends.native.levels import LEVELS
 from backends.native.routing import (
-    LEVELS,
     Region,
     Routed,
     as_given,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from qiskit import QuantumCircuit
 from rich.console import RenderableType
 
-from backends.native.routing import LEVELS
+from backends.native.levels import LEVELS
 from qhw.analysis.depth.report import DepthReport
 from qhw.analysis.depth.subjects import (
     Subject,

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from qhw.cli import (
+    bundles,
     calibrate,
     compare,
     dashboard,
@@ -64,7 +65,9 @@ app.add_typer(mitigate.app, name="mitigate", rich_help_panel=MAIN_JOB)
 app.command("estimate", rich_help_panel=PAID)(submit.estimate)
 app.command("submit", rich_help_panel=PAID)(submit.submit)
 app.command("run", rich_help_panel=PAID)(submit.run)
+jobs.app.command("export")(bundles.export)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=PAID)
+app.command("verify", rich_help_panel=PAID)(bundles.verify_command)
 app.add_typer(vendors.app, name="vendors", rich_help_panel=PAID)
 app.add_typer(runs.app, name="runs", rich_help_panel=LOOK)
 app.command("dashboard", rich_help_panel=LOOK)(dashboard.dashboard)

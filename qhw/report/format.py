@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from qhw.analysis.compare.result import Estimate
+from typing import TYPE_CHECKING
+
 from qhw.report.plain import plain
+
+if TYPE_CHECKING:
+    from qhw.analysis.compare.result import Estimate
 
 
 def number(value: float | None, digits: int = 3, *, zeros: bool = False) -> str:

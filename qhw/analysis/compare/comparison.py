@@ -13,6 +13,7 @@ from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.compare.circuit_facts import circuit_facts
 from qhw.analysis.compare.facts import DeviceFacts, KappaPoint, ModelFacts
 from qhw.analysis.compare.mitigated import read_calibrations
+from qhw.analysis.compare.predicted import judged as judged_prediction
 from qhw.analysis.compare.result import (
     Agreement,
     ComparisonResult,
@@ -30,8 +31,8 @@ from qhw.analysis.scores.verdict import verdict
 from qhw.analysis.validate.beside import on_hardware
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.novelty import Known
-from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
+from qhw.mitigation.words import DEFAULT
 from qhw.models.base import Encodes, Model, decoding
 from qhw.models.checkpoint import ModelCard, code_version
 from qhw.provenance import versions
@@ -108,6 +109,11 @@ def assemble(
         reference=outcome.reference,
         agreement=_agreement(outcome, records) if records else None,
         kappas=kappas,
+        predictions=tuple(
+            judged_prediction(stage.predicted, stage.kept.tolist(), stage.counts, stage.exact)
+            for stage in outcome.stages
+            if stage.predicted is not None
+        ),
         head=None if outcome.refitted is None else outcome.refitted.facts(moment),
         on_hardware=on_hardware(snapshot.vendor, circuits, judged_section)
         if snapshot is not None and not is_vendor(backend.name)

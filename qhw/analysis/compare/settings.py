@@ -7,15 +7,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from backends.registry import is_vendor
-from qhw.analysis.compare.facts import Count
-from qhw.analysis.compare.parsed import Parsed
-from qhw.mitigation.default import canonical
+from qhw.analysis.compare.parsed import Count, Parsed
+from qhw.mitigation.words import PLAIN as PLAIN
+from qhw.mitigation.words import canonical
 
 Task = Literal["generate", "encode", "reconstruct"]
 Mitigation = Annotated[str, AfterValidator(canonical)]
 """A pipeline's text, such as ``twirl(8)+readout+zne(1,3)``; ``none``, ``readout``, ``default``."""
-PLAIN = ("none", "readout")
-"""Pipelines that need no circuit but the one that is run anyway: raw counts serve them."""
 Preparation = Literal["exact", "brickwork"]
 
 
