@@ -2,7 +2,8 @@
 
 What is asked of a device beside its name follows a plus: ``ibm:ibm_boston+fractional`` uses IBM's
 ``rzz`` and ``rx`` where they are calibrated, ``braket:ionq_forte_enterprise+debias`` IonQ's
-debiasing, ``engine:ibm_fez+noise=2`` twice the noise reported. It is part of the name, so that a run taken up again asks the same.
+debiasing, ``engine:ibm_fez+noise=2`` twice the noise reported. It is part of
+the name, so that a run taken up again asks the same.
 """
 
 from __future__ import annotations

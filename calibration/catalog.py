@@ -1,7 +1,8 @@
 """Every calibration snapshot at hand: shipped with the house, inside qiskit-ibm-runtime, or a file.
 
 Names are ``ibm_boston`` (IBM's own), ``iqm_garnet`` (the newest shipped), ``iqm_garnet@2025-07-06``
-(that date), ``quantinuum_helios`` (from published figures), or the path of a ``.json`` file in our format or of Braket ``deviceCapabilities``.
+(that date), ``quantinuum_helios`` (from published figures), or the path of a ``.json`` file in our
+format or of Braket ``deviceCapabilities``.
 """
 
 from __future__ import annotations

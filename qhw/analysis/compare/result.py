@@ -356,13 +356,10 @@ class ComparisonResult(Frozen):
         agreement: rows whose molecules are the same (since version 4; ``None`` of a person's own
             circuit).
         head: where refitted read-outs come from, if there are any (since version 4).
-<<<<<<< HEAD
         on_hardware: of a device model, where real devices would lie (since version 4; earlier files
             of that version do not say).
-=======
         predictions: what the device's model said of each circuit before it was sent to a paid
             device, and whether that was so (since version 4).
->>>>>>> main
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -383,11 +380,8 @@ class ComparisonResult(Frozen):
     agreement: Agreement | None = None
     kappas: tuple[KappaPoint, ...] = ()
     head: HeadFacts | None = None
-<<<<<<< HEAD
     on_hardware: OnHardware | None = None
-=======
     predictions: tuple[PredictionFacts, ...] = ()
->>>>>>> main
 
     @property
     def rows(self) -> int:
