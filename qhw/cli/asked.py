@@ -6,7 +6,7 @@ import functools
 import inspect
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,6 +63,11 @@ class Line:
     def settings(self) -> Settings | MeasureSettings:
         """Of the comparison."""
         return self.asked.settings
+
+    def on(self, device: str) -> Line:
+        """The same comparison on another device."""
+        settings = self.settings.model_copy(update={"device": device})
+        return Line(replace(self.asked, settings=settings), self.origin)
 
     def command(self, name: str = "compare") -> str:
         """The command, ``qhw compare`` or another with its options, that asks for the same."""

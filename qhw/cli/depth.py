@@ -13,13 +13,14 @@ import typer
 
 from qhw.analysis.depth.asked import checked_levels
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, DaskCluster, Json, Out
+from qhw.cli.options import RUNS, DaskCluster, Json, NoiseScale, Out
 from qhw.cli.own import Angles, Names, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_count
 
 if TYPE_CHECKING:
     from qhw.analysis.depth.subjects import Subject
+    from qhw.analysis.validate.scale import VendorScale
     from qhw.circuits.workload import Workload
 
 
@@ -46,6 +47,7 @@ def depth_report(
     fractional: Annotated[
         bool, typer.Option("--fractional", help="Use IBM's fractional rzz and rx where calibrated.")
     ] = False,
+    noise_scale: NoiseScale = None,
     only: Annotated[str, typer.Option(help="Only circuits whose name contains this.")] = "",
     processes: Annotated[
         int, typer.Option("--processes", min=0, help="Worker processes; 0 for one a core.")
@@ -76,28 +78,44 @@ def depth_report(
     subjects = _subjects(files or [], work, model or [], only)
     kept = made_cache_folder() if cache else None
     command = shlex.join(["qhw", *sys.argv[1:]])
-    settings = json.dumps([[s.name for s in subjects], devices, wanted, seeds, shots, fractional])
-    with run_folder(out_folder, run_id("depth-report", settings)) as folder:
-        with closing(compilers(processes, scheduler)) as pool, bar("compiling") as done:
-            report = sweep(
-                subjects,
-                devices,
-                levels=wanted,
-                seeds=seeds,
-                shots=shots,
-                fractional=fractional,
-                cache=kept,
-                scheduler=pool,
-                command=command,
-                done=done,
-            )
-        write_depth_files(folder.staging, folder.id, report, subjects)
+    settings = [[s.name for s in subjects], devices, wanted, seeds, shots, fractional]
+    documents = []
+    for scale in _scales(noise_scale):
+        named = json.dumps(settings if scale is None else [*settings, noise_scale, scale.words])
+        with run_folder(out_folder, run_id("depth-report", named)) as folder:
+            with closing(compilers(processes, scheduler)) as pool, bar("compiling") as done:
+                report = sweep(
+                    subjects,
+                    devices,
+                    levels=wanted,
+                    seeds=seeds,
+                    shots=shots,
+                    fractional=fractional,
+                    cache=kept,
+                    scheduler=pool,
+                    noise_scale=scale,
+                    command=command if scale is None else f"{command}  # {scale.words}",
+                    done=done,
+                )
+            write_depth_files(folder.staging, folder.id, report, subjects)
+        told = {} if scale is None else {"noise_scale": scale.words}
+        documents.append({"run": str(folder.final), **told, **report.model_dump(mode="json")})
+        if as_json:
+            continue
+        if scale is not None:
+            out.print(scale.words, soft_wrap=True)
+        for part in depth_summary(report):
+            out.print(part, soft_wrap=True)
+        out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
     if as_json:
-        emit_json({"run": str(folder.final), **report.model_dump(mode="json")})
-        return
-    for part in depth_summary(report):
-        out.print(part, soft_wrap=True)
-    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
+        emit_json(documents[0] if len(documents) == 1 else {"runs": documents})
+
+
+def _scales(text: str | None) -> tuple[VendorScale | None, ...]:
+    """Factors on the noise, each for all vendors: none asked for, one, or the two measured."""
+    from qhw.analysis.validate.scale import vendor_scales
+
+    return (None,) if text is None else vendor_scales(text)
 
 
 def _subjects(

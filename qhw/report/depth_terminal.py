@@ -9,6 +9,7 @@ from rich.text import Text
 
 from calibration.snapshot import MADE_UP
 from qhw.analysis.depth.report import DepthReport, Row
+from qhw.analysis.validate.interval import words
 from qhw.report.format import number, percent, printable
 from qhw.report.tables import WholeTable
 
@@ -28,6 +29,9 @@ def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
         if good:
             yield _table(list(by_device.values())[:_SHOWN])
             best = good[0]
+            yield Text(f"predicted success of {best.device}: {_beside(best)}")
+            if best.warning is not None:
+                yield Text(f"{best.device}: {best.warning}", style="bold yellow")
             yield Text(
                 f"beats a constant that needs no QPU on {best.device}: {best.verdict}; {best.rule}"
             )
@@ -41,7 +45,10 @@ def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
 def _table(rows: list[Row]) -> WholeTable:
     table = WholeTable(box=None, pad_edge=False, header_style="dim")
     table.add_column("device")
-    for heading in ("level", "2q gates", "2q depth", "pulses", "success", "distance", "beats"):
+    for heading in ("level", "2q gates", "2q depth", "pulses", "success"):
+        table.add_column(heading, justify="right")
+    table.add_column("real devices", justify="right")
+    for heading in ("distance", "beats"):
         table.add_column(heading, justify="right")
     table.add_column("cost", justify="right")
     for row in rows:
@@ -55,11 +62,23 @@ def _table(rows: list[Row]) -> WholeTable:
             str(best.two_qubit_depth),
             str(best.pulses),
             percent(best.success),
+            _range(row),
             number(row.tvd),
             row.verdict,
             f"${row.cost.usd:,.2f} ({row.cost.as_of})" if row.cost else "–",
         )
     return table
+
+
+def _beside(row: Row) -> str:
+    success = percent(row.best.success if row.best else None)
+    return f"{success}; {words(row.success_interval, percent=True)}"
+
+
+def _range(row: Row) -> str:
+    """Where real devices lie, briefly."""
+    ends = row.success_interval
+    return "not known" if ends is None else f"{percent(ends.low)} to {percent(ends.high)}"
 
 
 def _success(row: Row) -> float:

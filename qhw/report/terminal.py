@@ -178,6 +178,7 @@ def _facts(result: ComparisonResult) -> list[str]:
     ]
     lines += filter(None, map(mitigation_line, result.circuits))
     lines += [f"{c.role}: {c.approximation}" for c in result.circuits if c.approximation]
+    lines += [] if result.on_hardware is None else result.on_hardware.words
     lines += map(prediction_line, result.predictions)
     lines += [] if result.head is None else head_lines(result.head)
     if result.reference is not None:

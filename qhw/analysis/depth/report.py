@@ -19,6 +19,12 @@ from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth.jobs import Compiled
 from qhw.analysis.depth.subjects import Subject
 from qhw.analysis.depth.verdict import beats_constant
+from qhw.analysis.validate.interval import (
+    Interval,
+    distance_interval_of_success,
+    interval_for,
+    untimed_warning,
+)
 from qhw.provenance import versions
 
 FIGURES: dict[str, tuple[str, Callable[[Compiled], float]]] = {
@@ -72,6 +78,10 @@ class Row(_Frozen):
         rule: why.
         shots_per_second: upper bound, from circuit and readout time alone.
         cost: of the report's shots.
+        success_interval: where real devices of the vendor lie that are predicted so; ``None``
+            where no public result judges its models.
+        tvd_interval: likewise of ``tvd``.
+        warning: what the prediction leaves out here; ``None`` for nothing.
     """
 
     circuit: str
@@ -89,6 +99,9 @@ class Row(_Frozen):
     rule: str = ""
     shots_per_second: float | None = None
     cost: Cost | None = None
+    success_interval: Interval | None = None
+    tvd_interval: Interval | None = None
+    warning: str | None = None
 
     @property
     def verdict(self) -> str:
@@ -252,6 +265,9 @@ def make_row(
         rule=beats.reason,
         shots_per_second=_rate(best, snapshot),
         cost=_cost(best, snapshot, shots),
+        success_interval=interval_for(snapshot.vendor, best.success),
+        tvd_interval=distance_interval_of_success(snapshot.vendor, best.success, subject.spread),
+        warning=untimed_warning(best.duration_s, best.two_qubit_gates),
     )
 
 

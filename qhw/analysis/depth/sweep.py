@@ -12,7 +12,7 @@ from calibration.catalog import list_snapshots, load_snapshot, snapshot_names
 from calibration.closest import closest, quoted
 from calibration.snapshot import SnapshotError
 from qhw.analysis.depth.asked import checked_levels
-from qhw.analysis.depth.jobs import Job, circuit_bytes, run_jobs
+from qhw.analysis.depth.jobs import Job, circuit_bytes, run_jobs, with_noise
 from qhw.analysis.depth.report import (
     DepthReport,
     Device,
@@ -41,6 +41,7 @@ def sweep(
     fractional: bool = False,
     cache: Path | None = None,
     scheduler: Scheduler | None = None,
+    noise_scale: Callable[[str], float] | None = None,
     command: str = "",
     done: Callable[[int, int], None] = lambda _finished, _total: None,
 ) -> DepthReport:
@@ -56,6 +57,8 @@ def sweep(
         fractional: allow the gates that must be asked for.
         cache: folder of earlier compilations.
         scheduler: where circuits are compiled; in this process by default.
+        noise_scale: factor on the noise of a vendor's devices; as reported by default. Places and
+            seeds are chosen at the noise reported.
         command: kept in the report.
         done: told how many compilation jobs of how many are finished.
 
@@ -88,6 +91,9 @@ def sweep(
         raise _nothing(rows)
     results = run_jobs(jobs, cache=cache, scheduler=scheduler, done=done)
     for (subject, device, level), found in zip(places, results, strict=True):
+        if noise_scale is not None and device.snapshot is not None:
+            factor = noise_scale(device.snapshot.vendor)
+            found = tuple(with_noise(one, factor) for one in found)
         rows.append(make_row(subject, device, level, found, shots))
     if all(row.reason is not None for row in rows):
         raise _nothing(rows)
