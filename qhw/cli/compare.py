@@ -10,6 +10,7 @@ import typer
 
 from qhw.cli.asked import Line, takes_comparison
 from qhw.cli.console import emit_json, out, steps
+from qhw.cli.counts import BitOrder, CountsFile, Qubits, with_counts
 from qhw.cli.options import RUNS, DaskCluster, Json, Out, Seed, Workers
 
 if TYPE_CHECKING:
@@ -28,16 +29,27 @@ def compare_command(
     line: Any,
     workers: Workers = None,
     scheduler: DaskCluster = None,
+    counts: CountsFile = None,
+    bit_order: BitOrder = None,
+    qubits: Qubits = None,
     out_folder: Out = RUNS,
     as_json: Json = False,
 ) -> None:
     """Run a model, or circuits of your own, on a device and compare with exact.
+
+    With --counts nothing runs: counts of the circuits that were made elsewhere are compared.
 
     Writes DIR/<run>/ with report.html, result.json, the compiled circuits, the calibration
     snapshot and the raw counts; molecules.sdf of a model.
     """
     from qhw.scheduler import some_scheduler
 
+    if counts is not None:
+        write_run(with_counts(line, counts, bit_order, qubits), out_folder, as_json=as_json)
+        return
+    for name, value in (("bit_order", bit_order), ("qubits", qubits)):
+        if value is not None:
+            raise ValueError(f"Argument `{name}` must be left out without --counts, but is {value}")
     with some_scheduler(workers, scheduler) as pool:
         write_run(line, out_folder, as_json=as_json, scheduler=pool)
 

@@ -18,6 +18,7 @@ from qhw.analysis.compare.facts import (
     CircuitFacts,
     CircuitRole,
     DeviceFacts,
+    ForeignFacts,
     HeadFacts,
     Level,
     ModelFacts,
@@ -357,6 +358,7 @@ class ComparisonResult(Frozen):
         head: where refitted read-outs come from, if there are any (since version 4).
         predictions: what the device's model said of each circuit before it was sent to a paid
             device, and whether that was so (since version 4).
+        foreign: of counts that were made elsewhere, where they are from (since version 4).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -378,6 +380,7 @@ class ComparisonResult(Frozen):
     kappas: tuple[KappaPoint, ...] = ()
     head: HeadFacts | None = None
     predictions: tuple[PredictionFacts, ...] = ()
+    foreign: ForeignFacts | None = None
 
     @property
     def rows(self) -> int:
