@@ -10,6 +10,7 @@ import typer
 
 from qhw.cli.asked import Line, takes_comparison
 from qhw.cli.console import emit_json, out, steps
+from qhw.cli.counts import BitOrder, CountsFile, Qubits, with_counts
 from qhw.cli.options import RUNS, DaskCluster, Json, NoiseScale, Out, Seed, Workers
 
 if TYPE_CHECKING:
@@ -29,16 +30,29 @@ def compare_command(
     noise_scale: NoiseScale = None,
     workers: Workers = None,
     scheduler: DaskCluster = None,
+    counts: CountsFile = None,
+    bit_order: BitOrder = None,
+    qubits: Qubits = None,
     out_folder: Out = RUNS,
     as_json: Json = False,
 ) -> None:
     """Run a model, or circuits of your own, on a device and compare with exact.
+
+    With --counts nothing runs: counts of the circuits that were made elsewhere are compared.
 
     Writes DIR/<run>/ with report.html, result.json, the compiled circuits, the calibration
     snapshot and the raw counts; molecules.sdf of a model.
     """
     from qhw.scheduler import some_scheduler
 
+    if counts is not None:
+        if noise_scale is not None:
+            raise ValueError("Argument `noise_scale` must be left out with --counts: nothing is simulated")
+        write_run(with_counts(line, counts, bit_order, qubits), out_folder, as_json=as_json)
+        return
+    for name, value in (("bit_order", bit_order), ("qubits", qubits)):
+        if value is not None:
+            raise ValueError(f"Argument `{name}` must be left out without --counts, but is {value}")
     lines = [line]
     if noise_scale is not None:
         from qhw.analysis.validate.scale import scaled_devices

@@ -18,6 +18,7 @@ from qhw.analysis.compare.facts import (
     CircuitFacts,
     CircuitRole,
     DeviceFacts,
+    ForeignFacts,
     HeadFacts,
     Level,
     ModelFacts,
@@ -360,6 +361,7 @@ class ComparisonResult(Frozen):
             of that version do not say).
         predictions: what the device's model said of each circuit before it was sent to a paid
             device, and whether that was so (since version 4).
+        foreign: of counts that were made elsewhere, where they are from (since version 4).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -382,6 +384,7 @@ class ComparisonResult(Frozen):
     head: HeadFacts | None = None
     on_hardware: OnHardware | None = None
     predictions: tuple[PredictionFacts, ...] = ()
+    foreign: ForeignFacts | None = None
 
     @property
     def rows(self) -> int:
