@@ -23,6 +23,7 @@ from qiskit.circuit import (
 
 from backends.base import BackendError
 from backends.checks import check_circuit, check_measures_last
+from backends.dynamic.circuit import is_dynamic, opened
 
 _WAITS = ("barrier", "delay")
 _CONTROL = ("break_loop", "continue_loop", "store")
@@ -71,6 +72,38 @@ def plain_measured(circuit: QuantumCircuit) -> QuantumCircuit:
     found = with_written_bits(plain(circuit))
     check_circuit(found)
     return found
+
+
+def measured_form(circuit: QuantumCircuit) -> QuantumCircuit:
+    """:func:`plain_measured`, or of a dynamic circuit the form in which it is compiled.
+
+    Raises:
+        BackendError: as :func:`plain_measured`; as :func:`~backends.dynamic.circuit.opened`.
+    """
+    return checked_angles(opened(circuit)) if is_dynamic(circuit) else plain_measured(circuit)
+
+
+def checked_angles(circuit: QuantumCircuit) -> QuantumCircuit:
+    """A dynamic circuit, whose angles must be finite.
+
+    Raises:
+        BackendError: one is not.
+    """
+    checker = _Opened(circuit)
+    for place, item in enumerate(circuit.data):
+        checker.place = place
+        for inner in _all_inside(item.operation, item.qubits):
+            checker.check_angles(*inner)
+    return circuit
+
+
+def _all_inside(operation: Any, qubits: Bits) -> Iterable[tuple[Any, Bits]]:
+    blocks = getattr(operation, "blocks", ())
+    if not blocks and operation.name != "delay":
+        yield operation, qubits
+    for block in blocks:
+        for item in block.data:
+            yield from _all_inside(item.operation, qubits)
 
 
 def plain_bound(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -180,7 +213,7 @@ class _Opened:
             self._open(operation.definition, qubits, clbits, depth)
         else:
             if name not in _WAITS:  # lengths of delays are checked where a clock is known
-                self._check_angles(operation, qubits)
+                self.check_angles(operation, qubits)
                 self._touched.update(qubits)
             self.out.append(operation, qubits, clbits)
 
@@ -207,7 +240,8 @@ class _Opened:
                 "only a reset before everything else is left out."
             )
 
-    def _check_angles(self, operation: Any, qubits: Bits) -> None:
+    def check_angles(self, operation: Any, qubits: Bits) -> None:
+        """Refuse an operation with an angle that is not finite."""
         for name, value in _angles(operation, set()):
             if not _finite(value):
                 raise self._infinite(name, value, qubits)

@@ -18,6 +18,9 @@ from qiskit import QuantumCircuit
 from backends.base import BackendError, CompiledTemplate
 from backends.checks import check_measures_last
 from backends.delays import with_own_delays
+from backends.dynamic.circuit import is_dynamic, opened
+from backends.dynamic.compile import route_dynamic
+from backends.dynamic.surrogate import counted
 from backends.figures import size_of
 from backends.native.fold import fold_rzz_angles
 from backends.native.levels import LEVELS
@@ -27,7 +30,7 @@ from backends.native.routing import Routed, as_asked, as_given, check_fits
 from backends.native.schedule import schedule_alap
 from backends.native.translate import to_native
 from backends.native.writing import Writing, with_random_angles
-from backends.plain import plain, plain_measured
+from backends.plain import measured_form, plain
 from calibration.layout import Interaction, LayoutError, best_layouts, score
 from calibration.snapshot import DeviceSnapshot
 
@@ -121,27 +124,32 @@ class NativeCircuit:
         )
 
     @property
+    def counted(self) -> QuantumCircuit:
+        """What is counted: the circuit, or the longest course of a dynamic one."""
+        return counted(self.circuit)
+
+    @property
     def two_qubit_gates(self) -> int:
         """Number of two-qubit gates."""
-        return int(self.circuit.num_nonlocal_gates())
+        return int(self.counted.num_nonlocal_gates())
 
     @property
     def two_qubit_depth(self) -> int:
         """Depth counting two-qubit gates only."""
-        return int(self.circuit.depth(_entangles))
+        return int(self.counted.depth(_entangles))
 
     @property
     def depth(self) -> int:
         """Depth without virtual gates, barriers and measurements."""
         free = {*self.snapshot.virtual_gates, "barrier", "measure", "delay"}
-        return int(self.circuit.depth(lambda item: item.operation.name not in free))
+        return int(self.counted.depth(lambda item: item.operation.name not in free))
 
     @property
     def pulses(self) -> int:
         """Physical one-qubit gates."""
-        free = {*self.snapshot.virtual_gates, "barrier", "measure", "delay"}
+        free = {*self.snapshot.virtual_gates, "barrier", "measure", "delay", "reset"}
         return sum(
-            len(item.qubits) == 1 and item.operation.name not in free for item in self.circuit.data
+            len(item.qubits) == 1 and item.operation.name not in free for item in self.counted.data
         )
 
 
@@ -169,9 +177,28 @@ def compile_template(
     Raises:
         BackendError: as :func:`compile_native`; no measurement.
     """
-    circuit = plain_measured(circuit)
+    circuit = measured_form(circuit)
     found = compile_native(circuit, snapshot, seed=seed, fractional=fractional)
+<<<<<<< HEAD
     return found.kept(circuit, seed=seed, scheduled=scheduled)
+=======
+    template, scheduled = found.template, scheduled and found.template is found.circuit
+    scheduled = scheduled and not is_dynamic(template)
+    if scheduled:
+        template = schedule_alap(template, snapshot.restricted(found.qubits)).circuit
+    return CompiledTemplate(
+        circuit=template,
+        parameter_names=tuple(p.name for p in circuit.parameters),
+        n_measured=circuit.num_clbits,
+        physical_qubits=found.qubits,
+        **size_of(found.counted),
+        duration_s=found.prediction.duration_s,
+        seed=seed,
+        snapshot=snapshot,
+        predicted_success=found.prediction.layout.success,
+        scheduled=scheduled,
+    )
+>>>>>>> reading
 
 
 def compile_native(
@@ -205,8 +232,13 @@ def compile_native(
     """
     if level not in LEVELS:
         raise ValueError(f"Argument `level` must be one of {LEVELS}, but is {level!r}.")
+<<<<<<< HEAD
     if qubits is not None and level == LEVELS[-1]:
         raise ValueError(f"Argument `qubits` must come with level 0 to 2, but level is {level}.")
+=======
+    if is_dynamic(circuit):
+        return _dynamic(opened(circuit), snapshot, level=level, seed=seed, fractional=fractional)
+>>>>>>> reading
     circuit = plain(circuit)
     check_measures_last(circuit)
     check_fits(circuit, snapshot)
@@ -222,6 +254,29 @@ def compile_native(
     if refused is not None and not found:
         raise refused
     return _best(found, max(circuit.num_qubits, _EXACT_QUBITS))
+
+
+def _dynamic(
+    circuit: QuantumCircuit, snapshot: DeviceSnapshot, *, level: int, seed: int, fractional: bool
+) -> NativeCircuit:
+    """The best of what Qiskit makes of a dynamic circuit."""
+    tries = route_dynamic(circuit, snapshot, level=level, seed=seed, fractional=fractional)
+    found = [
+        NativeCircuit(
+            circuit=routed.circuit,
+            template=routed.circuit,
+            qubits=routed.qubits,
+            start=routed.start,
+            end=routed.end,
+            swaps=routed.swaps,
+            level=level,
+            seed=seed,
+            prediction=predict(routed.circuit, snapshot, routed.qubits),
+            snapshot=snapshot,
+        )
+        for routed in tries
+    ]
+    return max(found, key=_success)
 
 
 def _best(found: Sequence[NativeCircuit], most: int) -> NativeCircuit:

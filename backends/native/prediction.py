@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qiskit import QuantumCircuit
 
+from backends.dynamic.surrogate import counted
 from backends.figures import sum_of_errors, two_qubit_error
 from backends.native.schedule import idle_alap
 from calibration.layout import Layout
@@ -37,19 +38,20 @@ def predict(
     """Multiply (1 - error) of every gate and readout, and the survival of waiting qubits.
 
     Args:
-        circuit: native gates.
+        circuit: native gates; of a dynamic circuit its longest course counts.
         snapshot: the device.
         qubits: device qubit of each circuit qubit.
 
     Source: the estimated success probability of Nation and Treinish, PRX Quantum 4, 010327 (2023),
     with idle decay of an as-late-as-possible schedule added.
     """
+    circuit = counted(circuit, snapshot, qubits)
     index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
     two = one = readout = 0.0
     for item in circuit.data:
         places = [qubits[index[q]] for q in item.qubits]
         name = item.operation.name
-        if name == "measure":
+        if name in ("measure", "reset"):  # a reset is a measurement and a flip
             readout += _log(snapshot.qubits[places[0]].readout_error)
         elif name not in ("barrier", "delay") and name not in snapshot.virtual_gates:
             if len(places) == 2:
