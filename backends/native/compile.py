@@ -108,6 +108,7 @@ class NativeCircuit:
             scheduled: write waits out, where the template is in native gates.
         """
         template, scheduled = self.template, scheduled and self.template is self.circuit
+        scheduled = scheduled and not is_dynamic(template)
         if scheduled:
             template = schedule_alap(template, self.snapshot.restricted(self.qubits)).circuit
         return CompiledTemplate(
@@ -115,7 +116,7 @@ class NativeCircuit:
             parameter_names=tuple(p.name for p in circuit.parameters),
             n_measured=circuit.num_clbits,
             physical_qubits=self.qubits,
-            **size_of(self.circuit),
+            **size_of(self.counted),
             duration_s=self.prediction.duration_s,
             seed=seed,
             snapshot=self.snapshot,
@@ -179,26 +180,7 @@ def compile_template(
     """
     circuit = measured_form(circuit)
     found = compile_native(circuit, snapshot, seed=seed, fractional=fractional)
-<<<<<<< HEAD
     return found.kept(circuit, seed=seed, scheduled=scheduled)
-=======
-    template, scheduled = found.template, scheduled and found.template is found.circuit
-    scheduled = scheduled and not is_dynamic(template)
-    if scheduled:
-        template = schedule_alap(template, snapshot.restricted(found.qubits)).circuit
-    return CompiledTemplate(
-        circuit=template,
-        parameter_names=tuple(p.name for p in circuit.parameters),
-        n_measured=circuit.num_clbits,
-        physical_qubits=found.qubits,
-        **size_of(found.counted),
-        duration_s=found.prediction.duration_s,
-        seed=seed,
-        snapshot=snapshot,
-        predicted_success=found.prediction.layout.success,
-        scheduled=scheduled,
-    )
->>>>>>> reading
 
 
 def compile_native(
@@ -232,13 +214,10 @@ def compile_native(
     """
     if level not in LEVELS:
         raise ValueError(f"Argument `level` must be one of {LEVELS}, but is {level!r}.")
-<<<<<<< HEAD
     if qubits is not None and level == LEVELS[-1]:
         raise ValueError(f"Argument `qubits` must come with level 0 to 2, but level is {level}.")
-=======
     if is_dynamic(circuit):
         return _dynamic(opened(circuit), snapshot, level=level, seed=seed, fractional=fractional)
->>>>>>> reading
     circuit = plain(circuit)
     check_measures_last(circuit)
     check_fits(circuit, snapshot)
