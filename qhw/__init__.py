@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qhw.api.expecting import expect as expect
     from qhw.api.force_fields import calculator as calculator
     from qhw.api.gradients import ExpectationGradient as ExpectationGradient
+    from qhw.api.hits import hit_rates as hit_rates
     from qhw.api.measuring import measure as measure
     from qhw.api.mitigating import advise as advise
     from qhw.api.mitigating import bench as bench
@@ -86,6 +87,7 @@ _PLACES = {
     "estimate": "qhw.api.running",
     "expect": "qhw.api.expecting",
     "expectation_function": "qhw.analysis.expect.function",
+    "hit_rates": "qhw.api.hits",
     "judge": "qhw.api.modelling",
     "load_model": "qhw.models.checkpoint:load",
     "measure": "qhw.api.measuring",

@@ -85,6 +85,7 @@ def chain(n: int) -> QuantumCircuit:
     return circuit
 
 
+@pytest.mark.slow
 def test_depth_report_although_a_worker_is_killed(cluster: Cluster, pool: DaskScheduler) -> None:
     subjects = [circuit_subject(chain(n), "x") for n in (2, 4)]
     told: list[tuple[int, int]] = []

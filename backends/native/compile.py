@@ -95,6 +95,32 @@ class NativeCircuit:
         prediction = predict(circuit, self.snapshot, self.qubits)
         return replace(self, circuit=circuit, template=template, prediction=prediction)
 
+    def kept(
+        self, circuit: QuantumCircuit, *, seed: int = 0, scheduled: bool = False
+    ) -> CompiledTemplate:
+        """What simulators and vendors take.
+
+        Args:
+            circuit: that was compiled: names of its parameters, size of its register.
+            seed: of the compilation.
+            scheduled: write waits out, where the template is in native gates.
+        """
+        template, scheduled = self.template, scheduled and self.template is self.circuit
+        if scheduled:
+            template = schedule_alap(template, self.snapshot.restricted(self.qubits)).circuit
+        return CompiledTemplate(
+            circuit=template,
+            parameter_names=tuple(p.name for p in circuit.parameters),
+            n_measured=circuit.num_clbits,
+            physical_qubits=self.qubits,
+            **size_of(self.circuit),
+            duration_s=self.prediction.duration_s,
+            seed=seed,
+            snapshot=self.snapshot,
+            predicted_success=self.prediction.layout.success,
+            scheduled=scheduled,
+        )
+
     @property
     def two_qubit_gates(self) -> int:
         """Number of two-qubit gates."""
@@ -144,21 +170,7 @@ def compile_template(
     """
     circuit = plain_measured(circuit)
     found = compile_native(circuit, snapshot, seed=seed, fractional=fractional)
-    template, scheduled = found.template, scheduled and found.template is found.circuit
-    if scheduled:
-        template = schedule_alap(template, snapshot.restricted(found.qubits)).circuit
-    return CompiledTemplate(
-        circuit=template,
-        parameter_names=tuple(p.name for p in circuit.parameters),
-        n_measured=circuit.num_clbits,
-        physical_qubits=found.qubits,
-        **size_of(found.circuit),
-        duration_s=found.prediction.duration_s,
-        seed=seed,
-        snapshot=snapshot,
-        predicted_success=found.prediction.layout.success,
-        scheduled=scheduled,
-    )
+    return found.kept(circuit, seed=seed, scheduled=scheduled)
 
 
 def compile_native(
@@ -168,6 +180,7 @@ def compile_native(
     level: int = LEVELS[-1],
     seed: int = 0,
     fractional: bool = False,
+    qubits: tuple[int, ...] | None = None,
 ) -> NativeCircuit:
     """Compile a circuit for a device.
 
@@ -180,15 +193,19 @@ def compile_native(
             3: the best of all candidates.
         seed: first seed of layout and routing; level 3 also tries the :data:`SEEDS` - 1 next ones.
         fractional: with the gates that must be asked for (IBM's ``rzz`` and ``rx``).
+        qubits: device qubit on which each qubit of the circuit begins, no others being used; at
+            levels 0 to 2. Anywhere by default.
 
     Raises:
-        ValueError: unknown level.
+        ValueError: unknown level, or a place at level 3, which looks for the best one.
         BackendError: reset of a qubit in use, classical control, an angle that is not finite, a
             measurement that is not last, a circuit that does not fit, a delay without a length
             there, or native gates of an unknown kind.
     """
     if level not in LEVELS:
         raise ValueError(f"Argument `level` must be one of {LEVELS}, but is {level!r}.")
+    if qubits is not None and level == LEVELS[-1]:
+        raise ValueError(f"Argument `qubits` must come with level 0 to 2, but level is {level}.")
     circuit = plain(circuit)
     check_measures_last(circuit)
     check_fits(circuit, snapshot)
@@ -199,7 +216,7 @@ def compile_native(
     own = 0 if level and ways[0].as_few_pulses else -1  # Qiskit merges none at level 0
     for how in ways if level == LEVELS[-1] else (ways[own],):
         try:
-            found += _Compiler(how, level, seed).candidates(circuit)
+            found += _Compiler(how, level, seed, qubits).candidates(circuit)
         except BackendError as error:
             refused = error
     if refused is not None and not found:
@@ -226,6 +243,7 @@ class _Compiler:
     how: Writing
     level: int
     seed: int
+    place: tuple[int, ...] | None = None
 
     def candidates(self, circuit: QuantumCircuit) -> list[NativeCircuit]:
         """All that this way of writing gives.
@@ -233,7 +251,9 @@ class _Compiler:
         Raises:
             BackendError: it gives nothing.
         """
-        if self.level < LEVELS[-1]:
+        if self.place is not None:
+            found = [self._native(self._in_place(circuit, self.place))]
+        elif self.level < LEVELS[-1]:
             found = [self._native(self.how.wide(circuit, level=self.level, seed=self.seed))]
         elif self.how.canonical and not self.how.by_rows:
             found = list(self._wide(circuit, self._seeds[:1]))
@@ -252,6 +272,10 @@ class _Compiler:
         if self.level < LEVELS[-1] or self.how.canonical or self.how.mixed:
             return found
         return [*found, *self._rewritten(found)]
+
+    def _in_place(self, circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Routed:
+        """On the qubits asked for, as it stands."""
+        return self.how.on(as_given(circuit), qubits, level=self.level, seed=self.seed)
 
     def _rewritten(self, found: Sequence[NativeCircuit]) -> Iterator[NativeCircuit]:
         """The best of what Qiskit wrote, its pulses written anew."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 from qiskit import QuantumCircuit, qasm2, qpy
@@ -18,7 +19,7 @@ from qiskit.exceptions import QiskitError
 
 from backends.delays import lost_units, with_stated_clock
 from calibration.documents import read_bounded
-from qhw.circuits.qasm3_reader import read_qasm3
+from qhw.circuits.qasm3.reader import read_qasm3
 from qhw.circuits.qasm_scan import TooLargeError, check_size, version_of, without_comments
 from qhw.circuits.qpy_scan import check_headers
 from qhw.circuits.written_out import check_written_out
@@ -61,16 +62,22 @@ class CircuitFileError(ValueError):
     """A circuit file cannot be used; one line says which and why."""
 
 
-def read_circuits(path: Path) -> tuple[QuantumCircuit, ...]:
+def read_circuits(
+    path: Path, bind: Mapping[str, object] | None = None
+) -> tuple[QuantumCircuit, ...]:
     """The circuits of a file: one of OpenQASM, one or more of QPY, named after the file.
 
     Args:
         path: ``.qasm`` (version by its header), ``.qasm2``, ``.qasm3`` or ``.qpy``.
+        bind: values of free parameters and of OpenQASM 3's inputs, by name; angles without one
+            stay free.
 
     Raises:
-        CircuitFileError: unknown suffix, unreadable, too large, not a circuit, or with a gate that
-            only has a name; the line names the file and the place.
+        CircuitFileError: unknown suffix, unreadable, too large, not a circuit, with a gate that
+            only has a name, or without a parameter that is bound; the line names the file and the
+            place.
     """
+    values = dict(bind or {})
     if path.suffix not in SUFFIXES:
         raise CircuitFileError(
             f"Argument `path` must end in {', '.join(SUFFIXES)}, but is {path.name!r}."
@@ -79,7 +86,10 @@ def read_circuits(path: Path) -> tuple[QuantumCircuit, ...]:
         raw = read_bounded(path, MAX_BYTES)
     except OSError as error:
         raise CircuitFileError(f"{path} cannot be read: {error.strerror}.") from error
-    circuits = _from_qpy(raw, path) if path.suffix == ".qpy" else (_from_qasm(raw, path),)
+    if path.suffix == ".qpy":
+        circuits = tuple(_bound(circuit, values, path) for circuit in _from_qpy(raw, path))
+    else:
+        circuits = (_from_qasm(raw, path, values),)
     for number, circuit in enumerate(circuits):
         if circuit.num_qubits == 0:
             raise CircuitFileError(f"{path} must hold a circuit, but declares no qubit.")
@@ -91,6 +101,20 @@ def read_circuits(path: Path) -> tuple[QuantumCircuit, ...]:
             raise CircuitFileError(f"{path} {error}.") from error
         circuit.name = path.stem if len(circuits) == 1 else f"{path.stem}[{number}]"
     return circuits
+
+
+def _bound(circuit: QuantumCircuit, values: Mapping[str, object], path: Path) -> QuantumCircuit:
+    """A circuit with some of its parameters bound."""
+    free = {parameter.name for parameter in circuit.parameters}
+    for name, value in values.items():
+        if name not in free:
+            shown = ", ".join(sorted(free)[:8]) or "none"
+            raise CircuitFileError(f"{path} has no free parameter {name!r}; there are: {shown}.")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise CircuitFileError(
+                f"{path} must have numbers for its parameters, but {name!r} is given {value!r}."
+            )
+    return circuit.assign_parameters(dict(values)) if values else circuit
 
 
 def _opaque(circuit: QuantumCircuit) -> str | None:
@@ -111,7 +135,7 @@ def _opaque(circuit: QuantumCircuit) -> str | None:
     return None
 
 
-def _from_qasm(raw: bytes, path: Path) -> QuantumCircuit:
+def _from_qasm(raw: bytes, path: Path, values: Mapping[str, object]) -> QuantumCircuit:
     try:
         # utf-8-sig: editors on Windows write a byte-order mark
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
@@ -123,15 +147,18 @@ def _from_qasm(raw: bytes, path: Path) -> QuantumCircuit:
     if version not in ("2", "3"):
         raise CircuitFileError(f"{path} must be OpenQASM 2 or 3, but its header says {version!r}.")
     try:
-        check_size(text, version)
+        check_size(text)
     except TooLargeError as error:
         raise CircuitFileError(f"{path}: {error}.") from error
     try:
         if version == "2":
-            return qasm2.loads(
+            found = qasm2.loads(
                 text, include_path=(), custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS
             )
-        return read_qasm3(text)
+            return _bound(found, values, path)
+        return read_qasm3(text, values)
+    except CircuitFileError:
+        raise
     except RecursionError as error:
         raise CircuitFileError(
             f"{path} must be OpenQASM {version}, but is nested too deeply to be read."

@@ -17,8 +17,7 @@ MAX_OPERATIONS = 1_000_000
 """Gates and measurements after registers and gate definitions are written out."""
 MAX_NESTING = 64
 """Brackets within brackets, and definitions that use definitions."""
-MAX_WORDS = {"2": 16_000_000, "3": 500_000}
-"""The reference parser of OpenQASM 3 takes a second and 30 MB for 35,000."""
+MAX_WORDS = 16_000_000
 MAX_POWER_QUBITS = 8
 """Qiskit raises a gate to a power by its matrix."""
 
@@ -39,6 +38,7 @@ _WORD = re.compile(
 _OPEN, _CLOSE = "([{", ")]}"
 _QUBITS, _BITS = ("qreg", "qubit"), ("creg", "bit")
 _ONLY_3 = {"qubit", "bit", '"stdgates.inc"'}
+_OF_2 = {"qreg", "creg", '"qelib1.inc"'}
 
 
 class TooLargeError(ValueError):
@@ -81,7 +81,7 @@ def without_comments(text: str) -> str:
 
 
 def version_of(text: str) -> str | None:
-    """Major version by the header, else by words that only OpenQASM 3 has; ``None`` if neither.
+    """Major version by the header, else by words that only one has; ``None`` if nothing tells.
 
     Args:
         text: without comments.
@@ -89,21 +89,23 @@ def version_of(text: str) -> str | None:
     words = (word[0] for word in _WORD.finditer(text))
     if next(words, "") == "OPENQASM":
         return next(words, "").partition(".")[0]
-    return "3" if any(word[0] in _ONLY_3 for word in _WORD.finditer(text)) else None
+    found = [word[0] for word in _WORD.finditer(text)]
+    if not _ONLY_3.isdisjoint(found):
+        return "3"
+    return None if not found or not _OF_2.isdisjoint(found) else "3"
 
 
-def check_size(text: str, version: str) -> None:
-    """Refuse text that asks for too much.
+def check_size(text: str) -> None:
+    """Refuse text of either version that asks for too much.
 
     Args:
         text: without comments.
-        version: ``2`` or ``3``.
 
     Raises:
         TooLargeError: qubits, classical bits, operations, nesting or length beyond the bounds.
     """
     sizes, open_blocks = _Sizes(), [_Block()]
-    for words, end, place in _statements(text, MAX_WORDS.get(version, MAX_WORDS["3"])):
+    for words, end, place in _statements(text, MAX_WORDS):
         try:
             _take(words, end, sizes, open_blocks)
         except TooLargeError as error:

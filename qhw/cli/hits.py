@@ -7,23 +7,11 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from qhw.analysis.hits.hit_rate import Question
-    from qhw.models.base import Model
-    from qhw.models.conditions import ConditionScale
-    from qhw.models.exact import ExactModel
-    from qhw.scheduler import Scheduler
-
-    FloatArray = NDArray[np.float64]
 
 Conditions = Annotated[
     list[str] | None,
@@ -88,108 +76,51 @@ def judge_hits(
     seed: int,
     *,
     as_json: bool,
-    scheduler: Scheduler | None,
+    workers: int | None,
+    scheduler: str | None,
 ) -> None:
     """Generate, count, and write DIR/<run>/ with report.html and result.json."""
-    import torch
+    from qhw.api.hits import hit_rates
+    from qhw.report.hit_rates import hit_table
+    from qhw.report.runfolder import run_id
 
-    from qhw.analysis.hits.hit_rate import as_json as document_of
-    from qhw.analysis.hits.hit_rate import hit_rates
-    from qhw.models.checkpoint import load
-    from qhw.report.hit_rates import hit_table, render_hits
-    from qhw.report.runfolder import run_folder, run_id
-
-    torch.set_num_threads(1)
-    loaded, card = load(asked.model)
-    model, control, conditions, question = _put(asked, loaded, card.name, samples, prior, seed)
-    name, beside = question.prior, question.control_prior
-    title = (
-        f"{card.name}: {samples:,} molecules a condition, generated exactly, prior {name}; without "
-        f"the condition: {control.name}, prior {beside}"
+    found = hit_rates(
+        asked.model,
+        asked.conditions,
+        control=asked.control,
+        samples=samples,
+        prior=prior,
+        windows=_windows(asked.windows),
+        gap=asked.gap,
+        seed=seed,
+        workers=workers,
+        scheduler=scheduler,
+        command=shlex.join(["qhw", *sys.argv[1:]]),
     )
-    settings = json.dumps([asked.conditions, asked.windows, card.sha256, samples, name, seed])
-    with run_folder(asked.folder, run_id("hits", settings)) as folder:
-        rates = hit_rates(model, control, conditions, question, scheduler)
-        document = {
-            "schema_version": 1,
-            "judged": title,
-            "model": card.name,
-            "control": control.name,
-            "prior": name,
-            "control_prior": beside,
-            "seed": seed,
-            "hit_rates": [document_of(rate) for rate in rates],
-        }
-        text = json.dumps(document, indent=1) + "\n"
-        (folder.staging / "result.json").write_text(text, encoding="utf-8")
-        page = render_hits(rates, title, shlex.join(["qhw", *sys.argv[1:]]))
-        (folder.staging / "report.html").write_text(page, encoding="utf-8")
+    settings = [asked.conditions, asked.windows, found.digest, samples, found.question.prior, seed]
+    folder = found.save(asked.folder / run_id("hits", json.dumps(settings)))
     if as_json:
-        emit_json({"run": str(folder.final), **document})
+        emit_json({"run": str(folder), **found.document()})
         return
-    out.print(hit_table(rates, title), crop=False)
-    for words in dict.fromkeys(f"{rate.name}: {rate.estimator}" for rate in rates):
+    out.print(hit_table(found.rates, found.title), crop=False)
+    for words in dict.fromkeys(f"{rate.name}: {rate.estimator}" for rate in found.rates):
         out.print(words, soft_wrap=True, markup=False)
-    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
+    out.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
 
-def _put(
-    asked: Hits, loaded: Model, name: str, samples: int, prior: str | None, seed: int
-) -> tuple[ExactModel, ExactModel, list[FloatArray], Question]:
-    """The model, its control, the conditions and how hits are counted.
+def _windows(texts: list[str]) -> dict[str, float]:
+    """Half widths by property of ``PROPERTY=HALF`` texts.
 
     Raises:
-        ValueError: what neither the model nor its prior can be asked.
+        ValueError: text of another form.
     """
-    from qhw.analysis.compare.model import check_prior, drawn_prior
-    from qhw.analysis.hits.hit_rate import Question, asked_conditions, prior_conditions
-    from qhw.chem.gap import gap_estimator
-    from qhw.models.checkpoint import load
-    from qhw.models.conditions import scales_of
-    from qhw.models.exact import ExactModel
-
-    gap, scales = gap_estimator(asked.gap), scales_of(loaded)
-    model = ExactModel(loaded.double(), name, "qhw judge --condition")
-    if scales:
-        own = check_prior(prior)
-        conditions = asked_conditions(asked.conditions, scales, name)
-        # what p(latent | condition) is to the model, all latents are to one without a condition
-        beside = "posterior" if own == "near-condition" else own
-        other, card = load(asked.control or "qvae-l4")
-        control = ExactModel(other.double(), card.name, "qhw judge --control")
-        windows = _windows(asked.windows, scales)
-        return model, control, conditions, Question(samples, own, beside, seed, windows, gap)
-    if asked.control is not None:
-        raise ValueError(
-            f"Argument `control` must be left out of model {name}: its prior is asked for the "
-            "condition, and the control is the same prior without it"
-        )
-    own = check_prior(drawn_prior(prior, loaded, {}))
-    scales, beside, conditions = prior_conditions(asked.conditions, model, own)
-    windows = _windows(asked.windows, scales)
-    question = Question(samples, own, beside, seed, windows, gap, prior_scales=scales)
-    return model, model, conditions, question
-
-
-def _windows(texts: list[str], scales: tuple[ConditionScale, ...]) -> dict[str, float]:
-    """Half widths of all properties of a model.
-
-    Raises:
-        ValueError: text of another form, a property the model has not, or a width that is none.
-    """
-    from qhw.models.conditions import window_of
-
-    known = {scale.property for scale in scales}
     given: dict[str, float] = {}
     for text in texts:
         name, _, number = text.partition("=")
         try:
             given[name] = float(number)
         except ValueError:
-            given[name] = float("nan")
-        if name not in known:
             raise ValueError(
-                f"Argument `window` must be PROPERTY=HALF of {', '.join(sorted(known))}, but is "
-                f"{text!r}"
-            )
-    return {name: window_of(name, given.get(name)) for name in known}
+                f"Argument `window` must be PROPERTY=HALF, such as logP=0.5, but is {text!r}"
+            ) from None
+    return given

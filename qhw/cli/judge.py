@@ -75,8 +75,15 @@ def judge_command(
         if model is None or input_file is not None:
             raise ValueError("Argument `condition` must come with `--model` alone, but does not")
         asked = Hits(model, control, condition, window or [], gap, out_folder)
-        with some_scheduler(workers, scheduler) as pool:
-            judge_hits(asked, _count(samples), prior, seed, as_json=as_json, scheduler=pool)
+        judge_hits(
+            asked,
+            _count(samples),
+            prior,
+            seed,
+            as_json=as_json,
+            workers=workers,
+            scheduler=scheduler,
+        )
         return
     with some_scheduler(workers, scheduler) as pool:
         drawing = {"temperature": temperature, "steps": sampler_steps, "atoms": atoms}

@@ -202,5 +202,5 @@ def _mitigation_line(stage: StageQuote) -> str:
     return (
         f"  {program.pipeline}: {len(stage.plan.batches)} circuits in place of one, "
         f"{program.shot_multiplier:.2f} times the shots at the device's own noise; the circuit "
-        f"alone with as many shots: {without}; raw counts from {raw} shots a row{needs}"
+        f"alone with as many shots: {without}; raw counts from {raw} shots a circuit{needs}"
     )

@@ -30,6 +30,7 @@ from qhw.report.missing import missing_groups, rows_said
 from qhw.report.outcomes import likeliest
 from qhw.report.page import asset, environment
 from qhw.report.pipeline import fit_lines
+from qhw.report.prediction import prediction_words, three_columns
 
 Likeness = Literal["identical molecule", "same connectivity", "differs"]
 Tone = Literal["yes", "near", "no"]
@@ -146,6 +147,8 @@ def render(comparison: Comparison, run_id: str) -> str:
             missing=missing_groups(result),
             mitigated=[c for c in result.circuits if c.mitigation is not None],
             fit_lines=fit_lines,
+            three_columns=three_columns(comparison),
+            prediction_words=prediction_words,
             head_lines=[] if result.head is None else head_lines(result.head),
             molecule_source=result.molecule_source,
         )

@@ -71,7 +71,7 @@ def _panel(axes: Axes, device: DeviceBench, names: Sequence[str]) -> None:
         axis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda d, _: f"{d:g}"))
     axes.set_title(device.device, loc="left", fontsize=10)
-    axes.set_xlabel("shots a row, everything counted", fontsize=9)
+    axes.set_xlabel("shots a circuit, everything counted", fontsize=9)
     axes.set_ylabel("total variation distance", fontsize=9)
     axes.grid(color=SOFT, alpha=0.2, lw=0.6, which="both")
 

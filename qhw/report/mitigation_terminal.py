@@ -43,7 +43,7 @@ def device_words(device: DeviceBench) -> str:
 
 def _table(device: DeviceBench, budget: Budget) -> WholeTable:
     angle = device.prior_mean_angle_deg is not None
-    title = f"{budget.shots:,} shots a row, shot floor {budget.floor:.4f}"
+    title = f"{budget.shots:,} shots a circuit, shot floor {budget.floor:.4f}"
     if budget.floor_angle_deg is not None:
         title += f" ({budget.floor_angle_deg:.2f}°)"
     table = WholeTable(
@@ -77,7 +77,7 @@ def _table(device: DeviceBench, budget: Budget) -> WholeTable:
 def advice_lines(advice: Advice) -> RenderableType:
     """Where it was predicted, the pipelines best first, and what to do."""
     title = (
-        f"{advice.model} on {advice.device}, {advice.rows} rows, {advice.shots:,} shots a row; "
+        f"{advice.model} on {advice.device}, {advice.rows} rows, {advice.shots:,} shots a circuit; "
         "± is a standard error"
     )
     table = WholeTable(box=None, pad_edge=False, header_style="dim")
@@ -123,4 +123,6 @@ def _target(advice: Advice) -> str:
             f"TVD {target.tvd:g} is not predicted to be reached with up to {target.most:,} shots a "
             f"row; the least is {target.reached:.4f}."
         )
-    return f"TVD {target.tvd:g} is predicted to take {target.shots:,} shots a row: {target.asked}."
+    return (
+        f"TVD {target.tvd:g} is predicted to take {target.shots:,} shots a circuit: {target.asked}."
+    )

@@ -20,6 +20,7 @@ from qhw.report.format import duration, interval, number, percent, printable
 from qhw.report.head import head_lines
 from qhw.report.missing import missing_groups, rows_said
 from qhw.report.pipeline import mitigation_line
+from qhw.report.prediction import prediction_line
 from qhw.report.tables import WholeTable
 
 _GROUPS = 5
@@ -177,6 +178,7 @@ def _facts(result: ComparisonResult) -> list[str]:
     ]
     lines += filter(None, map(mitigation_line, result.circuits))
     lines += [f"{c.role}: {c.approximation}" for c in result.circuits if c.approximation]
+    lines += map(prediction_line, result.predictions)
     lines += [] if result.head is None else head_lines(result.head)
     if result.reference is not None:
         lines.append(f"exact: {result.reference.method}; {printable(result.reference.detail)}")

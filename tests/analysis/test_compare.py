@@ -31,6 +31,7 @@ def without_times(result: ComparisonResult) -> dict[str, object]:
     return result.model_dump(exclude={"provenance"})
 
 
+@pytest.mark.slow
 def test_measured_readout_corrects_as_well_as_the_snapshot(
     small_model: Path, tmp_path: Path
 ) -> None:

@@ -213,6 +213,7 @@ def test_sweep_with_only_failures_is_an_error():
         sweep([circuit_subject(bell(6), "x")], "ibm_lima", levels=(0,), seeds=1)
 
 
+@pytest.mark.slow
 def test_all_devices_are_those_that_the_circuit_fits_on():
     report = sweep([circuit_subject(bell(60), "x")], "all", levels=(0,), seeds=1)
     devices = {row.device for row in report.rows}

@@ -121,6 +121,7 @@ def found() -> dict[tuple[str, str], tuple[bool | None, float, float]]:
     return table
 
 
+@pytest.mark.slow
 def test_what_is_told_is_what_a_simulation_measures(found):
     for place, (yes, distance, constant) in found.items():
         if yes is not None:

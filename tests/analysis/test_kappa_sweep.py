@@ -38,6 +38,7 @@ def swept(assumed: Path) -> Comparison:
     return run(assumed)
 
 
+@pytest.mark.slow
 def test_every_point_is_the_run_of_that_kappa(assumed: Path, swept: Comparison) -> None:
     points = swept.result.kappas
     assert tuple(point.kappa for point in points) == GRID

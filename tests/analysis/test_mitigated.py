@@ -63,6 +63,7 @@ def test_one_circuit_serves_a_pipeline_that_runs_nothing_else(small_model: Path)
     assert (facts.raw_extra_shots, facts.shot_multiplier) == (0, 1.0)
 
 
+@pytest.mark.slow
 def test_noisier_directions_leave_less_to_draw(small_model: Path) -> None:
     common = {"task": "reconstruct", "shots": 20_000, "kappa": 200.0}
     plainly = run(small_model, **common).result.draw

@@ -145,6 +145,7 @@ def turned() -> tuple[QuantumCircuit, ParameterVector]:
     return circuit, t
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mitigation", ["none", "readout(share=0.3)"])
 def test_errors_of_derivatives_are_true(mitigation: str) -> None:
     circuit, _ = turned()

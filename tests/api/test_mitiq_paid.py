@@ -21,6 +21,7 @@ def turned() -> QuantumCircuit:
     return circuit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["iqm_garnet", "ionq_forte_enterprise"])
 def test_folds_reach_the_vendor(braket: BraketService, device: str) -> None:
     rows = np.array([[0.4], [1.1]])

@@ -97,7 +97,7 @@ def test_several_circuits_of_a_qpy_file_are_numbered(tmp_path):
         ("a.qasm", b"OPENQASM 3.0;\nqubit q;\nfoo q;", r"OpenQASM 3, but: 3,0"),
         ("a.qasm", b"OPENQASM 3.0; qubit q; @@@", "OpenQASM 3, but: 1,23: .@. is not expected"),
         ("a.qasm", b'OPENQASM 2.0;\ninclude "secret.txt";', "unable to find 'secret.txt'"),
-        ("a.qasm", b'OPENQASM 3.0;\ninclude "secret.txt";', "non-stdgates imports"),
+        ("a.qasm", b'OPENQASM 3.0;\ninclude "secret.txt";', "only stdgates.inc is included"),
         ("a.qpy", b"", "does not begin like one"),
         ("a.qpy", b"QISKIT\x0c" + b"\0" * 40, "version 13 to .*has version 12"),
         ("a.qpy", b"QISKIT\xff" + b"\0" * 40, "has version 255"),

@@ -16,6 +16,7 @@ from qiskit.circuit.library import XGate
 
 from calibration.documents import read_bounded
 from qhw.circuits.files import CircuitFileError, read_circuits
+from qhw.circuits.qasm3 import scope
 from qhw.circuits.qasm_scan import TooLargeError
 from qhw.circuits.written_out import check_written_out
 
@@ -71,12 +72,65 @@ HOSTILE = {
         + f" {{ h a0; }} pow(2) @ g {operands(20)};",
         "at most 8 qubits to a power",
     ),
-    "words": (THREE + "qubit q;" + "x q;" * 167_000, "500000 words"),
+    "parsed": (THREE + "qubit q;" + "if(true)x q;" * 130_000, "1500000 characters"),
 }
+
+GROWING = {
+    "loop": (
+        THREE + "qubit q; for int i in [0:4000000000] { x q; }",
+        "2000 operations|3000 statements",
+    ),
+    "idle loop": (THREE + "qubit q; for int i in [0:4000000000] { }", "3000 statements"),
+    "loops": (
+        THREE + "qubit q; " + "for int i in [0:99] { " * 20 + "x q;" + "}" * 20,
+        "2000 operations|3000 statements",
+    ),
+    "endless": (THREE + "qubit q; while (true) { }", "3000 statements"),
+    "doubling aliases": (
+        THREE
+        + "qubit[2] q; bit[2] c; let a0 = q; "
+        + "".join(f"let a{i + 1} = a{i} ++ a{i}; " for i in range(40)),
+        "each qubit once",
+    ),
+    "large number": (THREE + "qubit q; int n = 2 ** 4000000000;", "4096 bits"),
+    "squares": (
+        THREE + "qubit q; int n = 3; for int i in [0:99] { n = n * n; }",
+        "4096 bits",
+    ),
+    "shift": (THREE + "qubit q; int n = 1 << 4000000000;", "must shift by 0 to 4096"),
+    "array": (THREE + "qubit q; array[int[8], 60000, 60000] a;", "must have 1 to 65536 elements"),
+    "recursion": (THREE + "qubit q; def f(qubit a) { f(a); } f(q);", "must nest at most 64"),
+    "calls": (
+        THREE
+        + "qubit q; def f0(qubit a) { x a; } "
+        + "".join(f"def f{i + 1}(qubit a) {{ f{i}(a); f{i}(a); }} " for i in range(40))
+        + "f40(q);",
+        "2000 operations|3000 statements",
+    ),
+    "controls of a constant": (
+        THREE + "qubit[2] q; const int n = 100000; ctrl(n) @ x q[0], q[1];",
+        "each of 100000 controls",
+    ),
+    "qubits of a constant": (THREE + "const int n = 10 ** 9; qubit[n] q;", "1 to 4096 qubits"),
+    "bits of a def": (
+        THREE + "qubit q; def f(qubit a) { bit[60000] c; } f(q); f(q);",
+        "65536 classical bits",
+    ),
+    "gate loop": (
+        THREE + "gate g a { for int i in [0:4000000000] { x a; } } qubit q; g q;",
+        "2000 operations|3000 statements",
+    ),
+    "array of arrays": (
+        THREE + "qubit q; array[int, 2] a = {" * 3 + "1",
+        "must be OpenQASM 3",
+    ),
+}
+"""Programs of a few words that ask for more than is written out."""
 
 IN_LITTLE_MEMORY = """
 import resource, sys
 from pathlib import Path
+from qhw.circuits.qasm3 import scope
 from qhw.circuits.files import CircuitFileError, read_circuits
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, used + 2**29))
@@ -111,6 +165,39 @@ def test_the_line_names_file_and_bound(tmp_path: Path, name: str) -> None:
     path = tmp_path / "small.qasm"
     path.write_text(text)
     with pytest.raises(CircuitFileError, match=rf"small\.qasm.*{message}"):
+        read_circuits(path)
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_programs_are_written_out_within_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(scope, "MAX_STEPS", 3000)
+    monkeypatch.setattr(scope, "MAX_OPERATIONS", 2000)
+    text, message = GROWING[name]
+    path = tmp_path / "small.qasm"
+    path.write_text(text)
+    with pytest.raises(CircuitFileError, match=rf"small\.qasm.*({message})"):
+        read_circuits(path)
+
+
+@pytest.mark.slow
+def test_growing_programs_end_in_time_and_little_memory(tmp_path: Path) -> None:
+    files = []
+    for number, (text, _) in enumerate(GROWING.values()):
+        files.append(tmp_path / f"{number}.qasm")
+        files[-1].write_text(text)
+    for file in files:
+        command = [sys.executable, "-c", IN_LITTLE_MEMORY, str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_reading_stops_when_its_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scope, "MAX_SECONDS", 0.0)
+    path = tmp_path / "small.qasm"
+    path.write_text(THREE + "qubit q; for int i in [0:9999] { }")
+    with pytest.raises(CircuitFileError, match="seconds of processor time"):
         read_circuits(path)
 
 

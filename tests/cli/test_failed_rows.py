@@ -93,6 +93,7 @@ def test_taking_a_run_up_again_pays_nothing_twice(braket: BraketService, given: 
     assert braket.queue.billed_usd == pytest.approx(2 * 0.3 + (3 + 2) * 200 * 0.00145)
 
 
+@pytest.mark.slow
 def test_braket_tasks_that_fail_keep_the_vendors_words(braket: BraketService, given: Given) -> None:
     braket.queue.behaviour.failing_tasks = EVIL
     braket.queue.behaviour.failing_numbers = frozenset({0, 1})

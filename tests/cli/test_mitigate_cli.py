@@ -34,7 +34,7 @@ def test_bench_writes_report_and_table(model: Path, tmp_path: Path) -> None:
     devices = ("--device", "engine:iqm_garnet", "--noise", "zz_rad=0.05")
     found = run("bench", "--model", model, *FEW, *devices, *words)
     assert found.exit_code == 0, found.output
-    assert "2,000 shots a row, shot floor" in found.stdout
+    assert "2,000 shots a circuit, shot floor" in found.stdout
     (folder,) = tmp_path.iterdir()
     page = (folder / "report.html").read_text()
     assert "zz_rad = 0.05" in page and "engine:iqm_garnet" in page and "<svg" in page

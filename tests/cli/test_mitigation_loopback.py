@@ -97,6 +97,7 @@ def programs_of(task: Any) -> list[dict[str, Any]]:
     return programs
 
 
+@pytest.mark.slow
 def test_ibm_runs_every_fold_and_is_taken_up_again(
     ibm: tuple[IBMPlatform, LoopbackServer], given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_lost_answer_makes_no_second_job(
     assert done["circuits"][0]["usd"] == pytest.approx(platform.queue.billed_s * 1.6)
 
 
+@pytest.mark.slow
 def test_raw_counts_with_all_shots_are_asked_for(braket: BraketService, given: Given) -> None:
     done = document("run", *given("braket:iqm_garnet", "zne(1,3)"), "--with-raw")
     facts = done["circuits"][0]["mitigation"]
@@ -213,6 +215,7 @@ def test_a_dry_run_writes_every_payload(braket: BraketService, given: Given) -> 
     assert "4 circuits in place of one, 1.33 times the shots" in said
 
 
+@pytest.mark.slow
 def test_a_row_that_fails_in_one_variant_leaves_them_all(
     braket: BraketService, given: Given
 ) -> None:

@@ -65,6 +65,7 @@ def test_slow_detuning_of_a_waiting_qubit_cancels(sequence: str) -> None:
     assert error(backend, padded) < 0.005
 
 
+@pytest.mark.slow
 def test_wins_beside_the_devices_own_noise_and_loses_under_memoryless_noise_alone() -> None:
     detuned = EngineBackend(FEZ, noise=NoiseOptions(t2_star_s=4e-6))
     compiled = detuned.compile(waiting())

@@ -93,6 +93,7 @@ def test_error_bars_cover() -> None:
     assert not out.values[:, PAPER.empty].any()
 
 
+@pytest.mark.slow
 def test_on_prepared_molecules_of_a_noisy_ion_trap() -> None:
     given = to_frame(sample_molecules().molecules[np.arange(5) * 50], "paper")
     amplitudes = encode(given)

@@ -54,6 +54,7 @@ def test_same_table_although_a_worker_is_killed(
     assert (found.cells, found.kept) == (12, 0)
 
 
+@pytest.mark.slow
 def test_work_that_kills_every_worker_is_given_up(cluster: Cluster) -> None:
     for _ in range(4):
         cluster.add_worker()

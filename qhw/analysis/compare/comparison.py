@@ -12,6 +12,7 @@ from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.compare.circuit_facts import circuit_facts
 from qhw.analysis.compare.facts import DeviceFacts, KappaPoint, ModelFacts
 from qhw.analysis.compare.mitigated import read_calibrations
+from qhw.analysis.compare.predicted import judged as judged_prediction
 from qhw.analysis.compare.result import (
     Agreement,
     ComparisonResult,
@@ -104,6 +105,11 @@ def assemble(
         reference=outcome.reference,
         agreement=_agreement(outcome, records) if records else None,
         kappas=kappas,
+        predictions=tuple(
+            judged_prediction(stage.predicted, stage.kept.tolist(), stage.counts, stage.exact)
+            for stage in outcome.stages
+            if stage.predicted is not None
+        ),
         head=None if outcome.refitted is None else outcome.refitted.facts(moment),
         provenance=_provenance(command, start, snapshot),
         row_names=tuple(

@@ -217,6 +217,44 @@ class CircuitFacts(Frozen):
     approximation: str | None = None
 
 
+class PredictionFacts(Frozen):
+    """What a device model said before a circuit was sent, beside what came: mean distances (TVD)
+    of raw counts to exact, at the shots that were made.
+
+    Attributes:
+        role: which circuit.
+        made: when it was predicted, before anything was sent.
+        device: calibration that it rests on; ``None`` where there was none.
+        taken: time of that calibration.
+        snapshot_sha256: of its JSON.
+        sha256: of the whole prediction, distributions with it, in the ledger.
+        rows: predicted and measured.
+        floor: without noise; ``None`` where nothing was predicted.
+        predicted: with the model's noise.
+        interval: of real devices about such predictions; ``None`` without public results to judge
+            by.
+        results: how many it rests on.
+        measured: of the device.
+        inside: whether that lies in the interval; ``None`` where one of them is missing.
+        note: what was not predicted, and why.
+    """
+
+    role: CircuitRole
+    made: Utc
+    device: str | None
+    taken: Utc | None
+    snapshot_sha256: str | None
+    sha256: str
+    rows: Count
+    floor: float | None
+    predicted: float | None
+    interval: Estimate | None
+    results: Count | None
+    measured: float | None
+    inside: bool | None
+    note: str
+
+
 class Agreement(Frozen):
     """Rows whose molecules are the same one: valid by the strict protocol and of equal canonical
     SMILES, so elements, connectivity and bond orders agree (stereo is not compared).

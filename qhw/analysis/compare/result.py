@@ -21,6 +21,7 @@ from qhw.analysis.compare.facts import (
     HeadFacts,
     Level,
     ModelFacts,
+    PredictionFacts,
 )
 from qhw.analysis.compare.facts import Count as Count
 from qhw.analysis.compare.facts import Estimate as Estimate
@@ -354,6 +355,8 @@ class ComparisonResult(Frozen):
         agreement: rows whose molecules are the same (since version 4; ``None`` of a person's own
             circuit).
         head: where refitted read-outs come from, if there are any (since version 4).
+        predictions: what the device's model said of each circuit before it was sent to a paid
+            device, and whether that was so (since version 4).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -374,6 +377,7 @@ class ComparisonResult(Frozen):
     agreement: Agreement | None = None
     kappas: tuple[KappaPoint, ...] = ()
     head: HeadFacts | None = None
+    predictions: tuple[PredictionFacts, ...] = ()
 
     @property
     def rows(self) -> int:

@@ -30,6 +30,7 @@ def asked(model: Path | str, **changed: Any) -> BenchSettings:
     return BenchSettings.parse(**values)
 
 
+@pytest.mark.slow
 def test_known_rows_are_paid_from_the_same_shots(small_model: Path) -> None:
     result = run_bench(asked(small_model))
     (budget,) = result.devices[0].budgets
