@@ -13,6 +13,7 @@ from calibration.closest import closest, quoted
 from calibration.snapshot import SnapshotError
 from qhw.analysis.depth.asked import checked_levels
 from qhw.analysis.depth.jobs import Job, circuit_bytes, run_jobs
+from qhw.analysis.depth.merits import checked_merit
 from qhw.analysis.depth.report import (
     DepthReport,
     Device,
@@ -42,6 +43,7 @@ def sweep(
     cache: Path | None = None,
     scheduler: Scheduler | None = None,
     command: str = "",
+    by: str = "success",
     done: Callable[[int, int], None] = lambda _finished, _total: None,
 ) -> DepthReport:
     """Compile every circuit for every device; what fails becomes a row with its reason.
@@ -57,6 +59,7 @@ def sweep(
         cache: folder of earlier compilations.
         scheduler: where circuits are compiled; in this process by default.
         command: kept in the report.
+        by: figure of merit of the recommendations, see :mod:`qhw.analysis.depth.recommend`.
         done: told how many compilation jobs of how many are finished.
 
     Raises:
@@ -64,6 +67,7 @@ def sweep(
         SweepError: not a single compilation succeeded.
     """
     wanted = checked_levels(levels, seeds=seeds, shots=shots)
+    checked_merit(by)
     if not subjects:
         raise ValueError("Argument `subjects` must hold a circuit, but is empty.")
     usable = [s for s in subjects if s.circuit is not None]
@@ -101,6 +105,7 @@ def sweep(
         left_out=left_out,
         fractional=fractional,
         command=command,
+        by=by,
     )
 
 
