@@ -23,13 +23,12 @@ from backends.binding import angle_values, columns_of
 from backends.checks import check_angles, check_shots
 from backends.delays import is_own_delay
 from backends.ibm.results import OUR_DATA
+from backends.ibm.timing import JOB_OVERHEAD_S
 from backends.vendor import Submission
 from calibration.snapshot import DeviceSnapshot
 
 MAX_EXECUTIONS = 10_000_000
 """Bound circuits times shots of one job."""
-JOB_OVERHEAD_S = 2.0
-"""Device time of a job before its first shot."""
 LONGEST_JOB_S = 10_800
 """IBM stops every job after three hours of device time."""
 _RANDOMIZATIONS: tuple[int, ...] = (32, *range(64, 7, -1))

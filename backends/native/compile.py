@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitInstruction
 
 from backends.base import BackendError, CompiledTemplate
 from backends.checks import check_measures_last
@@ -34,7 +35,7 @@ from backends.plain import measured_form, plain
 from calibration.layout import Interaction, LayoutError, best_layouts, score
 from calibration.snapshot import DeviceSnapshot
 
-COMPILER_VERSION = 3
+COMPILER_VERSION = 4
 """Part of every cache key: raised when the same input may give another circuit."""
 SEEDS = 3
 """Seeds tried at level 3: on heavy-hex trees all agree in a small region, on grids within 3 %."""
@@ -143,15 +144,13 @@ class NativeCircuit:
     def depth(self) -> int:
         """Depth without virtual gates, barriers and measurements."""
         free = {*self.snapshot.virtual_gates, "barrier", "measure", "delay"}
-        return int(self.counted.depth(lambda item: item.operation.name not in free))
+        return int(self.counted.depth(lambda item: item.name not in free))
 
     @property
     def pulses(self) -> int:
         """Physical one-qubit gates."""
         free = {*self.snapshot.virtual_gates, "barrier", "measure", "delay", "reset"}
-        return sum(
-            len(item.qubits) == 1 and item.operation.name not in free for item in self.counted.data
-        )
+        return sum(len(item.qubits) == 1 and item.name not in free for item in self.counted.data)
 
 
 def compile_template(
@@ -225,7 +224,8 @@ def compile_native(
     found: list[NativeCircuit] = []
     refused: BackendError | None = None
     ways = Writing.ways(snapshot, fractional)
-    for how in ways if level == LEVELS[-1] else ways[-1:]:
+    own = 0 if level and ways[0].as_few_pulses else -1  # Qiskit merges none at level 0
+    for how in ways if level == LEVELS[-1] else (ways[own],):
         try:
             found += _Compiler(how, level, seed, qubits).candidates(circuit)
         except BackendError as error:
@@ -303,7 +303,9 @@ class _Compiler:
             ):  # of a device whose qubits are not connected, which need not matter
                 if not found:
                     raise
-        return found if self.how.canonical or self.how.mixed else [*found, *self._rewritten(found)]
+        if self.level < LEVELS[-1] or self.how.canonical or self.how.mixed:
+            return found
+        return [*found, *self._rewritten(found)]
 
     def _in_place(self, circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Routed:
         """On the qubits asked for, as it stands."""
@@ -431,6 +433,5 @@ def _uniform(snapshot: DeviceSnapshot) -> bool:
     return alike and len(snapshot.usable_couplings) == pairs
 
 
-def _entangles(item: object) -> bool:
-    operation = getattr(item, "operation", None)
-    return len(getattr(item, "qubits", ())) == 2 and getattr(operation, "name", "") != "barrier"
+def _entangles(item: CircuitInstruction) -> bool:
+    return len(item.qubits) == 2 and item.name != "barrier"

@@ -47,7 +47,9 @@ def compare_command(
 
     if counts is not None:
         if noise_scale is not None:
-            raise ValueError("Argument `noise_scale` must be left out with --counts: nothing is simulated")
+            raise ValueError(
+                "Argument `noise_scale` must be left out with --counts: nothing is simulated"
+            )
         write_run(with_counts(line, counts, bit_order, qubits), out_folder, as_json=as_json)
         return
     for name, value in (("bit_order", bit_order), ("qubits", qubits)):

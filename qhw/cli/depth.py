@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.analysis.depth.asked import checked_levels
+from qhw.analysis.depth.merits import checked_merit
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import RUNS, DaskCluster, Json, NoiseScale, Out
 from qhw.cli.own import Angles, Names, own_workload
@@ -44,6 +45,18 @@ def depth_report(
         int,
         typer.Option(metavar="N", parser=shot_count, help="Shots that costs and verdicts are for."),
     ] = 10_000,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="MERIT",
+            help="What one device is recommended by: success, skill, dollars, gates, depth or "
+            "duration.",
+        ),
+    ] = "success",
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An earlier report's result.json: what changed since."),
+    ] = None,
     fractional: Annotated[
         bool, typer.Option("--fractional", help="Use IBM's fractional rzz and rx where calibrated.")
     ] = False,
@@ -64,8 +77,10 @@ def depth_report(
     Writes DIR/<run>/ with report.html, result.json, rows.csv and the best compiled circuits.
     """
     wanted = checked_levels(_levels(levels), seeds=seeds, shots=shots)
+    checked_merit(by)
     if not files and not model:
         raise ValueError("Argument `files` or `--model` must name a circuit, but neither does.")
+    from qhw.analysis.depth.changes import changes, read_report
     from qhw.analysis.depth.sweep import sweep
     from qhw.api.planning import compilers
     from qhw.cache import made_cache_folder
@@ -76,8 +91,10 @@ def depth_report(
     rows = angles is not None or names is not None
     work = own_workload(ctx, files if rows else None, angles, names, ())
     subjects = _subjects(files or [], work, model or [], only)
+    before = None if against is None else read_report(against)
     kept = made_cache_folder() if cache else None
     command = shlex.join(["qhw", *sys.argv[1:]])
+<<<<<<< HEAD
     settings = [[s.name for s in subjects], devices, wanted, seeds, shots, fractional]
     documents = []
     for scale in _scales(noise_scale):
@@ -107,6 +124,27 @@ def depth_report(
         for part in depth_summary(report):
             out.print(part, soft_wrap=True)
         out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
+=======
+    settings = json.dumps([[s.name for s in subjects], devices, wanted, seeds, shots, fractional])
+    with run_folder(out_folder, run_id("depth-report", settings)) as folder:
+        with closing(compilers(processes, scheduler)) as pool, bar("compiling") as done:
+            report = sweep(
+                subjects,
+                devices,
+                levels=wanted,
+                seeds=seeds,
+                shots=shots,
+                fractional=fractional,
+                cache=kept,
+                scheduler=pool,
+                command=command,
+                by=by,
+                done=done,
+            )
+        if before is not None:
+            report = report.model_copy(update={"changes": changes(before, report)})
+        write_depth_files(folder.staging, folder.id, report, subjects)
+>>>>>>> speed
     if as_json:
         emit_json(documents[0] if len(documents) == 1 else {"runs": documents})
 

@@ -95,6 +95,7 @@ def render_depth(
         .render(
             report=report,
             sections=sections,
+            advised={one.circuit: one for one in report.recommendations},
             run_id=run_id,
             figures={key: heading for key, (heading, _) in FIGURES.items()},
             cell=cell,

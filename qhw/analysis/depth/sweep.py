@@ -13,6 +13,7 @@ from calibration.closest import closest, quoted
 from calibration.snapshot import SnapshotError
 from qhw.analysis.depth.asked import checked_levels
 from qhw.analysis.depth.jobs import Job, circuit_bytes, run_jobs, with_noise
+from qhw.analysis.depth.merits import checked_merit
 from qhw.analysis.depth.report import (
     DepthReport,
     Device,
@@ -43,6 +44,7 @@ def sweep(
     scheduler: Scheduler | None = None,
     noise_scale: Callable[[str], float] | None = None,
     command: str = "",
+    by: str = "success",
     done: Callable[[int, int], None] = lambda _finished, _total: None,
 ) -> DepthReport:
     """Compile every circuit for every device; what fails becomes a row with its reason.
@@ -60,6 +62,7 @@ def sweep(
         noise_scale: factor on the noise of a vendor's devices; as reported by default. Places and
             seeds are chosen at the noise reported.
         command: kept in the report.
+        by: figure of merit of the recommendations, see :mod:`qhw.analysis.depth.recommend`.
         done: told how many compilation jobs of how many are finished.
 
     Raises:
@@ -67,6 +70,7 @@ def sweep(
         SweepError: not a single compilation succeeded.
     """
     wanted = checked_levels(levels, seeds=seeds, shots=shots)
+    checked_merit(by)
     if not subjects:
         raise ValueError("Argument `subjects` must hold a circuit, but is empty.")
     usable = [s for s in subjects if s.circuit is not None]
@@ -107,6 +111,7 @@ def sweep(
         left_out=left_out,
         fractional=fractional,
         command=command,
+        by=by,
     )
 
 
