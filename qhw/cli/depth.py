@@ -94,7 +94,6 @@ def depth_report(
     before = None if against is None else read_report(against)
     kept = made_cache_folder() if cache else None
     command = shlex.join(["qhw", *sys.argv[1:]])
-<<<<<<< HEAD
     settings = [[s.name for s in subjects], devices, wanted, seeds, shots, fractional]
     documents = []
     for scale in _scales(noise_scale):
@@ -112,8 +111,11 @@ def depth_report(
                     scheduler=pool,
                     noise_scale=scale,
                     command=command if scale is None else f"{command}  # {scale.words}",
+                    by=by,
                     done=done,
                 )
+            if before is not None:
+                report = report.model_copy(update={"changes": changes(before, report)})
             write_depth_files(folder.staging, folder.id, report, subjects)
         told = {} if scale is None else {"noise_scale": scale.words}
         documents.append({"run": str(folder.final), **told, **report.model_dump(mode="json")})
@@ -124,27 +126,6 @@ def depth_report(
         for part in depth_summary(report):
             out.print(part, soft_wrap=True)
         out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
-=======
-    settings = json.dumps([[s.name for s in subjects], devices, wanted, seeds, shots, fractional])
-    with run_folder(out_folder, run_id("depth-report", settings)) as folder:
-        with closing(compilers(processes, scheduler)) as pool, bar("compiling") as done:
-            report = sweep(
-                subjects,
-                devices,
-                levels=wanted,
-                seeds=seeds,
-                shots=shots,
-                fractional=fractional,
-                cache=kept,
-                scheduler=pool,
-                command=command,
-                by=by,
-                done=done,
-            )
-        if before is not None:
-            report = report.model_copy(update={"changes": changes(before, report)})
-        write_depth_files(folder.staging, folder.id, report, subjects)
->>>>>>> speed
     if as_json:
         emit_json(documents[0] if len(documents) == 1 else {"runs": documents})
 

@@ -11,12 +11,8 @@ from calibration.snapshot import MADE_UP
 from qhw.analysis.depth.changes import Changes
 from qhw.analysis.depth.recommend import Standing
 from qhw.analysis.depth.report import DepthReport, Row
-<<<<<<< HEAD
 from qhw.analysis.validate.interval import words
-from qhw.report.format import number, percent, printable
-=======
 from qhw.report.format import number, percent, printable, success, usd
->>>>>>> speed
 from qhw.report.tables import WholeTable
 
 _SHOWN = 10
@@ -121,12 +117,8 @@ def _table(rows: list[Row], shots: int) -> WholeTable:
             str(best.two_qubit_gates),
             str(best.two_qubit_depth),
             str(best.pulses),
-<<<<<<< HEAD
-            percent(best.success),
-            _range(row),
-=======
             success(best.success, shots),
->>>>>>> speed
+            _range(row),
             number(row.tvd),
             row.verdict,
             f"{usd(row.cost.usd)} ({row.cost.as_of})" if row.cost else "–",
