@@ -28,6 +28,7 @@ from backends.native.simulable import simulable
 from backends.outcomes import tabulated
 from backends.readout import ReadoutMatrices, readout_matrices
 from backends.reference.twirled import WORDS, BitArray, misread, noisy_shots
+from backends.registry import noise_suffix
 from calibration.aer_noise import to_aer_noise_model
 from calibration.noise import DeviceNoise, NoiseOptions, apply_confusion
 from calibration.snapshot import DeviceSnapshot
@@ -54,6 +55,7 @@ class AerBackend:
         noise: strength of each source of noise; as reported by default.
         scheduled: let idle qubits relax. Off, waiting costs nothing: a comparison, not a device.
         fractional: also use the gates that must be asked for (IBM's ``rx`` and ``rzz``).
+        scale: factor on all reported noise, ``noise`` included; part of the name.
     """
 
     def __init__(
@@ -63,10 +65,12 @@ class AerBackend:
         noise: NoiseOptions | None = None,
         scheduled: bool = True,
         fractional: bool = False,
+        scale: float = 1.0,
     ) -> None:
         self._snapshot = snapshot
         self._simulable = simulable(snapshot)
-        self._noise = noise or NoiseOptions()
+        self._noise = (noise or NoiseOptions()).scaled(scale)
+        self._scale = scale
         self._scheduled = scheduled
         self._fractional = fractional
         self._last: tuple[CompiledTemplate, FloatArray, FloatArray] | None = None
@@ -77,7 +81,8 @@ class AerBackend:
 
     @property
     def _asked(self) -> str:
-        return "+fractional" if self._fractional else ""
+        scaled = "" if self._scale == 1.0 else noise_suffix(self._scale)
+        return f"{'+fractional' if self._fractional else ''}{scaled}"
 
     @property
     def name(self) -> str:
@@ -88,6 +93,11 @@ class AerBackend:
     def snapshot(self) -> DeviceSnapshot:
         """Calibration that is simulated."""
         return self._snapshot
+
+    @property
+    def scale(self) -> float:
+        """Factor on all reported noise."""
+        return self._scale
 
     @property
     def noise(self) -> NoiseOptions:

@@ -17,16 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
+from backends.errors import BackendError as BackendError
+from backends.errors import UnknownBackendError as UnknownBackendError
 from backends.outcomes import Outcomes, stacked
 from calibration.snapshot import DeviceSnapshot
-
-
-class BackendError(Exception):
-    """A backend cannot do what was asked; the message says what and what is allowed."""
-
-
-class UnknownBackendError(BackendError):
-    """No backend has that name; the message lists those that exist."""
 
 
 @dataclass(frozen=True)

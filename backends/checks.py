@@ -57,8 +57,8 @@ def check_measures_last(circuit: QuantumCircuit) -> int:
     measured: set[object] = set()
     written: set[object] = set()
     for place, item in enumerate(circuit.data):
-        name = item.operation.name
-        if name != "barrier" and measured.intersection(item.qubits):
+        name = item.name
+        if measured and name != "barrier" and measured.intersection(item.qubits):
             raise BackendError(
                 f"Argument `circuit` must measure last, but instruction {place}, {name}, follows "
                 f"a measurement of its qubit."

@@ -7,12 +7,14 @@ that nothing writes have no value to read. All else that is no fixed sequence of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import (
+    CircuitInstruction,
     Clbit,
     ControlledGate,
     Gate,
@@ -58,6 +60,9 @@ def plain(circuit: QuantumCircuit) -> QuantumCircuit:
             "Argument `circuit` must not have classical control, but has classical variables."
         )
     for place, item in enumerate(circuit.data):
+        if item.is_standard_gate() and _plainly_finite(item.params):
+            opened.keep(item)
+            continue
         opened.place = place
         opened.take(item.operation, item.qubits, item.clbits)
     return opened.out
@@ -192,6 +197,11 @@ class _Opened:
         self._index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
         self._touched: set[Qubit] = set()
 
+    def keep(self, item: CircuitInstruction) -> None:
+        """Take a gate that nothing is to be asked of."""
+        self._touched.update(item.qubits)
+        self.out._append(item)
+
     def take(self, operation: Any, qubits: Bits, clbits: Bits, depth: int = 0) -> None:
         """Take an instruction, or what stands in it."""
         name = operation.name
@@ -293,6 +303,11 @@ def _angles(operation: Any, seen: set[tuple[str, str]]) -> Iterable[tuple[str, A
     yield operation.name, operation.definition.global_phase
     for item in operation.definition.data:
         yield from _angles(item.operation, seen)
+
+
+def _plainly_finite(values: Iterable[Any]) -> bool:
+    """Whether all are ordinary numbers that are finite; cheaper than :func:`_finite`."""
+    return all(type(value) is float and math.isfinite(value) for value in values)
 
 
 def _finite(value: Any) -> bool:

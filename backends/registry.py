@@ -2,13 +2,16 @@
 
 What is asked of a device beside its name follows a plus: ``ibm:ibm_boston+fractional`` uses IBM's
 ``rzz`` and ``rx`` where they are calibrated, ``braket:ionq_forte_enterprise+debias`` IonQ's
-debiasing. It is part of the name, so that a run taken up again asks the same.
+debiasing, ``engine:ibm_fez+noise=2`` twice the noise reported. It is part of
+the name, so that a run taken up again asks the same.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from backends.errors import UnknownBackendError
 from calibration.closest import closest, quoted
 from calibration.plugins import PluginError, Table
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from backends.vendor import VendorBackend
 
 FRACTIONAL, DEBIAS = "fractional", "debias"
+_NOISE = re.compile(r"\+noise=(?P<factor>\d{1,6}(\.\d{1,12})?)$")
 
 BACKENDS = Table(
     "backends",
@@ -62,9 +66,25 @@ def get_backend(name: str) -> Backend:
         UnknownBackendError: no such backend or device (the line names the closest), a snapshot
             file that cannot be read, or a package's backend that cannot be used.
     """
-    from backends.base import UnknownBackendError
     from calibration.snapshot import SnapshotError
 
+    check_simulator(name)
+    prefix, _, device = name.partition(":")
+    try:
+        maker = BACKENDS.get(prefix)
+        return _checked(prefix, BACKENDS.call(prefix, maker, device))
+    except SnapshotError as error:
+        raise UnknownBackendError(f"Argument `name` is {quoted(name)}, but: {error}") from error
+    except PluginError as error:
+        raise UnknownBackendError(str(error)) from error
+
+
+def check_simulator(name: str) -> None:
+    """Refuse what no simulator can be called; nothing heavy is loaded.
+
+    Raises:
+        UnknownBackendError: as :func:`get_backend`, of a name alone.
+    """
     prefix, colon, device = name.partition(":")
     if is_vendor(name):
         raise UnknownBackendError(
@@ -79,13 +99,6 @@ def get_backend(name: str) -> Backend:
             f"Argument `name` must be a backend, but is {quoted(name)} "
             f"({closest(name, known, BACKENDS.command)})."
         )
-    try:
-        maker = BACKENDS.get(prefix)
-        return _checked(prefix, BACKENDS.call(prefix, maker, device))
-    except SnapshotError as error:
-        raise UnknownBackendError(f"Argument `name` is {quoted(name)}, but: {error}") from error
-    except PluginError as error:
-        raise UnknownBackendError(str(error)) from error
 
 
 def is_vendor(name: str) -> bool:
@@ -100,19 +113,44 @@ def get_vendor(name: str) -> VendorBackend:
         UnknownBackendError: no such prefix, or no device named; the line lists the prefixes.
         VendorError: no credentials, no such device, or the vendor cannot be reached.
     """
-    from backends.base import UnknownBackendError
+    check_vendor(name)
+    prefix, _, device = name.partition(":")
+    try:
+        backend: VendorBackend = BACKENDS.get(prefix)(device)
+    except PluginError as error:
+        raise UnknownBackendError(str(error)) from error
+    return backend
 
+
+def check_vendor(name: str) -> None:
+    """Refuse what no device that takes jobs can be called; nothing heavy is loaded.
+
+    Raises:
+        UnknownBackendError: no such prefix, or no device named; the line lists the prefixes.
+    """
     prefix, _, device = name.partition(":")
     if prefix not in _VENDORS or not device:
         kinds = ", ".join(f"{known}:<device>" for known in _VENDORS)
         raise UnknownBackendError(
             f"Argument `name` must be a backend that takes jobs ({kinds}), but is {quoted(name)}."
         )
-    try:
-        backend: VendorBackend = BACKENDS.get(prefix)(device)
-    except PluginError as error:
-        raise UnknownBackendError(str(error)) from error
-    return backend
+
+
+def check_name(name: str, *, simulators: bool = True, vendors: bool = True) -> None:
+    """Refuse what cannot be the name of a backend that is served; nothing heavy is loaded.
+
+    Args:
+        name: as given.
+        simulators: whether they are served.
+        vendors: whether devices that take jobs are.
+
+    Raises:
+        UnknownBackendError: as :func:`get_backend` or :func:`get_vendor`, of a name alone.
+    """
+    if vendors and (is_vendor(name) or not simulators):
+        check_vendor(name)
+    else:
+        check_simulator(name)
 
 
 def asked(device: str, option: str) -> tuple[str, bool]:
@@ -121,12 +159,24 @@ def asked(device: str, option: str) -> tuple[str, bool]:
     return plain, plain != device
 
 
+def asked_noise(device: str) -> tuple[str, float]:
+    """A device model without its factor on the noise, and that factor (1 where none is asked)."""
+    found = _NOISE.search(device)
+    return (device, 1.0) if found is None else (device[: found.start()], float(found["factor"]))
+
+
+def noise_suffix(factor: float) -> str:
+    """What a device model's name ends with for a factor on its noise, read by ``asked_noise``."""
+    digits = f"{factor:.6f}".rstrip("0").rstrip(".")
+    return f"+noise={digits}"
+
+
 def _may_be(prefix: str, device: str, colon: bool) -> bool:
     """Whether the house's prefix can have such a device; a package's maker judges itself."""
     from calibration.catalog import snapshot_names
 
     if prefix in _MODELS:
-        plain = asked(device, FRACTIONAL)[0]
+        plain = asked(asked_noise(device)[0], FRACTIONAL)[0]
         return plain in snapshot_names() or plain.endswith(".json") or plain.startswith("fake_")
     return not colon if BACKENDS.is_own(prefix) else colon == bool(device)
 

@@ -26,8 +26,9 @@ from qiskit.circuit.library import QFTGate
 
 from backends.base import BackendError
 from backends.native.compile import SEEDS, compile_native
+from backends.native.levels import LEVELS
 from backends.native.prediction import predict
-from backends.native.routing import LEVELS, region_of
+from backends.native.routing import region_of
 from backends.native.target import to_target
 from backends.native.writing import Writing, with_random_angles
 from calibration.catalog import list_snapshots, load_snapshot

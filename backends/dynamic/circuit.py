@@ -66,9 +66,7 @@ def dynamic_parts(circuit: QuantumCircuit) -> Iterator[str]:
         name = item.operation.name
         if name == "barrier":
             continue
-        if name in _DECIDED:
-            yield name
-        elif name == "reset" and touched.intersection(item.qubits):
+        if name in _DECIDED or (name == "reset" and touched.intersection(item.qubits)):
             yield name
         elif measured.intersection(item.qubits) or written.intersection(item.clbits):
             yield "measure"

@@ -125,7 +125,11 @@ class _Run:
         return _merged(found)
 
     def _while(
-        self, courses: list[_Course], operation: WhileLoopOp, on: list[int], bits: dict[Clbit, Clbit]
+        self,
+        courses: list[_Course],
+        operation: WhileLoopOp,
+        on: list[int],
+        bits: dict[Clbit, Clbit],
     ) -> list[_Course]:
         done: list[_Course] = []
         for _ in range(MAX_ROUNDS):
@@ -135,7 +139,9 @@ class _Run:
                 return _merged(done)
             courses = _merged(self._block(courses, operation.blocks[0], on, bits))
             done = _merged(done)
-        raise BackendError(f"Argument `circuit` must leave its loops, but runs one {MAX_ROUNDS} times.")
+        raise BackendError(
+            f"Argument `circuit` must leave its loops, but runs one {MAX_ROUNDS} times."
+        )
 
     def _block(
         self, courses: list[_Course], block: QuantumCircuit, on: list[int], bits: dict[Clbit, Clbit]
@@ -146,7 +152,9 @@ class _Run:
 
 
 def _holds(operation: Any, course: _Course, bits: dict[Clbit, Clbit]) -> bool:
-    return holds(operation.condition, {**course.bits, **{i: course.bits[o] for i, o in bits.items()}})
+    return holds(
+        operation.condition, {**course.bits, **{i: course.bits[o] for i, o in bits.items()}}
+    )
 
 
 def _merged(courses: list[_Course]) -> list[_Course]:

@@ -25,13 +25,12 @@ from backends.delays import is_own_delay
 from backends.dynamic.circuit import every_operation, is_dynamic
 from backends.dynamic.devices import check_runs_dynamic
 from backends.ibm.results import OUR_DATA
+from backends.ibm.timing import JOB_OVERHEAD_S
 from backends.vendor import Submission
 from calibration.snapshot import DeviceSnapshot
 
 MAX_EXECUTIONS = 10_000_000
 """Bound circuits times shots of one job."""
-JOB_OVERHEAD_S = 2.0
-"""Device time of a job before its first shot."""
 LONGEST_JOB_S = 10_800
 """IBM stops every job after three hours of device time."""
 _RANDOMIZATIONS: tuple[int, ...] = (32, *range(64, 7, -1))
@@ -288,7 +287,7 @@ def pubs_of(submission: Submission, n_qubits: int | None) -> list[Any]:
     pubs: list[Any] = []
     for part in submission.parts():
         compiled = part.compiled
-        circuit = compiled.circuit if n_qubits is None else _widened(compiled, n_qubits)
+        circuit = _in_one_register(compiled, n_qubits)
         columns = columns_of(compiled)
         if not columns:
             pubs += [(circuit,)] * len(part.angles)
@@ -299,9 +298,15 @@ def pubs_of(submission: Submission, n_qubits: int | None) -> list[Any]:
     return pubs
 
 
-def _widened(compiled: CompiledTemplate, n_qubits: int) -> QuantumCircuit:
-    """The circuit on the qubits of the whole device, measured into one register."""
+def _in_one_register(compiled: CompiledTemplate, n_qubits: int | None) -> QuantumCircuit:
+    """The circuit on the qubits of the whole device, or its own, measured into one register."""
+    circuit = compiled.circuit
+    if n_qubits is None and len(circuit.cregs) == 1:
+        return circuit
+    qubits = range(circuit.num_qubits) if n_qubits is None else compiled.physical_qubits
     wide = QuantumCircuit(
-        QuantumRegister(n_qubits, "q"), ClassicalRegister(compiled.n_measured, "c"), name="qhw"
+        QuantumRegister(n_qubits or circuit.num_qubits, "q"),
+        ClassicalRegister(compiled.n_measured, "c"),
+        name="qhw",
     )
-    return wide.compose(compiled.circuit, qubits=list(compiled.physical_qubits), clbits=wide.clbits)
+    return wide.compose(circuit, qubits=list(qubits), clbits=wide.clbits)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitInstruction
 
 from backends.base import BackendError, CompiledTemplate
 from backends.checks import check_measures_last
@@ -23,9 +24,10 @@ from backends.dynamic.compile import route_dynamic
 from backends.dynamic.surrogate import counted
 from backends.figures import size_of
 from backends.native.fold import fold_rzz_angles
+from backends.native.levels import LEVELS
 from backends.native.prediction import Prediction, predict
 from backends.native.regions import SEARCH_LIMIT, regions
-from backends.native.routing import LEVELS, Routed, as_asked, as_given, check_fits
+from backends.native.routing import Routed, as_asked, as_given, check_fits
 from backends.native.schedule import schedule_alap
 from backends.native.translate import to_native
 from backends.native.writing import Writing, with_random_angles
@@ -33,7 +35,7 @@ from backends.plain import measured_form, plain
 from calibration.layout import Interaction, LayoutError, best_layouts, score
 from calibration.snapshot import DeviceSnapshot
 
-COMPILER_VERSION = 3
+COMPILER_VERSION = 4
 """Part of every cache key: raised when the same input may give another circuit."""
 SEEDS = 3
 """Seeds tried at level 3: on heavy-hex trees all agree in a small region, on grids within 3 %."""
@@ -96,6 +98,33 @@ class NativeCircuit:
         prediction = predict(circuit, self.snapshot, self.qubits)
         return replace(self, circuit=circuit, template=template, prediction=prediction)
 
+    def kept(
+        self, circuit: QuantumCircuit, *, seed: int = 0, scheduled: bool = False
+    ) -> CompiledTemplate:
+        """What simulators and vendors take.
+
+        Args:
+            circuit: that was compiled: names of its parameters, size of its register.
+            seed: of the compilation.
+            scheduled: write waits out, where the template is in native gates.
+        """
+        template, scheduled = self.template, scheduled and self.template is self.circuit
+        scheduled = scheduled and not is_dynamic(template)
+        if scheduled:
+            template = schedule_alap(template, self.snapshot.restricted(self.qubits)).circuit
+        return CompiledTemplate(
+            circuit=template,
+            parameter_names=tuple(p.name for p in circuit.parameters),
+            n_measured=circuit.num_clbits,
+            physical_qubits=self.qubits,
+            **size_of(self.counted),
+            duration_s=self.prediction.duration_s,
+            seed=seed,
+            snapshot=self.snapshot,
+            predicted_success=self.prediction.layout.success,
+            scheduled=scheduled,
+        )
+
     @property
     def counted(self) -> QuantumCircuit:
         """What is counted: the circuit, or the longest course of a dynamic one."""
@@ -115,15 +144,13 @@ class NativeCircuit:
     def depth(self) -> int:
         """Depth without virtual gates, barriers and measurements."""
         free = {*self.snapshot.virtual_gates, "barrier", "measure", "delay"}
-        return int(self.counted.depth(lambda item: item.operation.name not in free))
+        return int(self.counted.depth(lambda item: item.name not in free))
 
     @property
     def pulses(self) -> int:
         """Physical one-qubit gates."""
         free = {*self.snapshot.virtual_gates, "barrier", "measure", "delay", "reset"}
-        return sum(
-            len(item.qubits) == 1 and item.operation.name not in free for item in self.counted.data
-        )
+        return sum(len(item.qubits) == 1 and item.name not in free for item in self.counted.data)
 
 
 def compile_template(
@@ -152,22 +179,7 @@ def compile_template(
     """
     circuit = measured_form(circuit)
     found = compile_native(circuit, snapshot, seed=seed, fractional=fractional)
-    template, scheduled = found.template, scheduled and found.template is found.circuit
-    scheduled = scheduled and not is_dynamic(template)
-    if scheduled:
-        template = schedule_alap(template, snapshot.restricted(found.qubits)).circuit
-    return CompiledTemplate(
-        circuit=template,
-        parameter_names=tuple(p.name for p in circuit.parameters),
-        n_measured=circuit.num_clbits,
-        physical_qubits=found.qubits,
-        **size_of(found.counted),
-        duration_s=found.prediction.duration_s,
-        seed=seed,
-        snapshot=snapshot,
-        predicted_success=found.prediction.layout.success,
-        scheduled=scheduled,
-    )
+    return found.kept(circuit, seed=seed, scheduled=scheduled)
 
 
 def compile_native(
@@ -177,6 +189,7 @@ def compile_native(
     level: int = LEVELS[-1],
     seed: int = 0,
     fractional: bool = False,
+    qubits: tuple[int, ...] | None = None,
 ) -> NativeCircuit:
     """Compile a circuit for a device.
 
@@ -189,15 +202,19 @@ def compile_native(
             3: the best of all candidates.
         seed: first seed of layout and routing; level 3 also tries the :data:`SEEDS` - 1 next ones.
         fractional: with the gates that must be asked for (IBM's ``rzz`` and ``rx``).
+        qubits: device qubit on which each qubit of the circuit begins, no others being used; at
+            levels 0 to 2. Anywhere by default.
 
     Raises:
-        ValueError: unknown level.
+        ValueError: unknown level, or a place at level 3, which looks for the best one.
         BackendError: reset of a qubit in use, classical control, an angle that is not finite, a
             measurement that is not last, a circuit that does not fit, a delay without a length
             there, or native gates of an unknown kind.
     """
     if level not in LEVELS:
         raise ValueError(f"Argument `level` must be one of {LEVELS}, but is {level!r}.")
+    if qubits is not None and level == LEVELS[-1]:
+        raise ValueError(f"Argument `qubits` must come with level 0 to 2, but level is {level}.")
     if is_dynamic(circuit):
         return _dynamic(opened(circuit), snapshot, level=level, seed=seed, fractional=fractional)
     circuit = plain(circuit)
@@ -207,9 +224,10 @@ def compile_native(
     found: list[NativeCircuit] = []
     refused: BackendError | None = None
     ways = Writing.ways(snapshot, fractional)
-    for how in ways if level == LEVELS[-1] else ways[-1:]:
+    own = 0 if level and ways[0].as_few_pulses else -1  # Qiskit merges none at level 0
+    for how in ways if level == LEVELS[-1] else (ways[own],):
         try:
-            found += _Compiler(how, level, seed).candidates(circuit)
+            found += _Compiler(how, level, seed, qubits).candidates(circuit)
         except BackendError as error:
             refused = error
     if refused is not None and not found:
@@ -259,6 +277,7 @@ class _Compiler:
     how: Writing
     level: int
     seed: int
+    place: tuple[int, ...] | None = None
 
     def candidates(self, circuit: QuantumCircuit) -> list[NativeCircuit]:
         """All that this way of writing gives.
@@ -266,7 +285,9 @@ class _Compiler:
         Raises:
             BackendError: it gives nothing.
         """
-        if self.level < LEVELS[-1]:
+        if self.place is not None:
+            found = [self._native(self._in_place(circuit, self.place))]
+        elif self.level < LEVELS[-1]:
             found = [self._native(self.how.wide(circuit, level=self.level, seed=self.seed))]
         elif self.how.canonical and not self.how.by_rows:
             found = list(self._wide(circuit, self._seeds[:1]))
@@ -282,7 +303,13 @@ class _Compiler:
             ):  # of a device whose qubits are not connected, which need not matter
                 if not found:
                     raise
-        return found if self.how.canonical or self.how.mixed else [*found, *self._rewritten(found)]
+        if self.level < LEVELS[-1] or self.how.canonical or self.how.mixed:
+            return found
+        return [*found, *self._rewritten(found)]
+
+    def _in_place(self, circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Routed:
+        """On the qubits asked for, as it stands."""
+        return self.how.on(as_given(circuit), qubits, level=self.level, seed=self.seed)
 
     def _rewritten(self, found: Sequence[NativeCircuit]) -> Iterator[NativeCircuit]:
         """The best of what Qiskit wrote, its pulses written anew."""
@@ -406,6 +433,5 @@ def _uniform(snapshot: DeviceSnapshot) -> bool:
     return alike and len(snapshot.usable_couplings) == pairs
 
 
-def _entangles(item: object) -> bool:
-    operation = getattr(item, "operation", None)
-    return len(getattr(item, "qubits", ())) == 2 and getattr(operation, "name", "") != "barrier"
+def _entangles(item: CircuitInstruction) -> bool:
+    return len(item.qubits) == 2 and item.name != "barrier"

@@ -13,8 +13,8 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 from backends.native.fold import fold_rzz_angles
+from backends.native.levels import LEVELS
 from backends.native.routing import (
-    LEVELS,
     Region,
     Routed,
     as_given,
@@ -65,6 +65,16 @@ class Writing:
         See :func:`~backends.native.target.to_target`.
         """
         return len(self.snapshot.two_qubit_gates) > 1
+
+    @property
+    def as_few_pulses(self) -> bool:
+        """Whether Qiskit writes as few pulses as our own pass, and far quicker.
+
+        It does around ``cz``, which rotations about z pass: only they are left to be gained.
+        """
+        return (
+            not self.canonical and not self.fractional and self.snapshot.two_qubit_gates == ("cz",)
+        )
 
     @property
     def basis(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -31,8 +31,9 @@ from qhw.jobs.desk import attempts_of
 from qhw.jobs.errors import BudgetError
 from qhw.jobs.intent import RunRequest, plan_jobs
 from qhw.jobs.ledger import Ledger
+from qhw.jobs.predictions import predictions_of
 from qhw.jobs.queries import costs_of, jobs_of, raw_payload, row_counts, unfinished
-from qhw.jobs.records import JobRecord
+from qhw.jobs.records import AttemptRecord, JobRecord
 from qhw.jobs.states import Attempt
 from qhw.jobs.work import reconcile, request_cancel, submit_run
 
@@ -122,6 +123,7 @@ def _submit(
                 world.submission(rows, _SHOTS),
                 RunRequest(name),
                 budget,
+                prediction=f"{name} by {os.getpid()}".encode(),
                 patience=world.patience,
                 observe=observe,
             )
@@ -230,6 +232,7 @@ def _check(world: World, ledger: Ledger, report: Report, runs: tuple[str, ...], 
             for job in jobs
             if raw_payload(connection, job.id) is not None
         }
+        predicted = {name: predictions_of(connection, name) for name in runs}
     known = {a.vendor_id for group in copies.values() for a in group if a.vendor_id}
     bills = [bill for bill in account.values() if bill.micro]
     report.intended = len(jobs)
@@ -245,12 +248,34 @@ def _check(world: World, ledger: Ledger, report: Report, runs: tuple[str, ...], 
     if billed > cap or charged > cap:
         say(f"cap {cap} passed: billed {billed}, charged {charged}")
     for job in jobs:
+        _check_prediction(job, copies[job.id], predicted[job.run_id], say)
         ids = [a.vendor_id for a in copies[job.id] if a.state is Attempt.KEPT]
         _check_job(job, ids, account, kept, say)
         own = sum(bill.micro for bill in account.values() if bill.key == job.key)
         bases = " ".join(cost.basis for cost in costs[job.id] if cost.kind == "actual")
         if job.state.final and abs(job.charge_micro - own) > 1 and not MARKED.search(bases):
             say(f"job {job.id} is charged with {job.charge_micro}, the vendor billed {own}")
+
+
+def _check_prediction(
+    job: JobRecord,
+    attempts: tuple[AttemptRecord, ...],
+    predicted: dict[str, tuple[bytes, datetime]],
+    say: Callable[[str], None],
+) -> None:
+    """Every job was predicted, once and before its first post, and its posts have their hashes."""
+    found = predicted.get(job.role)
+    if found is None or not found[0].startswith(f"{job.run_id} by ".encode()):
+        say(f"job {job.id} of {job.run_id} has the prediction {found}")
+        return
+    # copies that were found at the vendor were posted by nobody here
+    posted = [a for a in attempts if a.payload_sha256 is not None]
+    if any(a.created < found[1] for a in attempts):
+        say(f"job {job.id} was posted before its prediction was written down")
+    if len({a.payload_sha256 for a in posted}) > 1:
+        say(f"job {job.id} was posted with different contents")
+    if not posted and any(a.state is Attempt.KEPT for a in attempts):
+        say(f"job {job.id} was posted without a hash of its contents")
 
 
 def _check_job(

@@ -205,10 +205,12 @@ def _gates(props: Json, basis: tuple[str, ...], source: str, clean: Cleaner) -> 
 def _figures(listed: Node, wanted: tuple[str, ...]) -> dict[str, float | None]:
     """Values by name in SI units, ``None`` for what was not measured."""
     found = {}
-    for entry in listed.elements():
-        name = entry["name"].text()
+    for index, entry in enumerate(listed.entries()):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            name = listed[index]["name"].text()  # says what is wrong
         if name in wanted:
-            found[name] = _si(name, Node(entry.value, listed.file, f"{listed.path}.{name}"))
+            found[name] = _si(name, Node(entry, listed.file, f"{listed.path}.{name}"))
     return found
 
 

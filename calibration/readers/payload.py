@@ -11,7 +11,7 @@ from typing import Any
 from calibration.snapshot import SnapshotError
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Node:
     """A value inside a JSON document that knows where it is.
 
@@ -73,9 +73,13 @@ class Node:
 
     def elements(self) -> Iterator[Node]:
         """Elements of a list."""
+        return (self[index] for index in range(len(self.entries())))
+
+    def entries(self) -> list[Any]:
+        """The value as a list."""
         if not isinstance(self.value, list):
             raise self.wrong("a list")
-        return (self[index] for index in range(len(self.value)))
+        return self.value
 
     def number(self) -> float:
         """The value as a finite float."""
@@ -89,9 +93,10 @@ class Node:
 
         A missing key and anything that is no number raise :class:`SnapshotError`.
         """
-        if isinstance(self.value, dict) and key in self.value and self.value[key] is None:
+        found = self.value.get(key, self) if isinstance(self.value, dict) else self
+        if found is None:
             return None
-        value = self[key]._float()
+        value = found if type(found) is float else self[key]._float()
         return value if math.isfinite(value) else None
 
     def _float(self) -> float:

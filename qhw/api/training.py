@@ -9,13 +9,18 @@ from qhw.forces.config import ForceTrainConfig
 from qhw.forces.model import ForceField
 from qhw.forces.spin_training import SpinKind, SpinTrainConfig, train_spin_field
 from qhw.forces.training import ForceData, train_force_field
+from qhw.lmdm.data import WholeMolecules
+from qhw.lmdm.model import LMDM
+from qhw.lmdm.training import LMDMTrainConfig, train_lmdm
 from qhw.models.train import TrainConfig, TrainingSet, is_of_prior
 from qhw.models.train import train as train_on_molecules
 from qhw.models.train_prior import train_from
 from qhw.yaml_files import read_yaml
 
+AnyTrainConfig = TrainConfig | ForceTrainConfig | SpinTrainConfig | LMDMTrainConfig
 
-def _read(path: Path) -> TrainConfig | ForceTrainConfig | SpinTrainConfig:
+
+def _read(path: Path) -> AnyTrainConfig:
     """The config of a training run, of whichever kind its model is.
 
     Raises:
@@ -29,14 +34,16 @@ def _read(path: Path) -> TrainConfig | ForceTrainConfig | SpinTrainConfig:
         return ForceTrainConfig.from_yaml(path)
     if kind in get_args(SpinKind):
         return SpinTrainConfig.from_yaml(path)
+    if kind == LMDM.kind:
+        return LMDMTrainConfig.from_yaml(path)
     return TrainConfig.from_yaml(path)
 
 
 def train(
-    config: TrainConfig | ForceTrainConfig | SpinTrainConfig | str | Path,
+    config: AnyTrainConfig | str | Path,
     out: str | Path,
     *,
-    data: TrainingSet | ForceData | None = None,
+    data: TrainingSet | ForceData | WholeMolecules | None = None,
     resume: bool = True,
     progress: bool = True,
 ) -> Path:
@@ -72,6 +79,10 @@ def train(
         if isinstance(asked, SpinTrainConfig):
             return train_spin_field(asked, Path(out), data=data, resume=resume, progress=progress)
         return train_force_field(asked, Path(out), data=data, resume=resume, progress=progress)
+    if isinstance(asked, LMDMTrainConfig):
+        if data is not None and not isinstance(data, WholeMolecules):
+            raise ValueError("Argument `data` must be of whole molecules for this kind of model")
+        return train_lmdm(asked, Path(out), data=data, resume=resume, progress=progress)
     if data is not None and not isinstance(data, TrainingSet):
         raise ValueError("Argument `data` must be a set of molecules for this kind of model")
     return train_on_molecules(asked, Path(out), data=data, resume=resume, progress=progress)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
+from rdkit.Geometry import Point3D
 
 from qhw.chem.molecule import ELEMENTS
 
@@ -23,16 +26,46 @@ def build(
         orders: ``(n, n)``; an order above 3 is written as single, as the released code does.
         charges: formal, ``(n,)``; ``None`` where all are neutral.
     """
+    formal = None if charges is None else charges.tolist()
+    return build_numbers([ELEMENTS[kind] for kind in types], orders, formal)
+
+
+def build_numbers(
+    numbers: Sequence[int], orders: NDArray[np.int64], charges: Sequence[int] | None = None
+) -> Chem.RWMol:
+    """Unsanitised molecule of any elements.
+
+    Args:
+        numbers: atomic numbers of the n atoms.
+        orders: ``(n, n)``; an order above 3 is written as single.
+        charges: formal, n; ``None`` where all are neutral.
+    """
     molecule = Chem.RWMol()
-    for place, kind in enumerate(types):
-        atom = Chem.Atom(ELEMENTS[kind])
+    for place, number in enumerate(numbers):
+        atom = Chem.Atom(number)
         if charges is not None:
-            atom.SetFormalCharge(int(charges[place]))
+            atom.SetFormalCharge(charges[place])
         molecule.AddAtom(atom)
     for i, j in zip(*np.nonzero(np.triu(orders)), strict=True):
         bond = _ORDERS.get(int(orders[i, j]), Chem.BondType.SINGLE)
         molecule.AddBond(int(i), int(j), bond)
     return molecule
+
+
+def with_positions(molecule: Chem.RWMol, positions: NDArray[np.float64]) -> Chem.Mol:
+    """The molecule with a geometry.
+
+    Args:
+        molecule: n atoms, without a conformer.
+        positions: ``(n, 3)`` Å.
+    """
+    conformer = Chem.Conformer(len(positions))
+    conformer.Set3D(True)
+    for atom, (x, y, z) in enumerate(positions):
+        conformer.SetAtomPosition(atom, Point3D(float(x), float(y), float(z)))
+    molecule.AddConformer(conformer, assignId=True)
+    molecule.UpdatePropertyCache(strict=False)
+    return molecule.GetMol()
 
 
 def sanitised_smiles(molecule: Chem.Mol) -> str | None:

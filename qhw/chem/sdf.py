@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Geometry import Point3D
 
 from qhw.chem.bonds import bond_graph, distances, exceeds_valence
 from qhw.chem.charges import Charges, formal_charges
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.orders import distance_orders
-from qhw.chem.rdkit_build import build
+from qhw.chem.rdkit_build import build, with_positions
 
 
 def to_rdkit(
@@ -45,14 +44,7 @@ def to_rdkit(
         orders = bonds[0].astype(np.int64)
     else:
         orders = distance_orders(bonds[0], types, distances(one)[0], formal[0])
-    molecule = build(types, orders, formal[0])
-    conformer = Chem.Conformer(len(types))
-    conformer.Set3D(True)
-    for atom, (x, y, z) in enumerate(positions):
-        conformer.SetAtomPosition(atom, Point3D(float(x), float(y), float(z)))
-    molecule.AddConformer(conformer, assignId=True)
-    molecule.UpdatePropertyCache(strict=False)
-    return molecule.GetMol()
+    return with_positions(build(types, orders, formal[0]), positions)
 
 
 def to_sdf(
@@ -72,15 +64,37 @@ def to_sdf(
         ValueError: a list of the wrong length, a name or value with a line break, or a field name
             with ``<``, ``>`` or a line break.
     """
+    charges = molecules.charges
+    written = [
+        to_rdkit(types, positions, None if charges is None else charges[row, : len(types)])
+        for row, (types, positions) in enumerate(molecules)
+    ]
+    return sdf_text(written, names=names, properties=properties)
+
+
+def sdf_text(
+    molecules: Sequence[Chem.Mol],
+    *,
+    names: Sequence[str] | None = None,
+    properties: Mapping[str, Sequence[object]] | None = None,
+) -> str:
+    """SDF text of molecules of RDKit with a conformer.
+
+    Args:
+        molecules: sanitised or not.
+        names: as :func:`to_sdf`.
+        properties: as there.
+
+    Raises:
+        ValueError: as there.
+    """
     titles = [str(k) for k in range(len(molecules))] if names is None else list(names)
     fields = {key: list(values) for key, values in (properties or {}).items()}
     _check_texts(len(molecules), titles, fields)
     stream = io.StringIO()
     writer = Chem.SDWriter(stream)
     writer.SetKekulize(False)
-    for row, (types, positions) in enumerate(molecules):
-        given = None if molecules.charges is None else molecules.charges[row, : len(types)]
-        molecule = to_rdkit(types, positions, given)
+    for row, molecule in enumerate(molecules):
         molecule.SetProp("_Name", titles[row])
         for key, values in fields.items():
             if values[row] is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,27 +55,48 @@ def read_sdf(path: Path) -> NamedMolecules:
     flat: list[str] = []
     with rdBase.BlockLogs():
         for number, record in enumerate(read_records(path), 1):
-            molecule = _parsed(record)
-            batches.append(heavy_atoms(molecule, record.where))
+            molecule = parsed(record)
+            batch = heavy_atoms(molecule, record.where)
+            batches.append(batch)
             names.append(record.title or str(number - 1))
-            reason = _no_geometry(molecule, batches[-1], record.dimension)
+            bonded = molecule if molecule.GetNumBonds() else to_rdkit(*batch.molecule(0))
+            reason = no_geometry(molecule, bonded, int(batch.counts[0]), record.dimension)
             if reason:
                 flat.append(f"record {number} {reason}")
-    if not batches:
+    check_geometries(path, len(batches), flat)
+    return NamedMolecules(MoleculeBatch.joined(batches), tuple(names))
+
+
+def check_geometries(path: Path, records: int, flat: Sequence[str]) -> None:
+    """Refuse a file without molecules, or with some that have no geometry.
+
+    Args:
+        path: the file.
+        records: how many it holds.
+        flat: those without a geometry, in words.
+
+    Raises:
+        ValueError: none, or some are flat.
+    """
+    if not records:
         raise ValueError(
             f"Argument `input` must hold at least one molecule, but {path} "
             f"{'has none' if path.stat().st_size else 'is empty'}."
         )
     if flat:
-        more = f"; {len(flat) - _NAMED} more of {len(names)}" if len(flat) > _NAMED else ""
+        more = f"; {len(flat) - _NAMED} more of {records}" if len(flat) > _NAMED else ""
         raise ValueError(
             f"Argument `input` must have 3-D coordinates, but {path}: "
             f"{'; '.join(flat[:_NAMED])}{more}."
         )
-    return NamedMolecules(MoleculeBatch.joined(batches), tuple(names))
 
 
-def _parsed(record: Record) -> Chem.Mol:
+def parsed(record: Record) -> Chem.Mol:
+    """A record as RDKit's molecule, not sanitised, hydrogens kept.
+
+    Raises:
+        ValueError: RDKit cannot read it.
+    """
     try:
         molecule = Chem.MolFromMolBlock("\n".join(record.lines), sanitize=False, removeHs=False)
     except RuntimeError:  # a check inside RDKit
@@ -86,8 +108,15 @@ def _parsed(record: Record) -> Chem.Mol:
     return molecule
 
 
-def _no_geometry(molecule: Chem.Mol, heavy: MoleculeBatch, dimension: str) -> str | None:
-    """Why the coordinates are no geometry; ``None`` if they are one."""
+def no_geometry(molecule: Chem.Mol, bonded: Chem.Mol, heavy: int, dimension: str) -> str | None:
+    """Why the coordinates are no geometry; ``None`` if they are one.
+
+    Args:
+        molecule: as the file has it.
+        bonded: the same, or its heavy atoms, with bonds.
+        heavy: heavy atoms.
+        dimension: by the header.
+    """
     places = np.asarray(molecule.GetConformer().GetPositions())
     if dimension == "2D":
         return "is 2-D by its header"
@@ -98,8 +127,7 @@ def _no_geometry(molecule: Chem.Mol, heavy: MoleculeBatch, dimension: str) -> st
         return None
     # hydrogens left out may leave the plane, but only a header that says 3D can be believed; two
     # heavy atoms are as good in a plane as anywhere
-    trusted = dimension == "3D" or heavy.counts[0] < 3
-    bonded = molecule if molecule.GetNumBonds() else to_rdkit(*heavy.molecule(0))
+    trusted = dimension == "3D" or heavy < 3
     if any(_is_tetrahedral(atom, 3 if trusted else 1) for atom in bonded.GetAtoms()):
         said = "which its molecule cannot be" if trusted else "and its header does not say 3D"
         return f"is flat (all z equal), {said}"

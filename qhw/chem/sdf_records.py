@@ -124,8 +124,8 @@ def _text(line: bytes) -> str:
 
 def _check_coordinates(where: str, lines: list[str]) -> None:
     """Name the atom: RDKit only says that it cannot read the record."""
-    for atom, fields in enumerate(_coordinate_fields(lines), 1):
-        for field in fields:
+    for atom, fields in enumerate(_atom_fields(lines), 1):
+        for field in fields[:3]:
             try:
                 finite = math.isfinite(float(field))
             except ValueError:
@@ -137,8 +137,13 @@ def _check_coordinates(where: str, lines: list[str]) -> None:
                 )
 
 
-def _coordinate_fields(lines: list[str]) -> Iterator[list[str]]:
-    """Texts of x, y, z of every atom that is there."""
+def atom_symbols(lines: list[str]) -> Iterator[str]:
+    """What every atom of a record that is there is called."""
+    return (fields[3].strip() for fields in _atom_fields(lines))
+
+
+def _atom_fields(lines: list[str]) -> Iterator[list[str]]:
+    """Texts of x, y, z and symbol of every atom that is there."""
     if lines[3].rstrip().endswith("V3000"):
         inside = False
         for line in lines[4:]:
@@ -146,7 +151,7 @@ def _coordinate_fields(lines: list[str]) -> Iterator[list[str]]:
             if words[2:4] in (["BEGIN", "ATOM"], ["END", "ATOM"]):
                 inside = words[2] == "BEGIN"
             elif inside and len(words) >= 7:  # M V30 index type x y z ...
-                yield words[4:7]
+                yield [*words[4:7], words[3]]
     elif lines[3][:3].strip().isdecimal():
         for line in lines[4 : min(4 + int(lines[3][:3]), len(lines) - 1)]:
-            yield [line[0:10], line[10:20], line[20:30]]
+            yield [line[0:10], line[10:20], line[20:30], line[31:34]]

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from qhw.cli import (
+    bundles,
     calibrate,
     compare,
     dashboard,
@@ -25,12 +26,14 @@ from qhw.cli import (
     jobs,
     judge,
     latents,
+    lmdm,
     mitigate,
     models,
     noise_study,
     runs,
     snapshot,
     submit,
+    validate_models,
     vendors,
 )
 from qhw.cli.console import show_what_is_lacking, warn_plainly
@@ -63,17 +66,21 @@ app.add_typer(mitigate.app, name="mitigate", rich_help_panel=MAIN_JOB)
 app.command("estimate", rich_help_panel=PAID)(submit.estimate)
 app.command("submit", rich_help_panel=PAID)(submit.submit)
 app.command("run", rich_help_panel=PAID)(submit.run)
+jobs.app.command("export")(bundles.export)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=PAID)
+app.command("verify", rich_help_panel=PAID)(bundles.verify_command)
 app.add_typer(vendors.app, name="vendors", rich_help_panel=PAID)
 app.add_typer(runs.app, name="runs", rich_help_panel=LOOK)
 app.command("dashboard", rich_help_panel=LOOK)(dashboard.dashboard)
 app.command("models", rich_help_panel=LOOK)(models.list_models)
 app.command("devices", rich_help_panel=LOOK)(devices.list_devices)
 app.command("drift", rich_help_panel=LOOK)(drift.drift_command)
+app.command("validate-models", rich_help_panel=LOOK)(validate_models.validate_models_command)
 app.add_typer(snapshot.app, name="snapshot", rich_help_panel=LOOK)
 app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
 app.command("train", rich_help_panel=MODELS)(models.train_command)
 app.add_typer(force_field.app, name="force-field", rich_help_panel=MODELS)
+app.add_typer(lmdm.app, name="lmdm", rich_help_panel=MODELS)
 app.command("import-checkpoint", rich_help_panel=MODELS)(models.import_checkpoint)
 app.command("calibrate", rich_help_panel=TOOLS)(calibrate.calibrate_command)
 app.command("judge", rich_help_panel=TOOLS)(judge.judge_command)

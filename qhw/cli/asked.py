@@ -6,12 +6,13 @@ import functools
 import inspect
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backends.registry import check_name
 from qhw.cli.options import (
     Condition,
     Device,
@@ -23,7 +24,7 @@ from qhw.cli.options import (
     Shots,
     WithRaw,
 )
-from qhw.cli.own import Angles, Files, Names, own_words, own_workload
+from qhw.cli.own import Angles, Files, Names, given, own_words, own_workload
 from qhw.defaults import DEFAULT_DEVICE, default_task
 
 if TYPE_CHECKING:
@@ -53,19 +54,29 @@ class Line:
     Attributes:
         asked: the comparison.
         origin: words that name the model or the circuits.
+        typed: options that were typed rather than left to their defaults.
     """
 
     asked: Asked
     origin: tuple[str, ...]
+    typed: frozenset[str] = frozenset()
 
     @property
     def settings(self) -> Settings | MeasureSettings:
         """Of the comparison."""
         return self.asked.settings
 
+    def on(self, device: str) -> Line:
+        """The same comparison on another device."""
+        settings = self.settings.model_copy(update={"device": device})
+        return Line(replace(self.asked, settings=settings), self.origin)
+
     def command(self, name: str = "compare") -> str:
         """The command, ``qhw compare`` or another with its options, that asks for the same."""
         given = self.settings.model_dump(exclude_defaults=True, exclude=_NOT_TYPED)
+        if "counts" in given:  # they say what was done
+            given.pop("shots")
+            given = {k: v for k, v in given.items() if (k, v) != ("device", "unknown")}
         words = ["qhw", name, *self.origin]
         for key, value in given.items():
             if key == "draw":
@@ -76,8 +87,10 @@ class Line:
                 words += [word for text in value for word in ("--condition", text)]
             elif key == "calibrations":
                 words += [word for path in value for word in ("--calibration", path)]
+            elif key == "qubits":
+                words += ["--qubits", ",".join(map(str, value))]
             else:
-                words += [f"--{key}", str(value)]
+                words += [f"--{key.replace('_', '-')}", str(value)]
         return shlex.join(words)
 
 
@@ -131,10 +144,7 @@ def asked_line(
     Raises:
         ValueError: a value out of range, or what does not go together.
     """
-    from qhw.analysis.compare.measure import settings_of
-    from qhw.analysis.compare.model import default_model, settled_prior
-    from qhw.analysis.compare.settings import Settings
-    from qhw.paid.asked import AskedCircuit, AskedModel
+    from qhw.analysis.compare.settings import Asked, Settings
 
     shared = {
         "device": device,
@@ -144,15 +154,17 @@ def asked_line(
         "with_raw": with_raw,
         "calibrations": tuple(str(Path(name).resolve()) for name in calibration or ()),
     }
+    Asked.parse(**shared)
     work = own_workload(ctx, files, angles, names, _OF_MODELS)
     if work is not None:
+        from qhw.analysis.compare.measure import settings_of
+        from qhw.paid.asked import AskedCircuit
+
         origin = own_words(files or (), angles, names)
-        return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin))
-    model = model or default_model()
-    if prior is not None or task == "generate":
-        prior = settled_prior(prior, model)
+        typed = frozenset(name for name in shared if given(ctx, name))
+        return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin), typed)
     settings = Settings.parse(
-        model=model,
+        model=model or "",
         molecules=molecules,
         task=task or default_task(prior),
         preparation=preparation,
@@ -164,6 +176,14 @@ def asked_line(
         condition=tuple(condition or ()),
         **shared,
     )
+    # only what is right is worth the seconds that torch takes
+    from qhw.analysis.compare.model import default_model, settled_prior
+    from qhw.paid.asked import AskedModel
+
+    model = model or default_model()
+    if prior is not None or settings.task == "generate":
+        prior = settled_prior(prior, model)
+    settings = settings.model_copy(update={"model": model, "prior": prior})
     return Line(AskedModel(settings), ("--model", settings.model))
 
 
@@ -191,6 +211,7 @@ def takes_comparison(*, paid: bool, default: bool = True) -> Callable[[Any], Cal
 
         @functools.wraps(command)
         def wrapped(**given: Any) -> None:
+            check_name(given["device"], simulators=default, vendors=paid)
             mine = {name: value for name, value in given.items() if name not in options}
             command(line=asked_line(**{name: given[name] for name in options}), **mine)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from backends.errors import BackendError
 from qhw.cli.console import err
 
 _DEBUG = "--debug"
@@ -52,8 +54,8 @@ class HouseGroup(TyperGroup):
                 err.print(f"error: {said} (see qhw --help)", soft_wrap=True)
         except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
             raise
-        except expected_errors() as error:
-            if ctx.meta[_DEBUG]:
+        except Exception as error:
+            if ctx.meta[_DEBUG] or not isinstance(error, expected_errors()):
                 raise
             said = with_option(_words(error), _options(self, ctx.meta[_ARGS]))
             err.print(f"error: {said}", soft_wrap=True)
@@ -102,12 +104,11 @@ def _names(command: Any) -> Iterator[tuple[str, str]]:
 def expected_errors() -> tuple[type[Exception], ...]:
     """What bad input raises; anything else is a fault of ours and keeps its traceback.
 
-    Imported only when something was raised: these modules take seconds.
+    Of modules that take seconds only those that are loaded: others have raised nothing.
     """
-    from backends.base import BackendError
-    from qhw.models.training_run import TrainingError
-
-    return (ValueError, OSError, ModuleNotFoundError, BackendError, TrainingError, *_TOO_MUCH)
+    training = sys.modules.get("qhw.models.training_run")
+    of_training = () if training is None else (training.TrainingError,)
+    return (ValueError, OSError, ModuleNotFoundError, BackendError, *of_training, *_TOO_MUCH)
 
 
 def one_line(text: str) -> str:

@@ -85,12 +85,19 @@ class Desk:
         """
         return self.ledger.write(lambda connection: self._change(connection, old, state, **values))
 
-    def begin_post(self, old: JobRecord) -> tuple[JobRecord, int]:
-        """Write down that a post is about to be made; returns the job and the attempt."""
+    def begin_post(
+        self, old: JobRecord, payload_sha256: str | None = None
+    ) -> tuple[JobRecord, int]:
+        """Write down that a post is about to be made; returns the job and the attempt.
+
+        Args:
+            old: the job.
+            payload_sha256: of the body, where it is known.
+        """
 
         def work(connection: Connection) -> tuple[JobRecord, int]:
             record = self._change(connection, old, State.SENDING, not_before=None)
-            return record, _add_attempt(connection, old.id, Attempt.SENDING)
+            return record, _add_attempt(connection, old.id, Attempt.SENDING, payload_sha256)
 
         return self.ledger.write(work)
 
@@ -421,13 +428,16 @@ def _others_may_count(connection: Connection, record: JobRecord) -> bool:
     return connection.scalar(others.limit(1)) is not None
 
 
-def _add_attempt(connection: Connection, job_id: int, state: Attempt) -> int:
+def _add_attempt(
+    connection: Connection, job_id: int, state: Attempt, payload_sha256: str | None = None
+) -> int:
     row: dict[str, Any] = {
         "job_id": job_id,
         "created": datetime.now(UTC),
         "state": state,
         "vendor_text": "",
         "settled": False,
+        "payload_sha256": payload_sha256,
     }
     inserted = connection.execute(attempt.insert().values(**row)).inserted_primary_key
     assert inserted is not None  # one row, autoincrement key

@@ -27,6 +27,7 @@ from qhw.jobs.errors import LedgerError
 from qhw.jobs.intent import JOINED, Plan, PlannedJob, RunRequest, group_batches, plan_batches
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import MICRO
+from qhw.jobs.predictions import get_prediction
 from qhw.jobs.queries import (
     actual_costs,
     began_as_rehearsal,
@@ -74,6 +75,8 @@ class LedgerBackend:
         compiled: templates compiled already, by role.
         wait: ``False`` stops after each submission, even if its counts came at once.
         dry: stops before anything is written down.
+        predict: makers of what is predicted of circuits, by role, called just before the intents
+            are written.
     """
 
     ledger: Ledger
@@ -86,6 +89,7 @@ class LedgerBackend:
     compiled: dict[str, CompiledTemplate] = field(default_factory=dict)
     wait: bool = True
     dry: bool = False
+    predict: dict[str, Callable[[], bytes]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -124,6 +128,19 @@ class LedgerBackend:
         if role not in self.compiled:
             self.compiled[role] = self.vendor().compile(circuit, seed=seed)
         return self.compiled[role]
+
+    def freeze(self, role: str, predict: Callable[[], bytes]) -> None:
+        """Have something predicted of a circuit, and written down with its jobs, once."""
+        self.predict[role] = predict
+
+    def frozen(self, role: str) -> bytes | None:
+        """What was predicted before the circuit was sent; ``None`` of runs of earlier versions.
+
+        Raises:
+            LedgerError: damaged.
+        """
+        with self.ledger.read() as connection:
+            return get_prediction(connection, self.request.id, role)
 
     def run(
         self, compiled: CompiledTemplate, angles: NDArray[np.float64], *, shots: int, seed: int
@@ -238,7 +255,8 @@ class LedgerBackend:
             raise Rehearsed(tuple(job for planned in jobs.values() for job in planned))
         # a job of the role itself holds its circuit already
         templates = {} if role in jobs else {role: self.compiled[role]}
-        plan = Plan(jobs, templates, self.later.get(role, 0))
+        told = {role: self.predict[role]()} if role in self.predict else {}
+        plan = Plan(jobs, templates, self.later.get(role, 0), told)
         submit_plan(self.ledger, vendor, plan, self.request, self.budget, patience=self.patience)
 
     def _check_not_cancelled(self) -> None:

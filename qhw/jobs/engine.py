@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -142,7 +143,7 @@ class Engine:
         if record.not_before is not None and record.not_before > self.desk.ledger.now():
             return record
         submission = self.desk.submission(record)
-        record, number = self.desk.begin_post(record)
+        record, number = self.desk.begin_post(record, self._payload_sha256(submission, record.key))
         self.observe("about to post", record)
         try:
             with checked_last(partial(self._confirm, record, number)):
@@ -174,6 +175,14 @@ class Engine:
         except LeaseLost:
             self._settle_extras(record)
             raise
+
+    def _payload_sha256(self, submission: Submission, key: str) -> str | None:
+        """Of the body that is about to be posted; the post itself says why there is none."""
+        try:
+            return hashlib.sha256(self.backend.payload(submission, key)).hexdigest()
+        except Exception:  # of vendors' clients; nothing was sent
+            _LOG.debug("no payload of %s", key, exc_info=True)
+            return None
 
     def _confirm(self, record: JobRecord, number: int) -> None:
         """The last thing before a post, and before each repeat of it.

@@ -21,6 +21,7 @@ from qhw.jobs.content import pack_template, put_template
 from qhw.jobs.errors import LedgerError
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.money import to_micro
+from qhw.jobs.predictions import put_prediction
 from qhw.jobs.schema import cost, job, run, template
 from qhw.jobs.states import State
 
@@ -181,11 +182,14 @@ class Plan:
         jobs: by role, from :func:`plan_jobs`; rows continue from one job of a role to the next.
         templates: circuits of the model that the jobs run variants of, by role of the model.
         later_micro: reserved for the run's stages after this one.
+        predictions: what a device model says that comes out, by role of the model; written down
+            in the same commit as the jobs, so before any of them is sent.
     """
 
     jobs: Mapping[str, Sequence[PlannedJob]]
     templates: Mapping[str, CompiledTemplate] = field(default_factory=dict)
     later_micro: int = 0
+    predictions: Mapping[str, bytes] = field(default_factory=dict)
 
     def all_jobs(self) -> list[tuple[str, int, PlannedJob]]:
         """Every job with its role and its part of it, in order."""
@@ -250,6 +254,8 @@ def write_intents(
         for role, one in plan.templates.items():
             origin = {"run_id": request.id, "role": role, "circuit_id": kept[(id(one),)]}
             connection.execute(template.insert().values(**origin))
+        for role, told in plan.predictions.items():
+            put_prediction(connection, request.id, role, told, now)
         for place, (role, part, planned) in enumerate(jobs):
             row = _job_row(request, backend.name, role, part, planned, now)
             row["rehearsal"] = rehearsal

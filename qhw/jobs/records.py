@@ -95,6 +95,8 @@ class AttemptRecord:
         vendor_text: the vendor's words.
         settled: for accepted ones, whether the actual cost is written.
         repeated: an older version took an id that another job has.
+        payload_sha256: of the body that was about to be posted; ``None`` of copies found at the
+            vendor, and where it could not be made.
     """
 
     id: int
@@ -106,6 +108,7 @@ class AttemptRecord:
     vendor_text: str
     settled: bool
     repeated: bool
+    payload_sha256: str | None
 
     @classmethod
     def of(cls, row: Row[Any]) -> AttemptRecord:

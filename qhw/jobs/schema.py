@@ -125,6 +125,15 @@ template = sa.Table(
     sa.Column("circuit_id", _SHA, sa.ForeignKey("circuit.id"), nullable=False),
 )
 
+prediction = sa.Table(
+    "prediction",
+    metadata,
+    sa.Column("run_id", sa.String(64), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True),
+    sa.Column("sha256", _SHA, sa.ForeignKey("blob.sha256"), nullable=False),
+    sa.Column("written", Moment, nullable=False),
+)
+
 attempt = sa.Table(
     "attempt",
     metadata,
@@ -137,6 +146,7 @@ attempt = sa.Table(
     sa.Column("vendor_text", sa.Text, nullable=False),
     sa.Column("settled", sa.Boolean, nullable=False),
     sa.Column("repeated", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("payload_sha256", _SHA),
     sa.UniqueConstraint("job_id", "vendor_id", name="uq_attempt_vendor"),
     # a vendor's id belongs to one job; ledgers of schema 0004 may hold one twice, and keep it
     sa.Index(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from qhw.jobs.errors import LedgerError
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every schema revision this version knows, oldest first; a test compares it with the modules."""
 
 

@@ -59,6 +59,7 @@ def submit_run(
     *,
     role: str = "circuit",
     later_micro: int = 0,
+    prediction: bytes | None = None,
     patience: Patience | None = None,
     observe: Observe | None = None,
 ) -> Outcome:
@@ -72,6 +73,7 @@ def submit_run(
         budget: caps.
         role: circuit of the model; a run has one submission a role.
         later_micro: reserved for the run's later stages, millionths of a dollar.
+        prediction: what a device model says that comes out, written down before it is sent.
         patience: waits and repeats.
         observe: told of every step.
 
@@ -80,7 +82,8 @@ def submit_run(
         BudgetError: it would pass a cap; nothing was written or sent.
         LedgerError: the ledger cannot be written; whatever was sent is in it as an intent.
     """
-    plan = Plan({role: plan_jobs(backend, submission)}, later_micro=later_micro)
+    told = {} if prediction is None else {role: prediction}
+    plan = Plan({role: plan_jobs(backend, submission)}, later_micro=later_micro, predictions=told)
     return submit_plan(ledger, backend, plan, request, budget, patience=patience, observe=observe)
 
 

@@ -30,16 +30,13 @@ from backends.outcomes import Outcomes
 from backends.vendor import VendorBackend
 from calibration.readout import ReadoutCalibration
 from qhw.distributions import relative_frequencies
+from qhw.mitigation.words import MitigationError as MitigationError
 
 FloatArray = NDArray[np.float64]
 Quantity = Literal["distribution", "expectation"]
 
 PSEUDO_COUNTS = 0.5
 """Counts that variances allow for beyond those seen: nothing seen is not taken for certain."""
-
-
-class MitigationError(ValueError):
-    """A pipeline that cannot be, or does not fit what it is asked for."""
 
 
 @dataclass(frozen=True, eq=False)

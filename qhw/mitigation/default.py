@@ -15,9 +15,7 @@ from backends.rewrite import Pair, two_qubit_gates
 from qhw.mitigation.base import Calibrating, MitigationError, Technique
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.twirl import allowed_twirls
-
-DEFAULT = "default"
-"""Name of the pipeline that shots and device decide."""
+from qhw.mitigation.words import DEFAULT
 
 _FEWEST_TO_TRAIN = 50_000
 """Total shots below which training circuits have too few to learn from."""
@@ -64,15 +62,6 @@ def resolve(
     else:
         found = Pipeline.parse(text)
     return Pipeline(tuple(_paying(t, share) for t in found.techniques)) if share else found
-
-
-def canonical(text: str) -> str:
-    """A pipeline's text as this version writes it; ``default`` stays.
-
-    Raises:
-        MitigationError: as :meth:`Pipeline.parse`.
-    """
-    return DEFAULT if text.strip() == DEFAULT else str(Pipeline.parse(text))
 
 
 def default_pipeline(compiled: CompiledTemplate, total_shots: int | None = None) -> Pipeline:

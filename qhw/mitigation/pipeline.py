@@ -7,7 +7,6 @@ readout is corrected, the corrected values are extrapolated. Circuits are built 
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass
 
 from backends.base import Backend
@@ -16,7 +15,8 @@ from backends.vendor import VendorBackend
 from calibration.closest import quoted
 from qhw.mitigation.base import RANKS, AnyWidth, DeviceBound, MitigationError, Quantity, Technique
 from qhw.mitigation.dd import Decoupling
-from qhw.mitigation.registry import GRAMMAR, TECHNIQUES, Maker, Options, Words
+from qhw.mitigation.registry import TECHNIQUES, Maker, Options, Words
+from qhw.mitigation.words import PART, parts
 
 
 @dataclass(frozen=True)
@@ -113,35 +113,11 @@ class Pipeline:
                 order.
             PluginError: a package's technique that cannot be used.
         """
-        if text.strip() == "none":
-            return cls()
-        return cls(tuple(_technique(part) for part in _split(text)))
+        return cls(tuple(_made(name, inside) for name, inside in parts(text)))
 
 
 _PARTS = ("name", "rank", "valid_for", "circuits", "needs", "build")
 """Of a technique."""
-_PART = re.compile(rf"\s*({GRAMMAR})\s*(?:\(([^()]*)\))?\s*")
-
-
-def _split(text: str) -> list[str]:
-    # a plus inside brackets belongs to an argument such as 1e+5
-    return re.split(r"\+(?![^()]*\))", text)
-
-
-def _technique(part: str) -> Technique:
-    found = _PART.fullmatch(part)
-    if found is None:
-        raise MitigationError(
-            f"Argument `mitigation` must be techniques such as twirl(8)+readout+zne(1,3), but "
-            f"has {quoted(part.strip())}"
-        )
-    name, inside = found.groups()
-    if name not in TECHNIQUES:
-        raise MitigationError(
-            f"Argument `mitigation` must have techniques among those there are, but has "
-            f"{quoted(name)} ({TECHNIQUES.near(name)})"
-        )
-    return _made(name, inside or "")
 
 
 def _made(name: str, inside: str) -> Technique:
@@ -178,7 +154,7 @@ def _fault(name: str, technique: object) -> str | None:
 def _lost(name: str, technique: Technique, maker: Maker) -> str | None:
     """What is lost when a technique is written down and read: runs are taken up from the text."""
     text = str(technique)
-    found = _PART.fullmatch(text)
+    found = PART.fullmatch(text)
     if found is None or found[1] != name:
         return f"its text must be {name} with arguments in brackets, but is {quoted(text)}"
     again = TECHNIQUES.call(name, maker, *_arguments(found[2] or ""))

@@ -21,6 +21,7 @@ KINDS = Table(
         "qcvae": "qhw.models.qcvae:QCVAE",
         "nisq": "qhw.models.nisq:NISQVAE",
         "force-field": "qhw.forces.model:ForceField",
+        "lmdm": "qhw.lmdm.model:LMDM",
         "nisq-control": "qhw.models.nisq_control:NISQControl",
         "siqnn": "qhw.forces.spin_model:SymmetricField",
         "environment-qnn": "qhw.forces.spin_model:RevisedField",

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from qhw.analysis.bench.pipelines import RAW, READOUT
 from qhw.analysis.bench.result import DeviceBench
-from qhw.mitigation.default import DEFAULT
+from qhw.mitigation.words import DEFAULT
 from qhw.report.study_figures import PALETTE
 from qhw.report.svg import INK, SOFT, house_style, to_svg
 

@@ -4,7 +4,7 @@ import re
 
 from qhw.analysis.bench.result import Budget, Cell, DeviceBench
 from qhw.analysis.scores.crossed import Measured
-from qhw.mitigation.default import DEFAULT
+from qhw.mitigation.words import DEFAULT
 from qhw.report.mitigation_figures import distance_figure
 
 

@@ -7,9 +7,9 @@ from backends.native.routing import check_fits
 from backends.vendor import ChecksEarly, VendorBackend
 from qhw.analysis.compare.settings import PLAIN, Settings
 from qhw.mitigation.base import MitigationError
-from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
 from qhw.mitigation.structure import Structure
+from qhw.mitigation.words import DEFAULT
 from qhw.models.base import Model, decoding, encoding
 from qhw.models.exact import ROLES, template_of
 from qhw.models.prior_conditions import asked_for

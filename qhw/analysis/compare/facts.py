@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from pydantic import Field, JsonValue
 
 from calibration.parts import Frozen, Utc
+from qhw.analysis.compare.parsed import Count as Count
 from qhw.circuits.workload import Role
 
 Level = Literal["better", "same", "worse", "unknown"]
 """Of a verdict, against the best baseline."""
-Count = Annotated[int, Field(ge=0)]
 CircuitRole: TypeAlias = Role
 """Circuit of a model, or a person's own."""
 
@@ -215,6 +215,68 @@ class CircuitFacts(Frozen):
     projection_distance: float | None = None
     mitigation: MitigationFacts | None = None
     approximation: str | None = None
+
+
+class PredictionFacts(Frozen):
+    """What a device model said before a circuit was sent, beside what came: mean distances (TVD)
+    of raw counts to exact, at the shots that were made.
+
+    Attributes:
+        role: which circuit.
+        made: when it was predicted, before anything was sent.
+        device: calibration that it rests on; ``None`` where there was none.
+        taken: time of that calibration.
+        snapshot_sha256: of its JSON.
+        sha256: of the whole prediction, distributions with it, in the ledger.
+        rows: predicted and measured.
+        floor: without noise; ``None`` where nothing was predicted.
+        predicted: with the model's noise.
+        interval: of real devices about such predictions; ``None`` without public results to judge
+            by.
+        results: how many it rests on.
+        measured: of the device.
+        inside: whether that lies in the interval; ``None`` where one of them is missing.
+        note: what was not predicted, and why.
+    """
+
+    role: CircuitRole
+    made: Utc
+    device: str | None
+    taken: Utc | None
+    snapshot_sha256: str | None
+    sha256: str
+    rows: Count
+    floor: float | None
+    predicted: float | None
+    interval: Estimate | None
+    results: Count | None
+    measured: float | None
+    inside: bool | None
+    note: str
+
+
+class ForeignFacts(Frozen):
+    """Counts that were made elsewhere.
+
+    Attributes:
+        file: its name.
+        sha256: of it.
+        kind: who wrote it.
+        device: that the file names; ``None`` for none.
+        order: of outcomes' letters: ``qiskit``, classical bit 0 last, or ``reversed``.
+        order_check: what comparing with exact says of that, in words.
+        shots: fewest and most of a row.
+        unknown: what a run here would know and such counts do not say.
+    """
+
+    file: str
+    sha256: str
+    kind: str
+    device: str | None
+    order: str
+    order_check: str
+    shots: tuple[Count, Count]
+    unknown: tuple[str, ...]
 
 
 class Agreement(Frozen):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from calibration.parts import Frozen
+
+Count = Annotated[int, Field(ge=0)]
 
 
 class Parsed(Frozen):

@@ -7,15 +7,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from backends.registry import is_vendor
-from qhw.analysis.compare.facts import Count
-from qhw.analysis.compare.parsed import Parsed
-from qhw.mitigation.default import canonical
+from qhw.analysis.compare.parsed import Count, Parsed
+from qhw.mitigation.words import PLAIN as PLAIN
+from qhw.mitigation.words import canonical
 
 Task = Literal["generate", "encode", "reconstruct"]
 Mitigation = Annotated[str, AfterValidator(canonical)]
 """A pipeline's text, such as ``twirl(8)+readout+zne(1,3)``; ``none``, ``readout``, ``default``."""
-PLAIN = ("none", "readout")
-"""Pipelines that need no circuit but the one that is run anyway: raw counts serve them."""
 Preparation = Literal["exact", "brickwork"]
 
 
@@ -55,6 +53,9 @@ class MeasureSettings(Asked):
         angles_sha256: hash of the angles and the names of their columns and rows.
         rows: of angles.
         workload_sha256: of the stored workload, in the ledger; says nothing of what is asked.
+        counts: file of counts that were made elsewhere; nothing runs then.
+        bit_order: of the letters of its outcomes; ``None`` for what its kind says.
+        qubits: device qubit of each classical bit, where it is known.
     """
 
     task: Literal["measure"] = "measure"
@@ -63,6 +64,9 @@ class MeasureSettings(Asked):
     angles_sha256: str
     rows: Annotated[int, Field(ge=1)]
     workload_sha256: str | None = None
+    counts: str | None = None
+    bit_order: Literal["qiskit", "reversed"] | None = None
+    qubits: tuple[int, ...] = ()
 
 
 class Settings(Asked):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from qhw.analysis.compare.mitigated import (
     row_errors,
     run_plan,
 )
+from qhw.analysis.compare.predicted import Prediction, predict
 from qhw.analysis.compare.result import DeviceSource, SourceKey
 from qhw.analysis.compare.settings import PLAIN, Preparation
 from qhw.analysis.head.calibration import HeadCalibration, check_circuit
@@ -42,6 +44,17 @@ _STREAMS = {"encoder": 1, "decoder": 2, "circuit": 3}
 _FEWEST_ROWS = 2  # a baseline is the mean of the others
 _TEXTS_NAMED = 3
 _LOG = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class FreezesPredictions(Protocol):
+    """A backend whose jobs are paid: what is predicted of them is kept before they are sent."""
+
+    def freeze(self, role: str, predict: Callable[[], bytes]) -> None:
+        """Keep what ``predict`` makes with a circuit's jobs, unless they were sent before."""
+
+    def frozen(self, role: str) -> bytes | None:
+        """What was kept, byte for byte; ``None`` for nothing."""
 
 
 class TooFewRowsError(BackendError):
@@ -67,6 +80,9 @@ class Stage:
         missing: why each of the other inputs has no counts, the vendor's words.
         pipeline: what ran and what was made of it, raw counts included.
         best_source: source of :attr:`best`.
+        predicted: what the device's model said before it was sent
+            (:class:`~qhw.analysis.compare.predicted.Prediction`), byte for byte; ``None`` on
+            simulators.
     """
 
     role: Role
@@ -82,6 +98,7 @@ class Stage:
     missing: Mapping[int, str]
     pipeline: MitigatedRun
     best_source: DeviceSource
+    predicted: bytes | None = None
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -167,7 +184,7 @@ class StageRunner:
         if role == "decoder" and structured:
             checked_structure(self.structure, exact)
         seed = int(np.random.SeedSequence([self.seed, _STREAMS[role]]).generate_state(1)[0])
-        run, kept, missing = self._measure(placed, seed)
+        told, (run, kept, missing) = self._measure(placed, seed, exact)
         rows, fidelity = len(workload), workload.fidelity
         return Stage(
             role=role,
@@ -183,6 +200,7 @@ class StageRunner:
             missing=missing,
             pipeline=run,
             best_source=self._best_source(placed.compiled),
+            predicted=told,
         )
 
     def place(self, workload: Workload) -> Placed:
@@ -239,11 +257,13 @@ class StageRunner:
         return Pipeline(tuple(t for t in found.techniques if not isinstance(t, Structure)))
 
     def _measure(
-        self, placed: Placed, seed: int
-    ) -> tuple[MitigatedRun, NDArray[np.int64], Mapping[int, str]]:
-        """What ran, the rows that have counts, and why the others have none."""
+        self, placed: Placed, seed: int, exact: FloatArray
+    ) -> tuple[Prediction | None, tuple[MitigatedRun, NDArray[np.int64], Mapping[int, str]]]:
+        """What was predicted, what ran, the rows that have counts, why the others have none."""
         plan, role, rows = self.plan(placed), placed.workload.role, len(placed.workload)
         circuits = len(plan.batches)
+        if isinstance(self.backend, FreezesPredictions):
+            self.backend.freeze(role, lambda: self._predict(plan, role, exact).to_bytes())
         self.notify(
             f"{role}: running {rows} circuits"
             + (f" in {circuits} variants" if circuits > 1 else "")
@@ -252,7 +272,13 @@ class StageRunner:
         results = run_plan(plan, seed=seed, scheduler=self.scheduler)
         missing = row_errors(plan, results)
         kept = self._rows_with_counts(role, rows, missing)
-        return combine_plan(plan, results, kept), kept, missing
+        told = self.backend.frozen(role) if isinstance(self.backend, FreezesPredictions) else None
+        return told, (combine_plan(plan, results, kept), kept, missing)
+
+    def _predict(self, plan: MitigationPlan, role: Role, exact: FloatArray) -> Prediction:
+        self.notify(f"{role}: predicting what the device's model gives")
+        shots = sum(batch.shots for batch in plan.raw_batches)
+        return predict(role, plan.program.compiled, plan.program.angles, exact, shots=shots)
 
     def _rows_with_counts(
         self, role: Role, rows: int, errors: Mapping[int, str]

@@ -183,6 +183,15 @@ def describe(native: NativeCircuit) -> Compiled:
     )
 
 
+def with_noise(compiled: Compiled, factor: float) -> Compiled:
+    """The same compilation where noise is ``factor`` times what is reported."""
+    shares = ("success", "two_qubit_share", "one_qubit_share", "readout_share", "idle_share")
+    scaled = {name: getattr(compiled, name) ** factor for name in shares}
+    return compiled.model_copy(
+        update={**scaled, "two_qubit_errors": compiled.two_qubit_errors * factor}
+    )
+
+
 def _one(circuit: QuantumCircuit, job: Job, seed: int) -> Compiled:
     try:
         native = compile_native(

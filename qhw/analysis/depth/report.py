@@ -6,19 +6,27 @@ The prediction of a row's total variation distance to exact is that of global de
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.depth.changes import Changes
+from qhw.analysis.depth.cost import Cost, cost, rate
 from qhw.analysis.depth.jobs import Compiled
+from qhw.analysis.depth.recommend import Recommendation, recommend
 from qhw.analysis.depth.subjects import Subject
 from qhw.analysis.depth.verdict import beats_constant
+from qhw.analysis.validate.interval import (
+    Interval,
+    distance_interval_of_success,
+    interval_for,
+    untimed_warning,
+)
 from qhw.provenance import versions
 
 FIGURES: dict[str, tuple[str, Callable[[Compiled], float]]] = {
@@ -45,13 +53,6 @@ class Spread(_Frozen):
     high: float
 
 
-class Cost(_Frozen):
-    """Price of a circuit's shots, US dollars, and the date the price was read."""
-
-    usd: float
-    as_of: date
-
-
 class Row(_Frozen):
     """One circuit on one device at one level.
 
@@ -72,6 +73,10 @@ class Row(_Frozen):
         rule: why.
         shots_per_second: upper bound, from circuit and readout time alone.
         cost: of the report's shots.
+        success_interval: where real devices of the vendor lie that are predicted so; ``None``
+            where no public result judges its models.
+        tvd_interval: likewise of ``tvd``.
+        warning: what the prediction leaves out here; ``None`` for nothing.
     """
 
     circuit: str
@@ -89,6 +94,9 @@ class Row(_Frozen):
     rule: str = ""
     shots_per_second: float | None = None
     cost: Cost | None = None
+    success_interval: Interval | None = None
+    tvd_interval: Interval | None = None
+    warning: str | None = None
 
     @property
     def verdict(self) -> str:
@@ -125,9 +133,11 @@ class DepthReport(_Frozen):
         versions: of the software.
         circuits: before compilation.
         rows: after it.
+        recommendations: one a circuit; none in reports of version 1.
+        changes: since an earlier report, where one was given.
     """
 
-    schema_version: int = 1
+    schema_version: int = 2
     created: AwareDatetime
     command: str
     shots: int
@@ -139,6 +149,8 @@ class DepthReport(_Frozen):
     versions: dict[str, str]
     circuits: tuple[CircuitFacts, ...]
     rows: tuple[Row, ...]
+    recommendations: tuple[Recommendation, ...] = ()
+    changes: Changes | None = None
 
     def to_json(self) -> str:
         """JSON text."""
@@ -170,9 +182,10 @@ def make_report(
     left_out: str = "",
     fractional: bool = False,
     command: str = "",
+    by: str = "success",
     now: datetime | None = None,
 ) -> DepthReport:
-    """Put rows and circuits together."""
+    """Put rows and circuits together, with a recommendation by a figure of merit for each."""
     facts = []
     for subject in subjects:
         circuit = subject.circuit
@@ -200,6 +213,7 @@ def make_report(
         versions=versions(),
         circuits=tuple(facts),
         rows=tuple(rows),
+        recommendations=tuple(recommend(one, rows, by, shots) for one in facts),
     )
 
 
@@ -250,33 +264,13 @@ def make_row(
         tvd=tvd,
         beats_baseline=beats.yes,
         rule=beats.reason,
-        shots_per_second=_rate(best, snapshot),
-        cost=_cost(best, snapshot, shots),
+        shots_per_second=rate(best, snapshot),
+        cost=cost(best, snapshot, shots),
+        success_interval=interval_for(snapshot.vendor, best.success),
+        tvd_interval=distance_interval_of_success(snapshot.vendor, best.success, subject.spread),
+        warning=untimed_warning(best.duration_s, best.two_qubit_gates),
     )
 
 
 def _spread(values: Sequence[float]) -> Spread:
     return Spread(median=median(values), low=min(values), high=max(values))
-
-
-def _circuit_time(best: Compiled, snapshot: DeviceSnapshot) -> float | None:
-    """Gates and readout, seconds; ``None`` where the device reports no gate times."""
-    if not best.duration_s:
-        return None
-    return best.duration_s + max(snapshot.qubits[q].readout_s or 0.0 for q in best.qubits)
-
-
-def _rate(best: Compiled, snapshot: DeviceSnapshot) -> float | None:
-    seconds = _circuit_time(best, snapshot)
-    return 1 / seconds if seconds else None
-
-
-def _cost(best: Compiled, snapshot: DeviceSnapshot, shots: int) -> Cost | None:
-    price, limits = snapshot.price, snapshot.job_limits
-    if price is None:
-        return None
-    tasks = math.ceil(shots / limits.max_shots) if limits.max_shots else 1
-    paid = max(shots, tasks * limits.min_shots)
-    usd = price.usd_per_shot * paid + price.usd_per_task * tasks
-    usd += price.usd_per_second * paid * (_circuit_time(best, snapshot) or 0.0)
-    return Cost(usd=usd, as_of=price.as_of)

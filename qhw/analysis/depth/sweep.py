@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backends.base import BackendError
-from backends.native.routing import LEVELS, region_of
+from backends.native.levels import LEVELS
+from backends.native.routing import region_of
 from calibration.catalog import list_snapshots, load_snapshot, snapshot_names
 from calibration.closest import closest, quoted
 from calibration.snapshot import SnapshotError
-from qhw.analysis.depth.jobs import Job, circuit_bytes, run_jobs
+from qhw.analysis.depth.asked import checked_levels
+from qhw.analysis.depth.jobs import Job, circuit_bytes, run_jobs, with_noise
+from qhw.analysis.depth.merits import checked_merit
 from qhw.analysis.depth.report import (
     DepthReport,
     Device,
@@ -39,7 +42,9 @@ def sweep(
     fractional: bool = False,
     cache: Path | None = None,
     scheduler: Scheduler | None = None,
+    noise_scale: Callable[[str], float] | None = None,
     command: str = "",
+    by: str = "success",
     done: Callable[[int, int], None] = lambda _finished, _total: None,
 ) -> DepthReport:
     """Compile every circuit for every device; what fails becomes a row with its reason.
@@ -54,22 +59,20 @@ def sweep(
         fractional: allow the gates that must be asked for.
         cache: folder of earlier compilations.
         scheduler: where circuits are compiled; in this process by default.
+        noise_scale: factor on the noise of a vendor's devices; as reported by default. Places and
+            seeds are chosen at the noise reported.
         command: kept in the report.
+        by: figure of merit of the recommendations, see :mod:`qhw.analysis.depth.recommend`.
         done: told how many compilation jobs of how many are finished.
 
     Raises:
         ValueError: no circuit, no seed, no shot, or an unknown level.
         SweepError: not a single compilation succeeded.
     """
-    wanted = tuple(dict.fromkeys(levels))
+    wanted = checked_levels(levels, seeds=seeds, shots=shots)
+    checked_merit(by)
     if not subjects:
         raise ValueError("Argument `subjects` must hold a circuit, but is empty.")
-    if not wanted or not set(wanted) <= set(LEVELS):
-        raise ValueError(f"Argument `levels` must be among {LEVELS}, but is {tuple(levels)}.")
-    if seeds < 1 or shots < 1:
-        raise ValueError(
-            f"Arguments `seeds` and `shots` must be 1 or more, but are {seeds} and {shots}."
-        )
     usable = [s for s in subjects if s.circuit is not None]
     devices, left_out = _devices(names, usable)
     tries = tuple(range(seeds))
@@ -92,6 +95,9 @@ def sweep(
         raise _nothing(rows)
     results = run_jobs(jobs, cache=cache, scheduler=scheduler, done=done)
     for (subject, device, level), found in zip(places, results, strict=True):
+        if noise_scale is not None and device.snapshot is not None:
+            factor = noise_scale(device.snapshot.vendor)
+            found = tuple(with_noise(one, factor) for one in found)
         rows.append(make_row(subject, device, level, found, shots))
     if all(row.reason is not None for row in rows):
         raise _nothing(rows)
@@ -105,6 +111,7 @@ def sweep(
         left_out=left_out,
         fractional=fractional,
         command=command,
+        by=by,
     )
 
 

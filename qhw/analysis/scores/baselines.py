@@ -96,6 +96,31 @@ def shot_floor_total_variation(p: ArrayLike, shots: int) -> FloatArray:
     return np.asarray(0.5 * deviation.sum(axis=-1) / n, dtype=np.float64)
 
 
+def expected_total_variation(p: ArrayLike, q: ArrayLike, shots: int) -> FloatArray:
+    """Expected total variation between frequencies of shots of ``p`` and ``q``, in closed form.
+
+    Each count is binomial, and ``E|X/N - q| = p - q + 2 E(q - X/N)^+``, of which the last is
+    ``q P(X <= k) - p P(Y <= k - 1)`` with ``k = floor(N q)``, Y one draw less. For ``q = p`` it is
+    :func:`shot_floor_total_variation`.
+
+    Args:
+        p: distributions that shots are of, ``(..., D)``.
+        q: distributions they are compared with, ``(..., D)``.
+        shots: N.
+
+    Returns:
+        The leading shape.
+
+    Raises:
+        ValueError: not distributions, or ``shots`` < 1.
+    """
+    a, b, n = as_distributions("p", p), as_distributions("q", q), check_shots(shots)
+    k = np.floor(n * b)
+    below = b * binom.cdf(k, n, a) - a * binom.cdf(k - 1, n - 1, a)
+    deviation = a - b + 2.0 * below
+    return np.asarray(0.5 * np.maximum(deviation, 0.0).sum(axis=-1), dtype=np.float64)
+
+
 def shot_floor(
     p: ArrayLike, shots: int, rng: np.random.Generator, *, repeats: int = 64
 ) -> ShotFloor:

@@ -14,8 +14,8 @@ from backends.base import BackendError, CompiledTemplate
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.mitigation.base import Quantity
-from qhw.mitigation.default import DEFAULT
 from qhw.mitigation.pipeline import Pipeline
+from qhw.mitigation.words import DEFAULT
 
 Seed = int | np.random.Generator | None
 _KEPT = 64

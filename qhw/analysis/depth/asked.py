@@ -1,0 +1,28 @@
+"""What a sweep is asked, checked before anything that compiles is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backends.native.levels import LEVELS
+
+
+def checked_levels(levels: Sequence[int], *, seeds: int, shots: int) -> tuple[int, ...]:
+    """Optimisation levels, each once, of a sweep that can be.
+
+    Args:
+        levels: as asked for.
+        seeds: how many.
+        shots: that costs and verdicts are for.
+
+    Raises:
+        ValueError: an unknown level or none, no seed, no shot.
+    """
+    wanted = tuple(dict.fromkeys(levels))
+    if not wanted or not set(wanted) <= set(LEVELS):
+        raise ValueError(f"Argument `levels` must be among {LEVELS}, but is {tuple(levels)}.")
+    if seeds < 1 or shots < 1:
+        raise ValueError(
+            f"Arguments `seeds` and `shots` must be 1 or more, but are {seeds} and {shots}."
+        )
+    return wanted

@@ -1,0 +1,1 @@
+"""What device models predicted, beside what real quantum computers gave."""
