@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
 from backends.base import BackendError
+from backends.compilers.registry import COMPILERS, OWN, compile_by
 from backends.native.compile import COMPILER_VERSION, NativeCircuit, compile_native
 from backends.stored import circuits_from_bytes, circuits_to_bytes
 from calibration.interaction import LayoutError
@@ -58,6 +60,7 @@ class Compiled(BaseModel):
         idle_share: idle decay's factor.
         two_qubit_errors: sum of the reported two-qubit errors (n2 e2).
         qubits: device qubits used.
+        compiler: that made it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +80,7 @@ class Compiled(BaseModel):
     idle_share: float = 0.0
     two_qubit_errors: float = 0.0
     qubits: tuple[int, ...] = ()
+    compiler: str = OWN
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class Job:
         seeds: of layout and routing.
         fractional: allow the gates that must be asked for.
         values: the row of a template whose figures are wanted, radians by parameter.
+        compiler: ``qhw``, or another one of :data:`backends.compilers.registry.COMPILERS`.
     """
 
     circuit: bytes
@@ -98,6 +103,7 @@ class Job:
     seeds: tuple[int, ...]
     fractional: bool = False
     values: Mapping[str, float] = field(default_factory=dict)
+    compiler: str = OWN
 
 
 def circuit_bytes(circuit: QuantumCircuit) -> bytes:
@@ -194,9 +200,12 @@ def with_noise(compiled: Compiled, factor: float) -> Compiled:
 
 def _one(circuit: QuantumCircuit, job: Job, seed: int) -> Compiled:
     try:
-        native = compile_native(
-            circuit, job.snapshot, level=job.level, seed=seed, fractional=job.fractional
-        )
+        how: Any = {"level": job.level, "seed": seed, "fractional": job.fractional}
+        if job.compiler != OWN:  # others know no free parameters
+            bound = circuit.assign_parameters(dict(job.values)) if job.values else circuit
+            found = compile_by(job.compiler, bound, job.snapshot, **how)
+            return describe(found).model_copy(update={"compiler": job.compiler})
+        native = compile_native(circuit, job.snapshot, **how)
         return describe(native.bound(job.values) if job.values else native)
     except _FAULTS as error:
         said = " ".join(str(error).split())
@@ -212,6 +221,8 @@ def _key(job: Job) -> str:
         hashlib.sha256(job.snapshot.to_json().encode()).hexdigest(),
         f"{job.level} {job.fractional} {json.dumps(dict(job.values), sort_keys=True)}",
     ]
+    if job.compiler != OWN:
+        parts.append(f"{job.compiler} {version(COMPILERS[job.compiler][0])}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

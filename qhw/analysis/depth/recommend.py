@@ -166,7 +166,7 @@ def _submit(facts: CircuitFacts, row: Row, shots: int) -> str:
     """The command line; a live circuit has none, nor what was compiled otherwise than it would be."""
     if not facts.source.endswith(SUFFIXES) or "\n" in facts.source:
         return ""
-    if row.level != LEVEL_SENT:
+    if row.level != LEVEL_SENT or row.compiler != "qhw":
         return ""
     prefix = "ibm" if row.vendor == "ibm" else "braket"
     device = row.device.partition("@")[0]
