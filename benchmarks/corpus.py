@@ -32,7 +32,7 @@ from calibration.catalog import load_snapshot
 from qhw.circuits.files import SUFFIXES, CircuitFileError, read_circuits
 from qhw.circuits.workload import Workload
 
-DEVICES = ("ibm_fez", "iqm_garnet", "rigetti_cepheus_1_108q", "ionq_forte_enterprise_1")
+DEVICES = ("ibm_fez", "iqm_garnet", "rigetti_cepheus_1_108q", "ionq_forte_enterprise")
 SIZES = (3, 5, 8, 12)
 
 
@@ -47,9 +47,8 @@ def mqt_files(folder: Path, sizes: Iterable[int] = SIZES) -> Iterator[Path]:
                 circuit = get_benchmark(name, BenchmarkLevel.ALG, size)
             except Exception:  # whatever it says: it has no circuit of that size
                 continue
-            circuit = (
-                circuit.decompose("initialize") if "initialize" in circuit.count_ops() else circuit
-            )
+            if "initialize" in circuit.count_ops():
+                circuit = circuit.decompose("initialize")
             for suffix, write in ((".qasm", qasm2.dumps), (".qasm3", qasm3.dumps)):
                 path = folder / f"{name}_{size}{suffix}"
                 with suppress(Exception):  # a language that cannot say it
