@@ -43,7 +43,7 @@ def is_dynamic(circuit: QuantumCircuit) -> bool:
 
 def _measures_last(circuit: QuantumCircuit) -> bool:
     """Whether all measurements stand at the end: most circuits, told at a glance."""
-    kinds = circuit.count_ops()
+    kinds: Mapping[str, int] = circuit.count_ops()
     if "reset" in kinds or any(name in kinds for name in _DECIDED):
         return False
     left = kinds.get("measure", 0)
@@ -54,7 +54,7 @@ def _measures_last(circuit: QuantumCircuit) -> bool:
             left -= 1
         elif item.operation.name != "barrier":
             break
-    return left == 0 and len(places) == 2 * kinds.get("measure", 0)
+    return bool(left == 0 and len(places) == 2 * kinds.get("measure", 0))
 
 
 def dynamic_parts(circuit: QuantumCircuit) -> Iterator[str]:
@@ -215,11 +215,12 @@ class _Opener:
         blocks = getattr(operation, "blocks", ())
         if isinstance(operation, IfElseOp):
             condition = on_bits(operation.condition, bits)
-            inner = [self._block(block, on, to, bits) for block in blocks]
+            inner = [self._block(block, on, to, bits) for block in operation.blocks]
             _append(out, IfElseOp, condition, *inner)
         elif isinstance(operation, WhileLoopOp):
             condition = on_bits(operation.condition, bits)
-            _append(out, WhileLoopOp, condition, self._block(blocks[0], on, to, bits))
+            (body,) = operation.blocks
+            _append(out, WhileLoopOp, condition, self._block(body, on, to, bits))
         elif isinstance(operation, ForLoopOp):
             self._repeat(operation, on, to, bits, out)
         elif isinstance(operation, SwitchCaseOp):
