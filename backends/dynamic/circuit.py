@@ -44,7 +44,7 @@ def is_dynamic(circuit: QuantumCircuit) -> bool:
 def _measures_last(circuit: QuantumCircuit) -> bool:
     """Whether all measurements stand at the end: most circuits, told at a glance."""
     kinds: Mapping[str, int] = circuit.count_ops()
-    if "reset" in kinds or any(name in kinds for name in _DECIDED):
+    if any(name in kinds for name in (*_DECIDED, "reset", "initialize", "box")):
         return False
     left = kinds.get("measure", 0)
     places: set[Any] = set()
@@ -62,19 +62,34 @@ def dynamic_parts(circuit: QuantumCircuit) -> Iterator[str]:
     touched: set[Qubit] = set()
     measured: set[Qubit] = set()
     written: set[Clbit] = set()
-    for item in circuit.data:
-        name = item.operation.name
+    for name, qubits, bits in _without_boxes(circuit):
         if name == "barrier":
             continue
-        if name in _DECIDED or (name == "reset" and touched.intersection(item.qubits)):
+        if name in _DECIDED:
             yield name
-        elif measured.intersection(item.qubits) or written.intersection(item.clbits):
+        elif name in ("reset", "initialize") and touched.intersection(qubits):
+            yield "reset"
+        elif measured.intersection(qubits) or written.intersection(bits):
             yield "measure"
         if name == "measure":
-            measured.update(item.qubits)
-            written.update(item.clbits)
+            measured.update(qubits)
+            written.update(bits)
         if name not in ("delay", "reset"):
-            touched.update(item.qubits)
+            touched.update(qubits)
+
+
+def _without_boxes(
+    circuit: QuantumCircuit, depth: int = 0
+) -> Iterator[tuple[str, Sequence[Qubit], Sequence[Clbit]]]:
+    """Names, qubits and bits of instructions, those in boxes in place of the box."""
+    for item in circuit.data:
+        blocks = getattr(item.operation, "blocks", ())
+        if item.operation.name != "box" or not blocks or depth > _MAX_DEPTH:
+            yield item.operation.name, item.qubits, item.clbits
+            continue
+        qubits, bits = _within(blocks[0], item.qubits, item.clbits)
+        for name, on, to in _without_boxes(blocks[0], depth + 1):
+            yield name, [qubits[q] for q in on], [bits[c] for c in to]
 
 
 def opened(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -187,16 +202,19 @@ class _Opener:
                 "deeper."
             )
         for place, item in enumerate(circuit.data):
-            self._count += 1
-            if self._count > _MAX_OPERATIONS:
-                raise BackendError(
-                    f"Argument `circuit` must have at most {_MAX_OPERATIONS} operations when loops "
-                    "are written out, but has more."
-                )
+            self._check_count(1)
             on = [qubits[q] for q in item.qubits]
             to = [bits[c] for c in item.clbits]
             self._one(item.operation, on, to, bits, out, place)
         self._depth -= 1
+
+    def _check_count(self, more: int) -> None:
+        self._count += more
+        if self._count > _MAX_OPERATIONS:
+            raise BackendError(
+                f"Argument `circuit` must have at most {_MAX_OPERATIONS} operations when loops are "
+                "written out, but has more."
+            )
 
     def _one(
         self,
@@ -259,6 +277,7 @@ class _Opener:
         out: QuantumCircuit,
     ) -> None:
         values, parameter, body = operation.params
+        self._check_count(len(values))
         for value in values:
             here = body if parameter is None else body.assign_parameters({parameter: value})
             qubits, inner = _within(here, on, to)

@@ -123,3 +123,18 @@ def test_mitigation_that_is_not_valid_is_refused(device):
     rounds.program(rounds.pipeline("readout", 1000), shots=1000, seed=0)
     with pytest.raises(MitigationError, match="none or readout"):
         rounds.program(rounds.pipeline("zne(1,3)", 1000), shots=1000, seed=0)
+
+
+def test_used_qubits_are_reset_however_that_is_written():
+    again = QuantumCircuit(1, 1)
+    again.h(0)
+    again.initialize([0, 1], 0)
+    again.measure(0, 0)
+    boxed = QuantumCircuit(1, 1)
+    boxed.h(0)
+    with boxed.box():
+        boxed.reset(0)
+        boxed.x(0)
+    boxed.measure(0, 0)
+    for circuit in (again, boxed):
+        np.testing.assert_allclose(probabilities(circuit), [0, 1], atol=1e-9)
