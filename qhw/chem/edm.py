@@ -21,6 +21,7 @@ from rdkit import Chem, rdBase
 
 from qhw.chem.bonds import is_connected
 from qhw.chem.geometries import Geometries
+from qhw.chem.novelty import Known
 from qhw.chem.rdkit_build import build_numbers, sanitised_smiles
 from qhw.chem.typical_lengths import IS_STABLE, REACHES
 
@@ -110,13 +111,13 @@ def bond_orders(molecules: Geometries) -> NDArray[np.int64]:
 
 
 def judge_edm(
-    molecules: Geometries, *, known: frozenset[str] | None = None, single_bonds: bool = False
+    molecules: Geometries, *, known: Known | None = None, single_bonds: bool = False
 ) -> EDMJudgement:
     """Judge every molecule.
 
     Args:
         molecules: with hydrogens.
-        known: SMILES that are not novel, as :func:`edm_smiles` writes them.
+        known: what is not novel, from :func:`known_by_edm`.
         single_bonds: count all bonds as single for validity, as EDM does for GEOM-Drugs;
             stability keeps the orders.
 
@@ -144,14 +145,15 @@ def judge_edm(
         stable_atoms=stable,
         connected=connected,
         smiles=tuple(smiles),
-        new=None if known is None else len(found - known),
+        new=None if known is None else known.new(found),
         single_bonds=single_bonds,
     )
 
 
-def edm_smiles(molecules: Geometries) -> frozenset[str]:
-    """SMILES of the valid ones, for :func:`judge_edm`'s ``known``."""
-    return frozenset(text for text in judge_edm(molecules).smiles if text is not None)
+def known_by_edm(molecules: Geometries, name: str) -> Known:
+    """What is not novel: molecules by the SMILES that the same rule reads from their geometries."""
+    found = (text for text in judge_edm(molecules).smiles if text is not None)
+    return Known.written(found, name, len(molecules))
 
 
 def _check(molecules: Geometries) -> None:

@@ -98,7 +98,7 @@ class XTB:
     name: str = "GFN2-xTB (tblite) at an MMFF94 geometry; its error against B3LYP is not measured"
 
     def __post_init__(self) -> None:
-        _need("tblite", "xtb", "GFN2-xTB")
+        need_extra("tblite", "xtb", "GFN2-xTB")
 
     def of_smiles(self, smiles: Sequence[str | None]) -> FloatArray:
         """eV ``(B,)``; NaN where there is no molecule, geometry or convergence."""
@@ -118,7 +118,7 @@ class B3LYP:
     name: str = "B3LYP/6-31G(2df,p) (PySCF) at an MMFF94 geometry"
 
     def __post_init__(self) -> None:
-        _need("pyscf", "qchem", "B3LYP")
+        need_extra("pyscf", "qchem", "B3LYP")
 
     def of_smiles(self, smiles: Sequence[str | None]) -> FloatArray:
         """eV ``(B,)``; NaN where there is no molecule, geometry or convergence."""
@@ -197,7 +197,12 @@ def _generator() -> rdFingerprintGenerator.FingerprintGenerator64:
     return rdFingerprintGenerator.GetMorganGenerator(radius=_RADIUS, fpSize=_BITS)
 
 
-def _need(module: str, extra: str, what: str) -> None:
+def need_extra(module: str, extra: str, what: str) -> None:
+    """Refuse to go on without an optional package.
+
+    Raises:
+        ModuleNotFoundError: it is not installed; one line names the extra.
+    """
     if find_spec(module) is None:
         raise ModuleNotFoundError(f"{what} needs {module}: pip install 'qhw[{extra}]'")
 

@@ -81,9 +81,26 @@ class Known:
         bare = {s for s in map(skeleton, texts) if s is not None}
         return cls(name, len(smiles), _hashed(texts), _hashed(bare))
 
+    @classmethod
+    def written(cls, texts: Iterable[str], name: str, molecules: int) -> Self:
+        """From SMILES taken as they are written, without skeletons.
+
+        Args:
+            texts: to be compared as texts.
+            name: what they are.
+            molecules: how many they come from.
+        """
+        return cls(name, molecules, _hashed(texts), np.zeros(0, dtype=np.uint64))
+
+    def new(self, texts: Iterable[str]) -> int:
+        """How many different texts are not among the SMILES as written."""
+        return len(_missing(set(texts), self.smiles))
+
     @property
     def said(self) -> str:
         """Name and size, in words."""
+        if not len(self.skeletons):
+            return f"{self.name} ({self.molecules:,} molecules; {len(self.smiles):,} SMILES)"
         return (
             f"{self.name} ({self.molecules:,} molecules; {len(self.smiles):,} SMILES, "
             f"{len(self.skeletons):,} skeletons)"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
 from qhw.chem.edm import bond_orders
@@ -40,6 +41,14 @@ class NamedGeometries:
     def has_hydrogens(self) -> bool:
         """Whether any molecule shows a hydrogen."""
         return bool((self.geometries.numbers == 1).any())
+
+    @property
+    def charges(self) -> NDArray[np.int8]:
+        """Formal charges as stated, ``(B, A)``."""
+        found = np.zeros(self.geometries.numbers.shape, dtype=np.int8)
+        for row, one in enumerate(self.molecules):
+            found[row, : one.GetNumAtoms()] = [a.GetFormalCharge() for a in one.GetAtoms()]
+        return found
 
     @property
     def has_bonds(self) -> bool:
@@ -80,8 +89,8 @@ def read_whole_sdf(path: Path) -> NamedGeometries:
 
 
 def geometries_of(molecules: Sequence[Chem.Mol]) -> Geometries:
-    """Atoms and places of molecules of RDKit, from their first conformers; at least one."""
-    most = max(one.GetNumAtoms() for one in molecules)
+    """Atoms and places of molecules of RDKit, from their first conformers."""
+    most = max((one.GetNumAtoms() for one in molecules), default=0)
     numbers = np.zeros((len(molecules), most), dtype=np.int64)
     positions = np.zeros((len(molecules), most, 3))
     for row, one in enumerate(molecules):

@@ -16,12 +16,26 @@ from qhw.cli.options import (
     DaskCluster,
     Json,
     Model,
-    Out,
     Prior,
     SamplerSteps,
     Seed,
     Temperature,
     Workers,
+)
+from qhw.cli.whole import (
+    Busters,
+    Judged,
+    OutIfAsked,
+    Protocols,
+    Reference,
+    Relax,
+    judged_file,
+    judged_heavy,
+    judged_qm9,
+    judged_sample,
+    measured,
+    show_whole,
+    write_whole,
 )
 from qhw.report.tables import WholeTable
 
@@ -30,6 +44,7 @@ if TYPE_CHECKING:
 
     from qhw.chem.molecule import MoleculeBatch
     from qhw.chem.validity import ValidityReport
+    from qhw.models.base import Model as AnyModel
 
 _SAMPLES = 1000
 
@@ -53,19 +68,26 @@ def judge_command(
     control: Control = None,
     window: Windows = None,
     gap: Gap = "surrogate",
-    out_folder: Out = RUNS,
+    protocol: Protocols = None,
+    reference: Reference = None,
+    relax: Relax = 0,
+    posebusters: Busters = 0,
+    out_folder: OutIfAsked = None,
     seed: Seed = 0,
     workers: Workers = None,
     scheduler: DaskCluster = None,
     as_json: Json = False,
 ) -> None:
-    """Validity under both protocols and what is new, every denominator named.
+    """Validity under several protocols and what is new, every denominator named.
 
-    Judges QM9's own geometries (the shipped held-out sample), an SDF file (--input), or what a
-    model generates exactly, without a device (--model). New is what QM9's training split does not
-    hold: by SMILES, and by skeleton (elements and which are bonded, whatever the bond orders). With
-    --condition: how often a conditional model, or one whose prior takes conditions, hits what it is
-    asked for, beside one that is not asked; writes DIR/<run>/ with report.html and result.json.
+    Judges QM9's own geometries (the shipped held-out samples), an SDF file of any molecules
+    (--input), or what a model generates exactly, without a device (--model). Molecules of heavy
+    atoms are judged by protocols strict and released; those with hydrogens also by edm (stability
+    and validity as EDM defines them) and valency (charges and aromatic bonds known), with bond
+    lengths, angles and dihedrals beside QM9's, QED, SA and logP. New is what the training split
+    does not hold. With --condition: how often a conditional model, or one whose prior takes
+    conditions, hits what it is asked for, beside one that is not asked. --condition and --out write
+    DIR/<run>/ with report.html and result.json.
     """
     from qhw.analysis.scores.molecules import reports as judged
     from qhw.chem.training_split import known_molecules
@@ -74,7 +96,7 @@ def judge_command(
     if condition:
         if model is None or input_file is not None:
             raise ValueError("Argument `condition` must come with `--model` alone, but does not")
-        asked = Hits(model, control, condition, window or [], gap, out_folder)
+        asked = Hits(model, control, condition, window or [], gap, out_folder or RUNS)
         judge_hits(
             asked,
             _count(samples),
@@ -85,16 +107,31 @@ def judge_command(
             scheduler=scheduler,
         )
         return
+    drawing = {"temperature": temperature, "steps": sampler_steps, "atoms": atoms}
     with some_scheduler(workers, scheduler) as pool:
-        drawing = {"temperature": temperature, "steps": sampler_steps, "atoms": atoms}
-        title, molecules = _molecules(input_file, model, samples, prior, drawing, seed)
+        subject = _judged(input_file, model, samples, prior, drawing, seed, protocol or [])
         known = known_molecules()
-        reports = tuple(judged(molecules, reference=known, scheduler=pool).values())
+        reports: tuple[ValidityReport, ...] = ()
+        if subject.heavy is not None:
+            found = judged(subject.heavy, reference=known, scheduler=pool)
+            reports = tuple(found[name] for name in subject.heavy_protocols)
+    whole = measured(subject, reference, relax, posebusters)
+    document = {"judged": subject.title, "reports": [report.summary() for report in reports]}
+    if whole is not None:
+        document["whole"] = whole.to_dict()
+    written = None if out_folder is None else write_whole(whole, document, out_folder)
     if as_json:
-        emit_json({"judged": title, "reports": [report.summary() for report in reports]})
+        emit_json(document if written is None else {"run": str(written), **document})
         return
-    out.print(_table(title, reports), crop=False)
-    out.print(f"new: different ones among the valid, novel against {known.said}")
+    if reports:
+        out.print(_table(subject.title, reports), crop=False)
+        out.print(f"new: different ones among the valid, novel against {known.said}")
+    if whole is not None:
+        show_whole(whole)
+    for words in subject.left_out:
+        out.print(words)
+    if written is not None:
+        out.print(f"report: {written / 'report.html'}", soft_wrap=True)
 
 
 def _table(title: str, reports: Sequence[ValidityReport]) -> WholeTable:
@@ -134,22 +171,17 @@ def _count(samples: int | None) -> int:
     return count
 
 
-def _molecules(
+def _judged(
     file: Path | None,
     model: str | None,
     samples: int | None,
     prior: str | None,
     drawing: Mapping[str, float | None],
     seed: int,
-) -> tuple[str, MoleculeBatch]:
-    import numpy as np
-
-    from qhw.analysis.compare.model import drawn_prior, make_prior
-    from qhw.chem.qm9 import sample_molecules
-    from qhw.chem.sdf_reader import read_sdf
+    protocols: Sequence[str],
+) -> Judged:
+    from qhw.models.base import Samples
     from qhw.models.checkpoint import load
-    from qhw.models.conditions import sample_for
-    from qhw.models.exact import ExactModel
 
     if file is not None and model is not None:
         raise ValueError("Argument `input` must not be given with `model`, but both are")
@@ -157,15 +189,33 @@ def _molecules(
         if given is not None and model is None:
             raise ValueError(f"Argument `{name}` must come with `--model`, but none is given")
     if file is not None:
-        return str(file), read_sdf(file).molecules
+        return judged_file(file, protocols)
     if model is None:
-        sample = sample_molecules()
-        return f"QM9's own geometries, {len(sample)} held-out molecules", sample.molecules
-    samples = _count(samples)
+        return judged_qm9(protocols)
     loaded, card = load(model)
-    exact = ExactModel(loaded.double(), card.name, "qhw judge --model")
+    count = _count(samples)
+    if isinstance(loaded, Samples):
+        return judged_sample(loaded, card.name, count, {"prior": prior, **drawing}, seed, protocols)
+    return judged_heavy(*_generated(loaded, card.name, count, prior, drawing, seed), protocols)
+
+
+def _generated(
+    loaded: AnyModel,
+    name: str,
+    samples: int,
+    prior: str | None,
+    drawing: Mapping[str, float | None],
+    seed: int,
+) -> tuple[str, MoleculeBatch]:
+    import numpy as np
+
+    from qhw.analysis.compare.model import drawn_prior, make_prior
+    from qhw.models.conditions import sample_for
+    from qhw.models.exact import ExactModel
+
+    exact = ExactModel(loaded.double(), name, "qhw judge --model")
     prior = drawn_prior(prior, loaded, drawing)
     source = make_prior(prior, exact, sample_for(loaded), seed)
     latents = source.sample(samples, np.random.default_rng(seed))
-    title = f"{samples} molecules generated exactly by {card.name}, prior {prior}"
+    title = f"{samples} molecules generated exactly by {name}, prior {prior}"
     return title, exact.molecules(exact.decoder(latents))

@@ -128,10 +128,10 @@ class ReadsOut(Decodes, Protocol):
 
 @runtime_checkable
 class Samples(Protocol):
-    """A model that draws molecules without a latent of the house's."""
+    """A model that draws molecules with every atom, without a latent of the house's."""
 
-    def sample(self, n: int, generator: torch.Generator) -> MoleculeBatch:
-        """``n`` molecules."""
+    def sample(self, molecules: int, *, seed: int) -> Geometries:
+        """So many molecules; same seed, same molecules."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
-from qhw.chem.edm import bond_orders, edm_smiles, judge_edm
+from qhw.chem.edm import bond_orders, judge_edm, known_by_edm
 from qhw.chem.geometries import Geometries
 from qhw.chem.whole_sdf import geometries_of
 
@@ -120,10 +120,11 @@ def test_the_largest_piece_stands_for_a_molecule_in_pieces() -> None:
 
 
 def test_novelty_is_of_different_smiles_and_against_the_same_rule() -> None:
-    known = edm_smiles(embedded("CC", "CCO"))
+    known = known_by_edm(embedded("CC", "CCO"), "two")
     found = judge_edm(embedded("CC", "CC", "CO", "OC", "CCO"), known=known)
     assert found.counts["unique / valid"] == (3, 5)
     assert found.counts["novel / unique"] == (1, 3)
+    assert known.said == "two (2 molecules; 2 SMILES)"
     assert "novel / unique" not in judge_edm(embedded("CC")).counts
 
 

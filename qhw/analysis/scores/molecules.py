@@ -104,12 +104,12 @@ def type_accuracy(molecules: MoleculeBatch, reference: MoleculeBatch) -> FloatAr
     return np.where(atoms > 0, right.sum(axis=1) / np.maximum(atoms, 1), 1.0)
 
 
-def wilson(successes: int, trials: int, level: float = 0.95) -> Estimate:
+def wilson(successes: float, trials: float, level: float = 0.95) -> Estimate:
     """A share with its Wilson score interval, which stays honest at 0 and 1.
 
     Args:
         successes: how many of
-        trials: at least one.
+        trials: above zero; effective numbers need not be whole.
         level: nominal coverage.
 
     Source: Wilson, Journal of the American Statistical Association 22, 209 (1927).

@@ -1,0 +1,1 @@
+"""How good are molecules with every atom, by the measures of the field?"""
