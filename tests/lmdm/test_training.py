@@ -34,6 +34,7 @@ def settings(**more: Any) -> LMDMTrainConfig:
             "batch_size": 4,
             "warmup": 2,
             "report_every": 4,
+            "evaluate": 2,
             **more,
         }
     )
@@ -96,7 +97,10 @@ def test_both_losses_fall_and_the_autoencoder_rebuilds(tmp_path: Path) -> None:
     assert "types" in lines[0] and "features" in lines[-1]
     assert lines[2]["total"] < 0.8 * lines[0]["total"]
     assert lines[-1]["total"] < 0.97 * lines[3]["total"]
-    assert card.data == {"source": "given", "train": len(DATA)}
+    assert card.data["source"] == "given" and card.data["train"] == len(DATA)
+    seconds = sum(line["seconds"] for line in lines)
+    assert card.data["seconds"] == pytest.approx(seconds, abs=0.1)
+    assert card.metrics["samples"] == 2
     assert found.config.elements == (1, 6, 8) and found.config.sizes == (3, 5, 6, 9)
     batches = SizedBatches(DATA, (1, 6, 8), np.empty((len(DATA), 0), np.float32), 8, 0)
     for atoms, rows in batches.epoch(0):
