@@ -218,9 +218,9 @@ def _braket(document: dict[str, Any], say: Say) -> Table:
 def _tallied(lines: Iterable[Any], say: Say) -> dict[str, int]:
     table: dict[str, int] = {}
     for place, line in enumerate(lines):
-        if not isinstance(line, list) or any(bit not in (0, 1) for bit in line):
+        letters = "".join(map(str, line)) if isinstance(line, list) else ""  # bits or letters
+        if not _BITS.fullmatch(letters):
             say(f"measurement {place} must be a list of 0 and 1")
-        letters = "".join(str(int(bit)) for bit in line)
         table[letters] = table.get(letters, 0) + 1
     return table
 
