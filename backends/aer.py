@@ -20,6 +20,7 @@ from qiskit_aer import AerSimulator
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
 from backends.binding import bind_rows, columns_of
 from backends.checks import check_angles, check_shots, measured_qubits, sample
+from backends.dynamic.circuit import is_dynamic
 from backends.native.compile import compile_template
 from backends.native.gates import for_aer
 from backends.native.rows import simulated
@@ -34,6 +35,7 @@ from calibration.snapshot import DeviceSnapshot
 
 FloatArray = NDArray[np.float64]
 
+_NO_WAITS = "idle qubits of dynamic circuits do not relax"
 _SEED_STEP = 2113
 """From a circuit to the next in one call, Aer raises its seed by this; so do we between calls."""
 _MATRIX_WORK, _STATE_WORK = 2**19, 2**21
@@ -130,6 +132,11 @@ class AerBackend:
             BackendError: angles of the wrong shape or not finite, or more than ten qubits.
         """
         x = check_angles(compiled, angles)
+        if is_dynamic(compiled.circuit):
+            raise BackendError(
+                "Argument `compiled` must be no dynamic circuit for an exact noisy distribution; "
+                "`run` simulates it shot by shot."
+            )
         if compiled.circuit.num_qubits > MAX_EXACT_QUBITS:
             raise BackendError(
                 f"Argument `compiled` must use at most {MAX_EXACT_QUBITS} qubits for an exact "
@@ -166,6 +173,16 @@ class AerBackend:
         """
         x = check_angles(compiled, angles)
         shots = check_shots(shots)
+        dynamic = is_dynamic(compiled.circuit)
+        if dynamic and compiled.circuit.num_qubits > MAX_STATE_QUBITS:
+            raise BackendError(
+                f"Argument `compiled` must have at most {MAX_STATE_QUBITS} qubits for a dynamic "
+                f"circuit, but has {compiled.circuit.num_qubits}."
+            )
+        if dynamic:
+            counts = self._trajectories(compiled, x, shots, seed)
+            done = datetime.now(UTC)
+            return ShotResult(counts, shots, self.name, seed, done, approximation=_NO_WAITS)
         if compiled.circuit.num_qubits > MAX_STATE_QUBITS:
             return self._wide(compiled, x, shots, seed)
         if compiled.circuit.num_qubits > MAX_EXACT_QUBITS:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitInstruction
 
 from backends.base import CompiledTemplate
 from backends.delays import without_delays
@@ -28,9 +29,13 @@ def size_of(circuit: QuantumCircuit) -> Size:
     gates = without_delays(circuit)
     return Size(
         two_qubit_gates=gates.num_nonlocal_gates(),
-        two_qubit_depth=gates.depth(lambda item: len(item.qubits) == 2),
+        two_qubit_depth=gates.depth(_entangles),
         depth=gates.depth(),
     )
+
+
+def _entangles(item: CircuitInstruction) -> bool:
+    return len(item.qubits) == 2 and item.operation.name != "barrier"
 
 
 def sum_of_errors(

@@ -105,6 +105,19 @@ def opened(circuit: QuantumCircuit) -> QuantumCircuit:
     return _on_written_bits(out)
 
 
+def every_operation(circuit: QuantumCircuit) -> Iterator[tuple[Any, tuple[int, ...]]]:
+    """Operations, those in blocks in place of the decision, and qubits by index."""
+    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
+    for item in circuit.data:
+        qubits = tuple(index[q] for q in item.qubits)
+        blocks = getattr(item.operation, "blocks", ())
+        if not blocks:
+            yield item.operation, qubits
+        for block in blocks:
+            for operation, inner in every_operation(block):
+                yield operation, tuple(qubits[i] for i in inner)
+
+
 def written_by(circuit: QuantumCircuit) -> dict[int, int]:
     """Qubit that is measured into each bit last, as the circuit stands; both by index."""
     return {circuit.find_bit(bit).index: index for bit, index in _writers(circuit)}

@@ -22,14 +22,23 @@ def check_runs_dynamic(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Non
         BackendError: names the device and what it cannot do.
     """
     parts = _parts(circuit)
-    able = _IBM if snapshot.vendor == "ibm" else ()
+    if snapshot.vendor != "ibm":
+        raise BackendError(refusal(circuit, snapshot.name))
     for name in parts:
-        if name not in able:
+        if name not in _IBM:
             raise BackendError(
-                f"Argument `circuit` must hold what {snapshot.name} runs, but has a "
-                f"{WORDS.get(name, name)}; "
-                + ("IBM's devices run if and switch." if able else "it runs no dynamic circuits.")
+                f"Argument `circuit` must hold what {snapshot.name} runs, but has: "
+                f"{WORDS.get(name, name)}: of decisions IBM's devices run if and switch."
             )
+
+
+def refusal(circuit: QuantumCircuit, device: str) -> str:
+    """What is said of a device that runs no dynamic circuits."""
+    (name, *_) = dynamic_parts(circuit)
+    return (
+        f"Argument `circuit` must be gates and then measurements on {device}, which runs no "
+        f"dynamic circuits, but has: {WORDS.get(name, name)}."
+    )
 
 
 def _parts(circuit: QuantumCircuit) -> list[str]:
