@@ -77,9 +77,7 @@ def compile_by(
         BackendError: it cannot be compiled.
     """
     if checked_compiler(name) == OWN:
-        return compile_native(
-            circuit, snapshot, level=level, seed=seed, fractional=fractional
-        )
+        return compile_native(circuit, snapshot, level=level, seed=seed, fractional=fractional)
     if is_dynamic(circuit):
         raise BackendError(f"Argument `circuit` must not be dynamic for {name}, but is.")
     circuit = plain(circuit)

@@ -93,7 +93,9 @@ def test_longest_course_is_counted(device):
 def test_devices_that_cannot_refuse_in_one_line(name):
     snapshot = load_snapshot(name)
     for circuit, word in ((teleportation(), "if"), (detection_rounds(), "measurement|reset")):
-        with pytest.raises(BackendError, match=rf"{snapshot.name}, which runs no .*: ({word})") as e:
+        with pytest.raises(
+            BackendError, match=rf"{snapshot.name}, which runs no .*: ({word})"
+        ) as e:
             compile_for(circuit, snapshot)
         assert "\n" not in str(e.value)
         with pytest.raises(BackendError, match="runs no dynamic circuits"):

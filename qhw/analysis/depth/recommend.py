@@ -77,6 +77,10 @@ def _dollars(row: Row, _: CircuitFacts) -> float | None:
     return None if row.cost is None else -row.cost.usd
 
 
+def _dollars_for_error(row: Row, _: CircuitFacts) -> float | None:
+    return None if row.cost_for_error is None else -row.cost_for_error.usd
+
+
 def _least(key: str) -> Callable[[Row, CircuitFacts], float | None]:
     def read(row: Row, _: CircuitFacts) -> float | None:
         return -float(getattr(row.best, key)) or None if row.best else None
@@ -88,12 +92,13 @@ _READ: dict[str, Callable[[Row, CircuitFacts], float | None]] = {
     "success": _success,
     "skill": _skill,
     "dollars": _dollars,
+    "dollars-for-error": _dollars_for_error,
     "gates": _least("two_qubit_gates"),
     "depth": _least("two_qubit_depth"),
     "duration": _least("duration_s"),
 }
 """How a row is read by each figure of merit, larger being better."""
-_LESS = ("dollars", "gates", "depth", "duration")
+_LESS = ("dollars", "dollars-for-error", "gates", "depth", "duration")
 """Those of which less is better: read with their sign turned."""
 
 
@@ -163,7 +168,7 @@ def _why(meaning: str, row: Row) -> str:
 
 
 def _submit(facts: CircuitFacts, row: Row, shots: int) -> str:
-    """The command line; a live circuit has none, nor what was compiled otherwise than it would be."""
+    """The command line; empty of live circuits, and of what would be compiled otherwise."""
     if not facts.source.endswith(SUFFIXES) or "\n" in facts.source:
         return ""
     if row.level != LEVEL_SENT:
