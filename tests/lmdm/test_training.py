@@ -53,13 +53,20 @@ class StoppedError(Exception):
     pass
 
 
-@pytest.mark.parametrize("stop", [3, 5, 9])
+ALL = settings(conditions=("gap",), shape={"variational": 2})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing stopped."""
+    return train_lmdm(ALL, tmp_path_factory.mktemp("whole"), data=DATA, progress=False)
+
+
+@pytest.mark.parametrize("stop", [5, 9])
 def test_a_killed_run_ends_with_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    """StoppedError in the autoencoder's part, at its last state, and in the score network's."""
-    asked = settings(conditions=("gap",), shape={"variational": 2})
-    whole = train_lmdm(asked, tmp_path / "whole", data=DATA, progress=False)
+    """Stopped in the autoencoder's part, and in the score network's, between states."""
     step = LMDMRun.step
 
     def dies(self: LMDMRun, number: int) -> dict[str, torch.Tensor]:
@@ -69,14 +76,17 @@ def test_a_killed_run_ends_with_the_same_weights(
 
     with monkeypatch.context() as patched, pytest.raises(StoppedError):
         patched.setattr(LMDMRun, "step", dies)
-        train_lmdm(asked, tmp_path / "killed", data=DATA, progress=False)
-    again = train_lmdm(asked, tmp_path / "killed", data=DATA, progress=False)
+        train_lmdm(ALL, tmp_path, data=DATA, progress=False)
+    again = train_lmdm(ALL, tmp_path, data=DATA, progress=False)
     assert same(whole, again)
-    logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("whole", "killed")]
+    logs = [(path.parent / "log.jsonl").read_text() for path in (whole, again)]
     steps = [[json.loads(line)["step"] for line in log.splitlines()] for log in logs]
     assert steps[0] == steps[1] == [4, 8, 12, 14]
-    other = settings(seed=1, conditions=("gap",), shape={"variational": 2})
-    assert not same(whole, train_lmdm(other, tmp_path / "other", data=DATA, progress=False))
+
+
+def test_another_seed_is_another_model(whole: Path, tmp_path: Path) -> None:
+    other = ALL.model_copy(update={"seed": 1})
+    assert not same(whole, train_lmdm(other, tmp_path, data=DATA, progress=False))
 
 
 def test_a_state_of_another_config_or_other_molecules_is_refused(tmp_path: Path) -> None:
@@ -87,6 +97,7 @@ def test_a_state_of_another_config_or_other_molecules_is_refused(tmp_path: Path)
         train_lmdm(settings(), tmp_path, data=molecules(copies=5), progress=False)
 
 
+@pytest.mark.slow
 def test_both_losses_fall_and_the_autoencoder_rebuilds(tmp_path: Path) -> None:
     asked = settings(
         autoencoder_steps=120, steps=120, batch_size=12, learning_rate=5e-3, report_every=40
@@ -112,12 +123,11 @@ def test_both_losses_fall_and_the_autoencoder_rebuilds(tmp_path: Path) -> None:
         assert (places - batch.positions).square().sum(-1).sqrt().mean() < 0.1
 
 
-def test_the_average_of_the_weights_is_what_is_kept(tmp_path: Path) -> None:
-    asked = settings(average=0.0)
-    last = weights(train_lmdm(asked, tmp_path / "last", data=DATA, progress=False))
-    mean = weights(train_lmdm(settings(), tmp_path / "mean", data=DATA, progress=False))
+def test_the_average_of_the_weights_is_what_is_kept(whole: Path, tmp_path: Path) -> None:
+    last = ALL.model_copy(update={"average": 0.0})
+    now, mean = weights(train_lmdm(last, tmp_path, data=DATA, progress=False)), weights(whole)
     name = "score.layers.0.all.deep.weight"
-    assert not torch.equal(last[name], mean[name])
+    assert not torch.equal(now[name], mean[name])
 
 
 def test_batches_are_of_one_size_and_hold_every_molecule_once() -> None:
