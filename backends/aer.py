@@ -20,6 +20,7 @@ from qiskit_aer import AerSimulator
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
 from backends.binding import bind_rows, columns_of
 from backends.checks import check_angles, check_shots, measured_qubits, sample
+from backends.dynamic.circuit import is_dynamic
 from backends.native.compile import compile_template
 from backends.native.gates import for_aer
 from backends.native.rows import simulated
@@ -27,12 +28,14 @@ from backends.native.simulable import simulable
 from backends.outcomes import tabulated
 from backends.readout import ReadoutMatrices, readout_matrices
 from backends.reference.twirled import WORDS, BitArray, misread, noisy_shots
+from backends.registry import noise_suffix
 from calibration.aer_noise import to_aer_noise_model
 from calibration.noise import DeviceNoise, NoiseOptions, apply_confusion
 from calibration.snapshot import DeviceSnapshot
 
 FloatArray = NDArray[np.float64]
 
+_NO_WAITS = "idle qubits of dynamic circuits do not relax"
 _SEED_STEP = 2113
 """From a circuit to the next in one call, Aer raises its seed by this; so do we between calls."""
 _MATRIX_WORK, _STATE_WORK = 2**19, 2**21
@@ -52,6 +55,7 @@ class AerBackend:
         noise: strength of each source of noise; as reported by default.
         scheduled: let idle qubits relax. Off, waiting costs nothing: a comparison, not a device.
         fractional: also use the gates that must be asked for (IBM's ``rx`` and ``rzz``).
+        scale: factor on all reported noise, ``noise`` included; part of the name.
     """
 
     def __init__(
@@ -61,10 +65,12 @@ class AerBackend:
         noise: NoiseOptions | None = None,
         scheduled: bool = True,
         fractional: bool = False,
+        scale: float = 1.0,
     ) -> None:
         self._snapshot = snapshot
         self._simulable = simulable(snapshot)
-        self._noise = noise or NoiseOptions()
+        self._noise = (noise or NoiseOptions()).scaled(scale)
+        self._scale = scale
         self._scheduled = scheduled
         self._fractional = fractional
         self._last: tuple[CompiledTemplate, FloatArray, FloatArray] | None = None
@@ -75,7 +81,8 @@ class AerBackend:
 
     @property
     def _asked(self) -> str:
-        return "+fractional" if self._fractional else ""
+        scaled = "" if self._scale == 1.0 else noise_suffix(self._scale)
+        return f"{'+fractional' if self._fractional else ''}{scaled}"
 
     @property
     def name(self) -> str:
@@ -86,6 +93,11 @@ class AerBackend:
     def snapshot(self) -> DeviceSnapshot:
         """Calibration that is simulated."""
         return self._snapshot
+
+    @property
+    def scale(self) -> float:
+        """Factor on all reported noise."""
+        return self._scale
 
     @property
     def noise(self) -> NoiseOptions:
@@ -120,6 +132,11 @@ class AerBackend:
             BackendError: angles of the wrong shape or not finite, or more than ten qubits.
         """
         x = check_angles(compiled, angles)
+        if is_dynamic(compiled.circuit):
+            raise BackendError(
+                "Argument `compiled` must be no dynamic circuit for an exact noisy distribution; "
+                "`run` simulates it shot by shot."
+            )
         if compiled.circuit.num_qubits > MAX_EXACT_QUBITS:
             raise BackendError(
                 f"Argument `compiled` must use at most {MAX_EXACT_QUBITS} qubits for an exact "
@@ -156,6 +173,16 @@ class AerBackend:
         """
         x = check_angles(compiled, angles)
         shots = check_shots(shots)
+        dynamic = is_dynamic(compiled.circuit)
+        if dynamic and compiled.circuit.num_qubits > MAX_STATE_QUBITS:
+            raise BackendError(
+                f"Argument `compiled` must have at most {MAX_STATE_QUBITS} qubits for a dynamic "
+                f"circuit, but has {compiled.circuit.num_qubits}."
+            )
+        if dynamic:
+            counts = self._trajectories(compiled, x, shots, seed)
+            done = datetime.now(UTC)
+            return ShotResult(counts, shots, self.name, seed, done, approximation=_NO_WAITS)
         if compiled.circuit.num_qubits > MAX_STATE_QUBITS:
             return self._wide(compiled, x, shots, seed)
         if compiled.circuit.num_qubits > MAX_EXACT_QUBITS:

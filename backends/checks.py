@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 
 from backends.base import BackendError, CompiledTemplate
+from backends.dynamic.circuit import written_by
 
 SILENT = ("delay", "id")
 """Instructions that change nothing but by the noise that goes with them."""
@@ -56,8 +57,8 @@ def check_measures_last(circuit: QuantumCircuit) -> int:
     measured: set[object] = set()
     written: set[object] = set()
     for place, item in enumerate(circuit.data):
-        name = item.operation.name
-        if name != "barrier" and measured.intersection(item.qubits):
+        name = item.name
+        if measured and name != "barrier" and measured.intersection(item.qubits):
             raise BackendError(
                 f"Argument `circuit` must measure last, but instruction {place}, {name}, follows "
                 f"a measurement of its qubit."
@@ -98,6 +99,8 @@ def measured_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
         circuit.find_bit(item.clbits[0]).index: circuit.find_bit(item.qubits[0]).index
         for item in circuit.get_instructions("measure")
     }
+    if len(of_bit) < circuit.num_clbits:  # some are measured in blocks of a dynamic circuit
+        of_bit |= {bit: qubit for bit, qubit in written_by(circuit).items() if bit not in of_bit}
     return tuple(of_bit[bit] for bit in sorted(of_bit, reverse=True))
 
 

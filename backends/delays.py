@@ -101,7 +101,7 @@ def with_delays(
         circuit: any; given back as it is where it holds no delay.
         change: gives the delay to write in place of one.
     """
-    if not any(_holds_delay(item.operation) for item in circuit.data):
+    if not any(not i.is_standard_gate() and _holds_delay(i.operation) for i in circuit.data):
         return circuit
     found = circuit.copy_empty_like()
     _write(found, circuit, circuit.qubits, circuit.clbits, change)

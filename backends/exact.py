@@ -11,9 +11,11 @@ from qiskit import QuantumCircuit, transpile
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
 from backends.checks import check_angles, check_shots, sample
 from backends.delays import check_delays
+from backends.dynamic.circuit import is_dynamic
+from backends.dynamic.surrogate import counted
 from backends.figures import size_of
 from backends.outcomes import DENSE_BITS, tabulated
-from backends.plain import plain_measured
+from backends.plain import measured_form
 from backends.reference.base import ExactReference, ReferenceFacts
 from backends.reference.choose import dense, exact_references
 from backends.statevector import measured_probabilities
@@ -30,13 +32,14 @@ MAX_WIDE_QUBITS = 1000
 
 def ideal_template(circuit: QuantumCircuit, *, seed: int) -> CompiledTemplate:
     """A measured circuit in :data:`BASIS` on qubits that are all coupled; no delays in it."""
-    native = transpile(circuit, basis_gates=list(BASIS), optimization_level=1, seed_transpiler=seed)
+    basis = [*BASIS, *(("if_else", "while_loop", "reset") if is_dynamic(circuit) else ())]
+    native = transpile(circuit, basis_gates=basis, optimization_level=1, seed_transpiler=seed)
     return CompiledTemplate(
         circuit=native,
         parameter_names=tuple(p.name for p in circuit.parameters),
         n_measured=circuit.num_clbits,
         physical_qubits=tuple(range(circuit.num_qubits)),
-        **size_of(native),
+        **size_of(counted(native)),
         duration_s=0.0,
         seed=seed,
         snapshot=None,
@@ -59,11 +62,12 @@ class ExactBackend:
     def compile(self, circuit: QuantumCircuit, *, seed: int = 0) -> CompiledTemplate:
         """Translate to the native gates; qubits stay where they are, delays do nothing.
 
+        Dynamic circuits are compiled too; their courses are followed one by one.
+
         Raises:
-            BackendError: more than 1,000 qubits, not "gates, then one measurement of every bit", or
-                a delay of unknown length.
+            BackendError: more than 1,000 qubits, no measurement, or a delay of unknown length.
         """
-        circuit = plain_measured(circuit)
+        circuit = measured_form(circuit)
         if circuit.num_qubits > MAX_WIDE_QUBITS:
             raise BackendError(
                 f"Argument `circuit` must have at most {MAX_WIDE_QUBITS} qubits on `exact`, "

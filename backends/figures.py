@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitInstruction
 
 from backends.base import CompiledTemplate
 from backends.delays import without_delays
 from backends.native.entanglers import canonical_of
 from backends.native.simulable import simulable
+from backends.reading import placed
 from calibration.snapshot import DeviceSnapshot
 
 
@@ -27,9 +29,13 @@ def size_of(circuit: QuantumCircuit) -> Size:
     gates = without_delays(circuit)
     return Size(
         two_qubit_gates=gates.num_nonlocal_gates(),
-        two_qubit_depth=gates.depth(lambda item: len(item.qubits) == 2),
+        two_qubit_depth=gates.depth(_entangles),
         depth=gates.depth(),
     )
+
+
+def _entangles(item: CircuitInstruction) -> bool:
+    return len(item.qubits) == 2 and item.operation.name != "barrier"
 
 
 def sum_of_errors(
@@ -43,20 +49,18 @@ def sum_of_errors(
         snapshot: the device, or how simulators see it.
         qubits: device qubit of each circuit qubit.
     """
-    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
-    total = 0.0
-    for item in circuit.data:
-        if len(item.qubits) == 2 and item.operation.name != "barrier":
-            pair = [qubits[index[q]] for q in item.qubits]
-            total += two_qubit_error(item.operation.name, pair, snapshot) or 0.0
-    return total
+    return sum(
+        gate_error(name, [qubits[p] for p in places], snapshot) or 0.0
+        for _, name, places in placed(circuit)
+        if len(places) == 2 and name != "barrier"
+    )
 
 
-def two_qubit_error(name: str, pair: Sequence[int], snapshot: DeviceSnapshot) -> float | None:
+def gate_error(name: str, on: Sequence[int], snapshot: DeviceSnapshot) -> float | None:
     """Reported error of a native gate, or of the one behind a canonical gate; ``None`` if not."""
-    gate = snapshot.gate(name, pair)
-    if gate is None:
-        behind = snapshot.two_qubit_gate(pair[0], pair[1])
+    gate = snapshot.gate(name, on)
+    if gate is None and len(on) == 2:
+        behind = snapshot.two_qubit_gate(on[0], on[1])
         gate = behind if behind and canonical_of(behind.name) == name else None
     return None if gate is None else gate.error
 

@@ -9,7 +9,7 @@ from backends.aer import AerBackend
 from backends.base import DistributionBackend, UnknownBackendError
 from backends.engine.backend import EngineBackend
 from backends.exact import ExactBackend
-from backends.registry import DEBIAS, FRACTIONAL, asked
+from backends.registry import DEBIAS, FRACTIONAL, asked, asked_noise
 from backends.vendor import VendorBackend
 from calibration.catalog import load_snapshot
 from calibration.snapshot import DeviceSnapshot, SnapshotError
@@ -24,14 +24,18 @@ def exact(_: str) -> DistributionBackend:
 
 def aer(device: str) -> DistributionBackend:
     """Aer's simulation of a device model."""
+    device, scale = asked_noise(device)
     device, fractional = asked(device, FRACTIONAL)
-    return AerBackend(_offering(load_snapshot(device), fractional), fractional=fractional)
+    snapshot = _offering(load_snapshot(device), fractional)
+    return AerBackend(snapshot, fractional=fractional, scale=scale)
 
 
 def engine(device: str) -> DistributionBackend:
     """The house's simulation of a device model."""
+    device, scale = asked_noise(device)
     device, fractional = asked(device, FRACTIONAL)
-    return EngineBackend(_offering(load_snapshot(device), fractional), fractional=fractional)
+    snapshot = _offering(load_snapshot(device), fractional)
+    return EngineBackend(snapshot, fractional=fractional, scale=scale)
 
 
 def _offering(snapshot: DeviceSnapshot, fractional: bool) -> DeviceSnapshot:

@@ -7,12 +7,14 @@ that nothing writes have no value to read. All else that is no fixed sequence of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import (
+    CircuitInstruction,
     Clbit,
     ControlledGate,
     Gate,
@@ -23,6 +25,7 @@ from qiskit.circuit import (
 
 from backends.base import BackendError
 from backends.checks import check_circuit, check_measures_last
+from backends.dynamic.circuit import is_dynamic, opened
 
 _WAITS = ("barrier", "delay")
 _CONTROL = ("break_loop", "continue_loop", "store")
@@ -57,6 +60,9 @@ def plain(circuit: QuantumCircuit) -> QuantumCircuit:
             "Argument `circuit` must not have classical control, but has classical variables."
         )
     for place, item in enumerate(circuit.data):
+        if item.is_standard_gate() and _plainly_finite(item.params):
+            opened.keep(item)
+            continue
         opened.place = place
         opened.take(item.operation, item.qubits, item.clbits)
     return opened.out
@@ -71,6 +77,38 @@ def plain_measured(circuit: QuantumCircuit) -> QuantumCircuit:
     found = with_written_bits(plain(circuit))
     check_circuit(found)
     return found
+
+
+def measured_form(circuit: QuantumCircuit) -> QuantumCircuit:
+    """:func:`plain_measured`, or of a dynamic circuit the form in which it is compiled.
+
+    Raises:
+        BackendError: as :func:`plain_measured`; as :func:`~backends.dynamic.circuit.opened`.
+    """
+    return checked_angles(opened(circuit)) if is_dynamic(circuit) else plain_measured(circuit)
+
+
+def checked_angles(circuit: QuantumCircuit) -> QuantumCircuit:
+    """A dynamic circuit, whose angles must be finite.
+
+    Raises:
+        BackendError: one is not.
+    """
+    checker = _Opened(circuit)
+    for place, item in enumerate(circuit.data):
+        checker.place = place
+        for inner in _all_inside(item.operation, item.qubits):
+            checker.check_angles(*inner)
+    return circuit
+
+
+def _all_inside(operation: Any, qubits: Bits) -> Iterable[tuple[Any, Bits]]:
+    blocks = getattr(operation, "blocks", ())
+    if not blocks and operation.name != "delay":
+        yield operation, qubits
+    for block in blocks:
+        for item in block.data:
+            yield from _all_inside(item.operation, qubits)
 
 
 def plain_bound(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -159,6 +197,11 @@ class _Opened:
         self._index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
         self._touched: set[Qubit] = set()
 
+    def keep(self, item: CircuitInstruction) -> None:
+        """Take a gate that nothing is to be asked of."""
+        self._touched.update(item.qubits)
+        self.out._append(item)
+
     def take(self, operation: Any, qubits: Bits, clbits: Bits, depth: int = 0) -> None:
         """Take an instruction, or what stands in it."""
         name = operation.name
@@ -180,7 +223,7 @@ class _Opened:
             self._open(operation.definition, qubits, clbits, depth)
         else:
             if name not in _WAITS:  # lengths of delays are checked where a clock is known
-                self._check_angles(operation, qubits)
+                self.check_angles(operation, qubits)
                 self._touched.update(qubits)
             self.out.append(operation, qubits, clbits)
 
@@ -207,7 +250,8 @@ class _Opened:
                 "only a reset before everything else is left out."
             )
 
-    def _check_angles(self, operation: Any, qubits: Bits) -> None:
+    def check_angles(self, operation: Any, qubits: Bits) -> None:
+        """Refuse an operation with an angle that is not finite."""
         for name, value in _angles(operation, set()):
             if not _finite(value):
                 raise self._infinite(name, value, qubits)
@@ -259,6 +303,11 @@ def _angles(operation: Any, seen: set[tuple[str, str]]) -> Iterable[tuple[str, A
     yield operation.name, operation.definition.global_phase
     for item in operation.definition.data:
         yield from _angles(item.operation, seen)
+
+
+def _plainly_finite(values: Iterable[Any]) -> bool:
+    """Whether all are ordinary numbers that are finite; cheaper than :func:`_finite`."""
+    return all(type(value) is float and math.isfinite(value) for value in values)
 
 
 def _finite(value: Any) -> bool:

@@ -2,11 +2,13 @@
 
 What is asked of a device beside its name follows a plus: ``ibm:ibm_boston+fractional`` uses IBM's
 ``rzz`` and ``rx`` where they are calibrated, ``braket:ionq_forte_enterprise+debias`` IonQ's
-debiasing. It is part of the name, so that a run taken up again asks the same.
+debiasing, ``engine:ibm_fez+noise=2`` twice the noise reported. It is part of
+the name, so that a run taken up again asks the same.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from backends.errors import UnknownBackendError
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from backends.vendor import VendorBackend
 
 FRACTIONAL, DEBIAS = "fractional", "debias"
+_NOISE = re.compile(r"\+noise=(?P<factor>\d{1,6}(\.\d{1,12})?)$")
 
 BACKENDS = Table(
     "backends",
@@ -156,12 +159,24 @@ def asked(device: str, option: str) -> tuple[str, bool]:
     return plain, plain != device
 
 
+def asked_noise(device: str) -> tuple[str, float]:
+    """A device model without its factor on the noise, and that factor (1 where none is asked)."""
+    found = _NOISE.search(device)
+    return (device, 1.0) if found is None else (device[: found.start()], float(found["factor"]))
+
+
+def noise_suffix(factor: float) -> str:
+    """What a device model's name ends with for a factor on its noise, read by ``asked_noise``."""
+    digits = f"{factor:.6f}".rstrip("0").rstrip(".")
+    return f"+noise={digits}"
+
+
 def _may_be(prefix: str, device: str, colon: bool) -> bool:
     """Whether the house's prefix can have such a device; a package's maker judges itself."""
     from calibration.catalog import snapshot_names
 
     if prefix in _MODELS:
-        plain = asked(device, FRACTIONAL)[0]
+        plain = asked(asked_noise(device)[0], FRACTIONAL)[0]
         return plain in snapshot_names() or plain.endswith(".json") or plain.startswith("fake_")
     return not colon if BACKENDS.is_own(prefix) else colon == bool(device)
 

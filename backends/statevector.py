@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from qiskit.circuit import CircuitInstruction, Instruction, Parameter
 
 from backends.base import CompiledTemplate
-from backends.binding import angle_values, columns_of
+from backends.binding import angle_values, bind_rows, columns_of
 from backends.checks import measured_qubits
+from backends.dynamic.circuit import is_dynamic
+from backends.dynamic.exact import course_probabilities
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -23,6 +25,7 @@ _CHUNK_AMPLITUDES = 2**18
 """Amplitudes evolved at once (4 MB): larger batches fall out of the processor's cache."""
 _IGNORED = ("measure", "barrier", "delay")
 _ROTATIONS = ("rx", "ry", "rz")
+_NO_ANGLES = np.empty((1, 0))
 
 
 def measured_probabilities(compiled: CompiledTemplate, angles: FloatArray) -> FloatArray:
@@ -32,6 +35,8 @@ def measured_probabilities(compiled: CompiledTemplate, angles: FloatArray) -> Fl
         compiled: any template of gates and final measurements.
         angles: checked matrix ``(B, P)``, radians.
     """
+    if is_dynamic(compiled.circuit):
+        return _dynamic_probabilities(compiled, angles)
     n, m = compiled.circuit.num_qubits, compiled.n_measured
     rows = max(1, _CHUNK_AMPLITUDES >> n)
     out = np.empty((len(angles), 2**m))
@@ -45,6 +50,16 @@ def measured_probabilities(compiled: CompiledTemplate, angles: FloatArray) -> Fl
         p = p.transpose([*(rank[axis] for axis in kept), m])
         out[start : start + rows] = p.reshape(2**m, -1).T
     return out
+
+
+def _dynamic_probabilities(compiled: CompiledTemplate, angles: FloatArray) -> FloatArray:
+    n = compiled.circuit.num_qubits
+    rows = []
+    for bound in bind_rows(compiled, angles):
+        start = np.zeros((2,) * n + (1,), dtype=np.complex128)
+        start[(0,) * n] = np.exp(1j * float(bound.global_phase))
+        rows.append(course_probabilities(bound, start, lambda *at: _apply(*at, {}, _NO_ANGLES)))
+    return np.array(rows).reshape(len(angles), 2**compiled.n_measured)
 
 
 def states(compiled: CompiledTemplate, angles: FloatArray) -> ComplexArray:

@@ -1,7 +1,8 @@
 """Every calibration snapshot at hand: shipped with the house, inside qiskit-ibm-runtime, or a file.
 
 Names are ``ibm_boston`` (IBM's own), ``iqm_garnet`` (the newest shipped), ``iqm_garnet@2025-07-06``
-(that date), or the path of a ``.json`` file in our format or of Braket ``deviceCapabilities``.
+(that date), ``quantinuum_helios`` (from published figures), or the path of a ``.json`` file in our
+format or of Braket ``deviceCapabilities``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+from calibration import published
 from calibration.closest import closest, quoted
 from calibration.documents import read_bounded
 from calibration.readers.braket import braket_snapshot
@@ -65,7 +67,7 @@ class CatalogRow:
 
 def snapshot_names() -> tuple[str, ...]:
     """All names :func:`load_snapshot` knows, sorted, without opening anything."""
-    return tuple(sorted({*available_ibm(), *_shipped(), *_newest()}))
+    return tuple(sorted({*available_ibm(), *published.DEVICES, *_shipped(), *_newest()}))
 
 
 def load_snapshot(name: str | Path, *, machine: bool = False) -> DeviceSnapshot:
@@ -101,13 +103,15 @@ def _by_name(name: str | Path, machine: bool) -> DeviceSnapshot:
 
 def list_snapshots() -> tuple[CatalogRow, ...]:
     """Every snapshot, each date of a device its own row, sorted by name (about a second)."""
-    return tuple(_row(name) for name in sorted({*available_ibm(), *_shipped()}))
+    return tuple(_row(name) for name in sorted({*available_ibm(), *published.DEVICES, *_shipped()}))
 
 
 @lru_cache(maxsize=16)
 def _open(name: str) -> DeviceSnapshot:
     if name in available_ibm():
         return read_ibm_fake(name)
+    if name in published.DEVICES:
+        return published.DEVICES[name].snapshot()
     file = f"{_newest().get(name, name)}.json"
     text = files("calibration").joinpath("snapshots", file).read_text(encoding="utf-8")
     return DeviceSnapshot.from_json(text, where=file)

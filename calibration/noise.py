@@ -46,6 +46,10 @@ class NoiseOptions:
         coherent_zz: scales ``zz_rad``.
         detuning: scales the frequency offsets that ``t2_star_s`` stands for.
         zz_rad: angle of ``exp(-i angle/2 ZZ)`` after every two-qubit gate, radians.
+        static_z_rad: root mean square of an angle about z that every two-qubit gate adds to each of
+            its qubits, the same in every shot; each qubit's own is drawn once (Gaussian, by its
+            label and ``static_seed``), so its sign is random. No vendor reports it.
+        static_seed: of that draw.
         t2_star_s: T2* by quasi-static detuning, seconds: one for all qubits, or pairs (qubit
             label, T2*), qubits left out having none; ``None`` for no detuning.
     """
@@ -58,6 +62,8 @@ class NoiseOptions:
     coherent_zz: float = 1.0
     detuning: float = 1.0
     zz_rad: float = 0.0
+    static_z_rad: float = 0.0
+    static_seed: int = 0
     t2_star_s: float | tuple[tuple[int, float], ...] | None = None
 
     def __post_init__(self) -> None:
@@ -67,10 +73,34 @@ class NoiseOptions:
                 raise ValueError(f"Argument `{name}` must be 0 or more, but is {value}.")
         if not math.isfinite(self.zz_rad):
             raise ValueError(f"Argument `zz_rad` must be finite, but is {self.zz_rad}.")
+        if not (math.isfinite(self.static_z_rad) and self.static_z_rad >= 0):
+            raise ValueError(
+                f"Argument `static_z_rad` must be 0 or more, but is {self.static_z_rad}."
+            )
         times = self.t2_star_s if isinstance(self.t2_star_s, tuple) else ((0, self.t2_star_s),)
         for _, value in times:
             if value is not None and not value > 0:
                 raise ValueError(f"Argument `t2_star_s` must be above 0, but is {value}.")
+
+    def scaled(self, factor: float) -> NoiseOptions:
+        """All reported noise (gates, waits, readout) times a factor.
+
+        Raises:
+            ValueError: a factor below 0 or not finite.
+        """
+        return replace(
+            self,
+            gates=self.gates * factor,
+            idle=self.idle * factor,
+            readout=self.readout * factor,
+        )
+
+    def static_z(self, label: int) -> float:
+        """A qubit's own static angle about z a two-qubit gate, radians."""
+        if not self.static_z_rad:
+            return 0.0
+        drawn = np.random.default_rng([self.static_seed, label]).standard_normal()
+        return float(self.static_z_rad * drawn)
 
     def detuning_rad_s(self, label: int) -> float:
         """Standard deviation of a qubit's frequency offset, radians a second.
@@ -253,9 +283,15 @@ class DeviceNoise:
             channel,
             relaxations=tuple(self._relax(q, duration * options.gate_relaxation) for q in qubits),
             depolarising=min(channel.depolarising * options.depolarising, d2 / (d2 - 1)),
-            z_rad=tuple(self.offset_angle(q, gate.duration_s or 0.0) for q in qubits),
+            z_rad=tuple(
+                self.offset_angle(q, gate.duration_s or 0.0) + self._static_z(q, len(qubits))
+                for q in qubits
+            ),
             zz_rad=options.zz_rad * options.coherent_zz if len(qubits) == 2 else 0.0,
         )
+
+    def _static_z(self, qubit: int, size: int) -> float:
+        return self.options.static_z(self.snapshot.qubits[qubit].label) if size == 2 else 0.0
 
     def offset_angle(self, qubit: int, duration_s: float) -> float:
         """Angle about z that the qubit's frequency offset adds in a time, radians."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from qhw.api.expectation_values import ExpectationValues as ExpectationValues
     from qhw.api.expecting import expect as expect
     from qhw.api.force_fields import calculator as calculator
+    from qhw.api.generating import generate as generate
     from qhw.api.gradients import ExpectationGradient as ExpectationGradient
     from qhw.api.hits import hit_rates as hit_rates
     from qhw.api.measuring import measure as measure
@@ -87,6 +88,7 @@ _PLACES = {
     "estimate": "qhw.api.running",
     "expect": "qhw.api.expecting",
     "expectation_function": "qhw.analysis.expect.function",
+    "generate": "qhw.api.generating",
     "hit_rates": "qhw.api.hits",
     "judge": "qhw.api.modelling",
     "load_model": "qhw.models.checkpoint:load",

@@ -9,6 +9,8 @@ from backends.base import BackendError, CompiledTemplate
 from backends.binding import bind_rows
 from backends.checks import measured_qubits
 from backends.delays import check_delays
+from backends.dynamic.circuit import is_dynamic
+from backends.dynamic.devices import refusal
 from backends.exact import ideal_template
 from backends.native.compile import compile_template
 from backends.native.rows import native_rows
@@ -25,6 +27,9 @@ def compile_for(
         BackendError: the circuit does not fit the device, or has delays, which Braket's programs of
             gates cannot hold; a simulator, being ideal, does nothing meanwhile.
     """
+    if is_dynamic(circuit):
+        device = "Braket's simulators" if snapshot is None else snapshot.name
+        raise BackendError(refusal(circuit, device))
     circuit = plain_measured(circuit)
     ideal = check_delays(circuit)
     if snapshot is not None:

@@ -33,6 +33,7 @@ class EngineBackend(AerBackend):
         fractional: also use the gates that must be asked for.
         device: torch device; a GPU where there is one and it is named.
         detuning_level: see :class:`NoisyProgram`.
+        scale: as :class:`AerBackend`'s.
     """
 
     def __init__(
@@ -44,8 +45,11 @@ class EngineBackend(AerBackend):
         fractional: bool = False,
         device: torch.device | str = "cpu",
         detuning_level: int = 2,
+        scale: float = 1.0,
     ) -> None:
-        super().__init__(snapshot, noise=noise, scheduled=scheduled, fractional=fractional)
+        super().__init__(
+            snapshot, noise=noise, scheduled=scheduled, fractional=fractional, scale=scale
+        )
         self._device = device
         self._level = detuning_level
         self._program: NoisyProgram | None = None

@@ -24,8 +24,9 @@ from backends.base import BackendError
 from backends.binding import columns_of
 from backends.checks import measured_qubits
 from backends.ibm.backend import IBMBackend
-from backends.ibm.program import JOB_OVERHEAD_S, check_delays
+from backends.ibm.program import check_delays
 from backends.ibm.results import decode_program
+from backends.ibm.timing import JOB_OVERHEAD_S
 from backends.loopback import ibm_execute
 from backends.vendor import JobCounts, JobHandle, Submission, VendorUnavailable
 from calibration.noise import NoiseOptions

@@ -22,19 +22,20 @@ from backends.base import BackendError, CompiledTemplate
 from backends.binding import angle_values, columns_of
 from backends.checks import check_angles, check_shots
 from backends.delays import is_own_delay
+from backends.dynamic.circuit import every_operation, is_dynamic
+from backends.dynamic.devices import check_runs_dynamic
 from backends.ibm.results import OUR_DATA
+from backends.ibm.timing import JOB_OVERHEAD_S
 from backends.vendor import Submission
 from calibration.snapshot import DeviceSnapshot
 
 MAX_EXECUTIONS = 10_000_000
 """Bound circuits times shots of one job."""
-JOB_OVERHEAD_S = 2.0
-"""Device time of a job before its first shot."""
 LONGEST_JOB_S = 10_800
 """IBM stops every job after three hours of device time."""
 _RANDOMIZATIONS: tuple[int, ...] = (32, *range(64, 7, -1))
 _SCHEMA = "v2.0"
-_NOT_GATES = ("barrier", "measure", "delay")
+_NOT_GATES = ("barrier", "measure", "delay", "reset")
 
 Sequence = Literal["XX", "XpXm", "XY4"]
 
@@ -94,6 +95,11 @@ def check(submission: Submission, snapshot: DeviceSnapshot, options: IBMOptions)
     if options.twirled:
         randomizations(shots)
     for part in submission.parts():
+        if is_dynamic(part.compiled.circuit) and (options.twirled or options.decoupling):
+            raise BackendError(
+                "Argument `options` must have no twirling and no decoupling for a dynamic circuit, "
+                "but has: both are for gates in a fixed order."
+            )
         _check_gates(part.compiled, part.angles, snapshot)
 
 
@@ -116,12 +122,14 @@ def check_early(shots: int, snapshot: DeviceSnapshot, *, whole: bool) -> None:
 def _check_gates(
     compiled: CompiledTemplate, angles: NDArray[np.float64], snapshot: DeviceSnapshot
 ) -> None:
-    circuit, columns = compiled.circuit, columns_of(compiled)
-    for item in circuit.data:
-        name = item.operation.name
+    columns = columns_of(compiled)
+    if is_dynamic(compiled.circuit):
+        check_runs_dynamic(compiled.circuit, snapshot)
+    for operation, places in every_operation(compiled.circuit):
+        name = operation.name
         if name in _NOT_GATES:
             continue
-        qubits = tuple(compiled.physical_qubits[circuit.find_bit(q).index] for q in item.qubits)
+        qubits = tuple(compiled.physical_qubits[q] for q in places)
         gate = snapshot.gate(name, qubits) if max(qubits) < snapshot.n_qubits else None
         # cz and rzz are symmetric, ecr is not and exists in one direction
         turned = gate is not None and name == "ecr" and gate.qubits != qubits
@@ -133,7 +141,7 @@ def _check_gates(
         limit = snapshot.limit(name)
         if limit is None:
             continue
-        values = np.unique(np.atleast_1d(angle_values(item.operation.params[0], columns, angles)))
+        values = np.unique(np.atleast_1d(angle_values(operation.params[0], columns, angles)))
         wrong = [value for value in values if not limit.permits(float(value))]
         if wrong:
             raise BackendError(

@@ -25,13 +25,15 @@ from backends.aer import MAX_STATE_QUBITS, AerBackend
 from backends.base import CompiledTemplate, ShotResult
 from backends.binding import angle_values
 from backends.checks import measured_qubits, sample
+from backends.dynamic.circuit import every_operation, is_dynamic
+from backends.dynamic.surrogate import counted
 from backends.native.schedule import schedule_alap
 from backends.outcomes import Outcomes, tabulated
 from backends.reference.twirled import noisy_shots
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
 
-_ALWAYS = ("barrier", "measure", "delay")
+_ALWAYS = ("barrier", "measure", "delay", "reset")
 _ROUNDING = 1e-9
 
 
@@ -113,18 +115,17 @@ def check(program: Program, snapshot: DeviceSnapshot) -> None:
         raise IllegalProgramError(f"{program.shots} shots, at most {limits.max_shots}")
     for work in program.works:
         columns = {p: i for i, p in enumerate(work.circuit.parameters)}
-        for item in work.circuit.data:
-            name = item.operation.name
+        for operation, qubits in every_operation(work.circuit):
+            name = operation.name
             if name in _ALWAYS:
                 continue
-            qubits = tuple(work.circuit.find_bit(q).index for q in item.qubits)
             gate = snapshot.gate(name, qubits) if max(qubits) < snapshot.n_qubits else None
             turned = gate is not None and name == "ecr" and gate.qubits != qubits
             if gate is None or not gate.usable or turned:
                 raise IllegalProgramError(f"instruction {name} on qubits {qubits} not supported")
             limit = snapshot.limit(name)
             if limit is not None:
-                angle = np.asarray(angle_values(item.operation.params[0], columns, work.angles))
+                angle = np.asarray(angle_values(operation.params[0], columns, work.angles))
                 low = -math.inf if limit.minimum is None else limit.minimum - _ROUNDING
                 high = math.inf if limit.maximum is None else limit.maximum + _ROUNDING
                 if not ((low <= angle) & (angle <= high)).all():
@@ -137,7 +138,8 @@ def quantum_seconds(program: Program, snapshot: DeviceSnapshot) -> float:
     for work in program.works:
         circuit, qubits = _used_part(work.circuit)
         part = snapshot.restricted(qubits)
-        shot = schedule_alap(circuit, part).duration_s + program.rep_delay_s
+        timed = counted(circuit, snapshot, qubits)
+        shot = schedule_alap(timed, part).duration_s + program.rep_delay_s
         shot += max((q.readout_s or 0.0) for q in part.qubits)
         seconds += len(work.angles) * program.shots * shot
     return seconds
@@ -200,7 +202,8 @@ def _counts(
     circuit, qubits = _used_part(work.circuit)
     if noise is None:
         return _perfect_counts(circuit, work, shots, seed)
-    circuit = schedule_alap(circuit, snapshot.restricted(qubits)).circuit
+    if not is_dynamic(circuit):
+        circuit = schedule_alap(circuit, snapshot.restricted(qubits)).circuit
     template = CompiledTemplate(
         circuit=circuit,
         parameter_names=tuple(p.name for p in work.circuit.parameters),
@@ -220,6 +223,8 @@ def _counts(
 def _perfect_counts(circuit: QuantumCircuit, work: Work, shots: int, seed: int) -> ShotResult:
     """The same without noise, orders of magnitude faster."""
     done = datetime.now(UTC)
+    if is_dynamic(circuit):
+        return _perfect_courses(circuit, work, shots, seed)
     if circuit.num_qubits > MAX_STATE_QUBITS:
         rng = np.random.default_rng(seed)
         rows = [circuit.assign_parameters(row.tolist()) for row in work.angles]
@@ -237,6 +242,18 @@ def _perfect_counts(circuit: QuantumCircuit, work: Work, shots: int, seed: int) 
     exact = np.array([r.data.to_dict()["probabilities"] for r in found.results])
     counts = sample(exact, shots, np.random.default_rng(seed))
     return ShotResult(counts, shots, "loopback", seed, done)
+
+
+def _perfect_courses(circuit: QuantumCircuit, work: Work, shots: int, seed: int) -> ShotResult:
+    """Of a dynamic circuit: every shot takes its own course."""
+    simulator = AerSimulator(method="statevector")
+    table = np.zeros((len(work.angles), 2**circuit.num_clbits), dtype=np.int64)
+    for row, values in enumerate(work.angles):
+        bound = circuit.assign_parameters(values.tolist())
+        found = simulator.run(bound, shots=shots, seed_simulator=seed + row).result()
+        for outcome, count in found.results[0].data.to_dict()["counts"].items():
+            table[row, int(outcome, 16)] = count
+    return ShotResult(table, shots, "loopback", seed, datetime.now(UTC))
 
 
 def _shots_of(result: ShotResult, shots: int, bits: int, seed: int) -> NDArray[np.bool_]:

@@ -14,10 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitInstruction
 
 from backends.base import BackendError, CompiledTemplate
 from backends.checks import check_measures_last
 from backends.delays import with_own_delays
+from backends.dynamic.circuit import is_dynamic, opened
+from backends.dynamic.compile import route_dynamic
+from backends.dynamic.surrogate import counted
 from backends.figures import size_of
 from backends.native.fold import fold_rzz_angles
 from backends.native.levels import LEVELS
@@ -27,11 +31,11 @@ from backends.native.routing import Routed, as_asked, as_given, check_fits
 from backends.native.schedule import schedule_alap
 from backends.native.translate import to_native
 from backends.native.writing import Writing, with_random_angles
-from backends.plain import plain, plain_measured
+from backends.plain import measured_form, plain
 from calibration.layout import Interaction, LayoutError, best_layouts, score
 from calibration.snapshot import DeviceSnapshot
 
-COMPILER_VERSION = 3
+COMPILER_VERSION = 4
 """Part of every cache key: raised when the same input may give another circuit."""
 SEEDS = 3
 """Seeds tried at level 3: on heavy-hex trees all agree in a small region, on grids within 3 %."""
@@ -105,6 +109,7 @@ class NativeCircuit:
             scheduled: write waits out, where the template is in native gates.
         """
         template, scheduled = self.template, scheduled and self.template is self.circuit
+        scheduled = scheduled and not is_dynamic(template)
         if scheduled:
             template = schedule_alap(template, self.snapshot.restricted(self.qubits)).circuit
         return CompiledTemplate(
@@ -112,7 +117,7 @@ class NativeCircuit:
             parameter_names=tuple(p.name for p in circuit.parameters),
             n_measured=circuit.num_clbits,
             physical_qubits=self.qubits,
-            **size_of(self.circuit),
+            **size_of(self.counted),
             duration_s=self.prediction.duration_s,
             seed=seed,
             snapshot=self.snapshot,
@@ -121,28 +126,31 @@ class NativeCircuit:
         )
 
     @property
+    def counted(self) -> QuantumCircuit:
+        """What is counted: the circuit, or the longest course of a dynamic one."""
+        return counted(self.circuit)
+
+    @property
     def two_qubit_gates(self) -> int:
         """Number of two-qubit gates."""
-        return int(self.circuit.num_nonlocal_gates())
+        return int(self.counted.num_nonlocal_gates())
 
     @property
     def two_qubit_depth(self) -> int:
         """Depth counting two-qubit gates only."""
-        return int(self.circuit.depth(_entangles))
+        return int(self.counted.depth(_entangles))
 
     @property
     def depth(self) -> int:
         """Depth without virtual gates, barriers and measurements."""
         free = {*self.snapshot.virtual_gates, "barrier", "measure", "delay"}
-        return int(self.circuit.depth(lambda item: item.operation.name not in free))
+        return int(self.counted.depth(lambda item: item.name not in free))
 
     @property
     def pulses(self) -> int:
         """Physical one-qubit gates."""
-        free = {*self.snapshot.virtual_gates, "barrier", "measure", "delay"}
-        return sum(
-            len(item.qubits) == 1 and item.operation.name not in free for item in self.circuit.data
-        )
+        free = {*self.snapshot.virtual_gates, "barrier", "measure", "delay", "reset"}
+        return sum(len(item.qubits) == 1 and item.name not in free for item in self.counted.data)
 
 
 def compile_template(
@@ -169,7 +177,7 @@ def compile_template(
     Raises:
         BackendError: as :func:`compile_native`; no measurement.
     """
-    circuit = plain_measured(circuit)
+    circuit = measured_form(circuit)
     found = compile_native(circuit, snapshot, seed=seed, fractional=fractional)
     return found.kept(circuit, seed=seed, scheduled=scheduled)
 
@@ -207,6 +215,8 @@ def compile_native(
         raise ValueError(f"Argument `level` must be one of {LEVELS}, but is {level!r}.")
     if qubits is not None and level == LEVELS[-1]:
         raise ValueError(f"Argument `qubits` must come with level 0 to 2, but level is {level}.")
+    if is_dynamic(circuit):
+        return _dynamic(opened(circuit), snapshot, level=level, seed=seed, fractional=fractional)
     circuit = plain(circuit)
     check_measures_last(circuit)
     check_fits(circuit, snapshot)
@@ -214,7 +224,8 @@ def compile_native(
     found: list[NativeCircuit] = []
     refused: BackendError | None = None
     ways = Writing.ways(snapshot, fractional)
-    for how in ways if level == LEVELS[-1] else ways[-1:]:
+    own = 0 if level and ways[0].as_few_pulses else -1  # Qiskit merges none at level 0
+    for how in ways if level == LEVELS[-1] else (ways[own],):
         try:
             found += _Compiler(how, level, seed, qubits).candidates(circuit)
         except BackendError as error:
@@ -222,6 +233,29 @@ def compile_native(
     if refused is not None and not found:
         raise refused
     return _best(found, max(circuit.num_qubits, _EXACT_QUBITS))
+
+
+def _dynamic(
+    circuit: QuantumCircuit, snapshot: DeviceSnapshot, *, level: int, seed: int, fractional: bool
+) -> NativeCircuit:
+    """The best of what Qiskit makes of a dynamic circuit."""
+    tries = route_dynamic(circuit, snapshot, level=level, seed=seed, fractional=fractional)
+    found = [
+        NativeCircuit(
+            circuit=routed.circuit,
+            template=routed.circuit,
+            qubits=routed.qubits,
+            start=routed.start,
+            end=routed.end,
+            swaps=routed.swaps,
+            level=level,
+            seed=seed,
+            prediction=predict(routed.circuit, snapshot, routed.qubits),
+            snapshot=snapshot,
+        )
+        for routed in tries
+    ]
+    return max(found, key=_success)
 
 
 def _best(found: Sequence[NativeCircuit], most: int) -> NativeCircuit:
@@ -269,7 +303,9 @@ class _Compiler:
             ):  # of a device whose qubits are not connected, which need not matter
                 if not found:
                     raise
-        return found if self.how.canonical or self.how.mixed else [*found, *self._rewritten(found)]
+        if self.level < LEVELS[-1] or self.how.canonical or self.how.mixed:
+            return found
+        return [*found, *self._rewritten(found)]
 
     def _in_place(self, circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Routed:
         """On the qubits asked for, as it stands."""
@@ -397,6 +433,5 @@ def _uniform(snapshot: DeviceSnapshot) -> bool:
     return alike and len(snapshot.usable_couplings) == pairs
 
 
-def _entangles(item: object) -> bool:
-    operation = getattr(item, "operation", None)
-    return len(getattr(item, "qubits", ())) == 2 and getattr(operation, "name", "") != "barrier"
+def _entangles(item: CircuitInstruction) -> bool:
+    return len(item.qubits) == 2 and item.name != "barrier"

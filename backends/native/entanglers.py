@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from qiskit.circuit import Gate
@@ -76,6 +77,7 @@ _CANONICAL: dict[str, Canonical] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def entangler(native: str, angle: float = 0.0) -> Entangler:
     """The canonical gate made with a native one.
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from qiskit import QuantumCircuit
 
-from backends.figures import sum_of_errors, two_qubit_error
+from backends.dynamic.surrogate import counted
+from backends.figures import gate_error
 from backends.native.schedule import idle_alap
+from backends.reading import placed
 from calibration.layout import Layout
 from calibration.noise import Relaxation
 from calibration.snapshot import DeviceSnapshot
@@ -37,34 +39,39 @@ def predict(
     """Multiply (1 - error) of every gate and readout, and the survival of waiting qubits.
 
     Args:
-        circuit: native gates.
+        circuit: native gates; of a dynamic circuit its longest course counts.
         snapshot: the device.
         qubits: device qubit of each circuit qubit.
 
     Source: the estimated success probability of Nation and Treinish, PRX Quantum 4, 010327 (2023),
     with idle decay of an as-late-as-possible schedule added.
     """
-    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
-    two = one = readout = 0.0
-    for item in circuit.data:
-        places = [qubits[index[q]] for q in item.qubits]
-        name = item.operation.name
-        if name == "measure":
-            readout += _log(snapshot.qubits[places[0]].readout_error)
-        elif name not in ("barrier", "delay") and name not in snapshot.virtual_gates:
-            if len(places) == 2:
-                two += _log(two_qubit_error(name, places, snapshot))
-            else:
-                gate = snapshot.gate(name, places)
-                one += _log(gate.error if gate else None)
-    duration_s, idle_s = idle_alap(circuit, snapshot.restricted(qubits))
+    circuit = counted(circuit, snapshot, qubits)
+    two = one = readout = errors = 0.0
+    free = {*snapshot.virtual_gates, "barrier", "delay", "measure", "reset"}
+    known: dict[tuple[str, tuple[int, ...]], tuple[float, float]] = {}
+    for _, name, places in placed(circuit):
+        if name in ("measure", "reset"):  # a reset is a measurement and a flip
+            readout += _log(snapshot.qubits[qubits[places[0]]].readout_error)
+        if name in free:
+            continue
+        found = known.get((name, places))
+        if found is None:
+            on = [qubits[p] for p in places]
+            error = gate_error(name, on, snapshot)
+            found = known[name, places] = (_log(error), error or 0.0)
+        if len(places) == 2:
+            two += found[0]
+            errors += found[1]
+        else:
+            one += found[0]
+    duration_s, idle_s = idle_alap(circuit, snapshot, qubits)
     idle = 0.0
     for wait, q in zip(idle_s, qubits, strict=True):
         qubit = snapshot.qubits[q]
         kept = Relaxation.during(wait, qubit.t1_s, qubit.t2_s).process_fidelity
         idle += _log(2 / 3 * (1 - kept))
     layout = Layout(two + one + readout + idle, qubits, two, one, readout, idle)
-    errors = sum_of_errors(circuit, snapshot, qubits)
     return Prediction(layout, errors, duration_s)
 
 

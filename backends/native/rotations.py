@@ -53,7 +53,7 @@ def quaternion(unitary: Matrix) -> tuple[float, float, float, float]:
 
 def special(unitary: Matrix) -> tuple[complex, complex, complex, complex]:
     """The four entries, row by row, scaled to determinant 1."""
-    a, b, c, d = (complex(v) for v in unitary.ravel())
+    (a, b), (c, d) = unitary.tolist()
     root = cmath.sqrt(a * d - b * c)
     return a / root, b / root, c / root, d / root
 

@@ -18,6 +18,7 @@ from backends.native.entanglers import Canonical
 from backends.native.levels import LEVELS
 from backends.native.target import to_canonical_target, to_target
 from backends.native.translate import native_couplings
+from backends.reading import placed
 from calibration.snapshot import DeviceSnapshot, Gate
 
 _AFTER_ROUTING = ("UnitarySynthesis", "HighLevelSynthesis", "BasisTranslator")
@@ -166,25 +167,22 @@ def route(
 
 def _on_used(found: QuantumCircuit, kept: set[int]) -> tuple[QuantumCircuit, list[int]]:
     """A circuit on those of its qubits that something acts on, and on ``kept``."""
-    index = {qubit: i for i, qubit in enumerate(found.qubits)}
-    acting = (item for item in found.data if item.operation.name != "barrier")
-    used = sorted({index[q] for item in acting for q in item.qubits} | kept)
+    acting = {places for _, name, places in placed(found) if name != "barrier"}
+    used = sorted(kept.union(*acting))
     place = {q: i for i, q in enumerate(used)}
     small = QuantumCircuit(len(used), name=found.name)
     small.add_bits(found.clbits)  # first: a bit outside of registers keeps its place
     for register in found.cregs:
         small.add_register(register)
-    for item in found.data:
-        here = [place[index[q]] for q in item.qubits if index[q] in place]
-        small.append(_fitted(item.operation, len(here)), here, item.clbits)
+    at = {q: small.qubits[i] for q, i in place.items()}
+    for item, name, places in placed(found):
+        here = [at[q] for q in places if q in at]
+        if name == "barrier" and len(here) != len(places):  # over the whole device
+            if here:
+                small.barrier(here)
+        else:
+            small._append(item.replace(qubits=here))
     return small, used
-
-
-def _fitted(operation: Any, n: int) -> Any:
-    """A barrier over the whole device shrinks to the qubits that are used."""
-    if operation.name == "barrier" and operation.num_qubits != n:
-        return type(operation)(n)
-    return operation
 
 
 class _SwapCount:

@@ -7,12 +7,13 @@ a clock; delays that the circuit asks for (:mod:`backends.delays`) take their ti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction
 
+from backends import reading
 from backends.delays import wait as scheduled_wait
 from calibration.interaction import delay_seconds
 from calibration.snapshot import DeviceSnapshot
@@ -46,65 +47,91 @@ def schedule_alap(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Schedule
             scheduled already stays as it is.
         snapshot: the device restricted to those qubits.
     """
-    placed, duration = _placed(circuit, snapshot)
+    times = _times(circuit, snapshot, range(circuit.num_qubits))
     padded = circuit.copy_empty_like()
-    for item, waits, _ in placed:
-        for qubit, wait in zip(item.qubits, waits, strict=True):
+    for item, places, waits, _ in _waiting(circuit, times):
+        for place, wait in zip(places, waits, strict=True):
             if wait:
-                padded.append(scheduled_wait(wait), [qubit])
+                padded.append(scheduled_wait(wait), [place])
         padded.append(item)
-    return Schedule(padded, duration, _idle(circuit, placed))
+    return Schedule(padded, times.duration_s, _idle(circuit, times))
 
 
-def idle_alap(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> tuple[float, tuple[float, ...]]:
-    """:attr:`Schedule.duration_s` and :attr:`Schedule.idle_s` of :func:`schedule_alap` alone."""
-    placed, duration = _placed(circuit, snapshot)
-    return duration, _idle(circuit, placed)
+def idle_alap(
+    circuit: QuantumCircuit, snapshot: DeviceSnapshot, qubits: Sequence[int]
+) -> tuple[float, tuple[float, ...]]:
+    """:attr:`Schedule.duration_s` and :attr:`Schedule.idle_s` of :func:`schedule_alap` alone.
+
+    Args:
+        circuit: as there.
+        snapshot: the whole device.
+        qubits: device qubit of each circuit qubit.
+    """
+    times = _times(circuit, snapshot, qubits)
+    return times.duration_s, _idle(circuit, times)
 
 
-_Placed = tuple[CircuitInstruction, tuple[float, ...], float]
-"""An instruction, the wait of each of its qubits before it, and seconds they wait inside it."""
+_Waiting = tuple[CircuitInstruction, tuple[int, ...], Sequence[float], float]
+"""An instruction, its qubits, the wait of each before it, and seconds they wait inside it."""
 
 
-def _placed(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> tuple[list[_Placed], float]:
-    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
-    # Times run backwards from the start of readout: each item starts before (above) it finishes.
+@dataclass(frozen=True)
+class _Times:
+    """Seconds before readout at which each instruction starts and finishes, the last one first."""
+
+    starts: list[float]
+    finishes: list[float]
+    duration_s: float
+
+
+def _times(circuit: QuantumCircuit, snapshot: DeviceSnapshot, qubits: Sequence[int]) -> _Times:
     ahead = [0.0] * circuit.num_qubits
-    timed: list[tuple[CircuitInstruction, tuple[int, ...], float, float]] = []
-    for item in reversed(circuit.data):
-        qubits = tuple(index[q] for q in item.qubits)
-        finish = max(ahead[q] for q in qubits)
-        start = finish + _duration(item, qubits, snapshot)
-        timed.append((item, qubits, start, finish))
-        for q in qubits:
+    lengths: dict[tuple[str, tuple[int, ...]], float] = {}
+    starts: list[float] = []
+    finishes: list[float] = []
+    for item, name, places in reading.placed(circuit, backwards=True):
+        if name == "delay":
+            length: float | None = delay_seconds(item.operation, snapshot.dt_s)
+        else:
+            length = lengths.get((name, places))
+        if length is None:
+            length = _duration(name, [qubits[q] for q in places], snapshot)
+            lengths[name, places] = length
+        finish = ahead[places[0]] if len(places) == 1 else max([ahead[q] for q in places])
+        start = finish + length
+        finishes.append(finish)
+        starts.append(start)
+        for q in places:
             ahead[q] = start
-    free_since: dict[int, float] = {}
-    placed: list[_Placed] = []
-    for item, qubits, start, finish in reversed(timed):
-        waits = (free_since.get(q, start) - start for q in qubits)
-        kept = tuple(wait if wait > _NEGLIGIBLE_S else 0.0 for wait in waits)
+    return _Times(starts, finishes, max(ahead, default=0.0))
+
+
+def _waiting(circuit: QuantumCircuit, times: _Times) -> Iterator[_Waiting]:
+    free_since: list[float | None] = [None] * circuit.num_qubits
+    ends = zip(reversed(times.starts), reversed(times.finishes), strict=True)
+    for (item, name, places), (start, finish) in zip(reading.placed(circuit), ends, strict=True):
+        waits = []
         inside = 0.0
-        for q in qubits:
-            if q in free_since or item.operation.name not in ("barrier", "delay"):
+        for q in places:
+            since = free_since[q]
+            wait = 0.0 if since is None else since - start
+            waits.append(wait if wait > _NEGLIGIBLE_S else 0.0)
+            if since is not None or name not in ("barrier", "delay"):
                 free_since[q] = finish
-                inside = start - finish if item.operation.name == "delay" else 0.0
-        placed.append((item, kept, inside))
-    return placed, max(ahead, default=0.0)
+                inside = start - finish if name == "delay" else 0.0
+        yield item, places, waits, inside
 
 
-def _idle(circuit: QuantumCircuit, placed: Sequence[_Placed]) -> tuple[float, ...]:
-    idle = dict.fromkeys(circuit.qubits, 0.0)
-    for item, waits, inside in placed:
-        for qubit, wait in zip(item.qubits, waits, strict=True):
-            idle[qubit] += wait + inside
-    return tuple(idle.values())
+def _idle(circuit: QuantumCircuit, times: _Times) -> tuple[float, ...]:
+    idle = [0.0] * circuit.num_qubits
+    for _, places, waits, inside in _waiting(circuit, times):
+        for place, wait in zip(places, waits, strict=True):
+            idle[place] += wait + inside
+    return tuple(idle)
 
 
-def _duration(item: CircuitInstruction, qubits: tuple[int, ...], snapshot: DeviceSnapshot) -> float:
-    name = item.operation.name
+def _duration(name: str, qubits: Sequence[int], snapshot: DeviceSnapshot) -> float:
     if name in snapshot.virtual_gates or name in ("barrier", "measure"):
         return 0.0
-    if name == "delay":
-        return delay_seconds(item.operation, snapshot.dt_s)
     gate = snapshot.gate(name, qubits)
     return (gate.duration_s if gate else None) or 0.0

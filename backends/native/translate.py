@@ -17,6 +17,7 @@ from backends.checks import measured_qubits
 from backends.native.entanglers import Canonical, Entangler, canonical_of, entangler, fold_rzz
 from backends.native.pulses import PulseKit
 from backends.native.rotations import IDENTITY, PAULI_X, PAULI_Z, Matrix, rx, rz
+from backends.reading import placed
 from calibration.snapshot import DeviceSnapshot, Gate, GateLimit
 
 WALL = "bases are turned behind this"
@@ -111,8 +112,8 @@ def to_native(
         written = frozenset(measured_qubits(circuit))
         here = [replace(k, z_is_gate=True) if p in written else k for p, k in enumerate(here)]
     pass_ = _Pass(circuit, snapshot, here, edges, qubits, written)
-    for item in circuit.data:
-        pass_.step(item)
+    for item, name, places in placed(circuit):
+        pass_.step(item, name, places)
     pass_.finish()
     return pass_.out
 
@@ -137,15 +138,13 @@ class _Pass:
         self._written_z = written_z
         self.out = circuit.copy_empty_like()
         self.out.global_phase = 0
-        self._index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
+        self._bits = circuit.qubits
         self._snapshot, self._kits, self._edges, self._qubits = snapshot, kits, edges, qubits
         self._pending: list[Matrix] = [IDENTITY] * circuit.num_qubits
         self._free: list[_Angle] = [0.0] * circuit.num_qubits
 
-    def step(self, item: CircuitInstruction) -> None:
-        """Take one instruction."""
-        places = [self._index[q] for q in item.qubits]
-        name = item.operation.name
+    def step(self, item: CircuitInstruction, name: str, places: Sequence[int]) -> None:
+        """Take one instruction, its name and qubits at hand."""
         if name == "measure":
             self._pulses(places[0])
             # what is left is about z: not seen by a readout
@@ -158,10 +157,10 @@ class _Pass:
                 else:
                     self._pulses(place)
             self.out.append(item)
-        elif len(places) == 1 and item.operation.is_parameterized():
+        elif len(places) == 1 and item.is_parameterized():
             self._turn(places[0], item.operation)
         elif len(places) == 1:
-            matrix = np.asarray(item.operation.to_matrix(), dtype=complex)
+            matrix = item.matrix if item.is_standard_gate() else item.operation.to_matrix()
             self._pending[places[0]] = matrix @ self._pending[places[0]]
         elif name in _MAKES_CZ:
             made = entangler(name)
@@ -191,16 +190,19 @@ class _Pass:
         self._emit(place, gates)
         self._pending[place] = rz(rest)
 
+    def _append(self, gate: Operation, *places: int) -> None:
+        self.out._append(CircuitInstruction(gate, [self._bits[p] for p in places]))
+
     def _emit(self, place: int, gates: Sequence[Operation], *, frees: bool = False) -> None:
         """Append gates of a qubit, ahead of them its free rotation if there are any, or anyway."""
         free = self._free[place]
         if (gates or frees) and isinstance(free, ParameterExpression):
             if gates and gates[0].name in ("rz", "u1"):
                 free, gates = free + gates[0].params[0], gates[1:]
-            self.out.append(self._kits[place].z(free), [place])
+            self._append(self._kits[place].z(free), place)
             self._free[place] = 0.0
         for gate in gates:
-            self.out.append(gate, [place])
+            self._append(gate, place)
 
     def _turn(self, place: int, gate: Operation) -> None:
         """Take a one-qubit gate with free angles, as rotations about z with fixed gates between."""
@@ -227,10 +229,10 @@ class _Pass:
             self._free[place] = 0.0
             self._pending[place] = rz(float(total)) @ self._pending[place]
 
-    def _entangle(self, name: str, item: CircuitInstruction, places: list[int]) -> None:
+    def _entangle(self, name: str, item: CircuitInstruction, places: Sequence[int]) -> None:
         native = self._native(name, places)
         pair = tuple(self._qubits[p] for p in places)
-        given = self._snapshot.gate(item.operation.name, pair)
+        given = self._snapshot.gate(item.name, pair)
         if given is not None and given.usable and given.qubits == pair:
             native = given
         elif native.qubits != pair:
@@ -238,13 +240,13 @@ class _Pass:
         a, b = places
         z_both = x_around = False
         angle = 0.0
-        if item.operation.is_parameterized():
+        if item.is_parameterized():
             if native.name != name:
                 raise BackendError(f"A free angle of {name} cannot be made with {native.name}.")
             self._apply(Entangler(canonical_of(name), item.operation), a, b)
             return
         if name == "rzz":
-            fold = fold_rzz(float(item.operation.params[0]), self._rzz_limit(native.name))
+            fold = fold_rzz(float(item.params[0]), self._rzz_limit(native.name))
             angle, z_both, x_around = fold.angle, fold.z_both, fold.x_around
         if x_around:
             self._pending[a] = PAULI_X @ self._pending[a]
@@ -271,13 +273,13 @@ class _Pass:
             passes = gate.canonical != "iswap" and before is IDENTITY and after is IDENTITY
             self._emit(place, gates, frees=not passes)
             rests.append(rz(angle))
-        self.out.append(gate.gate, [a, b])
+        self._append(gate.gate, a, b)
         if gate.canonical == "iswap":
             rests.reverse()
-        self._pending[a] = rests[0] @ gate.after[0]
-        self._pending[b] = rests[1] @ gate.after[1]
+        for place, rest, after in zip((a, b), rests, gate.after, strict=True):
+            self._pending[place] = rest if after is IDENTITY else rest @ after
 
-    def _native(self, name: str, places: list[int]) -> Gate:
+    def _native(self, name: str, places: Sequence[int]) -> Gate:
         pair = tuple(sorted(self._qubits[p] for p in places))
         for canonical, gate in self._edges.get((pair[0], pair[-1]), {}).items():
             if canonical == name:

@@ -67,6 +67,16 @@ class Writing:
         return len(self.snapshot.two_qubit_gates) > 1
 
     @property
+    def as_few_pulses(self) -> bool:
+        """Whether Qiskit writes as few pulses as our own pass, and far quicker.
+
+        It does around ``cz``, which rotations about z pass: only they are left to be gained.
+        """
+        return (
+            not self.canonical and not self.fractional and self.snapshot.two_qubit_gates == ("cz",)
+        )
+
+    @property
     def basis(self) -> tuple[str, ...]:
         """Names of the gates that Qiskit writes in."""
         if not self.canonical:

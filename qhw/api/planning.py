@@ -76,6 +76,7 @@ def depth_report(
     levels: Sequence[int] = LEVELS,
     seeds: int = 5,
     shots: int | str = 10_000,
+    by: str = "success",
     fractional: bool = False,
     cache: bool = True,
     processes: int | None = None,
@@ -91,6 +92,7 @@ def depth_report(
         levels: optimisation levels among 0 to 3.
         seeds: of layout and routing, tried at each level.
         shots: that costs are for.
+        by: what one device is recommended by: success, skill, dollars, gates, depth or duration.
         fractional: allow IBM's ``rzz`` and ``rx`` where they are calibrated.
         cache: keep compilations for the next time.
         processes: worker processes; one a core by default, 1 for this one.
@@ -123,6 +125,7 @@ def depth_report(
             cache=made_cache_folder() if cache else None,
             scheduler=pool,
             command="qhw.depth_report(...)",
+            by=by,
             done=done,
         )
     return Depths(report, subjects)

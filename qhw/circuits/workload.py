@@ -20,7 +20,14 @@ from qiskit import QuantumCircuit, qpy
 from qiskit.exceptions import QiskitError
 
 from backends.checks import check_circuit
-from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bits
+from backends.dynamic.circuit import is_dynamic
+from backends.plain import (
+    measured_form,
+    on_qubits,
+    plain,
+    qubits_to_measure,
+    with_written_bits,
+)
 from qhw.circuits.angles import Rows, read_rows
 from qhw.circuits.files import LAYOUT_NOT_KEPT
 from qhw.circuits.fingerprint import fingerprint
@@ -93,7 +100,8 @@ class Workload:
             CircuitFileError: a file cannot be used.
             AnglesError: the angles do not fit.
             ValueError: several circuits that differ in more than angles.
-            BackendError: what is no fixed sequence of gates and then measurements, by name.
+            BackendError: what is neither gates and then measurements nor a dynamic circuit of
+                bits, by name.
 
         Example:
             >>> from qiskit.circuit.library import n_local
@@ -238,6 +246,10 @@ def measured_circuit(circuit: CircuitSources) -> QuantumCircuit:
 def _measured(circuit: QuantumCircuit, source: CircuitSources) -> QuantumCircuit:
     """A copy in plain gates in which something is measured: all qubits, where nothing is."""
     with naming(source):
+        if is_dynamic(circuit):
+            dynamic = measured_form(circuit)
+            used = qubits_to_measure(dynamic, placed=circuit.layout is not None)
+            return on_qubits(dynamic, used).copy()
         opened = with_written_bits(plain(circuit))
         kept = on_qubits(opened, qubits_to_measure(opened, placed=circuit.layout is not None))
         if not kept.num_clbits:

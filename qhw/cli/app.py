@@ -26,6 +26,7 @@ from qhw.cli import (
     jobs,
     judge,
     latents,
+    lmdm,
     mitigate,
     models,
     noise_study,
@@ -79,6 +80,7 @@ app.add_typer(snapshot.app, name="snapshot", rich_help_panel=LOOK)
 app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
 app.command("train", rich_help_panel=MODELS)(models.train_command)
 app.add_typer(force_field.app, name="force-field", rich_help_panel=MODELS)
+app.add_typer(lmdm.app, name="lmdm", rich_help_panel=MODELS)
 app.command("import-checkpoint", rich_help_panel=MODELS)(models.import_checkpoint)
 app.command("calibrate", rich_help_panel=TOOLS)(calibrate.calibrate_command)
 app.command("judge", rich_help_panel=TOOLS)(judge.judge_command)

@@ -6,7 +6,7 @@ import functools
 import inspect
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +24,7 @@ from qhw.cli.options import (
     Shots,
     WithRaw,
 )
-from qhw.cli.own import Angles, Files, Names, own_words, own_workload
+from qhw.cli.own import Angles, Files, Names, given, own_words, own_workload
 from qhw.defaults import DEFAULT_DEVICE, default_task
 
 if TYPE_CHECKING:
@@ -54,19 +54,29 @@ class Line:
     Attributes:
         asked: the comparison.
         origin: words that name the model or the circuits.
+        typed: options that were typed rather than left to their defaults.
     """
 
     asked: Asked
     origin: tuple[str, ...]
+    typed: frozenset[str] = frozenset()
 
     @property
     def settings(self) -> Settings | MeasureSettings:
         """Of the comparison."""
         return self.asked.settings
 
+    def on(self, device: str) -> Line:
+        """The same comparison on another device."""
+        settings = self.settings.model_copy(update={"device": device})
+        return Line(replace(self.asked, settings=settings), self.origin)
+
     def command(self, name: str = "compare") -> str:
         """The command, ``qhw compare`` or another with its options, that asks for the same."""
         given = self.settings.model_dump(exclude_defaults=True, exclude=_NOT_TYPED)
+        if "counts" in given:  # they say what was done
+            given.pop("shots")
+            given = {k: v for k, v in given.items() if (k, v) != ("device", "unknown")}
         words = ["qhw", name, *self.origin]
         for key, value in given.items():
             if key == "draw":
@@ -77,8 +87,10 @@ class Line:
                 words += [word for text in value for word in ("--condition", text)]
             elif key == "calibrations":
                 words += [word for path in value for word in ("--calibration", path)]
+            elif key == "qubits":
+                words += ["--qubits", ",".join(map(str, value))]
             else:
-                words += [f"--{key}", str(value)]
+                words += [f"--{key.replace('_', '-')}", str(value)]
         return shlex.join(words)
 
 
@@ -149,7 +161,8 @@ def asked_line(
         from qhw.paid.asked import AskedCircuit
 
         origin = own_words(files or (), angles, names)
-        return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin))
+        typed = frozenset(name for name in shared if given(ctx, name))
+        return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin), typed)
     settings = Settings.parse(
         model=model or "",
         molecules=molecules,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from contextlib import closing
@@ -12,14 +13,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.analysis.depth.asked import checked_levels
-from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, DaskCluster, Json, Out
+from qhw.analysis.depth.merits import checked_merit
+from qhw.cli.console import emit_json, err, out
+from qhw.cli.options import RUNS, DaskCluster, Json, NoiseScale, Out
 from qhw.cli.own import Angles, Names, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_count
 
+_WORTH_TELLING_S = 60.0
+
 if TYPE_CHECKING:
     from qhw.analysis.depth.subjects import Subject
+    from qhw.analysis.validate.scale import VendorScale
     from qhw.circuits.workload import Workload
 
 
@@ -43,9 +48,34 @@ def depth_report(
         int,
         typer.Option(metavar="N", parser=shot_count, help="Shots that costs and verdicts are for."),
     ] = 10_000,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="MERIT",
+            help="What one device is recommended by: success, skill, dollars, dollars-for-error, "
+            "gates, depth or duration.",
+        ),
+    ] = "success",
+    error: Annotated[
+        float | None,
+        typer.Option(min=1e-9, max=1.0, help="Wanted distance to exact: its shots and cost."),
+    ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            min=0.0,
+            help="Stop compiling then; the same command goes on where it stopped.",
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An earlier report's result.json: what changed since."),
+    ] = None,
     fractional: Annotated[
         bool, typer.Option("--fractional", help="Use IBM's fractional rzz and rx where calibrated.")
     ] = False,
+    noise_scale: NoiseScale = None,
     only: Annotated[str, typer.Option(help="Only circuits whose name contains this.")] = "",
     processes: Annotated[
         int, typer.Option("--processes", min=0, help="Worker processes; 0 for one a core.")
@@ -62,8 +92,11 @@ def depth_report(
     Writes DIR/<run>/ with report.html, result.json, rows.csv and the best compiled circuits.
     """
     wanted = checked_levels(_levels(levels), seeds=seeds, shots=shots)
+    checked_merit(by)
     if not files and not model:
         raise ValueError("Argument `files` or `--model` must name a circuit, but neither does.")
+    from qhw.analysis.depth.changes import changes, read_report
+    from qhw.analysis.depth.jobs import Limit
     from qhw.analysis.depth.sweep import sweep
     from qhw.api.planning import compilers
     from qhw.cache import made_cache_folder
@@ -74,30 +107,52 @@ def depth_report(
     rows = angles is not None or names is not None
     work = own_workload(ctx, files if rows else None, angles, names, ())
     subjects = _subjects(files or [], work, model or [], only)
+    before = None if against is None else read_report(against)
     kept = made_cache_folder() if cache else None
     command = shlex.join(["qhw", *sys.argv[1:]])
-    settings = json.dumps([[s.name for s in subjects], devices, wanted, seeds, shots, fractional])
-    with run_folder(out_folder, run_id("depth-report", settings)) as folder:
-        with closing(compilers(processes, scheduler)) as pool, bar("compiling") as done:
-            report = sweep(
-                subjects,
-                devices,
-                levels=wanted,
-                seeds=seeds,
-                shots=shots,
-                fractional=fractional,
-                cache=kept,
-                scheduler=pool,
-                command=command,
-                done=done,
-            )
-        write_depth_files(folder.staging, folder.id, report, subjects)
+    settings = [[s.name for s in subjects], devices, wanted, seeds, shots, fractional]
+    documents = []
+    for scale in _scales(noise_scale):
+        named = json.dumps(settings if scale is None else [*settings, noise_scale, scale.words])
+        with run_folder(out_folder, run_id("depth-report", named)) as folder:
+            with closing(compilers(processes, scheduler)) as pool, bar("compiling") as done:
+                report = sweep(
+                    subjects,
+                    devices,
+                    levels=wanted,
+                    seeds=seeds,
+                    shots=shots,
+                    fractional=fractional,
+                    cache=kept,
+                    scheduler=pool,
+                    noise_scale=scale,
+                    command=command if scale is None else f"{command}  # {scale.words}",
+                    by=by,
+                    error=error,
+                    done=done,
+                    limit=Limit(math.inf if time_limit is None else 60 * time_limit, _tell_minutes),
+                )
+            if before is not None:
+                report = report.model_copy(update={"changes": changes(before, report)})
+            write_depth_files(folder.staging, folder.id, report, subjects)
+        told = {} if scale is None else {"noise_scale": scale.words}
+        documents.append({"run": str(folder.final), **told, **report.model_dump(mode="json")})
+        if as_json:
+            continue
+        if scale is not None:
+            out.print(scale.words, soft_wrap=True)
+        for part in depth_summary(report):
+            out.print(part, soft_wrap=True)
+        out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
     if as_json:
-        emit_json({"run": str(folder.final), **report.model_dump(mode="json")})
-        return
-    for part in depth_summary(report):
-        out.print(part, soft_wrap=True)
-    out.print(f"report: {folder.final / 'report.html'}", soft_wrap=True)
+        emit_json(documents[0] if len(documents) == 1 else {"runs": documents})
+
+
+def _scales(text: str | None) -> tuple[VendorScale | None, ...]:
+    """Factors on the noise, each for all vendors: none asked for, one, or the two measured."""
+    from qhw.analysis.validate.scale import vendor_scales
+
+    return (None,) if text is None else vendor_scales(text)
 
 
 def _subjects(
@@ -112,6 +167,12 @@ def _subjects(
         names = ", ".join(s.name for s in found)
         raise ValueError(f"Argument `only` must be part of a circuit's name ({names}), but {only}")
     return kept
+
+
+def _tell_minutes(seconds: float) -> None:
+    """Say how long it will take where that is worth knowing."""
+    if seconds > _WORTH_TELLING_S:
+        err.print(f"about {seconds / 60:.0f} min of CPU to compile, shared by the processes")
 
 
 def _levels(text: str) -> tuple[int, ...]:

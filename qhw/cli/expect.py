@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, err, out, steps
-from qhw.cli.options import Again, Budget, Json, Project, Seed, Shots
+from qhw.cli.options import Again, Budget, Json, NoiseScale, Project, Seed, Shots
 from qhw.cli.own import Angles, Names, own_words, tell_note
 from qhw.cli.submit import REHEARSED_PRICE
 from qhw.defaults import DEFAULT_DEVICE
@@ -54,6 +54,7 @@ def expect_command(
         bool, typer.Option("--estimate", help="On a paid device: price it and send nothing.")
     ] = False,
     again: Again = False,
+    noise_scale: NoiseScale = None,
     out_folder: Annotated[
         Path | None,
         typer.Option(
@@ -76,6 +77,7 @@ def expect_command(
     check_name(device)
     canonical(mitigation)
     from qhw.analysis.expect.values import prepare
+    from qhw.analysis.validate.scale import scaled_devices
     from qhw.jobs.money import parse_money
     from qhw.paid.kept import Paying
     from qhw.report.runfolder import check_folder
@@ -105,7 +107,15 @@ def expect_command(
                     f"Argument `{name}` must be given for a device that takes jobs, but {device} "
                     "is a simulator here"
                 )
-        _simulate(settings, work, command, out_folder, as_json=as_json)
+        scaled = scaled_devices(device, noise_scale)
+        each = [settings.model_copy(update={"device": name}) for name in scaled]
+        lines = [_command_line(origin, one, budget, project) for one in each]
+        _simulate(each, work, lines, out_folder, as_json=as_json)
+    elif noise_scale is not None:
+        raise ValueError(
+            "Argument `noise_scale` must come with aer:<device> or engine:<device>, "
+            f"but the device is {device}"
+        )
     elif estimate:
         _price(settings, work, as_json=as_json)
     else:
@@ -114,18 +124,32 @@ def expect_command(
 
 
 def _simulate(
-    settings: ExpectSettings, work: Workload, command: str, folder: Path | None, *, as_json: bool
+    asked: list[ExpectSettings],
+    work: Workload,
+    commands: list[str],
+    folder: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
+    """On a simulator, or on the same one at the two ends of the noise that was measured."""
     from backends.registry import get_backend
     from qhw.analysis.expect.values import simulate
-    from qhw.cli.expect_output import tell_expectation
+    from qhw.cli.expect_output import expectation_document, print_expectation, written_expectation
     from qhw.report.runfolder import run_id
 
-    backend = get_backend(settings.device)
-    with steps() as tell:
-        measured = simulate(settings, work, backend, command=command, notify=tell)
-    name = run_id(settings.task, settings.model_dump_json())
-    tell_expectation(measured, folder, name, as_json=as_json)
+    documents = []
+    for settings, command in zip(asked, commands, strict=True):
+        backend = get_backend(settings.device)
+        with steps() as tell:
+            measured = simulate(settings, work, backend, command=command, notify=tell)
+        name = run_id(settings.task, settings.model_dump_json())
+        place = written_expectation(measured, folder, name)
+        if as_json:
+            documents.append(expectation_document(measured, place))
+        else:
+            print_expectation(measured, place)
+    if as_json:
+        emit_json(documents[0] if len(documents) == 1 else {"runs": documents})
 
 
 def _price(settings: ExpectSettings, work: Workload, *, as_json: bool) -> None:

@@ -18,20 +18,39 @@ def tell_expectation(found: Measured, folder: Path | None, name: str, *, as_json
     Raises:
         OutputError: the folder cannot be written.
     """
-    written: Path | None = None
-    if folder is not None:
-        with run_folder(folder, name) as run:
-            write_expectation(found, run.staging, run.id)
-        written = run.final
+    place = written_expectation(found, folder, name)
     if as_json:
-        place = None if written is None else str(written)
-        emit_json({**json.loads(found.result.to_json()), "folder": place})
-        return
+        emit_json(expectation_document(found, place))
+    else:
+        print_expectation(found, place)
+
+
+def written_expectation(found: Measured, folder: Path | None, name: str) -> Path | None:
+    """Write ``DIR/<name>/`` where a folder is given.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    if folder is None:
+        return None
+    with run_folder(folder, name) as run:
+        write_expectation(found, run.staging, run.id)
+    return run.final
+
+
+def expectation_document(found: Measured, place: Path | None) -> dict[str, object]:
+    """What ``--json`` prints."""
+    folder = None if place is None else str(place)
+    return {**json.loads(found.result.to_json()), "folder": folder}
+
+
+def print_expectation(found: Measured, place: Path | None) -> None:
+    """For people."""
     out.print(expectation_table(found.result), crop=False)
     for line in expectation_lines(found.result):
         out.print(line, soft_wrap=True)
-    if written is not None:
-        out.print(f"report: {written / 'report.html'}", soft_wrap=True)
+    if place is not None:
+        out.print(f"report: {place / 'report.html'}", soft_wrap=True)
 
 
 def quote_line(quote: ExpectQuote) -> str:

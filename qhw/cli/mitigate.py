@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, DaskCluster, Json, Model, Out, Prior, Seed, Shots, Workers
+from qhw.cli.options import (
+    RUNS,
+    DaskCluster,
+    Json,
+    Model,
+    NoiseScale,
+    Out,
+    Prior,
+    Seed,
+    Shots,
+    Workers,
+)
 from qhw.cli.own import Angles, Files, Names, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_counts
@@ -71,6 +82,7 @@ def bench_command(
     prior: Prior = None,
     share: Share = 0.05,
     noise: Noise = "",
+    noise_scale: NoiseScale = None,
     seed: Seed = 0,
     workers: Workers = None,
     scheduler: DaskCluster = None,
@@ -85,6 +97,7 @@ def bench_command(
 
     from qhw.analysis.bench.pipelines import run_bench
     from qhw.analysis.bench.result import BenchSettings
+    from qhw.analysis.validate.scale import scaled_devices
     from qhw.report.mitigation import write_bench
     from qhw.report.mitigation_terminal import bench_lines
     from qhw.report.runfolder import run_folder, run_id
@@ -95,7 +108,9 @@ def bench_command(
     subject = _subject(work, model, rows, task, preparation)
     settings = BenchSettings.parse(
         **subject,
-        devices=tuple(device or (DEFAULT_DEVICE,)),
+        devices=tuple(
+            name for one in device or (DEFAULT_DEVICE,) for name in scaled_devices(one, noise_scale)
+        ),
         prior=prior,
         shots=shot_counts(shots),
         repeats=repeats,
@@ -139,6 +154,7 @@ def advise_command(
     preparation: Preparation = "brickwork",
     share: Share = 0.05,
     noise: Noise = "",
+    noise_scale: NoiseScale = None,
     seed: Seed = 0,
     workers: Workers = None,
     scheduler: DaskCluster = None,
@@ -152,30 +168,37 @@ def advise_command(
 
     from qhw.analysis.advise.advise import HopelessError, advise
     from qhw.analysis.bench.result import BenchSettings
+    from qhw.analysis.validate.scale import scaled_devices
     from qhw.report.mitigation_terminal import advice_lines
     from qhw.scheduler import some_scheduler
 
     torch.set_num_threads(1)
     work = own_workload(ctx, files, angles, names, _OF_MODELS)
     subject = _subject(work, model, rows, task, preparation)
-    settings = BenchSettings.parse(
-        **subject,
-        devices=(device,),
-        shots=(shots,),
-        repeats=_ADVICE_REPEATS,
-        pipelines=_pipelines(pipelines),
-        share=share,
-        noise=options(noise),
-        seed=seed,
-    )
+    asked = [
+        BenchSettings.parse(
+            **subject,
+            devices=(name,),
+            shots=(shots,),
+            repeats=_ADVICE_REPEATS,
+            pipelines=_pipelines(pipelines),
+            share=share,
+            noise=options(noise),
+            seed=seed,
+        )
+        for name in scaled_devices(device, noise_scale, models_only=False)
+    ]
     with some_scheduler(workers, scheduler) as pool, bar("predicting") as done:
-        advice = advise(settings, work, target=target, scheduler=pool, done=done)
+        found = [advise(one, work, target=target, scheduler=pool, done=done) for one in asked]
     if as_json:
-        emit_json(advice.model_dump(mode="json"))
+        documents = [advice.model_dump(mode="json") for advice in found]
+        emit_json(documents[0] if len(documents) == 1 else {"runs": documents})
     else:
-        out.print(advice_lines(advice), soft_wrap=True)
-    if advice.hopeless is not None:
-        raise HopelessError(f"No pipeline is worth running here: {advice.hopeless}")
+        for advice in found:
+            out.print(advice_lines(advice), soft_wrap=True)
+    hopeless = next((a.hopeless for a in found if a.hopeless is not None), None)
+    if hopeless is not None:
+        raise HopelessError(f"No pipeline is worth running here: {hopeless}")
 
 
 def _subject(

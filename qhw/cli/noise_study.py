@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, DaskCluster, Json, Out
+from qhw.cli.options import RUNS, DaskCluster, Json, NoiseScale, Out
 from qhw.cli.own import Angles, Names, own_workload
 from qhw.cli.progress import bar
 
@@ -36,6 +36,7 @@ def noise_study(
         str | None,
         typer.Option(help="Of a circuit without CONFIG.yaml: names separated by commas."),
     ] = None,
+    noise_scale: NoiseScale = None,
     out_folder: Out = RUNS,
     workers: Annotated[
         int | None,
@@ -58,6 +59,13 @@ def noise_study(
     from qhw.scheduler import open_scheduler
 
     config, work = _asked(ctx, files, angles, names, devices)
+    if noise_scale is not None:
+        from calibration.catalog import load_snapshot
+        from qhw.analysis.validate.scale import noise_scales
+
+        vendors = {load_snapshot(name).vendor for name in config.devices}
+        asked = {scale for vendor in vendors for scale in noise_scales(noise_scale, vendor)}
+        config = config.model_copy(update={"scales": tuple(sorted({1.0, *asked}))})
     pool = open_scheduler(workers, scheduler)
     with bar("studying") as done:
         found = studied(

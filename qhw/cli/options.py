@@ -107,6 +107,15 @@ SamplerSteps = Annotated[
     int | None, typer.Option(help="Noise levels that prior latent-diffusion goes through.")
 ]
 Atoms = Annotated[int | None, typer.Option(help="Heavy atoms asked of prior latent-diffusion.")]
+NoiseScale = Annotated[
+    str | None,
+    typer.Option(
+        "--noise-scale",
+        metavar="F|measured",
+        help="Factor on a device model's noise, or measured: the low and the high end that public "
+        "results of the vendor's devices give, both shown.",
+    ),
+]
 Mitigation = Annotated[
     str,
     typer.Option(

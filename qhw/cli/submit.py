@@ -131,6 +131,8 @@ def run(
 
 
 def _quote_document(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> dict[str, object]:
+    from qhw.report.prediction_words import predicted_document
+
     return {
         "rehearsal": rehearsal,
         "usd": sum(stage.micro for stage in stages) / 1e6,
@@ -148,6 +150,7 @@ def _quote_document(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> dict[
                 "qpu_seconds": [job.cost.qpu_seconds for job in stage.jobs],
                 "basis": stage.jobs[0].cost.basis,
                 "mitigation": _mitigation_document(stage),
+                **predicted_document(stage.compiled),
             }
             for stage in stages
         ],
@@ -170,6 +173,7 @@ def _mitigation_document(stage: StageQuote) -> dict[str, object] | None:
 
 def _print_quote(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> None:
     from qhw.jobs.money import show_money
+    from qhw.report.prediction_words import predicted_lines
 
     if rehearsal:
         out.print(REHEARSED_PRICE, soft_wrap=True)
@@ -184,6 +188,8 @@ def _print_quote(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> None:
         )
         if stage.plan is not None:
             out.print(_mitigation_line(stage), soft_wrap=True)
+        for said in predicted_lines(stage.compiled):
+            out.print(f"  {said}", soft_wrap=True)
     total, most = (
         show_money(sum(getattr(stage, which) for stage in stages))
         for which in ("micro", "reserve_micro")

@@ -162,21 +162,23 @@ class _Layer(nn.Module):
         moved = _pull(noisy, noisy_distance, pulls[..., 0]) + _pull(estimate, now, pulls[..., 1])
         parts = [g, summed]
         if self.local is not None:
-            near, picked = self._nearest(now)
-            taken = seen.gather(2, picked.unsqueeze(-1).expand(-1, -1, -1, seen.shape[-1]))
-            summed, pulls = self.local(g, taken, picked, near.unsqueeze(-1))
+            near, picks = self._nearest(now)
+            summed, pulls = self.local(g, picks @ seen.to(picks.dtype), picks, near.unsqueeze(-1))
             parts.append(summed)
-            strength = torch.zeros_like(now).scatter(2, picked, pulls[..., 1].float())
+            # products with picks, since gathering and scattering are slow to differentiate
+            strength = (pulls[..., 1].float().unsqueeze(2) @ picks).squeeze(2)
             moved = moved + _pull(estimate, now, strength)
         return h + self.mix(torch.cat(parts, dim=-1)), moved
 
     def _nearest(self, distance: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the nearest atoms: how much they count, from 1 to 0 at the cutoff, and which."""
+        """Of the nearest atoms: how much they count, ``(B, n, k)``, from 1 to 0 at the cutoff, and
+        which they are, one-hot, ``(B, n, k, n)``."""
         atoms = distance.shape[1]
         apart = distance + torch.eye(atoms, device=distance.device) * 1e6
         found, picked = apart.topk(min(self.config.local, max(atoms - 1, 1)), largest=False)
         share = (found / self.config.local_cutoff).clamp(max=1.0)
-        return 0.5 * (1 + torch.cos(math.pi * share)), picked
+        places = torch.arange(atoms, device=distance.device)
+        return 0.5 * (1 + torch.cos(math.pi * share)), (picked.unsqueeze(-1) == places).float()
 
 
 class _Messages(nn.Module):
@@ -190,14 +192,11 @@ class _Messages(nn.Module):
         self.gate, self.pull = nn.Linear(width, 1), nn.Linear(width, 2)
 
     def forward(
-        self, h: Tensor, seen: Tensor, picked: Tensor | None, share: Tensor
+        self, h: Tensor, seen: Tensor, picks: Tensor | None, share: Tensor
     ) -> tuple[Tensor, Tensor]:
-        sent = self.of(h)
-        if picked is None:
-            sent = sent.unsqueeze(1)
-        else:
-            rows = torch.arange(len(h), device=h.device).view(-1, 1, 1)
-            sent = sent[rows, picked]
+        sent = self.of(h).unsqueeze(1)
+        if picks is not None:
+            sent = picks @ sent.to(picks.dtype)
         message = silu(self.deep(silu(self.into(h).unsqueeze(2) + sent + self.seen(seen))))
         kept = message * torch.sigmoid(self.gate(message)) * share
         return kept.sum(dim=2) / _MIXING, self.pull(message) * share / _MIXING

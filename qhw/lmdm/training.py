@@ -26,6 +26,8 @@ from qhw.lmdm.data import (
     edm_split,
     load_whole_qm9,
 )
+from qhw.lmdm.evaluate import drawn_metrics
+from qhw.lmdm.geom import GeomSpec, load_geom_drugs
 from qhw.lmdm.model import LMDM, Asked, LMDMConfig
 from qhw.lmdm.network import NetworkConfig
 from qhw.models import checkpoint
@@ -85,7 +87,9 @@ class LMDMTrainConfig(TrainingConfig):
         compiled: let torch compile the network (needs a C++ compiler, a minute at the start).
         device: ``cpu`` or ``cuda``.
         seed: of weights, order of molecules and noise.
+        geom: train on GEOM-Drugs, from its published file, in place of QM9.
         molecules: train on the first so many of the training split; all by default.
+        evaluate: molecules drawn and judged at the end.
         report_every: steps between lines of the log and states on disk.
         threads: that torch may use.
     """
@@ -109,7 +113,9 @@ class LMDMTrainConfig(TrainingConfig):
     compiled: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
     seed: int = Field(default=0, ge=0, lt=2**63)
+    geom: GeomSpec | None = None
     molecules: int | None = Field(default=None, ge=2)
+    evaluate: int = Field(default=1000, ge=1)
     report_every: int = Field(default=500, ge=1)
     threads: int = Field(default=1, ge=1)
 
@@ -138,7 +144,7 @@ def train_lmdm(
     Args:
         config: the run.
         out: folder, made if missing.
-        data: molecules to train on; EDM's training split of QM9 by default.
+        data: molecules to train on; by default the training split of what the config names.
         resume: go on from a state found in ``out``; else start again.
         progress: show a bar on stderr.
 
@@ -154,8 +160,7 @@ def train_lmdm(
     make_folder(out)
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("Argument `device` must be cpu here, but is cuda, and there is none")
-    source = "given" if data is not None else "QM9 with hydrogens (qm9pack), EDM's training split"
-    molecules = _chosen(config, data)
+    molecules, source = _chosen(config, data)
     asked = asked_of(molecules, config.conditions)
     sizes, numbers = np.unique(molecules.counts, return_counts=True)
     shape = LMDMConfig(
@@ -165,31 +170,37 @@ def train_lmdm(
         shares=tuple(float(n) / len(molecules) for n in numbers),
         **{k: getattr(config.model.config, k) for k in LMDMShape.model_fields},
     )
-    started = time.perf_counter()
     with torch_threads(config.threads):
         run = LMDMRun(config, shape, molecules)
-        run.train(out, resume=resume, progress=progress)
+        seconds = run.train(out, resume=resume, progress=progress)
+        metrics = drawn_metrics(run.average.eval().cpu(), config.evaluate, (0,))
     checkpoint.save(
         run.average,
         out / "model.safetensors",
         name=config.name,
         seed=config.seed,
         training=config.model_dump(mode="json"),
-        data={"source": source, "train": len(molecules)},
-        metrics={"seconds_since_start_or_resume": round(time.perf_counter() - started, 1)},
+        data={"source": source, "train": len(molecules), "seconds": round(seconds, 1)},
+        metrics=metrics,
     )
     return out / "model.safetensors"
 
 
-def _chosen(config: LMDMTrainConfig, data: WholeMolecules | None) -> WholeMolecules:
-    if data is None:
+def _chosen(config: LMDMTrainConfig, data: WholeMolecules | None) -> tuple[WholeMolecules, str]:
+    """What is trained on, and words on where it is from."""
+    source = "given"
+    if data is None and config.geom is not None:
+        geom = load_geom_drugs(config.geom)
+        data, source = geom.conformers.take(geom.split()[0]), "GEOM-Drugs, training split"
+    elif data is None:
         everything = load_whole_qm9()
         data = everything.take(edm_split(len(everything))[0])
+        source = "QM9 with hydrogens (qm9pack), EDM's training split"
     if config.half is not None:
         middle = len(data) // 2
         rows = np.arange(middle) if config.half == "first" else np.arange(middle, len(data))
         data = data.take(rows)
-    return data.take(np.arange(min(config.molecules or len(data), len(data))))
+    return data.take(np.arange(min(config.molecules or len(data), len(data)))), source
 
 
 def asked_of(molecules: WholeMolecules, names: tuple[str, ...]) -> tuple[Asked, ...]:
@@ -263,8 +274,12 @@ class LMDMRun:
         """The running mean of the weights: what is kept."""
         return self.both.average
 
-    def train(self, out: Path, *, resume: bool, progress: bool) -> None:
-        """Train to the end from the last state in ``out``, if there is one."""
+    def train(self, out: Path, *, resume: bool, progress: bool) -> float:
+        """Train to the end from the last state in ``out``, if there is one.
+
+        Returns:
+            Seconds that all steps took, those before a stop counted in.
+        """
         config, every = self.config, self.config.report_every
         state = TrainingState(out / "state.safetensors", self._digest())
         first = state.restore(self.both, self.optimizer, self.generator) if resume else 0
@@ -284,6 +299,8 @@ class LMDMRun:
                 stream.write(json.dumps(line) + "\n")
             state.write(self.both, self.optimizer, self.generator, step + 1)
             started, losses = time.perf_counter(), _Sums()
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        return float(sum(json.loads(line)["seconds"] for line in lines))
 
     def step(self, step: int) -> dict[str, Tensor]:
         """One step of the optimiser; its losses."""
@@ -332,7 +349,7 @@ class LMDMRun:
 
     def _digest(self) -> str:
         """What a state belongs to: what decides the weights, and the molecules."""
-        watched = {"name", "report_every", "threads", "compiled", "device"}
+        watched = {"name", "report_every", "threads", "compiled", "device", "geom", "evaluate"}
         settings: dict[str, JsonValue] = self.config.model_dump(mode="json", exclude=watched)
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for part in (self.batches.types, self.batches.positions, self.batches.conditions):

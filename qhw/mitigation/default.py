@@ -8,6 +8,7 @@ from dataclasses import replace
 from qiskit.circuit import Instruction
 
 from backends.base import CompiledTemplate
+from backends.dynamic.circuit import is_dynamic
 from backends.exact import MAX_QUBITS
 from backends.outcomes import DENSE_BITS
 from backends.rewrite import Pair, two_qubit_gates
@@ -74,6 +75,8 @@ def default_pipeline(compiled: CompiledTemplate, total_shots: int | None = None)
         compiled: circuit it is for.
         total_shots: of all rows, everything counted; ``None`` for enough.
     """
+    if is_dynamic(compiled.circuit):
+        return Pipeline.parse("none")
     gates = two_qubit_gates(compiled)
     if not gates:
         return Pipeline.parse("readout")

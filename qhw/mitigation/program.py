@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches, same_columns
+from backends.dynamic.circuit import is_dynamic
 from backends.outcomes import Outcomes, columns
 from calibration.readout import ReadoutCalibration, calibration_states, fit_readout
 from qhw.mitigation.base import (
@@ -221,6 +222,26 @@ class Program:
         return replace(self.context, calibration=fitted)
 
 
+def _check_dynamic(pipeline: Pipeline, compiled: CompiledTemplate) -> None:
+    """Refuse what is not valid for a dynamic circuit.
+
+    Readout correction is where nothing is decided by what is measured: a wrong bit then changes
+    what is recorded, and no more.
+
+    Raises:
+        MitigationError: names the technique.
+    """
+    decides = not {"if_else", "while_loop"}.isdisjoint(compiled.circuit.count_ops())
+    allowed = () if decides else ("readout",)
+    for technique in pipeline.techniques:
+        if technique.name not in allowed:
+            said = "none or readout" if allowed else "none"
+            raise MitigationError(
+                f"Argument `mitigation` must be {said} for this dynamic circuit, but holds "
+                f"{technique.name}."
+            )
+
+
 def build_program(
     pipeline: Pipeline,
     backend: Backend,
@@ -259,6 +280,8 @@ def build_program(
     """
     pipeline.check("distribution" if features is None else "expectation")
     pipeline.check_width(compiled.n_measured)
+    if is_dynamic(compiled.circuit):
+        _check_dynamic(pipeline, compiled)
     context = Context(backend, seed, len(angles), features, calibration, moment, structure)
     first: tuple[CircuitBatch, ...] = ()
     if calibrate:

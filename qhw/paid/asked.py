@@ -9,10 +9,12 @@ from backends.checks import check_shots
 from backends.registry import get_backend
 from backends.vendor import VendorBackend
 from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.foreign import RecordedBackend, compare_counts
 from qhw.analysis.compare.measure import measure, quote_workload
 from qhw.analysis.compare.model import compare
 from qhw.analysis.compare.quote import StageQuote, quote
 from qhw.analysis.compare.settings import MeasureSettings, Settings
+from qhw.circuits.counts_files import CountsFile
 from qhw.circuits.workload import Workload
 from qhw.paid.compare import CompareRun, MeasureRun
 from qhw.paid.kept import Paying
@@ -89,6 +91,32 @@ class AskedCircuit:
     def run(self, paying: Paying, *, again: bool = False) -> tuple[MeasureRun, bool]:
         """The run of the same settings in the ledger, else a new one, and whether it is new."""
         return MeasureRun.asked(self.settings, self.workload, paying, again=again)
+
+
+@dataclass(frozen=True, eq=False)
+class AskedCounts(AskedCircuit):
+    """A person's own circuit that was run elsewhere.
+
+    Attributes:
+        backend: its counts, where a device would be.
+        given: the file of them.
+    """
+
+    backend: RecordedBackend
+    given: CountsFile
+
+    def compare(self, command: str, tell: Notify, scheduler: Scheduler | None = None) -> Comparison:
+        """See :func:`qhw.analysis.compare.foreign.compare_counts`."""
+        del scheduler  # nothing is simulated
+        return compare_counts(
+            self.settings,
+            self.workload,
+            self.backend,
+            self.given,
+            chosen=self.settings.bit_order is not None,
+            command=command,
+            notify=tell,
+        )
 
 
 Asked: TypeAlias = AskedModel | AskedCircuit

@@ -14,6 +14,7 @@ from backends.native.compile import NativeCircuit, compile_native
 from calibration.catalog import load_snapshot
 from qhw.analysis.depth.report import FIGURES, CircuitFacts, DepthReport, Row, Spread
 from qhw.analysis.depth.subjects import Subject
+from qhw.analysis.validate.interval import words
 from qhw.report.chip import chip_figure
 from qhw.report.format import duration, number
 from qhw.report.page import asset, environment
@@ -94,9 +95,11 @@ def render_depth(
         .render(
             report=report,
             sections=sections,
+            advised={one.circuit: one for one in report.recommendations},
             run_id=run_id,
             figures={key: heading for key, (heading, _) in FIGURES.items()},
             cell=cell,
+            beside=words,
             css=asset("report.css") + asset("depth.css"),
             script=asset("sort.js"),
         )
@@ -112,7 +115,7 @@ def needed_success(facts: CircuitFacts) -> float | None:
 
 def cell(key: str, spread: Spread) -> Markup:
     """A figure of a row: the median, and below it the range over seeds where there is one."""
-    write = duration if key == "duration_s" else number
+    write = duration if key.endswith("_s") else number
     if key == "duration_s" and spread.high == 0:
         return Markup("–")
     text = Markup("{}").format(write(spread.median))
@@ -129,7 +132,8 @@ def to_csv(report: DepthReport) -> str:
     spreads = [f"{key}_{part}" for key in FIGURES for part in ("median", "low", "high")]
     names = ["circuit", "device", "vendor", "taken", "level", "seeds", *spreads]
     names += ["best_seed", "qubits", "two_qubit_errors", "predicted_tvd", "beats_baseline", "rule"]
-    names += ["shots_per_second", "usd", "price_as_of", "reason"]
+    names += ["shots_per_second", "usd", "price_as_of", "shots_for_error", "usd_for_error"]
+    names += ["reason", "real_success_low", "real_success_high", "public_results", "warning"]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(names)
     for row in report.rows:
@@ -146,7 +150,10 @@ def to_csv(report: DepthReport) -> str:
         values += [row.rule]
         values += [row.shots_per_second]
         values += [row.cost.usd, row.cost.as_of.isoformat()] if row.cost else ["", ""]
-        writer.writerow(["" if v is None else v for v in (*values, row.reason)])
+        paid, ends = row.cost_for_error, row.success_interval
+        values += [row.shots_for_error, paid.usd if paid else ""]
+        values += [row.reason, *((ends.low, ends.high, ends.n) if ends else ("", "", ""))]
+        writer.writerow(["" if v is None else v for v in (*values, row.warning)])
     return buffer.getvalue()
 
 

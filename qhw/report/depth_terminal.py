@@ -8,8 +8,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from calibration.snapshot import MADE_UP
+from qhw.analysis.depth.changes import Changes
+from qhw.analysis.depth.recommend import Standing
 from qhw.analysis.depth.report import DepthReport, Row
-from qhw.report.format import number, percent, printable
+from qhw.analysis.validate.interval import words
+from qhw.report.format import number, percent, printable, success, usd
 from qhw.report.tables import WholeTable
 
 _SHOWN = 10
@@ -26,8 +29,12 @@ def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
             by_device.setdefault(row.device, row)
         yield Text(facts.name, style="bold")
         if good:
-            yield _table(list(by_device.values())[:_SHOWN])
+            yield from _advised(report, facts.name)
+            yield _table(list(by_device.values())[:_SHOWN], report.shots)
             best = good[0]
+            yield Text(f"predicted success of {best.device}: {_beside(best)}")
+            if best.warning is not None:
+                yield Text(f"{best.device}: {best.warning}", style="bold yellow")
             yield Text(
                 f"beats a constant that needs no QPU on {best.device}: {best.verdict}; {best.rule}"
             )
@@ -36,12 +43,68 @@ def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
         reasons = {r.reason: r for r in own if r.reason is not None}
         for reason, row in reasons.items():
             yield Text(f"failed on {row.device}: {printable(reason)}")
+    if report.changes is not None:
+        yield from changed_lines(report.changes)
 
 
-def _table(rows: list[Row]) -> WholeTable:
+def _advised(report: DepthReport, circuit: str) -> Iterator[RenderableType]:
+    """The recommendation, the runner-up, and the line that sends it."""
+    for advice in report.recommendations:
+        if advice.circuit != circuit:
+            continue
+        if advice.best is None:
+            yield Text(f"no recommendation by {advice.by}: {advice.why}")
+            continue
+        yield Text(f"recommended: {standing(advice.best, report.shots)}; {printable(advice.why)}")
+        if advice.runner_up is not None:
+            yield Text(f"runner-up: {standing(advice.runner_up, report.shots)}")
+        if advice.submit:
+            yield Text(f"send it: {printable(advice.submit)}")
+
+
+def standing(one: Standing, shots: int) -> str:
+    """A recommended row on one line."""
+    price = "" if one.usd is None else f", {usd(one.usd)} for {shots:,} shots"
+    told = success(one.success, shots)
+    return f"{one.device}, level {one.level}, seed {one.seed}: predicted success {told}{price}"
+
+
+def changed_lines(found: Changes) -> Iterator[RenderableType]:
+    """What changed since an earlier report: software, advice, and the rows that changed most."""
+    yield Text(f"since the report of {found.against}", style="bold")
+    for name, (before, now) in found.versions.items():
+        yield Text(
+            f"{printable(name)}: {printable(before) or 'none'}, now {printable(now) or 'none'}"
+        )
+    for circuit, (before, now) in found.advice.items():
+        yield Text(f"{printable(circuit)}: best on {before}, now on {now}")
+    yield Text(
+        f"{len(found.rows)} rows differ, {found.same} are as they were, {found.added} are new, "
+        f"{found.gone} are gone"
+    )
+    for row in found.rows[:_SHOWN]:
+        gates = _both(["–" if g is None else str(g) for g in row.gates])
+        told = _both([percent(s) for s in row.success])
+        price = _both([usd(v) for v in row.usd])
+        dates = _both([date or "–" for date in row.calibrated])
+        yield Text(
+            f"{printable(row.circuit)} on {row.device}, level {row.level}: two-qubit gates "
+            f"{gates}, success {told}, cost {price}, calibrated {dates}"
+        )
+
+
+def _both(values: list[str]) -> str:
+    before, now = values
+    return now if before == now else f"{before}, now {now}"
+
+
+def _table(rows: list[Row], shots: int) -> WholeTable:
     table = WholeTable(box=None, pad_edge=False, header_style="dim")
     table.add_column("device")
-    for heading in ("level", "2q gates", "2q depth", "pulses", "success", "distance", "beats"):
+    for heading in ("level", "2q gates", "2q depth", "pulses", "success"):
+        table.add_column(heading, justify="right")
+    table.add_column("real devices", justify="right")
+    for heading in ("distance", "beats"):
         table.add_column(heading, justify="right")
     table.add_column("cost", justify="right")
     for row in rows:
@@ -54,12 +117,24 @@ def _table(rows: list[Row]) -> WholeTable:
             str(best.two_qubit_gates),
             str(best.two_qubit_depth),
             str(best.pulses),
-            percent(best.success),
+            success(best.success, shots),
+            _range(row),
             number(row.tvd),
             row.verdict,
-            f"${row.cost.usd:,.2f} ({row.cost.as_of})" if row.cost else "–",
+            f"{usd(row.cost.usd)} ({row.cost.as_of})" if row.cost else "–",
         )
     return table
+
+
+def _beside(row: Row) -> str:
+    success = percent(row.best.success if row.best else None)
+    return f"{success}; {words(row.success_interval, percent=True)}"
+
+
+def _range(row: Row) -> str:
+    """Where real devices lie, briefly."""
+    ends = row.success_interval
+    return "not known" if ends is None else f"{percent(ends.low)} to {percent(ends.high)}"
 
 
 def _success(row: Row) -> float:

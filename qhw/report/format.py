@@ -9,6 +9,9 @@ from qhw.report.plain import plain
 if TYPE_CHECKING:
     from qhw.analysis.compare.result import Estimate
 
+_LEAST_SHARE = 1e-5
+"""Shares below this are told as a bound: no one reads more, and no experiment shows it."""
+
 
 def number(value: float | None, digits: int = 3, *, zeros: bool = False) -> str:
     """Three significant digits, more just below 1 (fidelities); a dash for nothing.
@@ -34,8 +37,24 @@ def percent(value: float | None, *, zeros: bool = False) -> str:
     """A share as ``93.2 %``; ``zeros`` as for :func:`number`."""
     if value is None:
         return "–"
+    if 0 < abs(value) < _LEAST_SHARE:
+        return f"{'< ' if value > 0 else '> -'}{100 * _LEAST_SHARE:g} %"
     text = f"{100 * value:#.3g}".rstrip(".") if zeros and value else f"{100 * value:.3g}"
     return f"{text} %"
+
+
+def success(value: float, shots: int) -> str:
+    """A probability that nothing goes wrong; what these shots could not show is said to be so."""
+    if value * shots < 1:
+        return f"below 1 in {shots:,} shots"
+    return percent(value)
+
+
+def usd(value: float | None) -> str:
+    """``$1,234.50``; a dash for no known price."""
+    if value is None:
+        return "–"
+    return "< $0.01" if 0 < value < 0.005 else f"${value:,.2f}"
 
 
 def interval(estimate: Estimate | None, *, as_percent: bool = False) -> str:

@@ -25,6 +25,7 @@ from qhw.chem.rmsd import superposed
 from qhw.report.chip import chip_figure
 from qhw.report.drawing import structure_svg, view_json
 from qhw.report.figures import key_figure
+from qhw.report.foreign import foreign_lines
 from qhw.report.head import head_lines
 from qhw.report.missing import missing_groups, rows_said
 from qhw.report.outcomes import likeliest
@@ -147,6 +148,7 @@ def render(comparison: Comparison, run_id: str) -> str:
             missing=missing_groups(result),
             mitigated=[c for c in result.circuits if c.mitigation is not None],
             fit_lines=fit_lines,
+            foreign=[] if result.foreign is None else foreign_lines(result.foreign),
             three_columns=three_columns(comparison),
             prediction_words=prediction_words,
             head_lines=[] if result.head is None else head_lines(result.head),

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from qhw.analysis.advise.advise import Advice
 from qhw.analysis.bench.result import BEST_RULE, BenchResult, Budget, DeviceBench
-from qhw.report.format import printable
+from qhw.analysis.validate.interval import words
+from qhw.report.format import percent, printable
 from qhw.report.mitigation import AGAINST, MOLECULES, measured, verdict_level, verdict_words
 from qhw.report.tables import WholeTable
 from qhw.report.terminal import STYLES
@@ -89,7 +90,8 @@ def advice_lines(advice: Advice) -> RenderableType:
         else:
             style = "bold" if p is advice.best else None
             table.add_row(p.asked, measured(p.tvd), p.pipeline, style=style)
-    lines = [f"{_where(advice)} {_beside(advice)}"]
+    lines = [f"{_where(advice)} {_beside(advice)}", _real_devices(advice)]
+    lines += [] if advice.warning is None else [advice.warning]
     if advice.hopeless is None and advice.best.tvd is not None:
         lines.append(f'Run it with --mitigation "{advice.best.pipeline}".')
     if advice.target is not None:
@@ -112,6 +114,13 @@ def _beside(advice: Advice) -> str:
         f"{advice.two_qubit_gates} two-qubit gates{said}; shot floor {advice.floor:.4f}, best "
         f"constant that needs no QPU {advice.constant:.3f}."
     )
+
+
+def _real_devices(advice: Advice) -> str:
+    success = advice.predicted_success
+    if success is None:
+        return ""
+    return f"Predicted success {percent(success)}; {words(advice.success_interval, percent=True)}."
 
 
 def _target(advice: Advice) -> str:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from qhw.report.format import duration, interval, number, percent
+from qhw.report.format import duration, interval, number, percent, success, usd
 from qhw.report.plain import plain_line
 
 
@@ -31,6 +31,8 @@ def environment(*packages: str) -> Environment:
         "percent": percent,
         "interval": interval,
         "duration": duration,
+        "success": success,
+        "usd": usd,
         "plain_line": plain_line,
     }
     return made

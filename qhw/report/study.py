@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from qhw.analysis.validate.interval import NOTHING_PUBLIC
 from qhw.models.checkpoint import code_version
 from qhw.provenance import versions
-from qhw.report.format import percent
+from qhw.report.format import number, percent
 from qhw.report.page import asset, environment
 from qhw.report.study_figures import (
     budget_figure,
@@ -18,7 +19,7 @@ from qhw.report.study_figures import (
     skill_figure,
     validity_figure,
 )
-from qhw.study.summary import BudgetTable, Curve, StudySummary
+from qhw.study.summary import JUDGED_MITIGATION, BudgetTable, Curve, Point, StudySummary
 
 _REASON = 200
 """Characters of a failure's reason on the page; the table has all."""
@@ -78,6 +79,7 @@ def render_study(summary: StudySummary, command: str) -> str:
             crossing_words=crossing_words,
             crossing_range=crossing_range,
             cut=cut,
+            real_devices=real_devices,
             no_durations=sorted({c.device for c in curves if c.decoder_duration_s == 0}),
         )
     )
@@ -180,6 +182,14 @@ def crossing_range(curve: Curve) -> str:
     low = f"under {found.least:g}" if found.low is None else f"{found.low:.2f}"
     high = f"over {found.largest:g}" if found.high is None else f"{found.high:.2f}"
     return f"{low} to {high}"
+
+
+def real_devices(point: Point, mitigation: str) -> str:
+    """Where real devices lie, for a table cell."""
+    if point.real_tvd is not None:
+        ends = point.real_tvd
+        return f"{number(ends.low)} to {number(ends.high)} (N = {ends.n})"
+    return NOTHING_PUBLIC if mitigation in JUDGED_MITIGATION else "of raw counts only"
 
 
 def cut(text: str) -> str:

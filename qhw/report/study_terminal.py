@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from qhw.report.format import interval, number, percent, printable
-from qhw.report.study import crossing_words, cut, headline_curves, verdicts
+from qhw.report.study import crossing_words, cut, headline_curves, real_devices, verdicts
 from qhw.report.tables import WholeTable
 from qhw.study.summary import StudySummary
 
@@ -17,7 +17,8 @@ def study_lines(summary: StudySummary) -> RenderableType:
     table.add_column("model" if summary.config.circuit is None else "circuit")
     table.add_column("device")
     molecules = summary.config.circuit is None
-    headings = ["2q gates", "TVD at 1x", "skill at 1x", "interval", "crosses at"]
+    headings = ["2q gates", "TVD at 1x", "real devices (80 %)", "skill at 1x", "interval"]
+    headings += ["crosses at"]
     for heading in [*headings, *(["valid"] if molecules else [])]:
         table.add_column(heading, justify="right")
     for curve in headline_curves(summary):
@@ -27,6 +28,7 @@ def study_lines(summary: StudySummary) -> RenderableType:
             curve.device,
             " to ".join(dict.fromkeys(map(str, curve.decoder_two_qubit_gates))),
             number(point.tvd.value) if point else "",
+            real_devices(point, curve.mitigation) if point else "",
             f"{point.skill.value:.2f}" if point and point.skill else "",
             interval(point.skill) if point else "",
             crossing_words(curve),

@@ -16,6 +16,7 @@ from qhw.analysis.compare.result import (
     Section,
     SourceKey,
 )
+from qhw.report.foreign import foreign_lines
 from qhw.report.format import duration, interval, number, percent, printable
 from qhw.report.head import head_lines
 from qhw.report.missing import missing_groups, rows_said
@@ -178,7 +179,9 @@ def _facts(result: ComparisonResult) -> list[str]:
     ]
     lines += filter(None, map(mitigation_line, result.circuits))
     lines += [f"{c.role}: {c.approximation}" for c in result.circuits if c.approximation]
+    lines += [] if result.on_hardware is None else result.on_hardware.words
     lines += map(prediction_line, result.predictions)
+    lines += [] if result.foreign is None else foreign_lines(result.foreign)
     lines += [] if result.head is None else head_lines(result.head)
     if result.reference is not None:
         lines.append(f"exact: {result.reference.method}; {printable(result.reference.detail)}")

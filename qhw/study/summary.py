@@ -24,6 +24,8 @@ from qhw.analysis.scores.bootstrap import (
     skill_interval,
 )
 from qhw.analysis.scores.molecules import wilson
+from qhw.analysis.validate.interval import Interval as RealInterval
+from qhw.analysis.validate.interval import interval_of_distance
 from qhw.study.config import StudyConfig
 from qhw.study.crossing import Crossing, crossing
 from qhw.study.grid import ALL_ON
@@ -32,6 +34,8 @@ FloatArray = NDArray[np.float64]
 Row = Mapping[str, Any]
 SCHEMA_VERSION: Literal[2] = 2
 """Version 1 knew models alone: what is of molecules was never missing."""
+JUDGED_MITIGATION = ("none", "readout")
+"""Mitigation whose distance still is that of the device's noise, so public results judge it."""
 NEED_DURATIONS = ("gate_relaxation", "idle", "detuning")
 """Sources that no device shows that reports no gate times."""
 _SEED = 41
@@ -55,6 +59,10 @@ class Point(Frozen):
         samples: molecules behind ``valid``.
         type_accuracy: share of atoms of the right element.
         rmsd: Å, where atom counts agree.
+        real_tvd: where real devices of the vendor lie, at scale 1, of counts raw or corrected for
+            readout; ``None`` elsewhere, or where no public result judges its models. This and
+            ``real_skill`` are not in earlier files.
+        real_skill: likewise.
     """
 
     scale: float
@@ -68,6 +76,8 @@ class Point(Frozen):
     samples: int | None
     type_accuracy: float | None
     rmsd: float | None
+    real_tvd: RealInterval | None = None
+    real_skill: RealInterval | None = None
 
 
 class Curve(Frozen):
@@ -244,7 +254,12 @@ def summarise(config: StudyConfig, table: pa.Table) -> StudySummary:
 
 def _curve(series: _Series, settings: Mapping[_Setting, list[Row]], config: StudyConfig) -> Curve:
     scales = sorted(s for s in config.scales if (s, ALL_ON) in settings)
-    points = tuple(_point(scale, settings[scale, ALL_ON]) for scale in scales)
+    points = tuple(
+        _on_real_devices(
+            _point(scale, settings[scale, ALL_ON]), series.mitigation, settings[scale, ALL_ON]
+        )
+        for scale in scales
+    )
     all_rows = [row for scale in scales for row in settings[scale, ALL_ON]]
     first = all_rows[0]
     where = crossing(
@@ -294,6 +309,20 @@ def _point(scale: float, rows: Sequence[Row]) -> Point:
         type_accuracy=_mean(rows, "type_accuracy") if decoded else None,
         rmsd=sum(r * n for r, n in known) / sum(n for _, n in known) if known else None,
     )
+
+
+def _on_real_devices(point: Point, mitigation: str, rows: Sequence[Row]) -> Point:
+    """With where real devices lie, if anything public says."""
+    if point.scale != 1.0 or mitigation not in JUDGED_MITIGATION:
+        return point
+    tvd = interval_of_distance(rows[0]["vendor"], point.tvd.value, point.uniform)
+    if tvd is None:
+        return point
+    tvd = tvd.model_copy(update={"low": max(tvd.low, min(point.shot_floor, point.tvd.value))})
+    best = min(point.uniform, point.prior_mean)
+    ends = {"low": 1 - tvd.high / best, "high": 1 - tvd.low / best} if best else None
+    skill = None if ends is None else tvd.model_copy(update=ends)
+    return point.model_copy(update={"real_tvd": tvd, "real_skill": skill})
 
 
 def _judge(point: Point | None) -> tuple[Literal["better", "same", "worse"] | None, str]:

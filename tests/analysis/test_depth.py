@@ -260,5 +260,5 @@ def test_unmeasured_circuits_are_measured_and_say_so():
 def test_report_json_has_no_surprises():
     report = sweep([circuit_subject(bell(), "x")], "iqm_garnet", levels=(1,), seeds=2)
     document = json.loads(report.to_json())
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert set(document["rows"][0]["figures"]) >= {"two_qubit_gates", "swaps", "success"}

@@ -27,6 +27,7 @@ from qhw.analysis.bench.subject import noisy_backend
 from qhw.analysis.scores.baselines import constant_distances, shot_floor_total_variation
 from qhw.analysis.scores.crossed import Measured, crossed_mean
 from qhw.analysis.scores.metrics import total_variation
+from qhw.analysis.validate.interval import Interval, interval_for, untimed_warning
 from qhw.circuits.workload import Workload
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.pipeline import Pipeline
@@ -107,6 +108,10 @@ class Advice(Frozen):
         hopeless: why nothing is worth running; ``None`` where something is.
         target: shots for a wanted distance, where one was asked for.
         training: circuits.
+        predicted_success: of the compiled circuit.
+        success_interval: where real devices of the vendor lie that are predicted so; ``None``
+            where no public result judges its models.
+        warning: what the model leaves out; ``None`` for nothing.
     """
 
     model: str
@@ -124,6 +129,9 @@ class Advice(Frozen):
     hopeless: str | None
     target: Target | None = None
     training: int
+    predicted_success: float | None = None
+    success_interval: Interval | None = None
+    warning: str | None = None
 
     @property
     def constant(self) -> float:
@@ -191,6 +199,13 @@ def advise(
         hopeless=None,
         target=None if target is None else predictor.target(target, found),
         training=training,
+        predicted_success=subject.compiled.predicted_success,
+        success_interval=interval_for(
+            None if snapshot is None else snapshot.vendor, subject.compiled.predicted_success
+        ),
+        warning=None
+        if snapshot is None
+        else untimed_warning(subject.compiled.duration_s, subject.compiled.two_qubit_gates),
     )
     return advice.model_copy(update={"hopeless": _hopeless(advice)})
 

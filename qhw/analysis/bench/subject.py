@@ -90,4 +90,4 @@ def noisy_backend(name: str, noise: NoiseOptions) -> Backend:
             f"Argument `noise` must be left out unless the device is aer:<device> or "
             f"engine:<device>, but the device is {name}"
         )
-    return type(backend)(backend.snapshot, noise=noise)
+    return type(backend)(backend.snapshot, noise=noise, scale=backend.scale)

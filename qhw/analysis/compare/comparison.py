@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from backends.base import Backend
+from backends.registry import is_vendor
 from backends.vendor import is_rehearsal
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.compare.circuit_facts import circuit_facts
@@ -27,6 +28,7 @@ from qhw.analysis.compare.tasks import Outcome
 from qhw.analysis.scores.agreement import agreement
 from qhw.analysis.scores.molecules import Reports, molecule_records, reports, validity_rows
 from qhw.analysis.scores.verdict import verdict
+from qhw.analysis.validate.beside import on_hardware
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.novelty import Known
 from qhw.mitigation.pipeline import Pipeline
@@ -90,12 +92,14 @@ def assemble(
             outcome.device,
         )
         judged |= {} if qm9 is None else {"qm9": reports(qm9, reference=known)}
+    said, circuits = verdict(outcome.sections), tuple(map(circuit_facts, outcome.stages))
+    judged_section = next((s for s in outcome.sections if s.key == said.section), None)
     result = ComparisonResult(
         settings=settings,
-        verdict=verdict(outcome.sections),
+        verdict=said,
         model=model,
         device=_device_facts(backend),
-        circuits=tuple(circuit_facts(stage) for stage in outcome.stages),
+        circuits=circuits,
         sections=outcome.sections,
         validity=validity_rows(judged) if judged else (),
         molecules=records,
@@ -111,6 +115,9 @@ def assemble(
             if stage.predicted is not None
         ),
         head=None if outcome.refitted is None else outcome.refitted.facts(moment),
+        on_hardware=on_hardware(snapshot.vendor, circuits, judged_section)
+        if snapshot is not None and not is_vendor(backend.name)
+        else None,
         provenance=_provenance(command, start, snapshot),
         row_names=tuple(
             RowName(index=int(row), name=name)

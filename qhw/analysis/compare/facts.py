@@ -255,6 +255,30 @@ class PredictionFacts(Frozen):
     note: str
 
 
+class ForeignFacts(Frozen):
+    """Counts that were made elsewhere.
+
+    Attributes:
+        file: its name.
+        sha256: of it.
+        kind: who wrote it.
+        device: that the file names; ``None`` for none.
+        order: of outcomes' letters: ``qiskit``, classical bit 0 last, or ``reversed``.
+        order_check: what comparing with exact says of that, in words.
+        shots: fewest and most of a row.
+        unknown: what a run here would know and such counts do not say.
+    """
+
+    file: str
+    sha256: str
+    kind: str
+    device: str | None
+    order: str
+    order_check: str
+    shots: tuple[Count, Count]
+    unknown: tuple[str, ...]
+
+
 class Agreement(Frozen):
     """Rows whose molecules are the same one: valid by the strict protocol and of equal canonical
     SMILES, so elements, connectivity and bond orders agree (stereo is not compared).

@@ -18,6 +18,7 @@ from qhw.analysis.compare.facts import (
     CircuitFacts,
     CircuitRole,
     DeviceFacts,
+    ForeignFacts,
     HeadFacts,
     Level,
     ModelFacts,
@@ -27,6 +28,7 @@ from qhw.analysis.compare.facts import Count as Count
 from qhw.analysis.compare.facts import Estimate as Estimate
 from qhw.analysis.compare.facts import KappaPoint as KappaPoint
 from qhw.analysis.compare.settings import MeasureSettings, Settings, Task
+from qhw.analysis.validate.beside import OnHardware
 from qhw.chem.novelty import Novelty
 
 SCHEMA_VERSION = 4
@@ -355,8 +357,11 @@ class ComparisonResult(Frozen):
         agreement: rows whose molecules are the same (since version 4; ``None`` of a person's own
             circuit).
         head: where refitted read-outs come from, if there are any (since version 4).
+        on_hardware: of a device model, where real devices would lie (since version 4; earlier files
+            of that version do not say).
         predictions: what the device's model said of each circuit before it was sent to a paid
             device, and whether that was so (since version 4).
+        foreign: of counts that were made elsewhere, where they are from (since version 4).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -377,7 +382,9 @@ class ComparisonResult(Frozen):
     agreement: Agreement | None = None
     kappas: tuple[KappaPoint, ...] = ()
     head: HeadFacts | None = None
+    on_hardware: OnHardware | None = None
     predictions: tuple[PredictionFacts, ...] = ()
+    foreign: ForeignFacts | None = None
 
     @property
     def rows(self) -> int:

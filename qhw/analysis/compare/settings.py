@@ -53,6 +53,9 @@ class MeasureSettings(Asked):
         angles_sha256: hash of the angles and the names of their columns and rows.
         rows: of angles.
         workload_sha256: of the stored workload, in the ledger; says nothing of what is asked.
+        counts: file of counts that were made elsewhere; nothing runs then.
+        bit_order: of the letters of its outcomes; ``None`` for what its kind says.
+        qubits: device qubit of each classical bit, where it is known.
     """
 
     task: Literal["measure"] = "measure"
@@ -61,6 +64,9 @@ class MeasureSettings(Asked):
     angles_sha256: str
     rows: Annotated[int, Field(ge=1)]
     workload_sha256: str | None = None
+    counts: str | None = None
+    bit_order: Literal["qiskit", "reversed"] | None = None
+    qubits: tuple[int, ...] = ()
 
 
 class Settings(Asked):

@@ -6,19 +6,32 @@ The prediction of a row's total variation distance to exact is that of global de
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
+from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
 
+from backends.base import BackendError
+from backends.native.routing import as_asked
+from backends.plain import plain
 from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.depth.changes import Changes
+from qhw.analysis.depth.cost import Cost, cost, rate
 from qhw.analysis.depth.jobs import Compiled
+from qhw.analysis.depth.recommend import Recommendation, recommend
 from qhw.analysis.depth.subjects import Subject
-from qhw.analysis.depth.verdict import beats_constant
+from qhw.analysis.depth.verdict import beats_constant, shots_for
+from qhw.analysis.validate.interval import (
+    Interval,
+    distance_interval_of_success,
+    interval_for,
+    untimed_warning,
+)
 from qhw.provenance import versions
 
 FIGURES: dict[str, tuple[str, Callable[[Compiled], float]]] = {
@@ -29,6 +42,7 @@ FIGURES: dict[str, tuple[str, Callable[[Compiled], float]]] = {
     "swaps": ("swaps added", lambda c: c.swaps),
     "duration_s": ("duration (s)", lambda c: c.duration_s),
     "success": ("predicted success", lambda c: c.success),
+    "compile_s": ("compile time (s)", lambda c: c.compile_s),
 }
 """Figures summarised over seeds: heading and how to read them."""
 
@@ -43,13 +57,6 @@ class Spread(_Frozen):
     median: float
     low: float
     high: float
-
-
-class Cost(_Frozen):
-    """Price of a circuit's shots, US dollars, and the date the price was read."""
-
-    usd: float
-    as_of: date
 
 
 class Row(_Frozen):
@@ -72,6 +79,13 @@ class Row(_Frozen):
         rule: why.
         shots_per_second: upper bound, from circuit and readout time alone.
         cost: of the report's shots.
+        success_interval: where real devices of the vendor lie that are predicted so; ``None``
+            where no public result judges its models.
+        tvd_interval: likewise of ``tvd``.
+        warning: what the prediction leaves out here; ``None`` for nothing.
+        shots_for_error: fewest shots whose predicted distance to exact is the wanted one; ``None``
+            where none was wanted, or the device's own errors are larger.
+        cost_for_error: of these.
     """
 
     circuit: str
@@ -89,6 +103,11 @@ class Row(_Frozen):
     rule: str = ""
     shots_per_second: float | None = None
     cost: Cost | None = None
+    success_interval: Interval | None = None
+    tvd_interval: Interval | None = None
+    warning: str | None = None
+    shots_for_error: int | None = None
+    cost_for_error: Cost | None = None
 
     @property
     def verdict(self) -> str:
@@ -97,7 +116,21 @@ class Row(_Frozen):
 
 
 class CircuitFacts(_Frozen):
-    """A circuit of the report before compilation."""
+    """A circuit of the report before compilation.
+
+    Attributes:
+        name: of the circuit.
+        source: where it comes from.
+        reason: why it cannot be used.
+        qubits: that it has.
+        two_qubit_gates: gates on several qubits as written, however large.
+        spread: distance of uniform to exact.
+        baseline: distance of the best constant.
+        note: on how these were found.
+        unmapped_two_qubit_gates: written with ``cz`` as if all qubits were coupled; what a device
+            has more is the overhead of mapping and routing.
+        unmapped_two_qubit_depth: depth in them.
+    """
 
     name: str
     source: str
@@ -107,6 +140,8 @@ class CircuitFacts(_Frozen):
     spread: float | None
     baseline: float | None
     note: str
+    unmapped_two_qubit_gates: int | None = None
+    unmapped_two_qubit_depth: int | None = None
 
 
 class DepthReport(_Frozen):
@@ -117,6 +152,7 @@ class DepthReport(_Frozen):
         created: when.
         command: how it was asked for.
         shots: that costs and verdicts are for.
+        error: wanted distance to exact, ``None`` where none was.
         levels: swept.
         seeds: swept.
         fractional: whether gates that must be asked for were allowed.
@@ -125,12 +161,15 @@ class DepthReport(_Frozen):
         versions: of the software.
         circuits: before compilation.
         rows: after it.
+        recommendations: one a circuit; none in reports of version 1.
+        changes: since an earlier report, where one was given.
     """
 
-    schema_version: int = 1
+    schema_version: int = 2
     created: AwareDatetime
     command: str
     shots: int
+    error: float | None = None
     levels: tuple[int, ...]
     seeds: tuple[int, ...]
     fractional: bool
@@ -139,6 +178,8 @@ class DepthReport(_Frozen):
     versions: dict[str, str]
     circuits: tuple[CircuitFacts, ...]
     rows: tuple[Row, ...]
+    recommendations: tuple[Recommendation, ...] = ()
+    changes: Changes | None = None
 
     def to_json(self) -> str:
         """JSON text."""
@@ -170,12 +211,15 @@ def make_report(
     left_out: str = "",
     fractional: bool = False,
     command: str = "",
+    by: str = "success",
+    error: float | None = None,
     now: datetime | None = None,
 ) -> DepthReport:
-    """Put rows and circuits together."""
+    """Put rows and circuits together, with a recommendation by a figure of merit for each."""
     facts = []
     for subject in subjects:
         circuit = subject.circuit
+        unmapped = _unmapped(circuit)
         facts.append(
             CircuitFacts(
                 name=subject.name,
@@ -186,12 +230,15 @@ def make_report(
                 spread=subject.spread,
                 baseline=subject.baseline,
                 note=subject.note,
+                unmapped_two_qubit_gates=unmapped[0],
+                unmapped_two_qubit_depth=unmapped[1],
             )
         )
     return DepthReport(
         created=now or datetime.now(UTC),
         command=command,
         shots=shots,
+        error=error,
         levels=tuple(levels),
         seeds=tuple(seeds),
         fractional=fractional,
@@ -200,7 +247,19 @@ def make_report(
         versions=versions(),
         circuits=tuple(facts),
         rows=tuple(rows),
+        recommendations=tuple(recommend(one, rows, by, shots) for one in facts),
     )
+
+
+def _unmapped(circuit: QuantumCircuit | None) -> tuple[int | None, int | None]:
+    """Two-qubit gates and depth of a circuit as if all qubits were coupled."""
+    if circuit is None:
+        return None, None
+    try:
+        flat = as_asked(plain(circuit), ("u", "cz"), 0).circuit
+    except (BackendError, QiskitError):  # rows say why
+        return None, None
+    return flat.num_nonlocal_gates(), flat.depth(lambda item: len(item.qubits) == 2)
 
 
 def failed_row(subject: Subject, device: str, reason: str) -> Row:
@@ -209,7 +268,12 @@ def failed_row(subject: Subject, device: str, reason: str) -> Row:
 
 
 def make_row(
-    subject: Subject, device: Device, level: int, compiled: Sequence[Compiled], shots: int
+    subject: Subject,
+    device: Device,
+    level: int,
+    compiled: Sequence[Compiled],
+    shots: int,
+    error: float | None = None,
 ) -> Row:
     """Summarise the seeds of one circuit, device and level.
 
@@ -219,6 +283,7 @@ def make_row(
         level: optimisation level.
         compiled: one a seed, failures among them.
         shots: that cost and verdict are for.
+        error: wanted total variation distance to exact, whose shots are found.
 
     Raises:
         ValueError: the device has no snapshot, or nothing was compiled.
@@ -242,6 +307,7 @@ def make_row(
     best = max(good, key=lambda c: c.success)
     tvd = None if subject.spread is None else (1 - best.success) * subject.spread
     beats = beats_constant(subject, best.success, shots)
+    needed = None if error is None or tvd is None else shots_for(subject, tvd, error)
     return Row(
         **facts,
         seeds=len(good),
@@ -250,33 +316,15 @@ def make_row(
         tvd=tvd,
         beats_baseline=beats.yes,
         rule=beats.reason,
-        shots_per_second=_rate(best, snapshot),
-        cost=_cost(best, snapshot, shots),
+        shots_per_second=rate(best, snapshot),
+        cost=cost(best, snapshot, shots),
+        success_interval=interval_for(snapshot.vendor, best.success),
+        tvd_interval=distance_interval_of_success(snapshot.vendor, best.success, subject.spread),
+        warning=untimed_warning(best.duration_s, best.two_qubit_gates),
+        shots_for_error=needed,
+        cost_for_error=None if needed is None else cost(best, snapshot, needed),
     )
 
 
 def _spread(values: Sequence[float]) -> Spread:
     return Spread(median=median(values), low=min(values), high=max(values))
-
-
-def _circuit_time(best: Compiled, snapshot: DeviceSnapshot) -> float | None:
-    """Gates and readout, seconds; ``None`` where the device reports no gate times."""
-    if not best.duration_s:
-        return None
-    return best.duration_s + max(snapshot.qubits[q].readout_s or 0.0 for q in best.qubits)
-
-
-def _rate(best: Compiled, snapshot: DeviceSnapshot) -> float | None:
-    seconds = _circuit_time(best, snapshot)
-    return 1 / seconds if seconds else None
-
-
-def _cost(best: Compiled, snapshot: DeviceSnapshot, shots: int) -> Cost | None:
-    price, limits = snapshot.price, snapshot.job_limits
-    if price is None:
-        return None
-    tasks = math.ceil(shots / limits.max_shots) if limits.max_shots else 1
-    paid = max(shots, tasks * limits.min_shots)
-    usd = price.usd_per_shot * paid + price.usd_per_task * tasks
-    usd += price.usd_per_second * paid * (_circuit_time(best, snapshot) or 0.0)
-    return Cost(usd=usd, as_of=price.as_of)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +13,10 @@ from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
 from backends.base import BackendError
-from backends.plain import on_qubits, plain_bound, qubits_to_measure
+from backends.checks import check_measures_last
+from backends.dynamic.circuit import is_dynamic
+from backends.exact import ExactBackend
+from backends.plain import measured_form, on_qubits, plain, qubits_to_measure
 from qhw.analysis.compare.measure import exact_distributions
 from qhw.analysis.compare.model import make_prior
 from qhw.analysis.compare.synthesis import MAX_QUBITS, evolved_distribution, evolves
@@ -125,15 +128,25 @@ def model_subjects(source: str, *, seed: int = 0) -> tuple[Subject, ...]:
     return tuple(found)
 
 
-def file_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:
+def file_subjects(
+    paths: Sequence[Path],
+    bind: Mapping[str, object] | None = None,
+    done: Callable[[int, int], None] = lambda _finished, _total: None,
+) -> tuple[Subject, ...]:
     """The circuits of files; one that cannot be read becomes a subject with its reason.
 
     Files of one name are told apart by their paths.
+
+    Args:
+        paths: of the files.
+        bind: values of parameters and inputs, by name.
+        done: told how many files of how many are read.
     """
     found: list[Subject] = []
-    for path in paths:
+    for number, path in enumerate(paths):
+        done(number, len(paths))
         try:
-            circuits = read_circuits(path)
+            circuits = read_circuits(path, bind)
         except CircuitFileError as error:
             found.append(Subject(path.name, str(path), None, str(error)))
             continue
@@ -182,8 +195,17 @@ def circuit_subject(circuit: QuantumCircuit, source: str) -> Subject:
         return Subject(circuit.name, source, None, f"{source}: {said}")
 
 
+def _courses(circuit: QuantumCircuit) -> FloatArray:
+    """Exact distribution ``(1, 2**m)`` of a dynamic circuit."""
+    ideal = ExactBackend()
+    return ideal.probabilities(ideal.compile(circuit), np.empty((1, 0)))
+
+
 def _subject(given: QuantumCircuit, source: str) -> Subject:
-    opened = plain_bound(given)
+    dynamic = is_dynamic(given)
+    opened = measured_form(given) if dynamic else plain(given)
+    if not dynamic:
+        check_measures_last(opened)
     used = qubits_to_measure(opened, placed=given.layout is not None)
     circuit = on_qubits(opened, used)
     note = "" if given.layout is None else f"{LAYOUT_NOT_KEPT}; "
@@ -197,6 +219,15 @@ def _subject(given: QuantumCircuit, source: str) -> Subject:
             if not note
             else ("nothing was measured, so every qubit in use is; ")
         )
+    if free := [p.name for p in circuit.parameters]:
+        shown = ", ".join(free[:3]) + (", ..." if len(free) > 3 else "")
+        note += (
+            f"{len(free)} parameters are free ({shown}): counts need no values, the exact output "
+            "does (--bind)"
+        )
+        return Subject(circuit.name, source, circuit, note=note)
+    if dynamic:
+        note += "dynamic: its longest course is counted, scheduled and predicted; "
     if evolves(circuit):
         note += "PauliEvolution is compiled as a product formula, exact output is the evolution's; "
     if circuit.num_qubits > MAX_QUBITS:
@@ -206,7 +237,7 @@ def _subject(given: QuantumCircuit, source: str) -> Subject:
             circuit,
             note=f"{note}{circuit.num_qubits} qubits: exact output not computed",
         )
-    exact = evolved_distribution(circuit)
+    exact = _courses(circuit) if dynamic else evolved_distribution(circuit)
     spread = float(total_variation(exact, uniform(exact))[0])
     return Subject(
         circuit.name,

@@ -12,7 +12,8 @@ from calibration.catalog import list_snapshots, load_snapshot, snapshot_names
 from calibration.closest import closest, quoted
 from calibration.snapshot import SnapshotError
 from qhw.analysis.depth.asked import checked_levels
-from qhw.analysis.depth.jobs import Job, circuit_bytes, run_jobs
+from qhw.analysis.depth.jobs import Job, Limit, circuit_bytes, run_jobs, with_noise
+from qhw.analysis.depth.merits import checked_merit
 from qhw.analysis.depth.report import (
     DepthReport,
     Device,
@@ -41,8 +42,12 @@ def sweep(
     fractional: bool = False,
     cache: Path | None = None,
     scheduler: Scheduler | None = None,
+    noise_scale: Callable[[str], float] | None = None,
     command: str = "",
+    by: str = "success",
+    error: float | None = None,
     done: Callable[[int, int], None] = lambda _finished, _total: None,
+    limit: Limit | None = None,
 ) -> DepthReport:
     """Compile every circuit for every device; what fails becomes a row with its reason.
 
@@ -56,14 +61,20 @@ def sweep(
         fractional: allow the gates that must be asked for.
         cache: folder of earlier compilations.
         scheduler: where circuits are compiled; in this process by default.
+        noise_scale: factor on the noise of a vendor's devices; as reported by default. Places and
+            seeds are chosen at the noise reported.
         command: kept in the report.
+        by: figure of merit of the recommendations, see :mod:`qhw.analysis.depth.recommend`.
+        error: total variation distance to exact whose shots and cost are wanted.
         done: told how many compilation jobs of how many are finished.
+        limit: of time.
 
     Raises:
         ValueError: no circuit, no seed, no shot, or an unknown level.
         SweepError: not a single compilation succeeded.
     """
     wanted = checked_levels(levels, seeds=seeds, shots=shots)
+    checked_merit(by)
     if not subjects:
         raise ValueError("Argument `subjects` must hold a circuit, but is empty.")
     usable = [s for s in subjects if s.circuit is not None]
@@ -86,9 +97,12 @@ def sweep(
                 places.append((subject, device, level))
     if not jobs:
         raise _nothing(rows)
-    results = run_jobs(jobs, cache=cache, scheduler=scheduler, done=done)
+    results = run_jobs(jobs, cache=cache, scheduler=scheduler, done=done, limit=limit)
     for (subject, device, level), found in zip(places, results, strict=True):
-        rows.append(make_row(subject, device, level, found, shots))
+        if noise_scale is not None and device.snapshot is not None:
+            factor = noise_scale(device.snapshot.vendor)
+            found = tuple(with_noise(one, factor) for one in found)
+        rows.append(make_row(subject, device, level, found, shots, error))
     if all(row.reason is not None for row in rows):
         raise _nothing(rows)
     return make_report(
@@ -101,6 +115,8 @@ def sweep(
         left_out=left_out,
         fractional=fractional,
         command=command,
+        by=by,
+        error=error,
     )
 
 

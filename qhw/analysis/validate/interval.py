@@ -12,7 +12,8 @@ regression residuals.
 The public interface::
 
     interval_for(vendor, predicted_success)  -> Interval | None   # success, signal
-    interval_of_distance(vendor, tvd, spread) -> Interval | None  # TVD to exact
+    interval_of_distance(vendor, tvd, spread) -> Interval | None  # TVD to exact, simulated
+    distance_interval_of_success(vendor, success, spread)         # TVD to exact, by success
     noise_factors(vendor)                    -> NoiseFactors | None
     words(interval)                          -> "on real IBM devices 0.27 to 0.67 (80 %, N = 108)"
 """
@@ -126,6 +127,17 @@ def interval_of_distance(
         return None
     ends = [distance_with(factor, tvd, spread) for factor in (found.low, found.high)]
     return _interval(found, *ends)
+
+
+def distance_interval_of_success(
+    vendor: str | None, predicted_success: float | None, spread: float | None
+) -> Interval | None:
+    """Interval of the distance ``(1 - success) spread`` that a predicted success stands for."""
+    found = interval_for(vendor, predicted_success)
+    if found is None or spread is None:
+        return None
+    ends = {"low": (1 - found.high) * spread, "high": (1 - found.low) * spread}
+    return found.model_copy(update=ends)
 
 
 def distance_with(factor: float, tvd: float, spread: float) -> float:

@@ -50,6 +50,7 @@ class Application:
         self._state = state
         self._expressions = expressions
         self._made: dict[Any, Gate] = {}
+        self._defining = False
         self._numbers: dict[str, list[Any]] = {}
         self._operations = {
             name: (Reset(), Measure())[name == "measure"] for name in ("reset", "measure")
@@ -87,7 +88,8 @@ class Application:
         operands = [self._expressions.qubits(one) for one in node.qubits]
         name, controls = node.name.name, self._controls(node.modifiers, len(operands), node)
         angles = [self._angle(part) for part in node.arguments]
-        gate = self._make(name, angles, len(operands) - controls)
+        exact = bool(node.modifiers) or self._defining
+        gate = self._make(name, angles, len(operands) - controls, exact=exact)
         cost = self._defined(name).operations * (len(operands) ** 2 if controls else 1)
         self.append(self._modified(gate, node.modifiers, node), operands, node, cost)
 
@@ -130,22 +132,24 @@ class Application:
         state, outer = self._state, self._state.circuit
         before, state.circuit = state._operations, inside
         depths = [0]
+        self._defining = True
         try:
             with state.scope(names, alone=True):
                 for statement in node.body:
                     self._inside(statement, depths)
         finally:
-            state.circuit = outer
+            state.circuit, self._defining = outer, False
         operations = max(1, state._operations - before)
         state._operations = before
         if max(depths) >= MAX_NESTING:
             refuse(node, f"must nest gate definitions at most {MAX_NESTING} deep, but nests deeper")
-        made = _Definition(_name_of(name, inside, free), inside, free)
-        known = GATES.get(name)
-        if made.name == name and known is not None and known[1:] == (len(free), len(bits)):
-            found = Defined(known[0], len(free), len(bits))
+        # Qiskit takes gates for what their names say
+        made = _Definition(f"{name}_defined" if name in GATES else name, inside, free)
+        size = len(free), len(bits)
+        if _means(name, inside, free):
+            found = Defined(GATES[name][0], *size, exact=made)
         else:
-            found = Defined(made, len(free), len(bits), operations, max(depths) + 1)
+            found = Defined(made, *size, operations, max(depths) + 1)
         state.declare(name, found)
 
     def _inside(self, statement: Any, depths: list[int]) -> None:
@@ -256,16 +260,17 @@ class Application:
             raise Qasm3Error(f"gate {name!r} {fault}")
         return found
 
-    def _make(self, name: str, angles: list[Any], qubits: int) -> Gate:
+    def _make(self, name: str, angles: list[Any], qubits: int, *, exact: bool = False) -> Gate:
         found = self._defined(name)
         if found.angles != len(angles):
             raise Qasm3Error(f"{name} has {found.angles} angles, but is given {len(angles)}")
         if found.qubits != qubits:
             raise Qasm3Error(f"{name} acts on {found.qubits} qubits, but is given {qubits}")
-        key = (name, *angles)
+        made = found.exact if exact and found.exact is not None else found.made
+        key = (made, *angles)
         gate = self._made.get(key)
         if gate is None:
-            gate = found.made(*angles)
+            gate = made(*angles)
             if len(self._made) < _MAX_KEPT:
                 self._made[key] = gate
         return gate
@@ -375,20 +380,17 @@ class _Definition:
         return gate
 
 
-def _name_of(name: str, inside: QuantumCircuit, free: Sequence[Parameter]) -> str:
-    """A definition's name, another one where Qiskit means something else by it."""
+def _means(name: str, inside: QuantumCircuit, free: Sequence[Parameter]) -> bool:
+    """Whether a definition is of the gate that its name stands for, up to a global phase."""
     known = GATES.get(name)
-    if known is None:
-        return name
-    if known[1:] != (len(free), inside.num_qubits):
-        return f"{name}_defined"
+    if known is None or known[1:] != (len(free), inside.num_qubits):
+        return False
     angles = [0.3 + 0.7 * i for i in range(len(free))]
     try:
         mine = Operator(_Definition(name, inside, list(free))(*angles))
-        theirs = Operator(known[0](*angles))
+        return bool(mine.equiv(Operator(known[0](*angles)), atol=_SAME_TO))
     except (QiskitError, ValueError, TypeError):
-        return f"{name}_defined"
-    return name if np.allclose(mine.data, theirs.data, atol=_SAME_TO) else f"{name}_defined"
+        return False
 
 
 def _together(operands: Sequence[Qubits], node: Any) -> Iterator[tuple[Any, ...]]:

@@ -88,7 +88,7 @@ def unary(sign: str, value: Any) -> Any:
                 if value.scalar or len(value.entries) == 1:
                     return negated(truth(value))
                 raise Qasm3Error("`~` on measured bits is not read")
-            return Bits(tuple(1 - int(e) for e in value.entries), value.scalar)  # type: ignore[arg-type]
+            return Bits(tuple(1 - int(e) for e in value.entries), value.scalar)
         return ~int(_whole(value))
     return -_number(value)
 
@@ -343,7 +343,7 @@ def _equal(bits: Bits, value: int) -> bool | Condition:
 
 def _bit_is(entry: Any, value: Any) -> bool | Condition:
     if isinstance(entry, int):
-        return entry == value
+        return entry == int(value)
     lifted = expr.lift(entry)
     return Condition(lifted if value else expr.logic_not(lifted), (entry, int(value)))
 

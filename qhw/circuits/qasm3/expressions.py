@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -128,11 +129,9 @@ class Expressions:
             if not isinstance(node.dimensions, list):
                 refuse(node, "arrays without a shape are not read")
             shape = tuple(self.whole(part) for part in node.dimensions)
-            size = 1
-            for side in shape:
-                size *= max(side, 0)
-            if not 1 <= size <= MAX_BITS:
-                refuse(node, f"an array must have 1 to {MAX_BITS} elements, but has {size}")
+            elements = math.prod(max(side, 0) for side in shape)
+            if not 1 <= elements <= MAX_BITS:
+                refuse(node, f"an array must have 1 to {MAX_BITS} elements, but has {elements}")
             return Kind("array", None, self.kind(node.base_type), shape)
         name = NAMES.get(type(node))
         if name is None:
@@ -181,9 +180,7 @@ class Expressions:
             if len(index) != 1:
                 refuse(node, "one index is needed")
             scalar = not isinstance(index[0], ast.RangeDefinition)
-            numbers = (
-                [self.whole(index[0])] if scalar else self.range(index[0], size - 1)  # type: ignore[arg-type]
-            )
+            numbers = [self.whole(index[0])] if scalar else self.range(index[0], size - 1)
         if len(numbers) > MAX_BITS:
             refuse(node, f"an index must name at most {MAX_BITS} elements")
         for number in numbers:

@@ -62,6 +62,7 @@ class Defined:
         qubits: how many.
         operations: gates that it stands for.
         depth: how deep its definition goes.
+        exact: the same with its global phase, for controls; ``None`` where ``made`` has it.
     """
 
     made: Any
@@ -69,6 +70,7 @@ class Defined:
     qubits: int
     operations: int = 1
     depth: int = 0
+    exact: Any = None
 
 
 @dataclass

@@ -196,7 +196,8 @@ class Statements:
                 refuse(node, "aliases of bits must be of one register or a part of it")
             inner: Any = node.value
             if isinstance(inner, ast.IndexExpression):
-                inner = ast.IndexedIdentifier(inner.collection, [inner.index])
+                collection: Any = inner.collection
+                inner = ast.IndexedIdentifier(collection, [inner.index])
             self._state.declare(name, self.expressions.cells(inner))
         elif isinstance(value, Qubits):
             if len(set(value.bits)) < len(value.bits):
@@ -243,13 +244,14 @@ class Statements:
         self._state.set_bits(cells, cast(kind, value))
 
     def _assign(self, node: ast.ClassicalAssignment) -> None:
-        indexed = isinstance(node.lvalue, ast.IndexedIdentifier)
-        name = node.lvalue.name.name if indexed else node.lvalue.name  # type: ignore[union-attr]
+        to: Any = node.lvalue
+        indexed = isinstance(to, ast.IndexedIdentifier)
+        name = to.name.name if indexed else to.name
         found = self._state.find(name)
         held = found.value if isinstance(found, Variable) else found
         right: Any = node.rvalue
         if node.op.name != "=":
-            left: Any = node.lvalue
+            left: Any = to
             sides = self.expressions.value(left), self.expressions.value(right)
             right = _Worth(binary(node.op.name[:-1], *sides))
         if isinstance(held, Cells):

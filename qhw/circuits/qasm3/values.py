@@ -57,7 +57,7 @@ class Bits:
         """
         if not self.known:
             raise Qasm3Error("a value known before any shot is needed, but the bits are measured")
-        return sum(int(entry) << i for i, entry in enumerate(self.entries))  # type: ignore[call-overload]
+        return sum(int(entry) << i for i, entry in enumerate(self.entries))
 
     @classmethod
     def of(cls, value: int, width: int) -> Bits:

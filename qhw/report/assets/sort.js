@@ -29,12 +29,21 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// A checkbox with data-rows shows every row of that table, else only those marked as best.
-for (const box of document.querySelectorAll("input[data-rows]")) {
+// Rows of a table are shown if all its filters let them: data-rows shows all but those marked as
+// best, data-filter those whose first cell holds its words, data-beating those that beat a constant.
+const filters = "input[data-rows], input[data-filter], input[data-beating]";
+for (const input of document.querySelectorAll(filters)) {
+  const id = input.dataset.rows ?? input.dataset.filter ?? input.dataset.beating;
+  const find = (kind) => document.querySelector(`input[data-${kind}="${id}"]`);
   const show = () => {
-    for (const row of document.getElementById(box.dataset.rows).tBodies[0].rows)
-      row.hidden = !box.checked && !("best" in row.dataset);
+    const every = find("rows")?.checked ?? true;
+    const words = (find("filter")?.value ?? "").trim().toLowerCase();
+    const beating = find("beating")?.checked ?? false;
+    for (const row of document.getElementById(id).tBodies[0].rows)
+      row.hidden = (!every && !("best" in row.dataset))
+        || !row.cells[0].textContent.toLowerCase().includes(words)
+        || (beating && row.dataset.beats !== "yes");
   };
-  box.addEventListener("change", show);
+  input.addEventListener("input", show);
   show();
 }

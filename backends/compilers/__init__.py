@@ -1,0 +1,1 @@
+"""Other people's compilers, scored by the house's own prediction: a module each."""

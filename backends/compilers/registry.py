@@ -1,0 +1,117 @@
+"""Compilers by name, and a circuit through any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+
+from qiskit import QuantumCircuit
+
+from backends.base import BackendError
+from backends.checks import check_measures_last
+from backends.dynamic.circuit import is_dynamic
+from backends.native.compile import NativeCircuit, compile_native
+from backends.native.prediction import predict
+from backends.native.routing import LEVELS, Routed, check_fits, route, target_of
+from backends.plain import plain
+from calibration.snapshot import DeviceSnapshot
+
+OWN = "qhw"
+COMPILERS: dict[str, tuple[str, str]] = {
+    "qiskit": ("qiskit", "backends.compilers.with_qiskit"),
+    "pytket": ("pytket", "backends.compilers.with_pytket"),
+    "bqskit": ("bqskit", "backends.compilers.with_bqskit"),
+}
+"""Package that a compiler needs, and the module that calls it: its ``routed`` makes of a circuit,
+a device, a level and a seed a :class:`~backends.native.routing.Routed`."""
+
+Made = Callable[[QuantumCircuit, DeviceSnapshot, int, int], Routed]
+
+
+def checked_compiler(name: str) -> str:
+    """A compiler's name.
+
+    Raises:
+        ValueError: there is none of that name, or its package is not installed.
+    """
+    if name == OWN:
+        return name
+    if name not in COMPILERS:
+        known = ", ".join((OWN, *COMPILERS))
+        raise ValueError(f"Argument `compiler` must be among {known}, but is {name!r}.")
+    package, _ = COMPILERS[name]
+    if find_spec(package) is None:
+        raise ValueError(
+            f"Argument `compiler` must be installed, but {package} is not: pip install "
+            f"'qhw[{name}]'."
+        )
+    return name
+
+
+def compile_by(
+    name: str,
+    circuit: QuantumCircuit,
+    snapshot: DeviceSnapshot,
+    *,
+    level: int = LEVELS[-1],
+    seed: int = 0,
+    fractional: bool = False,
+) -> NativeCircuit:
+    """Compile a circuit with a compiler of a name; what comes can be submitted as it is.
+
+    What another compiler places and routes is written in native gates by Qiskit, staying where it
+    is, and predicted as everything else is.
+
+    Args:
+        name: of :data:`COMPILERS`, or ``qhw``.
+        circuit: bound, gates and then measurements.
+        snapshot: the device.
+        level: of effort, from 0 to 3; compilers without levels leave it.
+        seed: of what the compiler draws.
+        fractional: of the house's own compiler; others use the gates that need not be asked for.
+
+    Raises:
+        ValueError: as :func:`checked_compiler`.
+        BackendError: it cannot be compiled.
+    """
+    if checked_compiler(name) == OWN:
+        return compile_native(circuit, snapshot, level=level, seed=seed, fractional=fractional)
+    if is_dynamic(circuit):
+        raise BackendError(f"Argument `circuit` must not be dynamic for {name}, but is.")
+    circuit = plain(circuit)
+    check_measures_last(circuit)
+    check_fits(circuit, snapshot)
+    if circuit.parameters and name != "qiskit":
+        raise BackendError(f"Argument `circuit` must have no free parameters for {name}, but has.")
+    made: Made = import_module(COMPILERS[name][1]).routed
+    found = made(circuit, snapshot, level, seed)
+    return NativeCircuit(
+        circuit=found.circuit,
+        template=found.circuit,
+        qubits=found.qubits,
+        start=found.start,
+        end=found.end,
+        swaps=found.swaps,
+        level=level,
+        seed=seed,
+        prediction=predict(found.circuit, snapshot, found.qubits),
+        snapshot=snapshot,
+    )
+
+
+def in_native_gates(found: Routed, snapshot: DeviceSnapshot, seed: int) -> Routed:
+    """A circuit that is placed and routed, in native gates where it is.
+
+    Args:
+        found: two-qubit gates between coupled qubits alone.
+        snapshot: the device.
+        seed: of Qiskit's passes.
+
+    Raises:
+        BackendError: Qiskit cannot translate it.
+    """
+    target = target_of(snapshot, found.qubits, canonical=False, fractional=False)
+    written = route(found, target, found.qubits, level=1, seed=seed, stay=True)
+    return replace(written, swaps=found.swaps)

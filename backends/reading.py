@@ -1,0 +1,28 @@
+"""Circuits instruction by instruction, as cheaply as Qiskit lets them be read and written.
+
+An instruction of a circuit's data knows its name and numbers without its operation being made in
+Python, which takes longer than everything else that is asked of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitInstruction, Qubit
+
+Placed: TypeAlias = tuple[CircuitInstruction, str, tuple[int, ...]]
+"""An instruction, its name, and the place of each of its qubits in the circuit."""
+
+
+def placed(circuit: QuantumCircuit, *, backwards: bool = False) -> Iterator[Placed]:
+    """Every instruction in order, or in reverse."""
+    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
+    places: dict[tuple[Qubit, ...], tuple[int, ...]] = {}
+    for item in reversed(circuit.data) if backwards else circuit.data:
+        qubits = item.qubits
+        found = places.get(qubits)
+        if found is None:
+            found = places[qubits] = tuple(index[q] for q in qubits)
+        yield item, item.name, found

@@ -1,0 +1,183 @@
+"""One recommendation a circuit: where to run it, by a figure of merit that is chosen, and why."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from calibration.snapshot import MADE_UP
+from qhw.analysis.depth.merits import MERITS, checked_merit
+from qhw.circuits.files import SUFFIXES
+
+if TYPE_CHECKING:
+    from qhw.analysis.depth.report import CircuitFacts, Row
+
+LEVEL_SENT = 3
+"""Optimisation level that what is sent is compiled at."""
+
+
+class Standing(BaseModel):
+    """A row, by what is compared.
+
+    Attributes:
+        device: reference of the snapshot.
+        level: optimisation level.
+        seed: of layout and routing.
+        value: of the figure of merit.
+        success: predicted.
+        usd: of the report's shots, ``None`` where no price is known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str
+    level: int
+    seed: int
+    value: float
+    success: float
+    usd: float | None = None
+
+
+class Recommendation(BaseModel):
+    """Where to run a circuit.
+
+    Attributes:
+        circuit: name.
+        by: figure of merit.
+        best: the row recommended; ``None`` where none can be.
+        runner_up: the best row of another device.
+        why: in words; of ``None`` why not.
+        submit: the command line that sends it; empty where it cannot be sent as it is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    circuit: str
+    by: str
+    best: Standing | None = None
+    runner_up: Standing | None = None
+    why: str = ""
+    submit: str = ""
+
+
+def _success(row: Row, _: CircuitFacts) -> float | None:
+    return row.best.success if row.best else None
+
+
+def _skill(row: Row, facts: CircuitFacts) -> float | None:
+    constant = facts.spread if facts.baseline is None else facts.baseline
+    return None if row.tvd is None or not constant else 1 - row.tvd / constant
+
+
+def _dollars(row: Row, _: CircuitFacts) -> float | None:
+    return None if row.cost is None else -row.cost.usd
+
+
+def _dollars_for_error(row: Row, _: CircuitFacts) -> float | None:
+    return None if row.cost_for_error is None else -row.cost_for_error.usd
+
+
+def _least(key: str) -> Callable[[Row, CircuitFacts], float | None]:
+    def read(row: Row, _: CircuitFacts) -> float | None:
+        return -float(getattr(row.best, key)) or None if row.best else None
+
+    return read
+
+
+_READ: dict[str, Callable[[Row, CircuitFacts], float | None]] = {
+    "success": _success,
+    "skill": _skill,
+    "dollars": _dollars,
+    "dollars-for-error": _dollars_for_error,
+    "gates": _least("two_qubit_gates"),
+    "depth": _least("two_qubit_depth"),
+    "duration": _least("duration_s"),
+}
+"""How a row is read by each figure of merit, larger being better."""
+_LESS = ("dollars", "dollars-for-error", "gates", "depth", "duration")
+"""Those of which less is better: read with their sign turned."""
+
+
+def recommend(facts: CircuitFacts, rows: Iterable[Row], by: str, shots: int) -> Recommendation:
+    """The best row of a circuit and the best of another device, on machines that exist.
+
+    Ties of the figure of merit are broken by predicted success, then by the higher level, which
+    is what `qhw submit` compiles at.
+
+    Args:
+        facts: of the circuit.
+        rows: of the report.
+        by: key of :data:`MERITS`.
+        shots: that costs are for.
+    """
+    meaning, read = MERITS[checked_merit(by)], _READ[by]
+    found = []
+    for row in rows:
+        value = None if row.circuit != facts.name or row.best is None else read(row, facts)
+        losing = by == "dollars" and row.beats_baseline is False
+        if value is not None and not losing and MADE_UP not in row.source:
+            found.append((value, row))
+    if not found:
+        why = f"no device of the report has a figure for it ({meaning})"
+        return Recommendation(circuit=facts.name, by=by, why=why)
+    found.sort(key=lambda pair: _order(*pair), reverse=True)
+    best = found[0][1]
+    other = next(((v, r) for v, r in found if r.device != best.device), None)
+    return Recommendation(
+        circuit=facts.name,
+        by=by,
+        best=_standing(by, *found[0]),
+        runner_up=None if other is None else _standing(by, *other),
+        why=_why(meaning, best),
+        submit=_submit(facts, best, shots),
+    )
+
+
+def _order(value: float, row: Row) -> tuple[float, float, int]:
+    return value, row.best.success if row.best else 0.0, row.level or 0
+
+
+def _standing(by: str, value: float, row: Row) -> Standing:
+    assert row.best is not None and row.level is not None  # compiled
+    return Standing(
+        device=row.device,
+        level=row.level,
+        seed=row.best.seed,
+        value=-value if by in _LESS else value,
+        success=row.best.success,
+        usd=None if row.cost is None else row.cost.usd,
+    )
+
+
+def _why(meaning: str, row: Row) -> str:
+    assert row.best is not None  # compiled
+    shares = {
+        "two-qubit gates": row.best.two_qubit_share,
+        "one-qubit gates": row.best.one_qubit_share,
+        "readout": row.best.readout_share,
+        "waiting": row.best.idle_share,
+    }
+    most = min(shares, key=lambda name: shares[name])
+    taken = f", calibration of {row.taken:%Y-%m-%d}" if row.taken else ""
+    lost = "" if math.isclose(shares[most], 1.0) else f"; most is lost to {most}"
+    return f"{meaning}: {row.best.two_qubit_gates} two-qubit gates{lost}{taken}"
+
+
+def _submit(facts: CircuitFacts, row: Row, shots: int) -> str:
+    """The command line; empty of live circuits, and of what would be compiled otherwise."""
+    if not facts.source.endswith(SUFFIXES) or "\n" in facts.source:
+        return ""
+    if row.level != LEVEL_SENT:
+        return ""
+    prefix = "ibm" if row.vendor == "ibm" else "braket"
+    device = row.device.partition("@")[0]
+    if device.endswith(".json"):
+        return ""
+    assert row.best is not None  # compiled
+    words = ["qhw", "submit", facts.source, "--device", f"{prefix}:{device}"]
+    words += ["--shots", str(shots), "--seed", str(row.best.seed)]
+    return shlex.join(words)

@@ -1,0 +1,78 @@
+"""Whole molecules from a trained generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from calibration.closest import quoted
+from qhw.chem.geometries import Geometries
+from qhw.lmdm.diffusion import Sampler, SamplingConfig
+from qhw.lmdm.model import LMDM
+from qhw.models.base import Model
+from qhw.models.checkpoint import load
+
+DEFAULT_MODEL = "lmdm"
+
+
+def generate(
+    model: str | Path | Model = DEFAULT_MODEL,
+    molecules: int = 100,
+    *,
+    seed: int = 0,
+    steps: int = 50,
+    sampler: Sampler = "churn",
+    atoms: int | None = None,
+    condition: Mapping[str, float] | None = None,
+) -> Geometries:
+    """Draw molecules with hydrogens from a model of kind ``lmdm``.
+
+    The noise depends on the seed, the number of molecules and their atoms only: draws with one seed
+    and other conditions show what a property does to the same molecules.
+
+    Args:
+        model: name of a shipped one, path of a checkpoint, or a live one.
+        molecules: how many.
+        seed: same seed, same molecules.
+        steps: of the sampler; ``heun`` evaluates the network twice in each.
+        sampler: ``churn`` (Euler with fresh noise), ``heun`` (no fresh noise), or ``ancestral`` (of
+            the polynomial schedule, meant for hundreds of steps).
+        atoms: of each, hydrogens included; by default as the training molecules have them.
+        condition: wanted values by name: alpha (Bohr^3), gap, homo, lumo (meV), mu (D),
+            cv (cal/(mol K)), of a model that takes them; some or all.
+
+    Raises:
+        ValueError: a model of another kind, fewer than one molecule, steps or a sampler that there
+            are not, a property or a number of atoms that the model does not know.
+        CheckpointError: the model is unknown or damaged.
+    """
+    sampling = _sampling(sampler, steps)
+    found = lmdm(model)
+    return found.sample(molecules, seed=seed, atoms=atoms, conditions=condition, sampling=sampling)
+
+
+def lmdm(model: str | Path | Model) -> LMDM:
+    """A model of kind ``lmdm``, in single precision.
+
+    Raises:
+        ValueError: a model of another kind.
+        CheckpointError: the model is unknown or damaged.
+    """
+    found = model if isinstance(model, Model) else load(model)[0]
+    if not isinstance(found, LMDM):
+        raise ValueError(
+            f"Argument `model` must be of kind {LMDM.kind}, but {quoted(str(model)[:80])} is of "
+            f"kind {found.kind}"
+        )
+    return found
+
+
+def _sampling(sampler: str, steps: int) -> SamplingConfig:
+    if sampler not in ("churn", "heun", "ancestral"):
+        raise ValueError(
+            f"Argument `sampler` must be churn, heun or ancestral, but is {quoted(sampler[:40])}"
+        )
+    if not 1 <= steps <= 1000:
+        raise ValueError(f"Argument `steps` must be from 1 to 1000, but is {steps}")
+    return SamplingConfig(sampler=cast(Sampler, sampler), steps=steps)

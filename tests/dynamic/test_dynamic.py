@@ -1,0 +1,125 @@
+"""Dynamic circuits give the right distributions, and are refused by name where they cannot run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit.classical import expr
+
+from backends.aer import AerBackend
+from backends.base import BackendError
+from backends.braket.compile import compile_for
+from backends.exact import ExactBackend
+from backends.native.compile import compile_native
+from calibration.catalog import load_snapshot
+from calibration.noise import NoiseOptions
+from qhw.circuits.workload import Workload
+from qhw.mitigation.base import MitigationError
+from qhw.mitigation.placed import Placed
+from tests.dynamic.circuits import CIRCUITS, detection_rounds, teleportation
+
+NONE = np.empty((1, 0))
+
+
+def probabilities(circuit: QuantumCircuit) -> np.ndarray:
+    ideal = ExactBackend()
+    return ideal.probabilities(ideal.compile(Workload.of(circuit).circuit), NONE)[0]
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_exact_distributions(name):
+    circuit, expected = CIRCUITS[name]
+    found = probabilities(circuit)
+    right = np.zeros_like(found)
+    for outcome, p in expected.items():
+        right[outcome] = p
+    np.testing.assert_allclose(found, right, atol=1e-9)
+
+
+def silent() -> NoiseOptions:
+    return NoiseOptions(gates=0.0, idle=0.0, readout=0.0)
+
+
+@pytest.fixture(scope="module")
+def device():
+    return load_snapshot("ibm_fez")
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_compiled_circuits_do_the_same(name, device):
+    """In native gates of a device, simulated by Aer without noise: an independent simulation."""
+    circuit, expected = CIRCUITS[name]
+    backend = AerBackend(device, noise=silent())
+    compiled = backend.compile(Workload.of(circuit).circuit, seed=1)
+    counts = backend.run(compiled, NONE, shots=4000, seed=1).counts[0]
+    right = np.zeros(len(counts))
+    for outcome, p in expected.items():
+        right[outcome] = p
+    assert np.abs(counts / 4000 - right).max() < 0.04
+    assert not counts[right == 0].any()
+
+
+def test_loops_run_until_they_are_left():
+    circuit = QuantumCircuit(1, 1)
+    circuit.h(0)
+    circuit.measure(0, 0)
+    with circuit.while_loop((circuit.clbits[0], 0)):
+        circuit.ry(0.7, 0)
+        circuit.measure(0, 0)
+    np.testing.assert_allclose(probabilities(circuit), [0, 1], atol=1e-9)
+
+
+def test_conditions_on_expressions():
+    circuit = QuantumCircuit(3, 3)
+    circuit.h([0, 1])
+    circuit.measure([0, 1], [0, 1])
+    with circuit.if_test(expr.bit_xor(circuit.clbits[0], circuit.clbits[1])):
+        circuit.x(2)
+    circuit.measure(2, 2)
+    found = probabilities(circuit)
+    np.testing.assert_allclose(found[[0b000, 0b101, 0b110, 0b011]], 0.25, atol=1e-9)
+
+
+def test_longest_course_is_counted(device):
+    native = compile_native(detection_rounds(), device, level=1)
+    assert native.two_qubit_gates >= 5
+    readout_s = device.qubits[native.qubits[0]].readout_s
+    assert native.prediction.duration_s > readout_s  # measurements before the end take time
+    assert 0 < native.prediction.layout.success < 1
+
+
+@pytest.mark.parametrize("name", ["iqm_garnet", "rigetti_cepheus_1_108q"])
+def test_devices_that_cannot_refuse_in_one_line(name):
+    snapshot = load_snapshot(name)
+    for circuit, word in ((teleportation(), "if"), (detection_rounds(), "measurement|reset")):
+        with pytest.raises(
+            BackendError, match=rf"{snapshot.name}, which runs no .*: ({word})"
+        ) as e:
+            compile_for(circuit, snapshot)
+        assert "\n" not in str(e.value)
+        with pytest.raises(BackendError, match="runs no dynamic circuits"):
+            compile_native(circuit, snapshot)
+
+
+def test_loops_are_refused_on_ibm(device):
+    circuit = QuantumCircuit(1, 1)
+    circuit.measure(0, 0)
+    with circuit.while_loop((circuit.clbits[0], 0)):
+        circuit.x(0)
+        circuit.measure(0, 0)
+    with pytest.raises(BackendError, match="ibm_fez runs, but has: while"):
+        compile_native(circuit, device)
+
+
+def test_mitigation_that_is_not_valid_is_refused(device):
+    backend = AerBackend(device)
+    decides = Placed.on(backend, Workload.of(teleportation()), seed=0)
+    for text in ("readout", "zne(1,3)"):
+        with pytest.raises(MitigationError, match="must be none for this dynamic circuit"):
+            decides.program(decides.pipeline(text, 1000), shots=1000, seed=0)
+    assert decides.pipeline("default", 1000).techniques == ()
+    rounds = Placed.on(backend, Workload.of(detection_rounds()), seed=0)
+    rounds.program(rounds.pipeline("readout", 1000), shots=1000, seed=0)
+    with pytest.raises(MitigationError, match="none or readout"):
+        rounds.program(rounds.pipeline("zne(1,3)", 1000), shots=1000, seed=0)
