@@ -1,4 +1,4 @@
-"""BQSKit: synthesis of blocks, placement and routing; minutes for circuits that take others seconds.
+"""BQSKit: synthesis of blocks, placement and routing; minutes where others take seconds.
 
 Source: E. Younis et al., "Berkeley Quantum Synthesis Toolkit", 2021.
 """

@@ -1,4 +1,4 @@
-"""Dynamic circuits in the one form that is compiled: gates, measurements, resets, ``if``, ``while``.
+"""Dynamic circuits in the form that is compiled: gates, measurements, resets, ``if``, ``while``.
 
 Boxes and loops over known values are written out, ``switch`` becomes a chain of ``if``, and every
 condition is on single bits of one register.

@@ -1,8 +1,9 @@
 """Circuits from files that a user brings: OpenQASM 2 and 3, and QPY; nothing in them is run.
 
 OpenQASM includes are limited to the standard gate libraries, so no other file is opened. QPY below
-version 13 stores angle expressions as text that Qiskit hands to a parser able to run code
-(CVE-2025-2000 is of that family); such files are refused. A few bytes may ask for a huge circuit:
+version 13 stores angle expressions as text, read by a parser that runs nothing since
+CVE-2025-2000, or as symengine's own bytes, which are not read. A few bytes may ask for a huge
+circuit:
 sizes are bounded before anything is built.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,7 +33,11 @@ MAX_BYTES = 32 * 2**20
 LAYOUT_NOT_KEPT = (
     "the circuit names qubits of a device; they are not kept, the compiler chooses qubits anew"
 )
-_MIN_QPY = 13
+_MIN_QPY = 10
+_NO_SYMENGINE = 13
+"""QPY before it may hold angles as symengine's own bytes."""
+_ENCODING = 18
+"""Place of the byte that says so: ``e``; ``p`` for text."""
 _MAX_WORDS = 500
 _QASM_FAULTS = (
     QiskitError,
@@ -175,16 +181,26 @@ def _from_qpy(raw: bytes, path: Path) -> tuple[QuantumCircuit, ...]:
     if not _MIN_QPY <= raw[6] <= qpy.QPY_VERSION:
         raise CircuitFileError(
             f"{path} must be QPY of version {_MIN_QPY} to {qpy.QPY_VERSION}, but has version "
-            f"{raw[6]}; write it again with a current Qiskit."
+            f"{raw[6]}: Qiskit before 0.45 wrote it; load it with Qiskit 1 and write it again."
         )
+    symengine = raw[6] < _NO_SYMENGINE and raw[_ENCODING : _ENCODING + 1] == b"e"
+    if symengine:  # says how angles would be stored if there were any formula among them
+        raw = raw[:_ENCODING] + b"p" + raw[_ENCODING + 1 :]
     try:
         check_headers(raw)
     except TooLargeError as error:
         raise CircuitFileError(f"{path}: {error}.") from error
     try:
-        found = qpy.load(io.BytesIO(raw))
+        with warnings.catch_warnings(action="ignore"):  # of versions: what matters is checked
+            found = qpy.load(io.BytesIO(raw))
         unknown = any(isinstance(one, QuantumCircuit) and lost_units(one) for one in found)
     except _QPY_FAULTS as error:
+        if symengine:
+            raise CircuitFileError(
+                f"{path} must hold angles as Qiskit's own reader takes them, but is QPY of version "
+                f"{raw[6]} with formulas in symengine's bytes; write it again with "
+                "use_symengine=False, or with a current Qiskit."
+            ) from error
         raise _damaged(path, error) from error
     except BaseException as error:
         # Qiskit's Rust reader panics on some damage; that type derives from no Exception

@@ -19,9 +19,11 @@ from qhw.circuits.qasm_scan import (
 
 _FILE = struct.Struct("!6sBBBBQc")
 _HEADER = struct.Struct("!H1cHIIQIQI")
+_HEADER_TO_11 = struct.Struct("!H1cHIIQIQ")
 _REGISTER = struct.Struct("!1c?IH?")
-_WITH_TABLE, _CONTIGUOUS = 16, 18
-"""Versions since which there is a table, and registers may be a start and a length."""
+_WITH_VARIABLES, _WITH_TABLE, _CONTIGUOUS = 12, 16, 18
+"""Versions since which there are classical variables, there is a table, and registers may be a
+start and a length."""
 _BYTES_OF_INSTRUCTION = 35
 """The least an instruction takes."""
 
@@ -30,7 +32,7 @@ def check_headers(raw: bytes) -> None:
     """Refuse a file whose headers ask for too much.
 
     Args:
-        raw: the file, of version 13 or later. Damage is left to Qiskit's reader.
+        raw: the file, of version 10 or later. Damage is left to Qiskit's reader.
 
     Raises:
         TooLargeError: qubits, classical bits, registers or instructions beyond the bounds, or
@@ -51,14 +53,15 @@ def check_headers(raw: bytes) -> None:
 
 
 def _check_circuit(raw: bytes, place: int, version: int) -> None:
-    name, _, phase, qubits, bits, metadata, registers, instructions, _ = _HEADER.unpack_from(
+    header = _HEADER if version >= _WITH_VARIABLES else _HEADER_TO_11
+    name, _, phase, qubits, bits, metadata, registers, instructions, *_ = header.unpack_from(
         raw, place
     )
     _bound(qubits, MAX_QUBITS, "qubits")
     _bound(bits, MAX_BITS, "classical bits")
     _bound(instructions, min(MAX_OPERATIONS, len(raw) // _BYTES_OF_INSTRUCTION), "instructions")
     _bound(registers, len(raw) // _REGISTER.size, "registers")
-    place += _HEADER.size + name + phase + metadata
+    place += header.size + name + phase + metadata
     for _ in range(registers):
         kind, _, size, name, _ = _REGISTER.unpack_from(raw, place)
         _bound(size, MAX_BITS if kind == b"c" else MAX_QUBITS, "bits in a register")

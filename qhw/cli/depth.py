@@ -14,6 +14,7 @@ import typer
 
 from qhw.analysis.depth.asked import checked_levels
 from qhw.analysis.depth.merits import checked_merit
+from qhw.cli.bind import Bind, bound_values
 from qhw.cli.console import emit_json, err, out
 from qhw.cli.options import RUNS, DaskCluster, Json, NoiseScale, Out
 from qhw.cli.own import Angles, Names, own_workload
@@ -75,6 +76,15 @@ def depth_report(
     fractional: Annotated[
         bool, typer.Option("--fractional", help="Use IBM's fractional rzz and rx where calibrated.")
     ] = False,
+    bind: Bind = None,
+    compiler: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Other compilers as rows beside ours: qiskit, pytket, bqskit, separated by "
+            "commas.",
+        ),
+    ] = "",
     noise_scale: NoiseScale = None,
     only: Annotated[str, typer.Option(help="Only circuits whose name contains this.")] = "",
     processes: Annotated[
@@ -106,11 +116,13 @@ def depth_report(
 
     rows = angles is not None or names is not None
     work = own_workload(ctx, files if rows else None, angles, names, ())
-    subjects = _subjects(files or [], work, model or [], only)
+    subjects = _subjects(files or [], work, model or [], only, bound_values(bind))
+    others = [name.strip() for name in compiler.split(",") if name.strip()]
     before = None if against is None else read_report(against)
     kept = made_cache_folder() if cache else None
     command = shlex.join(["qhw", *sys.argv[1:]])
     settings = [[s.name for s in subjects], devices, wanted, seeds, shots, fractional]
+    settings += [others] if others else []
     documents = []
     for scale in _scales(noise_scale):
         named = json.dumps(settings if scale is None else [*settings, noise_scale, scale.words])
@@ -126,6 +138,7 @@ def depth_report(
                     cache=kept,
                     scheduler=pool,
                     noise_scale=scale,
+                    compilers=others,
                     command=command if scale is None else f"{command}  # {scale.words}",
                     by=by,
                     error=error,
@@ -156,12 +169,20 @@ def _scales(text: str | None) -> tuple[VendorScale | None, ...]:
 
 
 def _subjects(
-    files: list[Path], work: Workload | None, models: list[str], only: str
+    files: list[Path],
+    work: Workload | None,
+    models: list[str],
+    only: str,
+    bind: dict[str, object],
 ) -> list[Subject]:
     from qhw.analysis.depth.subjects import file_subjects, model_subjects, workload_subject
 
     found = [s for name in models for s in model_subjects(name)]
-    found += file_subjects(files) if work is None else [workload_subject(work, str(files[0]))]
+    if work is None:
+        with bar("reading") as done:
+            found += file_subjects(files, bind, done)
+    else:
+        found.append(workload_subject(work, str(files[0])))
     kept = [s for s in found if only in s.name]
     if not kept:
         names = ", ".join(s.name for s in found)

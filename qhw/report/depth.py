@@ -6,10 +6,12 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 from qiskit import QuantumCircuit
 
+from backends.compilers.registry import OWN, compile_by
 from backends.native.compile import NativeCircuit, compile_native
 from calibration.catalog import load_snapshot
 from qhw.analysis.depth.report import FIGURES, CircuitFacts, DepthReport, Row, Spread
@@ -60,13 +62,17 @@ def best_natives(report: DepthReport, subjects: Sequence[Subject]) -> dict[str, 
         circuit = subject.compiled_from
         if row is None or row.best is None or row.level is None or circuit is None:
             continue
-        native = compile_native(
-            circuit,
-            load_snapshot(row.device),
-            level=row.level,
-            seed=row.best.seed,
-            fractional=report.fractional,
-        )
+        how: Any = {
+            "level": row.level,
+            "seed": row.best.seed,
+            "fractional": report.fractional,
+        }
+        if row.compiler != OWN:
+            bound = circuit.assign_parameters(dict(subject.values)) if subject.values else circuit
+            device = load_snapshot(row.device)
+            found[subject.name] = compile_by(row.compiler, bound, device, **how)
+            continue
+        native = compile_native(circuit, load_snapshot(row.device), **how)
         found[subject.name] = native.bound(subject.values) if subject.values else native
     return found
 

@@ -24,9 +24,9 @@ def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
     for facts in report.circuits:
         own = [row for row in report.rows if row.circuit == facts.name]
         good = sorted((r for r in own if r.best is not None), key=_success, reverse=True)
-        by_device: dict[str, Row] = {}
+        by_device: dict[tuple[str, str], Row] = {}
         for row in good:
-            by_device.setdefault(row.device, row)
+            by_device.setdefault((row.device, row.compiler), row)
         yield Text(facts.name, style="bold")
         if good:
             yield from _advised(report, facts.name)
@@ -112,7 +112,7 @@ def _table(rows: list[Row], shots: int) -> WholeTable:
         if best is None:
             continue
         table.add_row(
-            f"{row.device} (made up)" if MADE_UP in row.source else row.device,
+            _made_on(row),
             str(row.level),
             str(best.two_qubit_gates),
             str(best.two_qubit_depth),
@@ -124,6 +124,12 @@ def _table(rows: list[Row], shots: int) -> WholeTable:
             f"{usd(row.cost.usd)} ({row.cost.as_of})" if row.cost else "–",
         )
     return table
+
+
+def _made_on(row: Row) -> str:
+    """Device of a row, and who compiled it where that was not us."""
+    device = f"{row.device} (made up)" if MADE_UP in row.source else row.device
+    return device if row.compiler == "qhw" else f"{device}, {row.compiler}"
 
 
 def _beside(row: Row) -> str:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
 from backends.base import BackendError
+from backends.compilers.registry import COMPILERS, OWN, compile_by
 from backends.native.compile import COMPILER_VERSION, NativeCircuit, compile_native
 from backends.stored import circuits_from_bytes, circuits_to_bytes
 from calibration.interaction import LayoutError
@@ -64,6 +66,7 @@ class Compiled(BaseModel):
         two_qubit_errors: sum of the reported two-qubit errors (n2 e2).
         qubits: device qubits used.
         compile_s: CPU seconds that compiling took; no part of what two compilations share.
+        compiler: that made it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,6 +86,7 @@ class Compiled(BaseModel):
     idle_share: float = 0.0
     two_qubit_errors: float = 0.0
     qubits: tuple[int, ...] = ()
+    compiler: str = OWN
     compile_s: float = 0.0
 
     def __eq__(self, other: object) -> bool:
@@ -106,6 +110,7 @@ class Job:
         seeds: of layout and routing.
         fractional: allow the gates that must be asked for.
         values: the row of a template whose figures are wanted, radians by parameter.
+        compiler: ``qhw``, or another one of :data:`backends.compilers.registry.COMPILERS`.
     """
 
     circuit: bytes
@@ -114,6 +119,7 @@ class Job:
     seeds: tuple[int, ...]
     fractional: bool = False
     values: Mapping[str, float] = field(default_factory=dict)
+    compiler: str = OWN
 
     @property
     def effort(self) -> float:
@@ -262,11 +268,15 @@ def with_noise(compiled: Compiled, factor: float) -> Compiled:
 def _one(circuit: QuantumCircuit, job: Job, seed: int) -> Compiled:
     begun = time.process_time()
     try:
-        native = compile_native(
-            circuit, job.snapshot, level=job.level, seed=seed, fractional=job.fractional
-        )
-        found = describe(native.bound(job.values) if job.values else native)
-        return found.model_copy(update={"compile_s": time.process_time() - begun})
+        how: Any = {"level": job.level, "seed": seed, "fractional": job.fractional}
+        if job.compiler != OWN:  # others know no free parameters
+            bound = circuit.assign_parameters(dict(job.values)) if job.values else circuit
+            found = compile_by(job.compiler, bound, job.snapshot, **how)
+            made = describe(found).model_copy(update={"compiler": job.compiler})
+        else:
+            native = compile_native(circuit, job.snapshot, **how)
+            made = describe(native.bound(job.values) if job.values else native)
+        return made.model_copy(update={"compile_s": time.process_time() - begun})
     except _FAULTS as error:
         said = " ".join(str(error).split())
         ours = said.startswith("Argument") or isinstance(error, BackendError | LayoutError)
@@ -281,6 +291,8 @@ def _key(job: Job) -> str:
         hashlib.sha256(job.snapshot.to_json().encode()).hexdigest(),
         f"{job.level} {job.fractional} {json.dumps(dict(job.values), sort_keys=True)}",
     ]
+    if job.compiler != OWN:
+        parts.append(f"{job.compiler} {version(COMPILERS[job.compiler][0])}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from qiskit import QuantumCircuit
 
-from backends.plain import plain_bound
+from backends.dynamic.circuit import is_dynamic
+from backends.plain import measured_form, plain_bound
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth.jobs import Compiled, Job, circuit_bytes, run_jobs
 from qhw.scheduler import Scheduler
@@ -58,7 +59,7 @@ def rank_devices(
     """
     if not seeds:
         raise ValueError("Argument `seeds` must hold a seed, but is empty.")
-    raw = circuit_bytes(plain_bound(circuit))
+    raw = circuit_bytes(measured_form(circuit) if is_dynamic(circuit) else plain_bound(circuit))
     jobs = [Job(raw, snapshot, level, tuple(seeds), fractional) for snapshot in snapshots]
     found = run_jobs(jobs, cache=cache, scheduler=scheduler, done=done)
     ranked = [_best(snapshot, tries) for snapshot, tries in zip(snapshots, found, strict=True)]

@@ -171,7 +171,7 @@ def _submit(facts: CircuitFacts, row: Row, shots: int) -> str:
     """The command line; empty of live circuits, and of what would be compiled otherwise."""
     if not facts.source.endswith(SUFFIXES) or "\n" in facts.source:
         return ""
-    if row.level != LEVEL_SENT:
+    if row.level != LEVEL_SENT or row.compiler != "qhw":
         return ""
     prefix = "ibm" if row.vendor == "ibm" else "braket"
     device = row.device.partition("@")[0]

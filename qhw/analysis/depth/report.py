@@ -72,6 +72,7 @@ class Row(_Frozen):
         reason: why there are no figures; ``None`` when there are.
         seeds: seeds that compiled.
         figures: by key of :data:`FIGURES`, over the seeds.
+        compiler: that made them.
         best: the seed of highest predicted success; the fields below are about it.
         tvd: predicted total variation distance to exact.
         beats_baseline: whether the device is predicted to beat the constant that needs no QPU at
@@ -98,6 +99,7 @@ class Row(_Frozen):
     seeds: int = 0
     figures: dict[str, Spread] = {}
     best: Compiled | None = None
+    compiler: str = "qhw"
     tvd: float | None = None
     beats_baseline: bool | None = None
     rule: str = ""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from backends.base import BackendError
+from backends.compilers.registry import OWN, checked_compiler
 from backends.native.levels import LEVELS
 from backends.native.routing import region_of
 from calibration.catalog import list_snapshots, load_snapshot, snapshot_names
@@ -43,6 +45,7 @@ def sweep(
     cache: Path | None = None,
     scheduler: Scheduler | None = None,
     noise_scale: Callable[[str], float] | None = None,
+    compilers: Sequence[str] = (),
     command: str = "",
     by: str = "success",
     error: float | None = None,
@@ -64,17 +67,20 @@ def sweep(
         noise_scale: factor on the noise of a vendor's devices; as reported by default. Places and
             seeds are chosen at the noise reported.
         command: kept in the report.
+        compilers: others whose results stand as rows of their own beside the house's.
         by: figure of merit of the recommendations, see :mod:`qhw.analysis.depth.recommend`.
         error: total variation distance to exact whose shots and cost are wanted.
         done: told how many compilation jobs of how many are finished.
         limit: of time.
 
     Raises:
-        ValueError: no circuit, no seed, no shot, or an unknown level.
+        ValueError: no circuit, no seed, no shot, an unknown level, or a compiler that is unknown or
+            not installed.
         SweepError: not a single compilation succeeded.
     """
     wanted = checked_levels(levels, seeds=seeds, shots=shots)
     checked_merit(by)
+    makers = tuple(dict.fromkeys(map(checked_compiler, (OWN, *compilers))))
     if not subjects:
         raise ValueError("Argument `subjects` must hold a circuit, but is empty.")
     usable = [s for s in subjects if s.circuit is not None]
@@ -93,16 +99,19 @@ def sweep(
                 rows.append(failed_row(subject, device.reference, device.reason or "no snapshot"))
                 continue
             for level in wanted:
-                jobs.append(Job(raw, device.snapshot, level, tries, fractional, subject.values))
-                places.append((subject, device, level))
+                for compiler in makers:
+                    job = Job(raw, device.snapshot, level, tries, fractional, subject.values)
+                    jobs.append(replace(job, compiler=compiler))
+                    places.append((subject, device, level))
     if not jobs:
         raise _nothing(rows)
     results = run_jobs(jobs, cache=cache, scheduler=scheduler, done=done, limit=limit)
-    for (subject, device, level), found in zip(places, results, strict=True):
+    for (subject, device, level), found, job in zip(places, results, jobs, strict=True):
         if noise_scale is not None and device.snapshot is not None:
             factor = noise_scale(device.snapshot.vendor)
             found = tuple(with_noise(one, factor) for one in found)
-        rows.append(make_row(subject, device, level, found, shots, error))
+        row = make_row(subject, device, level, found, shots, error)
+        rows.append(row.model_copy(update={"compiler": job.compiler}))
     if all(row.reason is not None for row in rows):
         raise _nothing(rows)
     return make_report(
