@@ -58,7 +58,11 @@ def _dynamic_probabilities(compiled: CompiledTemplate, angles: FloatArray) -> Fl
     for bound in bind_rows(compiled, angles):
         start = np.zeros((2,) * n + (1,), dtype=np.complex128)
         start[(0,) * n] = np.exp(1j * float(bound.global_phase))
-        rows.append(course_probabilities(bound, start, lambda *at: _apply(*at, {}, _NO_ANGLES)))
+        rows.append(
+            course_probabilities(
+                bound, start, lambda psi, item, axes: _apply(psi, item, axes, {}, _NO_ANGLES)
+            )
+        )
     return np.array(rows).reshape(len(angles), 2**compiled.n_measured)
 
 

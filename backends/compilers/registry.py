@@ -13,8 +13,9 @@ from backends.base import BackendError
 from backends.checks import check_measures_last
 from backends.dynamic.circuit import is_dynamic
 from backends.native.compile import NativeCircuit, compile_native
+from backends.native.levels import LEVELS
 from backends.native.prediction import predict
-from backends.native.routing import LEVELS, Routed, check_fits, route, target_of
+from backends.native.routing import Routed, check_fits, route, target_of
 from backends.plain import plain
 from calibration.snapshot import DeviceSnapshot
 

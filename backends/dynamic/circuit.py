@@ -54,7 +54,7 @@ def _measures_last(circuit: QuantumCircuit) -> bool:
             left -= 1
         elif item.operation.name != "barrier":
             break
-    return left == 0 and len(places) == 2 * kinds.get("measure", 0)
+    return bool(left == 0 and len(places) == 2 * kinds.get("measure", 0))
 
 
 def dynamic_parts(circuit: QuantumCircuit) -> Iterator[str]:
@@ -212,7 +212,7 @@ class _Opener:
             return  # it is in the ground state
         if name not in ("barrier", "delay"):
             self._touched.update(on)
-        blocks = getattr(operation, "blocks", ())
+        blocks: Sequence[QuantumCircuit] = getattr(operation, "blocks", ())
         if isinstance(operation, IfElseOp):
             condition = on_bits(operation.condition, bits)
             inner = [self._block(block, on, to, bits) for block in blocks]

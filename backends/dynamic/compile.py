@@ -10,7 +10,8 @@ from qiskit.circuit import IfElseOp, Reset
 
 from backends.delays import with_own_delays
 from backends.dynamic.devices import check_runs_dynamic
-from backends.native.routing import LEVELS, Routed, as_given, check_fits, region_of, route
+from backends.native.levels import LEVELS
+from backends.native.routing import Routed, as_given, check_fits, region_of, route
 from backends.native.target import to_target
 from calibration.snapshot import DeviceSnapshot
 

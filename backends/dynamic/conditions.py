@@ -143,7 +143,7 @@ def _value(node: expr.Expr, bits: Mapping[Clbit, int]) -> int:
         return _worth(node.var, bits)
     if isinstance(node, expr.Value):
         return int(node.value)
-    width = node.type.width if isinstance(node.type, types.Uint) else 1
+    width: int = node.type.width if isinstance(node.type, types.Uint) else 1
     if isinstance(node, expr.Cast):
         inner = _value(node.operand, bits)
         return int(bool(inner)) if isinstance(node.type, types.Bool) else inner % 2**width
@@ -154,7 +154,7 @@ def _value(node: expr.Expr, bits: Mapping[Clbit, int]) -> int:
         return _value(node.target, bits) >> _value(node.index, bits) & 1
     if isinstance(node, expr.Binary) and node.op in _BINARY:
         found = _BINARY[node.op](_value(node.left, bits), _value(node.right, bits))
-        return found % 2**width
+        return int(found % 2**width)
     raise BackendError(
         f"Argument `circuit` must decide by bits, but a condition has {type(node).__name__}."
     )

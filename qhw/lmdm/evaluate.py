@@ -53,7 +53,7 @@ def drawn_metrics(
 
 
 def _joined(found: Sequence[EDMJudgement], name: str) -> NDArray[np.float64]:
-    return np.concatenate([getattr(one, name) for one in found]).astype(np.float64)
+    return np.asarray(np.concatenate([getattr(one, name) for one in found]), dtype=np.float64)
 
 
 def _interval(
