@@ -45,6 +45,9 @@ _PERCENTILES = (1.0, 99.0)
 """Of a property over the training molecules: beyond there is too little to learn from."""
 
 
+_MOMENTS = {"exp_avg", "exp_avg_sq"}
+
+
 class LMDMShape(BaseModel):
     """What of a model's config a training config gives; the rest is the data's."""
 
@@ -283,6 +286,8 @@ class LMDMRun:
         config, every = self.config, self.config.report_every
         state = TrainingState(out / "state.safetensors", self._digest())
         first = state.restore(self.both, self.optimizer, self.generator) if resume else 0
+        for moments in self.optimizer.state.values():  # read onto the CPU
+            moments |= {k: moments[k].to(config.device) for k in _MOMENTS & moments.keys()}
         log = out / "log.jsonl"
         cut_log(log, -(-first // every))
         started, losses = time.perf_counter(), _Sums()
@@ -305,7 +310,7 @@ class LMDMRun:
     def step(self, step: int) -> dict[str, Tensor]:
         """One step of the optimiser; its losses."""
         config, model = self.config, self.both.model
-        batch = self._batch(step)
+        batch = self._batch(step).to(config.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(step)
         with torch.autocast(config.device, torch.bfloat16, enabled=config.bfloat16):
@@ -328,7 +333,7 @@ class LMDMRun:
             return model.autoencoder.loss(batch.positions, batch.types, self.generator)
         with torch.no_grad():  # the autoencoder is finished: its mean is what is sampled with
             x, h = self.average.latent(batch)
-        hidden = torch.rand(batch.conditions.shape, generator=self.generator)
+        hidden = torch.rand(batch.conditions.shape, generator=self.generator).to(x.device)
         asked = batch.conditions.masked_fill(hidden < self.config.leave_open, torch.nan)
         return model.score_loss(x, h, asked, self.generator)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from typer.testing import CliRunner
 import qhw
 from qhw.cli.app import app
 from qhw.lmdm.data import SizedBatches, WholeMolecules, edm_split
+from qhw.lmdm.diffusion import SamplingConfig
 from qhw.lmdm.model import LMDM
 from qhw.lmdm.training import LMDMRun, LMDMTrainConfig, train_lmdm
 from qhw.models.base import AbilityError
 from qhw.models.checkpoint import load
-from tests.lmdm.tiny import AUTOENCODER, NETWORK, config, model, molecules
+from tests.lmdm.tiny import ASKED, AUTOENCODER, NETWORK, config, model, molecules
 
 DATA = molecules()
 
@@ -186,3 +188,21 @@ def test_data_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         model().loss(None, torch.Generator())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="elements"):
         config(elements=(6,))
+
+
+def test_losses_and_draws_are_of_one_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On torch's device without memory, which refuses to be mixed with the CPU as a GPU does."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none for it
+    made = model(variational=2, conditions=(ASKED,)).to("meta")
+    assert made.autoencoder is not None
+    batches = SizedBatches(DATA, (1, 6, 8), np.zeros((len(DATA), 1), np.float32), 4, 0)
+    batch = batches.batch(*batches.epoch(0)[0]).to("meta")
+    generator = torch.Generator().manual_seed(0)
+    first = made.autoencoder.loss(batch.positions, batch.types, generator)
+    second = made.score_loss(*made.latent(batch), batch.conditions, generator)
+    assert first["total"].device.type == second["total"].device.type == "meta"
+    for sampler in ("churn", "heun", "ancestral"):
+        sampling = SamplingConfig.model_validate({"sampler": sampler, "steps": 2})
+        asked = torch.zeros(1, 1, device="meta")
+        x, types = made._drawn(2, 5, asked, sampling, generator)
+        assert x.device.type == types.device.type == "meta"
