@@ -44,7 +44,9 @@ def main() -> None:
     """Every line, one after another."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--out", type=Path, required=True)
-    asked.add_argument("--samples", type=int, default=1_000, help="molecules of an exact line")
+    asked.add_argument(
+        "--samples", type=int, default=1_000, help="molecules of an exact line; QM9: 1,000 at most"
+    )
     asked.add_argument("--rows", type=int, default=100, help="molecules of a device's line")
     asked.add_argument("--shots", default="20k", help="of a device's row, mitigation included")
     asked.add_argument("--seed", type=int, default=0)
@@ -69,8 +71,10 @@ def main() -> None:
 
 def lines(given: argparse.Namespace) -> Iterator[Row]:
     """QM9, every model exactly, one model on devices."""
-    yield line("QM9 with its hydrogens", of_geometries("QM9", whole_sample()), None)
-    heavy = sample_molecules().molecules
+    yield line(
+        "QM9 with its hydrogens", of_geometries("QM9", whole_sample()[: given.samples]), None
+    )
+    heavy = sample_molecules().molecules[: given.samples]
     yield line("QM9's heavy atoms, hydrogens added", of_heavy("QM9", heavy), heavy)
     for name in MODELS:
         try:
@@ -146,8 +150,17 @@ def generated(
 def on_device(device: str, given: argparse.Namespace) -> Iterator[tuple[str, MoleculeBatch, str]]:
     """Raw and mitigated molecules of one comparison, and wall seconds a molecule."""
     folder = given.out / f"on-{device}"
-    command = [sys.executable, "-m", "qhw.cli.app", "compare", "--model", ON_DEVICES]
-    command += ["--task", "generate", "--device", f"engine:{device}", "--shots", given.shots]
+    command = [sys.executable, "-c", "from qhw.cli.app import main; main()", "compare"]
+    command += [
+        "--model",
+        ON_DEVICES,
+        "--task",
+        "generate",
+        "--device",
+        f"engine:{device}",
+        "--shots",
+        given.shots,
+    ]
     command += ["--molecules", str(given.rows), "--seed", str(given.seed)]
     command += ["--mitigation", "default", "--out", str(folder)]
     start = time.monotonic()
