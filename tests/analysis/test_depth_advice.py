@@ -76,6 +76,15 @@ def test_the_line_that_sends_it_names_file_device_shots_and_seed():
     assert lower.submit == ""  # `qhw submit` would send what level 3 gives
 
 
+def test_dollars_for_a_distance_are_of_its_own_shots():
+    price = Cost(usd=0.5, as_of=datetime(2026, 5, 1, tzinfo=UTC).date())
+    dear = row("ibm_a", 3, 5, 0.9, 1.0)
+    cheap = row("ion_c", 3, 5, 0.8, 9.0, vendor="ionq", shots_for_error=40, cost_for_error=price)
+    found = recommend(FACTS, (dear, cheap), "dollars-for-error", 500)
+    assert (found.best.device, found.best.usd, found.best.shots) == ("ion_c", 0.5, 40)
+    assert "--shots 40" in found.submit
+
+
 def test_nothing_is_recommended_without_a_figure():
     found = recommend(FACTS, ROWS, "duration", 500)
     assert found.best is None
