@@ -29,7 +29,7 @@ _FORMAT = 1
 _FIXED_BYTES = 3000
 """Size of a circuit that takes as long as what any circuit takes."""
 _EFFORT = (1.0, 1.0, 1.5, 12.0)
-"""Time of each level beside level 1, from `python -m benchmarks.compile_time`."""
+"""Assumed time of each level beside level 1; only the minutes told before a sweep rest on it."""
 _FAULTS = (
     ArithmeticError,
     AttributeError,
