@@ -165,7 +165,7 @@ def _risen(state: _State, fresh: _State, size: float) -> _State:
 
 
 def _slope(denoise: Denoise, state: _State, sigma: float) -> _State:
-    clean = denoise(*state, torch.full((len(state[0]),), sigma))
+    clean = denoise(*state, torch.full((len(state[0]),), sigma, device=state[0].device))
     return _each(lambda z, c: (z - c) / sigma, state, clean)
 
 

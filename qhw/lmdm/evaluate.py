@@ -16,13 +16,22 @@ from qhw.lmdm.model import LMDM
 def drawn_metrics(
     model: LMDM, samples: int, seeds: Sequence[int], sampling: SamplingConfig | None = None
 ) -> dict[str, float | None]:
-    """Shares by EDM's rules, with 95 % intervals over molecules as ``NAME/low`` and ``NAME/high``.
+    """:func:`edm_shares` of what a model draws.
 
     Args:
         model: in evaluation mode.
         samples: molecules drawn with each seed.
         seeds: of the draws.
         sampling: sampler and steps.
+    """
+    return edm_shares([judge_edm(model.sample(samples, seed=s, sampling=sampling)) for s in seeds])
+
+
+def edm_shares(found: Sequence[EDMJudgement]) -> dict[str, float | None]:
+    """Shares by EDM's rules, with 95 % intervals over molecules as ``NAME/low`` and ``NAME/high``.
+
+    Args:
+        found: what was drawn with each seed.
 
     Returns:
         ``samples`` of all seeds together, ``stable_atoms``, ``stable``, ``valid``, ``connected``,
@@ -30,7 +39,6 @@ def drawn_metrics(
         and is the mean over seeds, since it falls with the number of samples; and the smallest and
         the largest ``stable`` of a seed if there are several.
     """
-    found = [judge_edm(model.sample(samples, seed=s, sampling=sampling)) for s in seeds]
     shares = {
         "stable_atoms": _interval(*(_joined(found, n) for n in ("stable_atoms", "atoms"))),
         "stable": _interval(_joined(found, "stable")),
@@ -38,7 +46,7 @@ def drawn_metrics(
         "connected": _interval(_joined(found, "connected")),
         "stable_connected": _interval(_joined(found, "stable") * _joined(found, "connected")),
     }
-    metrics: dict[str, float | None] = {"samples": float(samples * len(seeds))}
+    metrics: dict[str, float | None] = {"samples": float(sum(map(len, found)))}
     for name, (share, half) in shares.items():
         metrics[name] = share
         metrics[f"{name}/low"], metrics[f"{name}/high"] = share - half, share + half
