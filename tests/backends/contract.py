@@ -92,13 +92,8 @@ class BackendContract:
         with pytest.raises(BackendError, match="Argument `shots` must be a whole number from 1"):
             backend.run(compiled, ANGLES, shots=shots, seed=0)
 
-    def test_circuits_that_do_not_measure_last_are_refused(self, backend: Backend) -> None:
-        late = product_circuit(2)
-        late.x(0)
-        twice = QuantumCircuit(2, 1)
-        twice.measure(0, 0)
-        twice.measure(1, 0)
-        for bad in (QuantumCircuit(2), QuantumCircuit(2, 2), late, twice):
+    def test_circuits_that_measure_nothing_are_refused(self, backend: Backend) -> None:
+        for bad in (QuantumCircuit(2), QuantumCircuit(2, 2)):
             with pytest.raises(BackendError, match="Argument `circuit` must"):
                 backend.compile(bad)
 

@@ -41,8 +41,8 @@ NOT_RUN = {
 }
 PAID = r"--live|ibm:|braket:|jobs|qhw runs"
 SLOW = (
-    r"mitigate advise|validate-models ibm_fez|demo|depth-report|--circuit|--task|--device aer:|--device engine:ibm_boston|"
-    + PAID
+    r"mitigate advise|validate-models ibm_fez|demo|"
+    r"depth-report|--circuit|--task|--device aer:|--device engine:ibm_boston|" + PAID
 )
 
 
