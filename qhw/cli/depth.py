@@ -179,7 +179,7 @@ def _subjects(
 
     found = [s for name in models for s in model_subjects(name)]
     if work is None:
-        with bar("reading") as done:
+        with bar("reading", silent_s=2.0) as done:
             found += file_subjects(files, bind, done)
     else:
         found.append(workload_subject(work, str(files[0])))

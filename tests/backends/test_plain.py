@@ -134,7 +134,7 @@ def refused() -> dict[str, tuple[QuantumCircuit, str]]:
         "reset of a measured qubit": (read_out, "instruction 1 resets qubit 0"),
         "loop": (
             loop,
-            "classical control, but instruction 0 is for_loop on qubit 1|at most 1000000 operations",
+            "instruction 0 is for_loop on qubit 1|at most 1000000 operations",
         ),
         "infinity": (infinite, "instruction 1, ry on qubit 1, has inf"),
         "nan": (nan, "instruction 0, cp on qubits 1, 0, has nan"),

@@ -360,7 +360,8 @@ class Twice:
                     self.flat = before
                 return f"if (k < {limit}) {{\n{text}}}\n"
             times, inner = rest
-            name, before, kept = f"i{self.depth}", list(self.flat), self.number
+            self.number += 1
+            name, before, kept = f"w{self.number}", list(self.flat), self.number
             text = self.program(inner, k)
             once = self.flat[len(before) :]
             self.flat = before + once * times
