@@ -189,10 +189,7 @@ class _Opener:
         for place, item in enumerate(circuit.data):
             self._count += 1
             if self._count > _MAX_OPERATIONS:
-                raise BackendError(
-                    f"Argument `circuit` must have at most {_MAX_OPERATIONS} operations when loops "
-                    "are written out, but has more."
-                )
+                raise _too_many()
             on = [qubits[q] for q in item.qubits]
             to = [bits[c] for c in item.clbits]
             self._one(item.operation, on, to, bits, out, place)
@@ -258,6 +255,8 @@ class _Opener:
         out: QuantumCircuit,
     ) -> None:
         values, parameter, body = operation.params
+        if self._count + len(values) * len(body.data) > _MAX_OPERATIONS:
+            raise _too_many()
         for value in values:
             here = body if parameter is None else body.assign_parameters({parameter: value})
             qubits, inner = _within(here, on, to)
@@ -328,3 +327,10 @@ def _append(out: QuantumCircuit, kind: Any, condition: Condition, *blocks: Quant
         inner.append(small)
     if qubits:  # else nothing is decided
         out.append(kind(condition, *inner), qubits, bits)
+
+
+def _too_many() -> BackendError:
+    return BackendError(
+        f"Argument `circuit` must have at most {_MAX_OPERATIONS} operations when loops are written "
+        "out, but has more."
+    )

@@ -371,7 +371,7 @@ class Twice:
             self.depth -= 1
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(parts=st.lists(statements, max_size=5))
 def test_programs_are_what_qiskits_reader_makes_of_them_written_out(tmp_path_factory, parts):
     twice = Twice()
