@@ -61,7 +61,7 @@ def edm_shares(found: Sequence[EDMJudgement]) -> dict[str, float | None]:
 
 
 def _joined(found: Sequence[EDMJudgement], name: str) -> NDArray[np.float64]:
-    return np.asarray(np.concatenate([getattr(one, name) for one in found]), dtype=np.float64)
+    return np.concatenate([np.asarray(getattr(one, name), dtype=np.float64) for one in found])
 
 
 def _interval(
