@@ -58,12 +58,12 @@ def _dynamic_probabilities(compiled: CompiledTemplate, angles: FloatArray) -> Fl
     for bound in bind_rows(compiled, angles):
         start = np.zeros((2,) * n + (1,), dtype=np.complex128)
         start[(0,) * n] = np.exp(1j * float(bound.global_phase))
-        rows.append(
-            course_probabilities(
-                bound, start, lambda psi, item, axes: _apply(psi, item, axes, {}, _NO_ANGLES)
-            )
-        )
+        rows.append(course_probabilities(bound, start, _apply_bound))
     return np.array(rows).reshape(len(angles), 2**compiled.n_measured)
+
+
+def _apply_bound(psi: ComplexArray, item: CircuitInstruction, axes: list[int]) -> ComplexArray:
+    return _apply(psi, item, axes, {}, _NO_ANGLES)
 
 
 def states(compiled: CompiledTemplate, angles: FloatArray) -> ComplexArray:

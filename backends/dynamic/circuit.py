@@ -43,7 +43,7 @@ def is_dynamic(circuit: QuantumCircuit) -> bool:
 
 def _measures_last(circuit: QuantumCircuit) -> bool:
     """Whether all measurements stand at the end: most circuits, told at a glance."""
-    kinds = circuit.count_ops()
+    kinds: Mapping[str, int] = circuit.count_ops()
     if "reset" in kinds or any(name in kinds for name in _DECIDED):
         return False
     left = kinds.get("measure", 0)
@@ -212,11 +212,12 @@ class _Opener:
         blocks: Sequence[QuantumCircuit] = getattr(operation, "blocks", ())
         if isinstance(operation, IfElseOp):
             condition = on_bits(operation.condition, bits)
-            inner = [self._block(block, on, to, bits) for block in blocks]
+            inner = [self._block(block, on, to, bits) for block in operation.blocks]
             _append(out, IfElseOp, condition, *inner)
         elif isinstance(operation, WhileLoopOp):
             condition = on_bits(operation.condition, bits)
-            _append(out, WhileLoopOp, condition, self._block(blocks[0], on, to, bits))
+            (body,) = operation.blocks
+            _append(out, WhileLoopOp, condition, self._block(body, on, to, bits))
         elif isinstance(operation, ForLoopOp):
             self._repeat(operation, on, to, bits, out)
         elif isinstance(operation, SwitchCaseOp):

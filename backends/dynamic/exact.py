@@ -53,8 +53,7 @@ def course_probabilities(circuit: QuantumCircuit, start: State, apply: Apply) ->
     for course in courses:
         index = sum(course.bits[bit] << c for c, bit in enumerate(circuit.clbits))
         found[index] += float((course.state.real**2 + course.state.imag**2).sum())
-    total: float = found.sum()
-    return np.asarray(found / total)
+    return np.asarray(found / found.sum())
 
 
 class _Run:

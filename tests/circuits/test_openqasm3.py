@@ -307,7 +307,7 @@ class Twice:
     """A program, and the same written out for a reader that knows gates alone."""
 
     def __init__(self) -> None:
-        self.depth = self.number = 0
+        self.number = 0
         self.flat: list[str] = []
 
     def value(self, angle: str, k: int) -> str:
@@ -342,33 +342,28 @@ class Twice:
         return self.block(kind, rest, k)
 
     def block(self, kind: str, rest: list, k: int) -> str:
-        self.depth += 1
-        try:
-            if kind == "for":
-                start, step, inner = rest
-                text = ""
-                kept = self.number
-                for value in range(start, 3, step):
-                    self.number = kept
-                    text = self.program(inner, value)
-                return f"for int k in [{start}:{step}:2] {{\n{text}}}\n"
-            if kind == "if":
-                limit, inner = rest
-                before = list(self.flat)
-                text = self.program(inner, k)
-                if not k < limit:
-                    self.flat = before
-                return f"if (k < {limit}) {{\n{text}}}\n"
-            times, inner = rest
-            self.number += 1
-            name, before, kept = f"w{self.number}", list(self.flat), self.number
+        if kind == "for":
+            start, step, inner = rest
+            text = ""
+            kept = self.number
+            for value in range(start, 3, step):
+                self.number = kept
+                text = self.program(inner, value)
+            return f"for int k in [{start}:{step}:2] {{\n{text}}}\n"
+        if kind == "if":
+            limit, inner = rest
+            before = list(self.flat)
             text = self.program(inner, k)
-            once = self.flat[len(before) :]
-            self.flat = before + once * times
-            self.number = max(kept, self.number)
-            return f"int {name} = 0; while ({name} < {times}) {{\n{text}{name} += 1; }}\n"
-        finally:
-            self.depth -= 1
+            if not k < limit:
+                self.flat = before
+            return f"if (k < {limit}) {{\n{text}}}\n"
+        times, inner = rest
+        self.number += 1
+        name, before = f"i{self.number}", list(self.flat)
+        text = self.program(inner, k)
+        once = self.flat[len(before) :]
+        self.flat = before + once * times
+        return f"int {name} = 0; while ({name} < {times}) {{\n{text}{name} += 1; }}\n"
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -380,7 +375,6 @@ def test_programs_are_what_qiskits_reader_makes_of_them_written_out(tmp_path_fac
         HEAD + "const float a = 0.375;\nint k = 1;\nqubit[3] q;\n"
         "def both(float t, qubit x, qubit y) { ry(t) x; cx x, y; ry(t) y; }\n"
     )
-    # a name declared in the outermost scope is declared once: blocks of their own for each part
     found = read(tmp_path_factory.mktemp("fuzz"), head + "if (true) {\n" + body + "}\n")
     flat = qiskit_qasm3_import.parse(HEAD + "qubit[3] q;\n" + "\n".join(twice.flat))
     assert same(found, flat)
