@@ -54,10 +54,11 @@ def circuits() -> dict[str, QuantumCircuit]:
         "qvae-l10 decoder": (qvae.decoder_plan(), "exact"),
     }
     found = {name: build_template(*asked).circuit for name, asked in plans.items()}
-    return found | {"ghz5": _ghz(5), "qft5": _qft(5), "ring7": _ring(7)}
+    return found | {"ghz5": ghz(5), "qft5": qft(5), "ring7": ring(7)}
 
 
-def _ghz(n: int) -> QuantumCircuit:
+def ghz(n: int) -> QuantumCircuit:
+    """A GHZ state."""
     circuit = QuantumCircuit(n)
     circuit.h(0)
     for q in range(1, n):
@@ -66,14 +67,16 @@ def _ghz(n: int) -> QuantumCircuit:
     return circuit
 
 
-def _qft(n: int) -> QuantumCircuit:
+def qft(n: int) -> QuantumCircuit:
+    """A quantum Fourier transform."""
     circuit = QuantumCircuit(n)
     circuit.append(QFTGate(n), range(n))
     circuit.measure_all()
     return circuit
 
 
-def _ring(n: int) -> QuantumCircuit:
+def ring(n: int) -> QuantumCircuit:
+    """Two layers of random rotations and a ring of cz."""
     rng = np.random.default_rng(7)
     circuit = QuantumCircuit(n)
     for _ in range(2):

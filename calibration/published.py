@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations
+from typing import Any
 
 from calibration.snapshot import DeviceSnapshot, Gate, Qubit
 
@@ -58,7 +59,7 @@ class Published:
                 "gates is an assumption"
             )
         spots = range(self.n_qubits)
-        qubit = {"p10": self.spam_error, "p01": self.spam_error, "t2_s": t2}
+        qubit: dict[str, Any] = {"p10": self.spam_error, "p01": self.spam_error, "t2_s": t2}
         pulses = [
             Gate(name="r", qubits=(q,), error=self.one_qubit_error, duration_s=0.0) for q in spots
         ]

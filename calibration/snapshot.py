@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from statistics import median
@@ -136,6 +136,14 @@ class DeviceSnapshot(Frozen):
             now: timezone-aware moment to measure from; the present by default.
         """
         return (now or datetime.now(UTC)) - self.taken
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's; what was looked up in the old values is not taken over."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property):
+                copied.__dict__.pop(name, None)
+        return copied
 
     # -- gates -----------------------------------------------------------------------------------
     @cached_property

@@ -24,6 +24,7 @@ from qhw.analysis.bench.result import BenchSettings
 from qhw.analysis.compare.model import compare
 from qhw.analysis.compare.settings import Settings
 from qhw.analysis.compare.simulations import RunOn
+from qhw.analysis.depth.report import Row
 from qhw.analysis.depth.subjects import circuit_subject
 from qhw.analysis.depth.sweep import sweep
 from qhw.analysis.scores import molecules as molecule_scores
@@ -99,15 +100,24 @@ def test_depth_report_although_a_worker_is_killed(cluster: Cluster, pool: DaskSc
     asked: dict[str, Any] = {"levels": (0, 3), "seeds": 1}
     found = sweep(subjects, "iqm_garnet,ibm_lima", scheduler=pool, done=kill_one, **asked)
     assert cluster.workers.pop(0).wait() != 0
-    assert found.rows == sweep(subjects, "iqm_garnet,ibm_lima", **asked).rows
+    assert timeless(found.rows) == timeless(sweep(subjects, "iqm_garnet,ibm_lima", **asked).rows)
     assert told == [(done, 8) for done in range(9)]
+
+
+def timeless(rows: Sequence[Row]) -> list[Row]:
+    """Without how long compiling took."""
+    found = []
+    for row in rows:
+        figures = {name: of for name, of in row.figures.items() if name != "compile_s"}
+        found.append(row.model_copy(update={"figures": figures}))
+    return found
 
 
 def test_the_address_is_enough_in_python(cluster: Cluster) -> None:
     asked: dict[str, Any] = {"levels": (3,), "seeds": 1, "cache": False}
     found = depth_report(chain(3), "iqm_garnet", scheduler=cluster.address, **asked)
     here = depth_report(chain(3), "iqm_garnet", processes=1, **asked)
-    assert found.report.rows == here.report.rows
+    assert timeless(found.report.rows) == timeless(here.report.rows)
     assert found.report.rows[0].best is not None
 
 

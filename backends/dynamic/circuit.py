@@ -202,7 +202,9 @@ class _Opener:
                 "deeper."
             )
         for place, item in enumerate(circuit.data):
-            self._check_count(1)
+            self._count += 1
+            if self._count > _MAX_OPERATIONS:
+                raise _too_many()
             on = [qubits[q] for q in item.qubits]
             to = [bits[c] for c in item.clbits]
             self._one(item.operation, on, to, bits, out, place)
@@ -230,7 +232,7 @@ class _Opener:
             return  # it is in the ground state
         if name not in ("barrier", "delay"):
             self._touched.update(on)
-        blocks = getattr(operation, "blocks", ())
+        blocks: Sequence[QuantumCircuit] = getattr(operation, "blocks", ())
         if isinstance(operation, IfElseOp):
             condition = on_bits(operation.condition, bits)
             inner = [self._block(block, on, to, bits) for block in operation.blocks]
@@ -277,7 +279,8 @@ class _Opener:
         out: QuantumCircuit,
     ) -> None:
         values, parameter, body = operation.params
-        self._check_count(len(values))
+        if self._count + len(values) * len(body.data) > _MAX_OPERATIONS:
+            raise _too_many()
         for value in values:
             here = body if parameter is None else body.assign_parameters({parameter: value})
             qubits, inner = _within(here, on, to)
@@ -348,3 +351,10 @@ def _append(out: QuantumCircuit, kind: Any, condition: Condition, *blocks: Quant
         inner.append(small)
     if qubits:  # else nothing is decided
         out.append(kind(condition, *inner), qubits, bits)
+
+
+def _too_many() -> BackendError:
+    return BackendError(
+        f"Argument `circuit` must have at most {_MAX_OPERATIONS} operations when loops are written "
+        "out, but has more."
+    )

@@ -143,7 +143,7 @@ def _value(node: expr.Expr, bits: Mapping[Clbit, int]) -> int:
         return _worth(node.var, bits)
     if isinstance(node, expr.Value):
         return int(node.value)
-    width = node.type.width if isinstance(node.type, types.Uint) else 1
+    width: int = node.type.width if isinstance(node.type, types.Uint) else 1
     if isinstance(node, expr.Cast):
         inner = _value(node.operand, bits)
         return int(bool(inner)) if isinstance(node.type, types.Bool) else inner % 2**width

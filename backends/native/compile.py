@@ -224,7 +224,7 @@ def compile_native(
     found: list[NativeCircuit] = []
     refused: BackendError | None = None
     ways = Writing.ways(snapshot, fractional)
-    own = 0 if level and ways[0].as_few_pulses else -1  # Qiskit merges none at level 0
+    own = 0 if level == 1 and ways[0].as_few_pulses else -1
     for how in ways if level == LEVELS[-1] else (ways[own],):
         try:
             found += _Compiler(how, level, seed, qubits).candidates(circuit)

@@ -48,12 +48,13 @@ def of_record(record: Record) -> dict[str, np.ndarray]:
     circuit = circuit_of(record)
     exact = Statevector(circuit.circuit.remove_final_measurements(inplace=False)).probabilities()
     usable = [s for s in record.sections if not s.unusable and s.counts is not None][:SECTIONS]
-    measured, model, distances, counted, signals = [], [], [], [], []
+    measured, model, distances, counted, signals, scores = [], [], [], [], [], []
     rng = np.random.default_rng(0)
     snapshot = snapshot_of(record)
     for section in usable:
         native = Asked(snapshot, 1, NoiseOptions()).native(circuit, section.qubits)
         seen = np.array(section.counts) / record.shots
+        scores.append(_signal(circuit, seen, exact))
         measured.append((bias(seen) ** 2).mean() - 0.25 / record.shots)
         counted.append(abs(seen - exact).sum() / 2)
         row, far, kept = [], [], []
@@ -76,7 +77,7 @@ def of_record(record: Record) -> dict[str, np.ndarray]:
         "measured": np.sqrt(max(np.mean(measured), 0.0)),
         "model": np.sqrt(np.mean(model, axis=0)),
         "tvd": np.mean(counted) / np.mean(distances, axis=0),
-        "factor": np.log(record.signal(record.measured)) / np.log(np.mean(signals, axis=0)),
+        "factor": np.log(np.mean(scores)) / np.log(np.mean(signals, axis=0)),
     }
 
 
@@ -104,18 +105,14 @@ def main() -> None:
         print(f"| {name} | " + " | ".join(cells) + " |")
     for split in ("device", "benchmark"):
         print(f"\nLeft out by {split}: angle from the others, measured over model.\n")
-        print(
-            "| left out | angle | bias, before | bias, after | TVD, before | after | factor, before | after |"
-        )
+        heads = ("left out", "angle", "bias, before", "after", "TVD, before", "after")
+        print("| " + " | ".join((*heads, "noise factor, before", "after")) + " |")
         print("| --- " * 8 + "|")
         for group in sorted({getattr(records[n], split) for n in RECORDS}):
             own = [n for n in RECORDS if getattr(records[n], split) == group]
             at = chosen(found, [n for n in RECORDS if n not in own])
-            cells = []
-            for place in (0, at):
-                cells.append(
-                    np.median([found[n]["measured"] / found[n]["model"][place] for n in own])
-                )
+            ratios = [found[n]["measured"] / found[n]["model"] for n in own]
+            cells = [np.median([ratio[place] for ratio in ratios]) for place in (0, at)]
             for key in ("tvd", "factor"):
                 cells += [np.median([found[n][key][place] for n in own]) for place in (0, at)]
             print(f"| {group} | {ANGLES[at]:g} | " + " | ".join(f"{c:.2f}" for c in cells) + " |")

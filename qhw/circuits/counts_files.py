@@ -142,7 +142,7 @@ def _tables(document: Any, say: Say) -> tuple[str, list[Table], Order | None]:
         say(f"must be an object or a list, but is {type(document).__name__}")
     for place in (document, document.get("data"), results, document.get("result")):
         found = _named(place)
-        if found is not None:
+        if isinstance(place, dict) and found is not None:
             shots = place.get("shots", document.get("shots"))
             many = found if isinstance(found, list) else [found]
             own = "metriq-gym" if "job_type" in document or "app_version" in document else None
@@ -202,14 +202,14 @@ def _braket(document: dict[str, Any], say: Say) -> Table:
     if isinstance(lines, list) and lines:
         return _tallied(lines, say), shots
     shares = document.get("measurementProbabilities")
-    if not isinstance(shares, dict) or not _is(shots, int):
+    if not isinstance(shares, dict) or not isinstance(shots, int) or not 0 < shots <= MOST_SHOTS:
         say("must have `measurements`, or `measurementProbabilities` and shots")
     table = {}
     for outcome, share in shares.items():
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             say(f"the probability of {outcome[:_SHOWN]!r} must be 0 to 1, but is {share!r}")
         whole = round(share * shots)
-        if abs(share * shots - whole) > 1e-6 * max(shots, 1):
+        if abs(share * shots - whole) > 1e-6 * shots:
             say(f"the probability of {outcome[:_SHOWN]!r} is no whole number of {shots} shots")
         table[outcome] = whole
     return table, shots
@@ -218,9 +218,9 @@ def _braket(document: dict[str, Any], say: Say) -> Table:
 def _tallied(lines: Iterable[Any], say: Say) -> dict[str, int]:
     table: dict[str, int] = {}
     for place, line in enumerate(lines):
-        if not isinstance(line, list) or any(bit not in (0, 1) for bit in line):
+        letters = "".join(map(str, line)) if isinstance(line, list) else ""  # bits or letters
+        if not _BITS.fullmatch(letters):
             say(f"measurement {place} must be a list of 0 and 1")
-        letters = "".join(str(int(bit)) for bit in line)
         table[letters] = table.get(letters, 0) + 1
     return table
 

@@ -69,7 +69,8 @@ class Line:
     def on(self, device: str) -> Line:
         """The same comparison on another device."""
         settings = self.settings.model_copy(update={"device": device})
-        return Line(replace(self.asked, settings=settings), self.origin)
+        changed: Any = {"settings": settings}
+        return Line(replace(self.asked, **changed), self.origin)
 
     def command(self, name: str = "compare") -> str:
         """The command, ``qhw compare`` or another with its options, that asks for the same."""

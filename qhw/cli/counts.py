@@ -45,7 +45,7 @@ def with_counts(line: Line, path: Path, bit_order: str | None, qubits: str | Non
     from backends.registry import get_backend
     from qhw.analysis.compare.foreign import UNKNOWN_DEVICE, recorded
     from qhw.analysis.compare.measure import settings_of
-    from qhw.circuits.counts_files import bit_of_qubit, read_counts
+    from qhw.circuits.counts_files import Order, bit_of_qubit, read_counts
     from qhw.paid.asked import AskedCircuit, AskedCounts
 
     asked = line.asked
@@ -55,7 +55,9 @@ def with_counts(line: Line, path: Path, bit_order: str | None, qubits: str | Non
         raise ValueError("Argument `shots` must be left out of counts, which say it themselves")
     if bit_order not in (None, "qiskit", "reversed"):
         raise ValueError(f"Argument `bit_order` must be qiskit or reversed, but is {bit_order!r}")
-    order = None if bit_order is None else "qiskit" if bit_order == "qiskit" else "reversed"
+    order: Order | None = None
+    if bit_order is not None:
+        order = "qiskit" if bit_order == "qiskit" else "reversed"
     labels = _labels(qubits)
     given = read_counts(path, bit_of_qubit(asked.workload.circuit), order)
     known = "device" in line.typed

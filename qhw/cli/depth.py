@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from contextlib import closing
@@ -14,11 +15,13 @@ import typer
 from qhw.analysis.depth.asked import checked_levels
 from qhw.analysis.depth.merits import checked_merit
 from qhw.cli.bind import Bind, bound_values
-from qhw.cli.console import emit_json, out
+from qhw.cli.console import emit_json, err, out
 from qhw.cli.options import RUNS, DaskCluster, Json, NoiseScale, Out
 from qhw.cli.own import Angles, Names, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_count
+
+_WORTH_TELLING_S = 60.0
 
 if TYPE_CHECKING:
     from qhw.analysis.depth.subjects import Subject
@@ -50,10 +53,22 @@ def depth_report(
         str,
         typer.Option(
             metavar="MERIT",
-            help="What one device is recommended by: success, skill, dollars, gates, depth or "
-            "duration.",
+            help="What one device is recommended by: success, skill, dollars, dollars-for-error, "
+            "gates, depth or duration.",
         ),
     ] = "success",
+    error: Annotated[
+        float | None,
+        typer.Option(min=1e-9, max=1.0, help="Wanted distance to exact: its shots and cost."),
+    ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            min=0.0,
+            help="Stop compiling then; the same command goes on where it stopped.",
+        ),
+    ] = None,
     against: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="An earlier report's result.json: what changed since."),
@@ -91,6 +106,7 @@ def depth_report(
     if not files and not model:
         raise ValueError("Argument `files` or `--model` must name a circuit, but neither does.")
     from qhw.analysis.depth.changes import changes, read_report
+    from qhw.analysis.depth.jobs import Limit
     from qhw.analysis.depth.sweep import sweep
     from qhw.api.planning import compilers
     from qhw.cache import made_cache_folder
@@ -125,7 +141,9 @@ def depth_report(
                     compilers=others,
                     command=command if scale is None else f"{command}  # {scale.words}",
                     by=by,
+                    error=error,
                     done=done,
+                    limit=Limit(math.inf if time_limit is None else 60 * time_limit, _tell_minutes),
                 )
             if before is not None:
                 report = report.model_copy(update={"changes": changes(before, report)})
@@ -161,7 +179,7 @@ def _subjects(
 
     found = [s for name in models for s in model_subjects(name)]
     if work is None:
-        with bar("reading") as done:
+        with bar("reading", silent_s=2.0) as done:
             found += file_subjects(files, bind, done)
     else:
         found.append(workload_subject(work, str(files[0])))
@@ -170,6 +188,12 @@ def _subjects(
         names = ", ".join(s.name for s in found)
         raise ValueError(f"Argument `only` must be part of a circuit's name ({names}), but {only}")
     return kept
+
+
+def _tell_minutes(seconds: float) -> None:
+    """Say how long it will take where that is worth knowing."""
+    if seconds > _WORTH_TELLING_S:
+        err.print(f"about {seconds / 60:.0f} min of CPU to compile, shared by the processes")
 
 
 def _levels(text: str) -> tuple[int, ...]:

@@ -116,7 +116,10 @@ def judge_command(
             found = judged(subject.heavy, reference=known, scheduler=pool)
             reports = tuple(found[name] for name in subject.heavy_protocols)
     whole = measured(subject, reference, relax, posebusters)
-    document = {"judged": subject.title, "reports": [report.summary() for report in reports]}
+    document: dict[str, object] = {
+        "judged": subject.title,
+        "reports": [report.summary() for report in reports],
+    }
     if whole is not None:
         document["whole"] = whole.to_dict()
     written = None if out_folder is None else write_whole(whole, document, out_folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -14,17 +15,20 @@ _LINES = 10
 
 
 @contextmanager
-def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+def bar(what: str, *, silent_s: float = 0.0) -> Iterator[Callable[[int, int], None]]:
     """A function to call with how many of how many are done.
 
     Args:
         what: words beside the bar.
+        silent_s: nothing is told of what is done within so many seconds.
     """
     if not err.is_terminal:
-        told = -1
+        told, begun = -1, time.monotonic()
 
         def tell(finished: int, total: int) -> None:
             nonlocal told
+            if time.monotonic() - begun < silent_s:
+                return
             tenth = _LINES * finished // max(total, 1)
             if tenth > told:
                 told = tenth

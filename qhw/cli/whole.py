@@ -82,6 +82,7 @@ class Judged:
         whole_protocols: that judge these.
         left_out: what was not done and why.
         known: whether what it learnt from is EDM's training split.
+        is_reference: whether it is itself what distances are to by default.
     """
 
     title: str
@@ -91,6 +92,7 @@ class Judged:
     whole_protocols: tuple[WholeProtocol, ...]
     left_out: tuple[str, ...] = ()
     known: bool = False
+    is_reference: bool = False
 
 
 def judged_heavy(title: str, molecules: MoleculeBatch, protocols: Sequence[str]) -> Judged:
@@ -115,7 +117,8 @@ def judged_qm9(protocols: Sequence[str]) -> Judged:
     if whole:
         found = whole_sample()
         subject = of_geometries(f"QM9's own geometries, {len(found)} of EDM's test split", found)
-    return Judged(title, sample.molecules if heavy else None, heavy, subject, whole, known=True)
+    molecules = sample.molecules if heavy else None
+    return Judged(title, molecules, heavy, subject, whole, known=True, is_reference=True)
 
 
 def judged_file(path: Path, protocols: Sequence[str]) -> Judged:
@@ -201,10 +204,10 @@ def measured(
             if value:
                 raise ValueError(f"Argument `{name}` must come with protocol edm or valency")
         return None
-    if reference is None:
-        beside = "1,000 molecules of QM9 (EDM's test split)", whole_sample()
-    else:
+    if reference is not None:
         beside = str(reference), read_whole_sdf(reference).geometries
+    else:
+        beside = "1,000 molecules of QM9 (EDM's test split)", whole_sample()
     known = known_whole_molecules() if judged.known else None
     with ExitStack() as open_bars:
         bars: dict[str, Callable[[int, int], None]] = {}
@@ -217,7 +220,7 @@ def measured(
         measures = Measures(
             protocols=judged.whole_protocols,
             known=known,
-            reference=beside,
+            reference=None if judged.is_reference and reference is None else beside,
             relaxed=relaxed,
             busted=busted,
             tell=tell,

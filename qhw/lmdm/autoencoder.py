@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from qhw.lmdm.diffusion import POSITION_SPREAD
-from qhw.lmdm.network import EquivariantNetwork, NetworkConfig, centred
+from qhw.lmdm.network import EquivariantNetwork, NetworkConfig, centred, normals
 
 
 class AutoencoderConfig(BaseModel):
@@ -74,10 +74,10 @@ class Autoencoder(nn.Module):
         """Reconstruction from a noisy latent, positions in units of its noise, and the KL term."""
         points, numbers = self.encode(x, types)
         kl = 0.5 * (points / POSITION_SPREAD).square().mean() + 0.5 * numbers.square().mean()
-        noise = centred(torch.randn(x.shape, generator=generator))
+        noise = centred(normals(x.shape, x, generator))
         found, logits = self.decode(
             points + self.config.position_noise * noise,
-            numbers + self.config.feature_noise * torch.randn(numbers.shape, generator=generator),
+            numbers + self.config.feature_noise * normals(numbers.shape, x, generator),
         )
         off = (found - x).square().mean() / self.config.position_noise**2
         kinds = cross_entropy(logits.flatten(0, 1), types.flatten())

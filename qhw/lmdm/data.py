@@ -171,6 +171,10 @@ class Batch:
     types: Tensor
     conditions: Tensor
 
+    def to(self, device: str) -> Batch:
+        """The same there."""
+        return Batch(*(part.to(device) for part in (self.positions, self.types, self.conditions)))
+
 
 class SizedBatches:
     """A training set as batches of one size each; their order depends on seed and epoch only.

@@ -18,7 +18,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from qhw.lmdm.network import centred
+from qhw.lmdm.network import centred, normals
 
 Denoise = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """Noisy positions ``(B, n, 3)``, noisy features ``(B, n, f)``, noise ``(B,)`` to clean ones."""
@@ -114,6 +114,7 @@ def sample(
     shape: tuple[int, int, int],
     config: SamplingConfig,
     generator: torch.Generator,
+    like: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Draw states from noise.
 
@@ -122,15 +123,18 @@ def sample(
         shape: molecules, atoms, features.
         config: sampler and steps.
         generator: draws every noise.
+        like: is where states are to be; the CPU by default.
 
     Returns:
         Positions ``(B, n, 3)`` with zero mean, features ``(B, n, f)``.
     """
     molecules, atoms, features = shape
 
+    there = torch.empty(0) if like is None else like
+
     def noise() -> tuple[Tensor, Tensor]:
-        x = torch.randn((molecules, atoms, 3), generator=generator)
-        return centred(x), torch.randn((molecules, atoms, features), generator=generator)
+        x = normals((molecules, atoms, 3), there, generator)
+        return centred(x), normals((molecules, atoms, features), there, generator)
 
     levels = config.levels().tolist()
     first = levels[0]
@@ -161,7 +165,7 @@ def _risen(state: _State, fresh: _State, size: float) -> _State:
 
 
 def _slope(denoise: Denoise, state: _State, sigma: float) -> _State:
-    clean = denoise(*state, torch.full((len(state[0]),), sigma))
+    clean = denoise(*state, torch.full((len(state[0]),), sigma, device=state[0].device))
     return _each(lambda z, c: (z - c) / sigma, state, clean)
 
 
@@ -178,5 +182,5 @@ def _ancestral(denoise: Denoise, state: _State, now: float, then: float, fresh: 
     """The posterior of the level below, which is DDPM's step in these variables."""
     share = then**2 / now**2
     spread = then * math.sqrt(1 - share)
-    clean = denoise(*state, torch.full((len(state[0]),), now))
+    clean = denoise(*state, torch.full((len(state[0]),), now, device=state[0].device))
     return _each(lambda z, c, e: c + share * (z - c) + spread * e, state, clean, fresh)

@@ -27,7 +27,7 @@ from qhw.lmdm.diffusion import (
     preconditioning,
     sample,
 )
-from qhw.lmdm.network import EquivariantNetwork, NetworkConfig, centred
+from qhw.lmdm.network import EquivariantNetwork, NetworkConfig, centred, normals
 from qhw.models.base import AbilityError, Model
 
 _TYPE_SCALE = 4.0
@@ -179,10 +179,10 @@ class LMDM(Model):
     ) -> dict[str, Tensor]:
         """Squared error of the network's answer, positions and features, and the KL term."""
         mean, spread = _LEVELS
-        sigma = (mean + spread * torch.randn(len(x), generator=generator)).exp()
+        sigma = (mean + spread * normals((len(x),), x, generator)).exp()
         level = sigma.view(-1, 1, 1)
-        dirty_x = x + level * centred(torch.randn(x.shape, generator=generator))
-        dirty_h = h + level * torch.randn(h.shape, generator=generator)
+        dirty_x = x + level * centred(normals(x.shape, x, generator))
+        dirty_h = h + level * normals(h.shape, x, generator)
         noise, kl = self._variational(dirty_x, dirty_h, sigma, generator)
         answer_x, answer_h = self._answer(dirty_x, dirty_h, sigma, conditions, noise)
         _, keep, change = preconditioning(sigma, POSITION_SPREAD)
@@ -203,7 +203,7 @@ class LMDM(Model):
         mean, log_variance = self.variational(x, inside, _level(sigma), scales)[1].chunk(2, -1)
         log_variance = log_variance.clamp(-10, 10)
         kl = 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance).sum(-1).mean()
-        fresh = torch.randn(mean.shape, generator=generator)
+        fresh = normals(mean.shape, mean, generator)
         return mean + (log_variance / 2).exp() * fresh, kl
 
     @torch.no_grad()
@@ -231,7 +231,7 @@ class LMDM(Model):
         """
         if molecules < 1:
             raise ValueError(f"Argument `molecules` must be 1 or more, but is {molecules}.")
-        asked = self._asked(conditions or {})
+        asked = self._asked(conditions or {}).to(self.score.radii.device)
         config = self.config
         if atoms is not None and atoms not in config.sizes:
             raise ValueError(
@@ -249,8 +249,8 @@ class LMDM(Model):
             rows = np.flatnonzero(sizes == n)
             for part in np.split(rows, range(_CHUNK, len(rows), _CHUNK)):
                 x, types = self._drawn(len(part), int(n), asked, sampling, generator)
-                positions[part, :n] = x.numpy()
-                numbers[part, :n] = np.array(config.elements)[types.numpy()]
+                positions[part, :n] = x.cpu().numpy()
+                numbers[part, :n] = np.array(config.elements)[types.cpu().numpy()]
         return Geometries(numbers, positions)
 
     def _drawn(
@@ -267,11 +267,11 @@ class LMDM(Model):
             noise = None
             if self.variational is not None:
                 shape = (molecules, atoms, self.config.variational)
-                noise = torch.randn(shape, generator=generator)
+                noise = normals(shape, x, generator)
             return self.denoise(x, h, sigma, wanted, noise)
 
         shape = (molecules, atoms, self.features)
-        x, h = sample(denoise, shape, sampling or SamplingConfig(), generator)
+        x, h = sample(denoise, shape, sampling or SamplingConfig(), generator, like=asked)
         if self.autoencoder is None:
             return x, h.argmax(dim=-1)
         x, logits = self.autoencoder.decode(x, h / FEATURE_SPREAD)

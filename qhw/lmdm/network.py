@@ -49,6 +49,11 @@ def centred(x: Tensor) -> Tensor:
     return x - x.mean(dim=1, keepdim=True)
 
 
+def normals(shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal numbers where ``like`` is: the same on every device, since the CPU draws."""
+    return torch.randn(shape, generator=generator).to(like.device)
+
+
 class EquivariantNetwork(nn.Module):
     """Positions and features in, a vector and new features for every atom out.
 

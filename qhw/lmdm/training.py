@@ -26,6 +26,7 @@ from qhw.lmdm.data import (
     edm_split,
     load_whole_qm9,
 )
+from qhw.lmdm.evaluate import drawn_metrics
 from qhw.lmdm.geom import GeomSpec, load_geom_drugs
 from qhw.lmdm.model import LMDM, Asked, LMDMConfig
 from qhw.lmdm.network import NetworkConfig
@@ -42,6 +43,9 @@ from qhw.models.training_state import TrainingState
 
 _PERCENTILES = (1.0, 99.0)
 """Of a property over the training molecules: beyond there is too little to learn from."""
+
+
+_MOMENTS = {"exp_avg", "exp_avg_sq"}
 
 
 class LMDMShape(BaseModel):
@@ -88,6 +92,7 @@ class LMDMTrainConfig(TrainingConfig):
         seed: of weights, order of molecules and noise.
         geom: train on GEOM-Drugs, from its published file, in place of QM9.
         molecules: train on the first so many of the training split; all by default.
+        evaluate: molecules drawn and judged at the end.
         report_every: steps between lines of the log and states on disk.
         threads: that torch may use.
     """
@@ -113,6 +118,7 @@ class LMDMTrainConfig(TrainingConfig):
     seed: int = Field(default=0, ge=0, lt=2**63)
     geom: GeomSpec | None = None
     molecules: int | None = Field(default=None, ge=2)
+    evaluate: int = Field(default=1000, ge=1)
     report_every: int = Field(default=500, ge=1)
     threads: int = Field(default=1, ge=1)
 
@@ -167,18 +173,18 @@ def train_lmdm(
         shares=tuple(float(n) / len(molecules) for n in numbers),
         **{k: getattr(config.model.config, k) for k in LMDMShape.model_fields},
     )
-    started = time.perf_counter()
     with torch_threads(config.threads):
         run = LMDMRun(config, shape, molecules)
-        run.train(out, resume=resume, progress=progress)
+        seconds = run.train(out, resume=resume, progress=progress)
+        metrics = drawn_metrics(run.average.eval().cpu(), config.evaluate, (0,))
     checkpoint.save(
         run.average,
         out / "model.safetensors",
         name=config.name,
         seed=config.seed,
         training=config.model_dump(mode="json"),
-        data={"source": source, "train": len(molecules)},
-        metrics={"seconds_since_start_or_resume": round(time.perf_counter() - started, 1)},
+        data={"source": source, "train": len(molecules), "seconds": round(seconds, 1)},
+        metrics=metrics,
     )
     return out / "model.safetensors"
 
@@ -271,11 +277,17 @@ class LMDMRun:
         """The running mean of the weights: what is kept."""
         return self.both.average
 
-    def train(self, out: Path, *, resume: bool, progress: bool) -> None:
-        """Train to the end from the last state in ``out``, if there is one."""
+    def train(self, out: Path, *, resume: bool, progress: bool) -> float:
+        """Train to the end from the last state in ``out``, if there is one.
+
+        Returns:
+            Seconds that all steps took, those before a stop counted in.
+        """
         config, every = self.config, self.config.report_every
         state = TrainingState(out / "state.safetensors", self._digest())
         first = state.restore(self.both, self.optimizer, self.generator) if resume else 0
+        for moments in self.optimizer.state.values():  # read onto the CPU
+            moments |= {k: moments[k].to(config.device) for k in _MOMENTS & moments.keys()}
         log = out / "log.jsonl"
         cut_log(log, -(-first // every))
         started, losses = time.perf_counter(), _Sums()
@@ -292,11 +304,13 @@ class LMDMRun:
                 stream.write(json.dumps(line) + "\n")
             state.write(self.both, self.optimizer, self.generator, step + 1)
             started, losses = time.perf_counter(), _Sums()
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        return float(sum(json.loads(line)["seconds"] for line in lines))
 
     def step(self, step: int) -> dict[str, Tensor]:
         """One step of the optimiser; its losses."""
         config, model = self.config, self.both.model
-        batch = self._batch(step)
+        batch = self._batch(step).to(config.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(step)
         with torch.autocast(config.device, torch.bfloat16, enabled=config.bfloat16):
@@ -319,7 +333,7 @@ class LMDMRun:
             return model.autoencoder.loss(batch.positions, batch.types, self.generator)
         with torch.no_grad():  # the autoencoder is finished: its mean is what is sampled with
             x, h = self.average.latent(batch)
-        hidden = torch.rand(batch.conditions.shape, generator=self.generator)
+        hidden = torch.rand(batch.conditions.shape, generator=self.generator).to(x.device)
         asked = batch.conditions.masked_fill(hidden < self.config.leave_open, torch.nan)
         return model.score_loss(x, h, asked, self.generator)
 
@@ -340,7 +354,7 @@ class LMDMRun:
 
     def _digest(self) -> str:
         """What a state belongs to: what decides the weights, and the molecules."""
-        watched = {"name", "report_every", "threads", "compiled", "device", "geom"}
+        watched = {"name", "report_every", "threads", "compiled", "device", "geom", "evaluate"}
         settings: dict[str, JsonValue] = self.config.model_dump(mode="json", exclude=watched)
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for part in (self.batches.types, self.batches.positions, self.batches.conditions):

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from qhw.jobs.archive import MAX_BYTES, ArchiveError
 from qhw.jobs.bundle import BundledJob, Manifest, open_bundle
 
 FloatArray = NDArray[np.float64]
+
+_FORMAT: Any = np.lib.format
 
 
 class BundleError(ValueError):
@@ -162,14 +165,12 @@ def _arrays(where: str, raw: bytes) -> dict[str, bytes]:
         raise ArchiveError(f"{where}: damaged ({error})") from error
 
 
-def _array(where: str, raw: bytes, kind: str = "i8") -> NDArray[np.generic]:
+def _array(where: str, raw: bytes, kind: str = "i8") -> NDArray[Any]:
     """An array in NumPy's format whose header does not say more than there is."""
     stream = io.BytesIO(raw)
     try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0
-        if version != (1, 0):
-            read = np.lib.format.read_array_header_2_0
+        first = _FORMAT.read_magic(stream) == (1, 0)
+        read = _FORMAT.read_array_header_1_0 if first else _FORMAT.read_array_header_2_0
         shape, by_columns, dtype = read(stream)
     except (ValueError, EOFError, SyntaxError) as error:
         raise ArchiveError(f"{where}: must be an array of NumPy's, but: {error}") from error
@@ -179,7 +180,7 @@ def _array(where: str, raw: bytes, kind: str = "i8") -> NDArray[np.generic]:
         raise ArchiveError(
             f"{where}: must hold {left} bytes of whole numbers, but says {dtype} {shape}"
         )
-    flat = np.frombuffer(raw, dtype=dtype, offset=stream.tell())
+    flat: NDArray[Any] = np.frombuffer(raw, dtype=dtype, offset=stream.tell())
     return flat.reshape(shape, order="F" if by_columns else "C")
 
 

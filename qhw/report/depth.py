@@ -121,7 +121,7 @@ def needed_success(facts: CircuitFacts) -> float | None:
 
 def cell(key: str, spread: Spread) -> Markup:
     """A figure of a row: the median, and below it the range over seeds where there is one."""
-    write = duration if key == "duration_s" else number
+    write = duration if key.endswith("_s") else number
     if key == "duration_s" and spread.high == 0:
         return Markup("–")
     text = Markup("{}").format(write(spread.median))
@@ -138,8 +138,8 @@ def to_csv(report: DepthReport) -> str:
     spreads = [f"{key}_{part}" for key in FIGURES for part in ("median", "low", "high")]
     names = ["circuit", "device", "vendor", "taken", "level", "seeds", *spreads]
     names += ["best_seed", "qubits", "two_qubit_errors", "predicted_tvd", "beats_baseline", "rule"]
-    names += ["shots_per_second", "usd", "price_as_of", "reason"]
-    names += ["real_success_low", "real_success_high", "public_results", "warning"]
+    names += ["shots_per_second", "usd", "price_as_of", "shots_for_error", "usd_for_error"]
+    names += ["reason", "real_success_low", "real_success_high", "public_results", "warning"]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(names)
     for row in report.rows:
@@ -156,7 +156,8 @@ def to_csv(report: DepthReport) -> str:
         values += [row.rule]
         values += [row.shots_per_second]
         values += [row.cost.usd, row.cost.as_of.isoformat()] if row.cost else ["", ""]
-        ends = row.success_interval
+        paid, ends = row.cost_for_error, row.success_interval
+        values += [row.shots_for_error, paid.usd if paid else ""]
         values += [row.reason, *((ends.low, ends.high, ends.n) if ends else ("", "", ""))]
         writer.writerow(["" if v is None else v for v in (*values, row.warning)])
     return buffer.getvalue()

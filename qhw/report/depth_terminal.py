@@ -64,7 +64,7 @@ def _advised(report: DepthReport, circuit: str) -> Iterator[RenderableType]:
 
 def standing(one: Standing, shots: int) -> str:
     """A recommended row on one line."""
-    price = "" if one.usd is None else f", {usd(one.usd)} for {shots:,} shots"
+    price = "" if one.usd is None else f", {usd(one.usd)} for {one.shots:,} shots"
     told = success(one.success, shots)
     return f"{one.device}, level {one.level}, seed {one.seed}: predicted success {told}{price}"
 

@@ -69,7 +69,7 @@ def scatter_figure(found: Validation) -> str:
         for device in dict.fromkeys(row.device for row in good):
             for row in (r for r in good if r.device == device):
                 axes.scatter(
-                    row.signal_predicted,
+                    row.signal_predicted or 0.0,
                     max(row.signal_measured, _LEAST),
                     marker=_MARKERS[benchmarks.index(row.benchmark) % len(_MARKERS)],
                     color=VENDOR_COLOURS.get(row.vendor.lower(), SOFT),
@@ -104,7 +104,7 @@ def factor_figure(found: Validation) -> str:
         for row in good:
             known = row.placement_known
             axes.scatter(
-                row.noise_factor,
+                row.noise_factor or 0.0,
                 devices.index(row.device),
                 s=24,
                 alpha=0.7,

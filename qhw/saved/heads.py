@@ -252,6 +252,7 @@ class DepthHead(_Head):
     """Of :class:`qhw.analysis.depth.report.DepthReport`."""
 
     kind = "depth report"
+    newest = 2  # qhw.analysis.depth.report's own, which takes long to load
     created: Utc
     shots: int
     circuits: tuple[_Named, ...]

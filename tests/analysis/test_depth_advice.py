@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
+from qiskit import QuantumCircuit
 
 from calibration.catalog import load_snapshot
 from qhw.analysis.depth.changes import changes, read_report
 from qhw.analysis.depth.cost import Cost, cost
-from qhw.analysis.depth.jobs import Compiled
+from qhw.analysis.depth.jobs import Compiled, Limit
 from qhw.analysis.depth.merits import MERITS, checked_merit
 from qhw.analysis.depth.recommend import recommend
 from qhw.analysis.depth.report import CircuitFacts, Row
+from qhw.analysis.depth.subjects import Subject, circuit_subject
+from qhw.analysis.depth.sweep import sweep
+from qhw.analysis.depth.verdict import shots_for
 
 GOLDEN = Path(__file__).parent / "golden" / "depth-report-v1.json"
 FACTS = CircuitFacts(
@@ -69,6 +76,15 @@ def test_the_line_that_sends_it_names_file_device_shots_and_seed():
     assert lower.submit == ""  # `qhw submit` would send what level 3 gives
 
 
+def test_dollars_for_a_distance_are_of_its_own_shots():
+    price = Cost(usd=0.5, as_of=datetime(2026, 5, 1, tzinfo=UTC).date())
+    dear = row("ibm_a", 3, 5, 0.9, 1.0)
+    cheap = row("ion_c", 3, 5, 0.8, 9.0, vendor="ionq", shots_for_error=40, cost_for_error=price)
+    found = recommend(FACTS, (dear, cheap), "dollars-for-error", 500)
+    assert (found.best.device, found.best.usd, found.best.shots) == ("ion_c", 0.5, 40)
+    assert "--shots 40" in found.submit
+
+
 def test_nothing_is_recommended_without_a_figure():
     found = recommend(FACTS, ROWS, "duration", 500)
     assert found.best is None
@@ -119,3 +135,71 @@ def test_seconds_of_an_ibm_device_cost_what_its_plan_says(monkeypatch, tmp_path)
     assert found.qpu_seconds == pytest.approx(seconds)
     assert found.usd == pytest.approx(2 * seconds)
     assert "2030-01-02" in found.basis
+
+
+def coin(name: str = "coin") -> Subject:
+    circuit = QuantumCircuit(1, name=name)
+    circuit.h(0)
+    circuit.measure_all()
+    return circuit_subject(circuit, f"{name}.qasm")
+
+
+def test_shots_for_a_distance_are_the_fewest_that_reach_it():
+    subject = coin()
+    found = shots_for(subject, 0.03, 0.05)
+    assert found is not None
+    # of a fair coin the mean distance of n shots is sqrt(1 / (2 pi n)) for many
+    assert found == pytest.approx(1 / (2 * np.pi * (0.05**2 - 0.03**2)), rel=0.03)
+    assert shots_for(subject, 0.05, 0.05) is None  # errors alone are as large
+    assert shots_for(subject, 0.0, 1e-7) is None  # more than anyone takes
+
+
+def test_a_sweep_stops_at_its_limit_and_goes_on_from_there(tmp_path):
+    subjects = [coin(f"c{i}") for i in range(3)]
+    subjects = [replace(s, circuit=_turned(s.circuit, i)) for i, s in enumerate(subjects)]
+    told: list[float] = []
+    stopped = Limit(0.0, told.append)
+    report = sweep(subjects, "iqm_garnet", levels=(1,), seeds=1, cache=tmp_path, limit=stopped)
+    assert [row.reason is None for row in report.rows] == [True, False, False]
+    assert "time limit of 0 min" in report.rows[1].reason
+    told.clear()
+    asked = Limit(math.inf, told.append)
+    steps: list[tuple[int, int]] = []
+    whole = sweep(
+        subjects,
+        "iqm_garnet",
+        levels=(1,),
+        seeds=1,
+        cache=tmp_path,
+        limit=asked,
+        done=lambda *step: steps.append(step),
+    )
+    assert all(row.reason is None for row in whole.rows)
+    assert steps[0] == (1, 3)  # one was there already
+    assert len(told) == 1
+    assert told[0] > 0
+
+
+def _turned(circuit: QuantumCircuit, place: int) -> QuantumCircuit:
+    found = QuantumCircuit(1, name=circuit.name)
+    found.rx(0.1 + place, 0)
+    found.measure_all()
+    return found
+
+
+def test_compilations_are_equal_whatever_time_they_took():
+    assert Compiled(seed=1, compile_s=1.0) == Compiled(seed=1, compile_s=2.0)
+    assert Compiled(seed=1) != Compiled(seed=2)
+
+
+def test_mapping_overhead_is_beside_an_all_to_all_circuit():
+    circuit = QuantumCircuit(4, name="k4")
+    for a in range(4):
+        for b in range(a):
+            circuit.cz(a, b)
+        circuit.h(a)
+    circuit.measure_all()
+    report = sweep([circuit_subject(circuit, "x")], "iqm_garnet", levels=(1,), seeds=1)
+    assert report.circuits[0].unmapped_two_qubit_gates == 6
+    assert report.rows[0].best.two_qubit_gates > 6
+    assert report.rows[0].best.compile_s > 0

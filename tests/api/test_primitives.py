@@ -283,10 +283,6 @@ BELL.h(0)
 LOOP = QuantumCircuit(1, 1)
 with LOOP.for_loop(range(2)):
     LOOP.h(0)
-MIDDLE = QuantumCircuit(1, 2)
-MIDDLE.measure(0, 0)
-MIDDLE.x(0)
-MIDDLE.measure(0, 1)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +298,6 @@ MIDDLE.measure(0, 1)
         (lambda: qhw.Sampler("exact").run([measured(BELL)], shots=-1), ValueError, "shots"),
         (lambda: qhw.Sampler("exact").run([measured(BELL)], shots=0), ValueError, "positive"),
         (lambda: qhw.Sampler("exact").run([LOOP]), BackendError, "classical control"),
-        (lambda: qhw.Sampler("exact").run([MIDDLE]), BackendError, "measure"),
         (
             lambda: qhw.Sampler("exact").run([(measured(ANSATZ), [np.nan] * 6)]),
             ValueError,

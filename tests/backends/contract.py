@@ -92,7 +92,7 @@ class BackendContract:
         with pytest.raises(BackendError, match="Argument `shots` must be a whole number from 1"):
             backend.run(compiled, ANGLES, shots=shots, seed=0)
 
-    def test_circuits_that_do_not_measure_are_refused(self, backend: Backend) -> None:
+    def test_circuits_that_measure_nothing_are_refused(self, backend: Backend) -> None:
         for bad in (QuantumCircuit(2), QuantumCircuit(2, 2)):
             with pytest.raises(BackendError, match="Argument `circuit` must"):
                 backend.compile(bad)

@@ -249,10 +249,10 @@ def bad_circuits():
     twice.measure([0, 1], [0, 0])
     wide = QuantumCircuit(4)
     return [
-        (reset, "must not reset qubits in use, but instruction 1 resets qubit 0"),
-        (control, "must not have classical control, but instruction 1 is if_else"),
-        (middle, "measure last, but instruction 1, x, follows a measurement"),
-        (twice, "must write each bit once, but instruction 1 writes"),
+        (reset, "which runs no dynamic circuits, but has: reset of a qubit in use"),
+        (control, "which runs no dynamic circuits, but has: if"),
+        (middle, "which runs no dynamic circuits, but has: measurement before the end"),
+        (twice, "which runs no dynamic circuits, but has: measurement before the end"),
         (wide, "which has 3 usable qubits and 2 usable couplings, but has 4 qubits"),
     ]
 

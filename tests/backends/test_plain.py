@@ -132,7 +132,10 @@ def refused() -> dict[str, tuple[QuantumCircuit, str]]:
         "initialize": (again, "instruction 1 resets qubit 1"),
         "reset in a box": (boxed, "instruction 1 resets qubit 1"),
         "reset of a measured qubit": (read_out, "instruction 1 resets qubit 0"),
-        "loop": (loop, "classical control, but instruction 0 is for_loop on qubit 1"),
+        "loop": (
+            loop,
+            "instruction 0 is for_loop on qubit 1|at most 1000000 operations",
+        ),
         "infinity": (infinite, "instruction 1, ry on qubit 1, has inf"),
         "nan": (nan, "instruction 0, cp on qubits 1, 0, has nan"),
         "definition": (folded, "instruction 0, rz on qubit 1, has -inf"),
@@ -140,6 +143,10 @@ def refused() -> dict[str, tuple[QuantumCircuit, str]]:
         "whole number": (whole, "instruction 0, rx on qubit 0, has 1000"),
         "phase": (phase, "global phase is nan"),
     }
+
+
+DYNAMIC = ("reset", "reset of a measured qubit")
+"""What exact and devices that run dynamic circuits take."""
 
 
 @pytest.mark.parametrize("name", refused())
@@ -157,6 +164,9 @@ def test_what_is_no_sequence_of_gates_is_one_line(name: str, where: str) -> None
         "native": lambda c: compile_native(c, load_snapshot("ibm_lima")),
         "measured": as_measured,
     }
+    if where != "measured" and name in DYNAMIC:
+        ways[where](circuit)
+        return
     with pytest.raises(BackendError, match=said) as caught:
         ways[where](circuit)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 250

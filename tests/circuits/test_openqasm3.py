@@ -366,7 +366,7 @@ class Twice:
         return f"int {name} = 0; while ({name} < {times}) {{\n{text}{name} += 1; }}\n"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(parts=st.lists(statements, max_size=5))
 def test_programs_are_what_qiskits_reader_makes_of_them_written_out(tmp_path_factory, parts):
     twice = Twice()

@@ -124,15 +124,12 @@ def test_what_nobody_writes_or_touches_is_left_out() -> None:
     work = Workload.of(spare)
     assert work.n_bits == 2
     assert exact_distributions(work).distributions[0].argmax() == 0b10
-
-
-def test_measurements_before_the_end_are_kept() -> None:
     middle = QuantumCircuit(1, 2)
     middle.measure(0, 0)
     middle.h(0)
     middle.measure(0, 1)
-    found = exact_distributions(Workload.of(middle)).distributions
-    np.testing.assert_allclose(found, [[0.5, 0, 0.5, 0]], atol=1e-12)
+    found = exact_distributions(Workload.of(middle)).distributions[0]
+    assert found == pytest.approx([0.5, 0, 0.5, 0])  # bit 0 is always 0
 
 
 def test_evolutions_are_exact_and_their_formula_is_told_apart() -> None:

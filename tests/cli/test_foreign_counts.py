@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from braket.default_simulator import StateVectorSimulator
 from braket.ir.openqasm import Program
+from numpy.typing import NDArray
 from qiskit.providers.basic_provider import BasicSimulator
 
 from calibration.catalog import load_snapshot
@@ -26,7 +27,7 @@ BITS = (1, 2, 0)
 SHOTS = 4000
 
 
-def sampled(row: int, probabilities: np.ndarray | None = None) -> dict[str, int]:
+def sampled(row: int, probabilities: NDArray[np.float64] | None = None) -> dict[str, int]:
     """Counts as Qiskit names them."""
     p = truth()[row] if probabilities is None else probabilities
     counts = np.random.default_rng(row).multinomial(SHOTS, p / p.sum())
@@ -129,9 +130,9 @@ def test_compared_with_exact_and_corrected(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     noise = DeviceNoise(load_snapshot("ibm_lagos"), NoiseOptions(readout=1.0))
     labels = (5, 1, 3)
-    whole = np.eye(1)
+    whole: NDArray[np.float64] = np.eye(1)
     for label in labels:  # bit 0 is the least significant
-        whole = np.kron(noise.confusion(label), whole)
+        whole = np.asarray(np.kron(noise.confusion(label), whole), dtype=np.float64)
     rows = [sampled(row, whole @ truth()[row]) for row in range(4)]
     written(tmp_path, rows)
     line = ("compare", "mine.qasm", "--angles", "angles.csv", "--names", "label")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import qhw
 from calibration.readout import ReadoutCalibration
 from qhw.analysis.compare.result import ComparisonResult
+from qhw.analysis.depth.jobs import Compiled
 from qhw.circuits.workload import Workload
 from qhw.cli.app import app
 from qhw.jobs.ledger import Ledger
@@ -172,4 +173,4 @@ def test_depth_report_of_rows_has_their_baselines(folder: Path) -> None:
     (same,) = qhw.depth_report(
         work, "iqm_garnet", levels=[3], seeds=1, processes=1, cache=False
     ).report.rows
-    assert same.best is not None and row["best"] == json.loads(same.best.model_dump_json())
+    assert same.best == Compiled.model_validate(row["best"])

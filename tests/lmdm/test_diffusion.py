@@ -54,8 +54,8 @@ def test_polynomial_schedule_has_the_published_values() -> None:
 
 
 SAMPLERS: list[dict[str, Any]] = [
-    {"sampler": "churn", "steps": 300},
-    {"sampler": "churn", "steps": 300, "churn": 0},
+    {"sampler": "churn", "steps": 400},
+    {"sampler": "churn", "steps": 400, "churn": 0},
     {"sampler": "heun", "steps": 30},
     {"sampler": "ancestral", "steps": 150},
 ]
@@ -74,7 +74,7 @@ def test_the_true_score_of_a_gaussian_gives_the_gaussian(settings: dict[str, Any
 
     config = SamplingConfig(highest=40.0, lowest=0.01, **settings)
     generator = torch.Generator().manual_seed(0)
-    x, h = sample(denoise, (3000, atoms, 2), config, generator)
+    x, h = sample(denoise, (1000, atoms, 2), config, generator)
     assert x.mean(dim=1).abs().max() < 1e-4
     # without its mean a set of n normals has a variance of 1 - 1/n
     error = 6 / math.sqrt(2 * x.numel())  # about six standard errors and what steps leave
@@ -82,9 +82,9 @@ def test_the_true_score_of_a_gaussian_gives_the_gaussian(settings: dict[str, Any
         spread_x * math.sqrt(1 - 1 / atoms), rel=error + 0.02
     )
     assert h.std() == pytest.approx(spread_h, rel=error + 0.02)
-    assert h.mean() == pytest.approx(0.3, abs=0.03)
+    assert h.mean() == pytest.approx(0.3, abs=0.06)
     moment = (x.flatten() / x.std()).pow(4).mean()
-    assert moment == pytest.approx(3, abs=0.15)  # normal, not only of that variance
+    assert moment == pytest.approx(3, abs=0.25)  # normal, not only of that variance
 
 
 def test_more_steps_come_closer() -> None:

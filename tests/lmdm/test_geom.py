@@ -64,7 +64,7 @@ def test_conformers_of_a_molecule_are_on_one_side(file: Path) -> None:
 def test_a_model_is_trained_on_it(file: Path, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     config.write_text(
-        f"name: drugs\nautoencoder_steps: 2\nsteps: 2\nbatch_size: 4\ngeom: {{path: {file}}}\n"
+        f"name: drugs\nautoencoder_steps: 2\nsteps: 2\nevaluate: 2\ngeom: {{path: {file}}}\n"
         f"model: {{kind: lmdm, config: {{autoencoder: {AUTOENCODER}, score: {NETWORK}}}}}\n"
     )
     model, card = load(train(config, tmp_path / "out", progress=False))

@@ -11,9 +11,11 @@ import torch
 from typer.testing import CliRunner
 
 import qhw
+from qhw.chem.geometries import Geometries
 from qhw.chem.whole_sdf import read_whole_sdf
 from qhw.cli.app import app
 from qhw.lmdm.diffusion import SamplingConfig
+from qhw.lmdm.evaluate import drawn_metrics
 from qhw.models import checkpoint
 from tests.lmdm.tiny import ASKED, model
 
@@ -35,7 +37,7 @@ def test_same_seed_same_molecules() -> None:
 
 
 def test_sizes_are_those_of_training() -> None:
-    sizes = (MODEL.sample(400, seed=0, sampling=SamplingConfig(steps=1)).numbers > 0).sum(1)
+    sizes = (MODEL.sample(200, seed=0, sampling=SamplingConfig(steps=1)).numbers > 0).sum(1)
     assert np.mean(sizes == 9) == pytest.approx(0.5, abs=0.1)
     assert np.mean(sizes == 3) == pytest.approx(0.25, abs=0.1)
     assert ((MODEL.sample(4, seed=0, atoms=5, sampling=FEW).numbers > 0).sum(1) == 5).all()
@@ -118,15 +120,34 @@ def test_the_command_writes_molecules_that_are_read_back(tmp_path: Path) -> None
     assert text.count("<gap_asked>") == 9 and text.count("\n5000.0\n") == 3
     assert json.loads((Path(told["run"]) / "result.json").read_text())["seed"] == 4
     for words, message in (
-        (("--condition", "gap"), "`condition` must be PROPERTY=VALUE"),
-        (("--condition", "gap=x"), "`condition` must be PROPERTY=VALUE"),
+        (("--condition", "gap"), "must be PROPERTY=VALUE"),
+        (("--condition", "gap=x"), "must be PROPERTY=VALUE"),
         (("--condition", "weight=3"), "names 'weight'"),
         (("--condition", "gap=5000", "--condition", "gap=5000"), "gives it twice"),
         (("--sweep", "gap=1:2"), "must be PROPERTY=FROM:TO:VALUES"),
         (("--sweep", "gap=nan:2:3"), "must be PROPERTY=FROM:TO:VALUES"),
-        (("--sweep", "gap=4000:5000:2", "--condition", "gap=5000"), "that `condition` leaves"),
+        (("--sweep", "gap=4000:5000:2", "--condition", "gap=5000"), "must be of a property that"),
         (("--sweep", "gap=4000:9000:2"), "gap must be from 3000 to 8000"),
-        (("--sampler", "ddim"), "`sampler` must be"),
+        (("--sampler", "ddim"), "must be churn, heun or ancestral"),
     ):
         code, _, text = run(*common, *words)
         assert code == 2 and message in text and len(text.strip().splitlines()) == 1
+
+
+def test_shares_of_known_molecules_and_their_intervals() -> None:
+    """A model that draws water, and water pulled apart, three to one."""
+
+    class Draws:
+        def sample(self, molecules: int, *, seed: int, sampling: object) -> Geometries:
+            whole = [[0.0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]]
+            apart = [[0.0, 0, 0], [0.96, 0, 0], [-5.0, 0.93, 0]]
+            rows = [whole if i % 4 else apart for i in range(molecules)]
+            return Geometries(np.tile([8, 1, 1], (molecules, 1)), np.array(rows))
+
+    found = drawn_metrics(Draws(), 400, (0, 1))  # type: ignore[arg-type]
+    assert found["samples"] == 800
+    assert found["stable"] == found["connected"] == found["stable_connected"] == 0.75
+    assert found["stable_atoms"] == pytest.approx((3 * 3 + 1) / 12)  # of the broken one, one H
+    assert found["stable/high"] - 0.75 == pytest.approx(1.96 * (0.75 * 0.25 / 800) ** 0.5)
+    assert found["unique_of_valid"] == pytest.approx(2 / 400)
+    assert found["stable/lowest_seed"] == found["stable/highest_seed"] == 0.75

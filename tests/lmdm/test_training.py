@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from typer.testing import CliRunner
 import qhw
 from qhw.cli.app import app
 from qhw.lmdm.data import SizedBatches, WholeMolecules, edm_split
+from qhw.lmdm.diffusion import SamplingConfig
 from qhw.lmdm.model import LMDM
 from qhw.lmdm.training import LMDMRun, LMDMTrainConfig, train_lmdm
 from qhw.models.base import AbilityError
 from qhw.models.checkpoint import load
-from tests.lmdm.tiny import AUTOENCODER, NETWORK, config, model, molecules
+from tests.lmdm.tiny import ASKED, AUTOENCODER, NETWORK, config, model, molecules
 
 DATA = molecules()
 
@@ -34,6 +36,7 @@ def settings(**more: Any) -> LMDMTrainConfig:
             "batch_size": 4,
             "warmup": 2,
             "report_every": 4,
+            "evaluate": 2,
             **more,
         }
     )
@@ -52,13 +55,20 @@ class StoppedError(Exception):
     pass
 
 
-@pytest.mark.parametrize("stop", [3, 5, 9])
+ALL = settings(conditions=("gap",), shape={"variational": 2})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing stopped."""
+    return train_lmdm(ALL, tmp_path_factory.mktemp("whole"), data=DATA, progress=False)
+
+
+@pytest.mark.parametrize("stop", [5, 9])
 def test_a_killed_run_ends_with_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    """StoppedError in the autoencoder's part, at its last state, and in the score network's."""
-    asked = settings(conditions=("gap",), shape={"variational": 2})
-    whole = train_lmdm(asked, tmp_path / "whole", data=DATA, progress=False)
+    """Stopped in the autoencoder's part, and in the score network's, between states."""
     step = LMDMRun.step
 
     def dies(self: LMDMRun, number: int) -> dict[str, torch.Tensor]:
@@ -68,14 +78,17 @@ def test_a_killed_run_ends_with_the_same_weights(
 
     with monkeypatch.context() as patched, pytest.raises(StoppedError):
         patched.setattr(LMDMRun, "step", dies)
-        train_lmdm(asked, tmp_path / "killed", data=DATA, progress=False)
-    again = train_lmdm(asked, tmp_path / "killed", data=DATA, progress=False)
+        train_lmdm(ALL, tmp_path, data=DATA, progress=False)
+    again = train_lmdm(ALL, tmp_path, data=DATA, progress=False)
     assert same(whole, again)
-    logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("whole", "killed")]
+    logs = [(path.parent / "log.jsonl").read_text() for path in (whole, again)]
     steps = [[json.loads(line)["step"] for line in log.splitlines()] for log in logs]
     assert steps[0] == steps[1] == [4, 8, 12, 14]
-    other = settings(seed=1, conditions=("gap",), shape={"variational": 2})
-    assert not same(whole, train_lmdm(other, tmp_path / "other", data=DATA, progress=False))
+
+
+def test_another_seed_is_another_model(whole: Path, tmp_path: Path) -> None:
+    other = ALL.model_copy(update={"seed": 1})
+    assert not same(whole, train_lmdm(other, tmp_path, data=DATA, progress=False))
 
 
 def test_a_state_of_another_config_or_other_molecules_is_refused(tmp_path: Path) -> None:
@@ -86,6 +99,7 @@ def test_a_state_of_another_config_or_other_molecules_is_refused(tmp_path: Path)
         train_lmdm(settings(), tmp_path, data=molecules(copies=5), progress=False)
 
 
+@pytest.mark.slow
 def test_both_losses_fall_and_the_autoencoder_rebuilds(tmp_path: Path) -> None:
     asked = settings(
         autoencoder_steps=120, steps=120, batch_size=12, learning_rate=5e-3, report_every=40
@@ -96,7 +110,10 @@ def test_both_losses_fall_and_the_autoencoder_rebuilds(tmp_path: Path) -> None:
     assert "types" in lines[0] and "features" in lines[-1]
     assert lines[2]["total"] < 0.8 * lines[0]["total"]
     assert lines[-1]["total"] < 0.97 * lines[3]["total"]
-    assert card.data == {"source": "given", "train": len(DATA)}
+    assert card.data["source"] == "given" and card.data["train"] == len(DATA)
+    seconds = sum(line["seconds"] for line in lines)
+    assert card.data["seconds"] == pytest.approx(seconds, abs=0.1)
+    assert card.metrics["samples"] == 2
     assert found.config.elements == (1, 6, 8) and found.config.sizes == (3, 5, 6, 9)
     batches = SizedBatches(DATA, (1, 6, 8), np.empty((len(DATA), 0), np.float32), 8, 0)
     for atoms, rows in batches.epoch(0):
@@ -108,12 +125,11 @@ def test_both_losses_fall_and_the_autoencoder_rebuilds(tmp_path: Path) -> None:
         assert (places - batch.positions).square().sum(-1).sqrt().mean() < 0.1
 
 
-def test_the_average_of_the_weights_is_what_is_kept(tmp_path: Path) -> None:
-    asked = settings(average=0.0)
-    last = weights(train_lmdm(asked, tmp_path / "last", data=DATA, progress=False))
-    mean = weights(train_lmdm(settings(), tmp_path / "mean", data=DATA, progress=False))
+def test_the_average_of_the_weights_is_what_is_kept(whole: Path, tmp_path: Path) -> None:
+    last = ALL.model_copy(update={"average": 0.0})
+    now, mean = weights(train_lmdm(last, tmp_path, data=DATA, progress=False)), weights(whole)
     name = "score.layers.0.all.deep.weight"
-    assert not torch.equal(last[name], mean[name])
+    assert not torch.equal(now[name], mean[name])
 
 
 def test_batches_are_of_one_size_and_hold_every_molecule_once() -> None:
@@ -172,3 +188,21 @@ def test_data_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         model().loss(None, torch.Generator())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="elements"):
         config(elements=(6,))
+
+
+def test_losses_and_draws_are_of_one_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On torch's device without memory, which refuses to be mixed with the CPU as a GPU does."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none for it
+    made = model(variational=2, conditions=(ASKED,)).to("meta")
+    assert made.autoencoder is not None
+    batches = SizedBatches(DATA, (1, 6, 8), np.zeros((len(DATA), 1), np.float32), 4, 0)
+    batch = batches.batch(*batches.epoch(0)[0]).to("meta")
+    generator = torch.Generator().manual_seed(0)
+    first = made.autoencoder.loss(batch.positions, batch.types, generator)
+    second = made.score_loss(*made.latent(batch), batch.conditions, generator)
+    assert first["total"].device.type == second["total"].device.type == "meta"
+    for sampler in ("churn", "heun", "ancestral"):
+        sampling = SamplingConfig.model_validate({"sampler": sampler, "steps": 2})
+        asked = torch.zeros(1, 1, device="meta")
+        x, types = made._drawn(2, 5, asked, sampling, generator)
+        assert x.device.type == types.device.type == "meta"

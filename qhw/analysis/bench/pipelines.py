@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,7 +153,8 @@ def noise_options(values: dict[str, float]) -> NoiseOptions:
             raise ValueError(
                 f"Argument `noise` must have options among {', '.join(known)}, but has {name!r}"
             )
-    return NoiseOptions(**values)
+    given: dict[str, Any] = dict(values)
+    return NoiseOptions(**given)
 
 
 def with_references(pipelines: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ whole. Distributions are those of infinitely many shots.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,14 +129,15 @@ def error_budget(
         return program.probabilities(x)
 
     sources = _active(full)
-    off = replace(full, **dict.fromkeys(SOURCES, 0.0))
+    none: dict[str, Any] = dict.fromkeys(SOURCES, 0.0)
+    off = replace(full, **none)
     exact = distribution(off)
     total = total_variation(exact, distribution(full))
     rows = []
     for source in sources:
-        alone = replace(off, **{source: getattr(full, source)})
+        alone = replace(off, **_one(source, getattr(full, source)))
         only = total_variation(exact, distribution(alone))
-        rest = total_variation(exact, distribution(replace(full, **{source: 0.0})))
+        rest = total_variation(exact, distribution(replace(full, **_one(source, 0.0))))
         rows.append(
             SourceCost(
                 source=source,
@@ -174,3 +175,7 @@ def _estimate(
 ) -> Estimate:
     found = mean_interval(values, rng, within=within)
     return Estimate(value=found.value, low=found.low, high=found.high, level=found.level)
+
+
+def _one(source: Source, factor: float) -> dict[str, Any]:
+    return {source: factor}

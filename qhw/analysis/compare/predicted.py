@@ -23,6 +23,7 @@ from qhw.analysis.compare.facts import Estimate, PredictionFacts
 from qhw.analysis.compare.noise_interval import NoiseInterval, noise_interval
 from qhw.analysis.scores.baselines import expected_total_variation, uniform
 from qhw.analysis.scores.metrics import total_variation
+from qhw.analysis.validate.interval import distance_with
 from qhw.circuits.workload import Role
 from qhw.distributions import relative_frequencies
 from qhw.models.checkpoint import code_version
@@ -125,10 +126,9 @@ def at_noise(distance: float, floor: float, uniform_distance: float, factor: flo
         factor: on the noise.
     """
     whole = uniform_distance - floor
-    left = uniform_distance - distance
-    if whole <= 0 or left <= 0:
+    if distance >= uniform_distance or whole <= 0:
         return distance
-    return float(uniform_distance - whole * min(left / whole, 1.0) ** factor)
+    return floor + distance_with(factor, max(distance - floor, 0.0), whole)
 
 
 def predict(

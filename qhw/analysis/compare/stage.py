@@ -258,7 +258,7 @@ class StageRunner:
 
     def _measure(
         self, placed: Placed, seed: int, exact: FloatArray
-    ) -> tuple[Prediction | None, tuple[MitigatedRun, NDArray[np.int64], Mapping[int, str]]]:
+    ) -> tuple[bytes | None, tuple[MitigatedRun, NDArray[np.int64], Mapping[int, str]]]:
         """What was predicted, what ran, the rows that have counts, why the others have none."""
         plan, role, rows = self.plan(placed), placed.workload.role, len(placed.workload)
         circuits = len(plan.batches)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -25,6 +26,10 @@ from qhw.models.checkpoint import write_atomically
 from qhw.scheduler import LocalScheduler, Lost, Scheduler, by_place
 
 _FORMAT = 1
+_FIXED_BYTES = 3000
+"""Size of a circuit that takes as long as what any circuit takes."""
+_EFFORT = (1.0, 1.0, 1.5, 12.0)
+"""Assumed time of each level beside level 1; only the minutes told before a sweep rest on it."""
 _FAULTS = (
     ArithmeticError,
     AttributeError,
@@ -60,6 +65,7 @@ class Compiled(BaseModel):
         idle_share: idle decay's factor.
         two_qubit_errors: sum of the reported two-qubit errors (n2 e2).
         qubits: device qubits used.
+        compile_s: CPU seconds that compiling took; no part of what two compilations share.
         compiler: that made it.
     """
 
@@ -81,6 +87,16 @@ class Compiled(BaseModel):
     two_qubit_errors: float = 0.0
     qubits: tuple[int, ...] = ()
     compiler: str = OWN
+    compile_s: float = 0.0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Compiled) and self._same() == other._same()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._same().items()))
+
+    def _same(self) -> dict[str, object]:
+        return {name: value for name, value in self if name != "compile_s"}
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,38 @@ class Job:
     values: Mapping[str, float] = field(default_factory=dict)
     compiler: str = OWN
 
+    @property
+    def effort(self) -> float:
+        """About how long it takes beside others: its size, seeds, and what its level tries."""
+        return (len(self.circuit) + _FIXED_BYTES) * len(self.seeds) * _EFFORT[self.level]
+
+
+@dataclass
+class Limit:
+    """How long a sweep may take, and who is told how long it will.
+
+    Attributes:
+        seconds: infinite for no limit.
+        tell: called once with the expected CPU seconds, before most is done.
+    """
+
+    seconds: float
+    tell: Callable[[float], None] = lambda _seconds: None
+    _begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() - self._begun > self.seconds
+
+    @property
+    def reason(self) -> str:
+        """Why a compilation is missing."""
+        return (
+            f"not compiled within the time limit of {self.seconds / 60:g} min; the same command "
+            "goes on where this one stopped"
+        )
+
 
 def circuit_bytes(circuit: QuantumCircuit) -> bytes:
     """The circuit alone, its name and metadata left out: equal circuits give equal bytes."""
@@ -124,6 +172,7 @@ def run_jobs(
     cache: Path | None,
     scheduler: Scheduler | None = None,
     done: Callable[[int, int], None] = lambda _finished, _total: None,
+    limit: Limit | None = None,
 ) -> list[tuple[Compiled, ...]]:
     """Compile every job, a failure being a result like any other.
 
@@ -133,6 +182,7 @@ def run_jobs(
         scheduler: where they are compiled; in this process by default, and where a single one is
             missing that no other machine could take.
         done: told how many jobs of how many are finished.
+        limit: of time; what is not begun by then fails with that for its reason.
 
     Returns:
         For each job its compilations, in the order of its seeds.
@@ -151,14 +201,31 @@ def run_jobs(
     pool = scheduler or LocalScheduler(0)
     if len(missing) == 1 and not pool.remote:
         pool = LocalScheduler(0)  # a process takes longer to start
-    for place, found in by_place(pool, compile_job, [jobs[i] for i in missing]):
-        i = missing[place]
-        if isinstance(found, Lost):
-            found = tuple(Compiled(seed=seed, reason=_DIED) for seed in jobs[i].seeds)
-        results[i] |= {c.seed: c for c in found}
-        _write(cache, jobs[i], results[i])
-        finished += 1
-        done(finished, len(jobs))
+
+    def work(batch: list[int]) -> None:
+        nonlocal finished
+        for place, found in by_place(pool, compile_job, [jobs[i] for i in batch]):
+            i = batch[place]
+            if isinstance(found, Lost):
+                found = tuple(Compiled(seed=seed, reason=_DIED) for seed in jobs[i].seeds)
+            results[i] |= {c.seed: c for c in found}
+            _write(cache, jobs[i], results[i])
+            finished += 1
+            done(finished, len(jobs))
+            if limit is not None and limit.over:
+                return
+
+    if limit is not None and not pool.remote and len(missing) > 1:
+        first, *missing = missing  # it must be done anyway, and tells how long the others take
+        work([first])
+        taken = sum(c.compile_s for c in results[first].values())
+        limit.tell(taken * sum(jobs[i].effort for i in missing) / jobs[first].effort)
+    if limit is None or not limit.over:
+        work(missing)
+    for i, job in enumerate(jobs):  # what the limit left
+        for seed in set(job.seeds) - results[i].keys():
+            assert limit is not None  # nothing else leaves any
+            results[i][seed] = Compiled(seed=seed, reason=limit.reason)
     return [tuple(results[i][seed] for seed in job.seeds) for i, job in enumerate(jobs)]
 
 
@@ -199,14 +266,17 @@ def with_noise(compiled: Compiled, factor: float) -> Compiled:
 
 
 def _one(circuit: QuantumCircuit, job: Job, seed: int) -> Compiled:
+    begun = time.process_time()
     try:
         how: Any = {"level": job.level, "seed": seed, "fractional": job.fractional}
         if job.compiler != OWN:  # others know no free parameters
             bound = circuit.assign_parameters(dict(job.values)) if job.values else circuit
             found = compile_by(job.compiler, bound, job.snapshot, **how)
-            return describe(found).model_copy(update={"compiler": job.compiler})
-        native = compile_native(circuit, job.snapshot, **how)
-        return describe(native.bound(job.values) if job.values else native)
+            made = describe(found).model_copy(update={"compiler": job.compiler})
+        else:
+            native = compile_native(circuit, job.snapshot, **how)
+            made = describe(native.bound(job.values) if job.values else native)
+        return made.model_copy(update={"compile_s": time.process_time() - begun})
     except _FAULTS as error:
         said = " ".join(str(error).split())
         ours = said.startswith("Argument") or isinstance(error, BackendError | LayoutError)

@@ -8,6 +8,7 @@ MERITS = {
     "success": "highest predicted success",
     "skill": "highest predicted skill against the best constant",
     "dollars": "lowest cost among those not predicted to lose to a constant",
+    "dollars-for-error": "lowest cost of the wanted distance to exact",
     "gates": "fewest two-qubit gates",
     "depth": "least two-qubit depth",
     "duration": "shortest circuit",

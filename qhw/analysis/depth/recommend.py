@@ -16,6 +16,7 @@ from qhw.circuits.files import SUFFIXES
 if TYPE_CHECKING:
     from qhw.analysis.depth.report import CircuitFacts, Row
 
+FOR_ERROR = "dollars-for-error"
 LEVEL_SENT = 3
 """Optimisation level that what is sent is compiled at."""
 
@@ -29,7 +30,8 @@ class Standing(BaseModel):
         seed: of layout and routing.
         value: of the figure of merit.
         success: predicted.
-        usd: of the report's shots, ``None`` where no price is known.
+        shots: that the cost is for: the report's, or those of the wanted distance to exact.
+        usd: of these, ``None`` where no price is known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +41,7 @@ class Standing(BaseModel):
     seed: int
     value: float
     success: float
+    shots: int
     usd: float | None = None
 
 
@@ -77,6 +80,10 @@ def _dollars(row: Row, _: CircuitFacts) -> float | None:
     return None if row.cost is None else -row.cost.usd
 
 
+def _dollars_for_error(row: Row, _: CircuitFacts) -> float | None:
+    return None if row.cost_for_error is None else -row.cost_for_error.usd
+
+
 def _least(key: str) -> Callable[[Row, CircuitFacts], float | None]:
     def read(row: Row, _: CircuitFacts) -> float | None:
         return -float(getattr(row.best, key)) or None if row.best else None
@@ -88,12 +95,13 @@ _READ: dict[str, Callable[[Row, CircuitFacts], float | None]] = {
     "success": _success,
     "skill": _skill,
     "dollars": _dollars,
+    "dollars-for-error": _dollars_for_error,
     "gates": _least("two_qubit_gates"),
     "depth": _least("two_qubit_depth"),
     "duration": _least("duration_s"),
 }
 """How a row is read by each figure of merit, larger being better."""
-_LESS = ("dollars", "gates", "depth", "duration")
+_LESS = ("dollars", "dollars-for-error", "gates", "depth", "duration")
 """Those of which less is better: read with their sign turned."""
 
 
@@ -125,10 +133,10 @@ def recommend(facts: CircuitFacts, rows: Iterable[Row], by: str, shots: int) -> 
     return Recommendation(
         circuit=facts.name,
         by=by,
-        best=_standing(by, *found[0]),
-        runner_up=None if other is None else _standing(by, *other),
+        best=_standing(by, *found[0], shots),
+        runner_up=None if other is None else _standing(by, *other, shots),
         why=_why(meaning, best),
-        submit=_submit(facts, best, shots),
+        submit=_submit(facts, best, _shots(by, best, shots)),
     )
 
 
@@ -136,15 +144,21 @@ def _order(value: float, row: Row) -> tuple[float, float, int]:
     return value, row.best.success if row.best else 0.0, row.level or 0
 
 
-def _standing(by: str, value: float, row: Row) -> Standing:
+def _shots(by: str, row: Row, shots: int) -> int:
+    return (by == FOR_ERROR and row.shots_for_error) or shots
+
+
+def _standing(by: str, value: float, row: Row, shots: int) -> Standing:
     assert row.best is not None and row.level is not None  # compiled
+    price = row.cost_for_error if by == FOR_ERROR else row.cost
     return Standing(
         device=row.device,
         level=row.level,
         seed=row.best.seed,
         value=-value if by in _LESS else value,
         success=row.best.success,
-        usd=None if row.cost is None else row.cost.usd,
+        shots=_shots(by, row, shots),
+        usd=None if price is None else price.usd,
     )
 
 
@@ -163,7 +177,7 @@ def _why(meaning: str, row: Row) -> str:
 
 
 def _submit(facts: CircuitFacts, row: Row, shots: int) -> str:
-    """The command line; a live circuit has none, nor what was compiled otherwise than it would be."""
+    """The command line; empty of live circuits, and of what would be compiled otherwise."""
     if not facts.source.endswith(SUFFIXES) or "\n" in facts.source:
         return ""
     if row.level != LEVEL_SENT or row.compiler != "qhw":

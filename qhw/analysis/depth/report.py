@@ -13,14 +13,19 @@ from statistics import median
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
+from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
 
+from backends.base import BackendError
+from backends.native.routing import as_asked
+from backends.plain import plain
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth.changes import Changes
 from qhw.analysis.depth.cost import Cost, cost, rate
 from qhw.analysis.depth.jobs import Compiled
 from qhw.analysis.depth.recommend import Recommendation, recommend
 from qhw.analysis.depth.subjects import Subject
-from qhw.analysis.depth.verdict import beats_constant
+from qhw.analysis.depth.verdict import beats_constant, shots_for
 from qhw.analysis.validate.interval import (
     Interval,
     distance_interval_of_success,
@@ -37,6 +42,7 @@ FIGURES: dict[str, tuple[str, Callable[[Compiled], float]]] = {
     "swaps": ("swaps added", lambda c: c.swaps),
     "duration_s": ("duration (s)", lambda c: c.duration_s),
     "success": ("predicted success", lambda c: c.success),
+    "compile_s": ("compile time (s)", lambda c: c.compile_s),
 }
 """Figures summarised over seeds: heading and how to read them."""
 
@@ -78,6 +84,9 @@ class Row(_Frozen):
             where no public result judges its models.
         tvd_interval: likewise of ``tvd``.
         warning: what the prediction leaves out here; ``None`` for nothing.
+        shots_for_error: fewest shots whose predicted distance to exact is the wanted one; ``None``
+            where none was wanted, or the device's own errors are larger.
+        cost_for_error: of these.
     """
 
     circuit: str
@@ -99,6 +108,8 @@ class Row(_Frozen):
     success_interval: Interval | None = None
     tvd_interval: Interval | None = None
     warning: str | None = None
+    shots_for_error: int | None = None
+    cost_for_error: Cost | None = None
 
     @property
     def verdict(self) -> str:
@@ -107,7 +118,21 @@ class Row(_Frozen):
 
 
 class CircuitFacts(_Frozen):
-    """A circuit of the report before compilation."""
+    """A circuit of the report before compilation.
+
+    Attributes:
+        name: of the circuit.
+        source: where it comes from.
+        reason: why it cannot be used.
+        qubits: that it has.
+        two_qubit_gates: gates on several qubits as written, however large.
+        spread: distance of uniform to exact.
+        baseline: distance of the best constant.
+        note: on how these were found.
+        unmapped_two_qubit_gates: written with ``cz`` as if all qubits were coupled; what a device
+            has more is the overhead of mapping and routing.
+        unmapped_two_qubit_depth: depth in them.
+    """
 
     name: str
     source: str
@@ -117,6 +142,8 @@ class CircuitFacts(_Frozen):
     spread: float | None
     baseline: float | None
     note: str
+    unmapped_two_qubit_gates: int | None = None
+    unmapped_two_qubit_depth: int | None = None
 
 
 class DepthReport(_Frozen):
@@ -127,6 +154,7 @@ class DepthReport(_Frozen):
         created: when.
         command: how it was asked for.
         shots: that costs and verdicts are for.
+        error: wanted distance to exact, ``None`` where none was.
         levels: swept.
         seeds: swept.
         fractional: whether gates that must be asked for were allowed.
@@ -143,6 +171,7 @@ class DepthReport(_Frozen):
     created: AwareDatetime
     command: str
     shots: int
+    error: float | None = None
     levels: tuple[int, ...]
     seeds: tuple[int, ...]
     fractional: bool
@@ -185,12 +214,14 @@ def make_report(
     fractional: bool = False,
     command: str = "",
     by: str = "success",
+    error: float | None = None,
     now: datetime | None = None,
 ) -> DepthReport:
     """Put rows and circuits together, with a recommendation by a figure of merit for each."""
     facts = []
     for subject in subjects:
         circuit = subject.circuit
+        unmapped = _unmapped(circuit)
         facts.append(
             CircuitFacts(
                 name=subject.name,
@@ -201,12 +232,15 @@ def make_report(
                 spread=subject.spread,
                 baseline=subject.baseline,
                 note=subject.note,
+                unmapped_two_qubit_gates=unmapped[0],
+                unmapped_two_qubit_depth=unmapped[1],
             )
         )
     return DepthReport(
         created=now or datetime.now(UTC),
         command=command,
         shots=shots,
+        error=error,
         levels=tuple(levels),
         seeds=tuple(seeds),
         fractional=fractional,
@@ -219,13 +253,29 @@ def make_report(
     )
 
 
+def _unmapped(circuit: QuantumCircuit | None) -> tuple[int | None, int | None]:
+    """Two-qubit gates and depth of a circuit as if all qubits were coupled."""
+    if circuit is None:
+        return None, None
+    try:
+        flat = as_asked(plain(circuit), ("u", "cz"), 0).circuit
+    except (BackendError, QiskitError):  # rows say why
+        return None, None
+    return flat.num_nonlocal_gates(), flat.depth(lambda item: len(item.qubits) == 2)
+
+
 def failed_row(subject: Subject, device: str, reason: str) -> Row:
     """A row that says why there are no figures."""
     return Row(circuit=subject.name, device=device, reason=reason)
 
 
 def make_row(
-    subject: Subject, device: Device, level: int, compiled: Sequence[Compiled], shots: int
+    subject: Subject,
+    device: Device,
+    level: int,
+    compiled: Sequence[Compiled],
+    shots: int,
+    error: float | None = None,
 ) -> Row:
     """Summarise the seeds of one circuit, device and level.
 
@@ -235,6 +285,7 @@ def make_row(
         level: optimisation level.
         compiled: one a seed, failures among them.
         shots: that cost and verdict are for.
+        error: wanted total variation distance to exact, whose shots are found.
 
     Raises:
         ValueError: the device has no snapshot, or nothing was compiled.
@@ -258,6 +309,7 @@ def make_row(
     best = max(good, key=lambda c: c.success)
     tvd = None if subject.spread is None else (1 - best.success) * subject.spread
     beats = beats_constant(subject, best.success, shots)
+    needed = None if error is None or tvd is None else shots_for(subject, tvd, error)
     return Row(
         **facts,
         seeds=len(good),
@@ -271,6 +323,8 @@ def make_row(
         success_interval=interval_for(snapshot.vendor, best.success),
         tvd_interval=distance_interval_of_success(snapshot.vendor, best.success, subject.spread),
         warning=untimed_warning(best.duration_s, best.two_qubit_gates),
+        shots_for_error=needed,
+        cost_for_error=None if needed is None else cost(best, snapshot, needed),
     )
 
 

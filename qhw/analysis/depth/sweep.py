@@ -14,7 +14,7 @@ from calibration.catalog import list_snapshots, load_snapshot, snapshot_names
 from calibration.closest import closest, quoted
 from calibration.snapshot import SnapshotError
 from qhw.analysis.depth.asked import checked_levels
-from qhw.analysis.depth.jobs import Job, circuit_bytes, run_jobs, with_noise
+from qhw.analysis.depth.jobs import Job, Limit, circuit_bytes, run_jobs, with_noise
 from qhw.analysis.depth.merits import checked_merit
 from qhw.analysis.depth.report import (
     DepthReport,
@@ -48,7 +48,9 @@ def sweep(
     compilers: Sequence[str] = (),
     command: str = "",
     by: str = "success",
+    error: float | None = None,
     done: Callable[[int, int], None] = lambda _finished, _total: None,
+    limit: Limit | None = None,
 ) -> DepthReport:
     """Compile every circuit for every device; what fails becomes a row with its reason.
 
@@ -67,7 +69,9 @@ def sweep(
         command: kept in the report.
         compilers: others whose results stand as rows of their own beside the house's.
         by: figure of merit of the recommendations, see :mod:`qhw.analysis.depth.recommend`.
+        error: total variation distance to exact whose shots and cost are wanted.
         done: told how many compilation jobs of how many are finished.
+        limit: of time.
 
     Raises:
         ValueError: no circuit, no seed, no shot, an unknown level, or a compiler that is unknown or
@@ -101,12 +105,12 @@ def sweep(
                     places.append((subject, device, level))
     if not jobs:
         raise _nothing(rows)
-    results = run_jobs(jobs, cache=cache, scheduler=scheduler, done=done)
+    results = run_jobs(jobs, cache=cache, scheduler=scheduler, done=done, limit=limit)
     for (subject, device, level), found, job in zip(places, results, jobs, strict=True):
         if noise_scale is not None and device.snapshot is not None:
             factor = noise_scale(device.snapshot.vendor)
             found = tuple(with_noise(one, factor) for one in found)
-        row = make_row(subject, device, level, found, shots)
+        row = make_row(subject, device, level, found, shots, error)
         rows.append(row.model_copy(update={"compiler": job.compiler}))
     if all(row.reason is not None for row in rows):
         raise _nothing(rows)
@@ -121,6 +125,7 @@ def sweep(
         fractional=fractional,
         command=command,
         by=by,
+        error=error,
     )
 
 

@@ -17,6 +17,8 @@ from qhw.analysis.scores.baselines import shot_floor_total_variation
 
 _EXACT = 1e-9
 """A constant this close to exact is exact to rounding."""
+MOST_SHOTS = 10**9
+"""No one takes more."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,30 @@ def beats_constant(subject: Subject, success: float, shots: int) -> Beats:
     if least >= constant:
         return Beats(False, f"{said}, at least {least:.3f}, {beside}")
     return Beats(None, f"{said}, {least:.3f} to {most:.3f} by what the errors do, {beside}")
+
+
+def shots_for(subject: Subject, predicted: float, error: float) -> int | None:
+    """Fewest shots (to 1 %) whose distance to exact, errors and shots together, is the wanted one.
+
+    Args:
+        subject: the circuit.
+        predicted: distance that the device's errors alone make.
+        error: wanted.
+
+    Returns:
+        ``None`` where the device's errors alone are larger, or more than :data:`MOST_SHOTS` are
+        needed, or the exact distribution is not at hand.
+    """
+    if subject.exact is None or predicted >= error:
+        return None
+    wanted = math.sqrt(error**2 - predicted**2)
+    if _floor(subject, MOST_SHOTS) > wanted:
+        return None
+    low, high = 0, MOST_SHOTS
+    while high - low > max(1, low // 100):
+        middle = (low + high) // 2 if low else math.isqrt(high)
+        low, high = (low, middle) if _floor(subject, middle) <= wanted else (middle, high)
+    return high
 
 
 def _floor(subject: Subject, shots: int) -> float:

@@ -142,7 +142,8 @@ def distance_interval_of_success(
 
 def distance_with(factor: float, tvd: float, spread: float) -> float:
     """Distance to exact where noise is ``factor`` times what gives ``tvd``."""
-    return spread * (1 - (1 - tvd / spread) ** factor)
+    left: float = (1 - tvd / spread) ** factor
+    return spread * (1 - left)
 
 
 def noise_factors(vendor: str | None) -> NoiseFactors | None:

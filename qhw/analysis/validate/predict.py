@@ -29,7 +29,7 @@ from backends.native.compile import (
     NativeCircuit,
     compile_native,
 )
-from backends.native.routing import LEVELS
+from backends.native.levels import LEVELS
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
@@ -210,7 +210,8 @@ def _cut(circuit: BenchmarkCircuit, size: int) -> FloatArray:
 
 def _error_a_qubit(native: NativeCircuit) -> float:
     layout = native.prediction.layout
-    return (layout.readout - layout.log_success) / native.circuit.num_clbits
+    found: float = (layout.readout - layout.log_success) / native.circuit.num_clbits
+    return found
 
 
 def _of_sections(record: Record, asked: Asked) -> Predicted | None:

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from rdkit import Chem
 from scipy.stats import wasserstein_distance
 
 from qhw.chem.edm import bond_orders
@@ -99,8 +100,6 @@ def _by_type(table: pd.DataFrame) -> ByType:
 
 
 def _coordinates(molecules: Geometries, first: int) -> dict[Kind, pd.DataFrame]:
-    from rdkit import Chem
-
     orders = bond_orders(molecules)
     row, i, j = np.nonzero(orders)
     edges = pd.DataFrame({"m": row, "j": i, "i": j})  # an end i of every atom j
@@ -120,12 +119,11 @@ def _coordinates(molecules: Geometries, first: int) -> dict[Kind, pd.DataFrame]:
     def places(table: pd.DataFrame, *ends: str) -> list[FloatArray]:
         return [molecules.positions[table["m"], table[end]] for end in ends]
 
-    def bonds(table: pd.DataFrame) -> list[str]:
+    def bonds(table: pd.DataFrame) -> pd.Series[str]:
         m, a, b = (table[c].to_numpy() for c in ("m", "j", "k"))
-        ends = np.sort(np.stack([names[m, a], names[m, b]], axis=1), axis=1)
-        return [
-            f"{x}{_ORDER[order]}{y}" for (x, y), order in zip(ends, orders[m, a, b], strict=True)
-        ]
+        ends = np.sort(np.stack([molecules.numbers[m, a], molecules.numbers[m, b]]), axis=0)
+        codes = pd.Series((ends[0] * len(symbols) + ends[1]) * len(_ORDER) + orders[m, a, b])
+        return codes.map({code: _bond_name(int(code), symbols) for code in codes.unique()})
 
     def table(source: pd.DataFrame, types: object, values: FloatArray) -> pd.DataFrame:
         return pd.DataFrame(
@@ -134,10 +132,16 @@ def _coordinates(molecules: Geometries, first: int) -> dict[Kind, pd.DataFrame]:
 
     b = places(middle, "j", "k")
     return {
-        "bond length": table(middle, bonds(middle), np.linalg.norm(b[0] - b[1], axis=1)),
+        "bond length": table(middle, bonds(middle).to_numpy(), np.linalg.norm(b[0] - b[1], axis=1)),
         "angle": table(angles, names[angles["m"], angles["j"]], _angle(*places(angles, *"ijk"))),
-        "dihedral": table(turns, bonds(turns), _dihedral(*places(turns, *"ijkl"))),
+        "dihedral": table(turns, bonds(turns).to_numpy(), _dihedral(*places(turns, *"ijkl"))),
     }
+
+
+def _bond_name(code: int, symbols: NDArray[np.str_]) -> str:
+    ends, order = divmod(code, len(_ORDER))
+    first, second = divmod(ends, len(symbols))
+    return f"{symbols[first]}{_ORDER[order]}{symbols[second]}"
 
 
 def _angle(a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:

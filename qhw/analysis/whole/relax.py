@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -114,5 +115,7 @@ def _relaxed(molecule: Chem.Mol) -> tuple[float, float] | None:
         return None
     end = found.x.reshape(-1, 3) * _BOHR
     a, b = start - start.mean(axis=0), end - end.mean(axis=0)
-    apart = 0.0 if len(a) < 2 else float(Rotation.align_vectors(a, b)[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # linear molecules: any turn about the axis
+        apart = 0.0 if len(a) < 2 else float(Rotation.align_vectors(a, b)[1])
     return (before - float(found.fun)) * _KCAL_PER_HARTREE, apart / float(np.sqrt(len(a)))
