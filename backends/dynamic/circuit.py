@@ -210,14 +210,6 @@ class _Opener:
             self._one(item.operation, on, to, bits, out, place)
         self._depth -= 1
 
-    def _check_count(self, more: int) -> None:
-        self._count += more
-        if self._count > _MAX_OPERATIONS:
-            raise BackendError(
-                f"Argument `circuit` must have at most {_MAX_OPERATIONS} operations when loops are "
-                "written out, but has more."
-            )
-
     def _one(
         self,
         operation: Any,

@@ -145,7 +145,7 @@ def refused() -> dict[str, tuple[QuantumCircuit, str]]:
     }
 
 
-DYNAMIC = ("reset", "reset of a measured qubit")
+DYNAMIC = ("reset", "initialize", "reset in a box", "reset of a measured qubit")
 """What exact and devices that run dynamic circuits take."""
 
 
@@ -153,10 +153,6 @@ DYNAMIC = ("reset", "reset of a measured qubit")
 @pytest.mark.parametrize("where", ["exact", "native", "measured"])
 def test_what_is_no_sequence_of_gates_is_one_line(name: str, where: str) -> None:
     circuit, said = refused()[name]
-    if where != "measured":  # these take dynamic circuits too
-        if "resets" in said:
-            pytest.skip("compiled as a dynamic circuit, see tests/dynamic")
-        said = "at most 1000000 operations" if name == "loop" else said
     if not circuit.num_clbits:
         circuit.measure_all()
     ways = {
