@@ -295,6 +295,7 @@ def test_a_cluster_that_ends_is_one_line(tmp_path: Path) -> None:
         cluster.close()
 
 
+@pytest.mark.slow
 def test_a_cluster_without_the_package_is_one_line(
     pool: DaskScheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -205,6 +205,7 @@ def document(told: dict[str, Any], name: str) -> Any:
     return json.loads(out)
 
 
+@pytest.mark.slow
 def test_a_kind_that_is_no_vae_trains_and_measures_itself(told: Any) -> None:
     card = document(told, "train")["card"]
     assert card["kind"] == "toy" and set(card["metrics"]) == {"atoms"}

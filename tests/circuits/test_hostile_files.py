@@ -146,6 +146,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_none_takes_more_than_half_a_gigabyte(tmp_path: Path) -> None:
     files = []
     for number, (text, _) in enumerate(HOSTILE.values()):

@@ -14,6 +14,7 @@ from benchmarks.workload import LEARNING_RATE, make_workload, ours
 from qhw.models.losses import amplitude_loss
 
 
+@pytest.mark.slow
 def test_our_step_trains() -> None:
     workload = make_workload(4)
     step = ours(workload)

@@ -84,6 +84,7 @@ def test_decode_inverts_encoder_inputs(
     np.testing.assert_allclose(model.fidelity(molecules[:50], inputs.square()), 1, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_loss_is_seeded_and_has_finite_gradients(model: QVAE, molecules: MoleculeBatch) -> None:
     batch = molecules[:16]
     values = [
