@@ -14,7 +14,6 @@ from backends.checks import check_measures_last
 from backends.dynamic.circuit import is_dynamic
 from backends.native.compile import NativeCircuit, compile_native
 from backends.native.levels import LEVELS
-from backends.native.prediction import predict
 from backends.native.routing import Routed, check_fits, route, target_of
 from backends.plain import plain
 from calibration.snapshot import DeviceSnapshot
@@ -87,19 +86,8 @@ def compile_by(
     if circuit.parameters and name != "qiskit":
         raise BackendError(f"Argument `circuit` must have no free parameters for {name}, but has.")
     made: Made = import_module(COMPILERS[name][1]).routed
-    found = made(circuit, snapshot, level, seed)
-    return NativeCircuit(
-        circuit=found.circuit,
-        template=found.circuit,
-        qubits=found.qubits,
-        start=found.start,
-        end=found.end,
-        swaps=found.swaps,
-        level=level,
-        seed=seed,
-        prediction=predict(found.circuit, snapshot, found.qubits),
-        snapshot=snapshot,
-    )
+    routed = made(circuit, snapshot, level, seed)
+    return NativeCircuit.of(routed, snapshot, level=level, seed=seed)
 
 
 def in_native_gates(found: Routed, snapshot: DeviceSnapshot, seed: int) -> Routed:

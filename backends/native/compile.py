@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction
@@ -79,6 +80,22 @@ class NativeCircuit:
     seed: int
     prediction: Prediction
     snapshot: DeviceSnapshot = field(repr=False)
+
+    @classmethod
+    def of(cls, routed: Routed, snapshot: DeviceSnapshot, *, level: int, seed: int) -> Self:
+        """What is in native gates already, with its prediction."""
+        return cls(
+            circuit=routed.circuit,
+            template=routed.circuit,
+            qubits=routed.qubits,
+            start=routed.start,
+            end=routed.end,
+            swaps=routed.swaps,
+            level=level,
+            seed=seed,
+            prediction=predict(routed.circuit, snapshot, routed.qubits),
+            snapshot=snapshot,
+        )
 
     def bound(self, values: Mapping[str, float]) -> NativeCircuit:
         """The circuit of one row of angles, as it is sent.
@@ -240,21 +257,7 @@ def _dynamic(
 ) -> NativeCircuit:
     """The best of what Qiskit makes of a dynamic circuit."""
     tries = route_dynamic(circuit, snapshot, level=level, seed=seed, fractional=fractional)
-    found = [
-        NativeCircuit(
-            circuit=routed.circuit,
-            template=routed.circuit,
-            qubits=routed.qubits,
-            start=routed.start,
-            end=routed.end,
-            swaps=routed.swaps,
-            level=level,
-            seed=seed,
-            prediction=predict(routed.circuit, snapshot, routed.qubits),
-            snapshot=snapshot,
-        )
-        for routed in tries
-    ]
+    found = [NativeCircuit.of(one, snapshot, level=level, seed=seed) for one in tries]
     return max(found, key=_success)
 
 

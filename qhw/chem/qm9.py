@@ -12,10 +12,11 @@ import re
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ N_VALIDATION = 18_000
 SAMPLE_SIZE = 1_000
 SAMPLE_FILE = "qm9_sample.npz"
 _CACHE_VERSION = 1
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,22 +90,44 @@ def load_qm9() -> QM9:
         ModuleNotFoundError: ``qm9pack`` is not installed.
         ValueError: the cache folder cannot be written.
     """
+    return parsed_once(f"qm9-{{version}}-v{_CACHE_VERSION}.npz", _from_arrays, _parse, _arrays)
+
+
+def parsed_once(
+    name: str,
+    read: Callable[[np.lib.npyio.NpzFile], _Made],
+    parse: Callable[[list[Path]], _Made],
+    arrays: Callable[[_Made], Mapping[str, NDArray[np.generic]]],
+) -> _Made:
+    """Something made of ``qm9pack``'s tables: parsed once, then read from the cache folder.
+
+    Args:
+        name: of the file there, with ``{version}`` for the package's.
+        read: makes it of the file's arrays; a ``ValueError`` or ``KeyError`` says it is damaged.
+        parse: makes it of the tables.
+        arrays: what is stored of it.
+
+    Raises:
+        ModuleNotFoundError: ``qm9pack`` is not installed.
+        ValueError: the cache folder cannot be written.
+    """
     try:
         package = importlib.metadata.distribution("qm9pack")
     except importlib.metadata.PackageNotFoundError as error:
         raise ModuleNotFoundError(
             "QM9 needs the package qm9pack: pip install 'qhw[train]'"
         ) from error
-    cached = cache_folder() / f"qm9-{package.version}-v{_CACHE_VERSION}.npz"
+    cached = cache_folder() / name.format(version=package.version)
     if cached.exists():
         try:
-            return _read(cached)
+            with np.load(cached, allow_pickle=False) as stored:
+                return read(stored)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            warnings.warn(f"{cached} is damaged; reading qm9pack again.", stacklevel=2)
+            warnings.warn(f"{cached} is damaged; reading qm9pack again.", stacklevel=3)
     made_cache_folder()
-    dataset = _parse(qm9_parts(package))
-    _write(cached, dataset)
-    return dataset
+    found = parse(qm9_parts(package))
+    _write(cached, arrays(found))
+    return found
 
 
 def qm9_parts(package: importlib.metadata.Distribution) -> list[Path]:
@@ -132,7 +156,7 @@ def make_sample(folder: Path) -> Path:
     everything = load_qm9()
     sample = everything.take(split(len(everything)).test[:SAMPLE_SIZE])
     target = folder / SAMPLE_FILE
-    _write(target, sample)
+    _write(target, _arrays(sample))
     card = {
         "schema": 1,
         "molecules": len(sample),
@@ -189,28 +213,27 @@ def _rows(parts: list[Path]) -> Iterator[dict[str, str]]:
             yield from csv.DictReader(stream)
 
 
-def _write(path: Path, dataset: QM9) -> None:
+def _arrays(dataset: QM9) -> dict[str, NDArray[np.generic]]:
+    return {
+        "types": dataset.molecules.types,
+        "positions": dataset.molecules.positions.astype(np.float32),
+        "smiles": dataset.smiles.astype(np.bytes_),
+        "index": dataset.index.astype(np.int32),
+    }
+
+
+def _write(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Write whole or not at all: readers in other processes may look at any time."""
+    stored: dict[str, Any] = dict(arrays)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as stream:
         unfinished = Path(stream.name)
         try:
-            np.savez_compressed(
-                stream,
-                types=dataset.molecules.types,
-                positions=dataset.molecules.positions.astype(np.float32),
-                smiles=dataset.smiles.astype(np.bytes_),
-                index=dataset.index.astype(np.int32),
-            )
+            np.savez_compressed(stream, **stored)
             stream.flush()
             unfinished.chmod(0o644)  # temporary files are private, shared caches are not
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
-
-
-def _read(path: Path) -> QM9:
-    with np.load(path, allow_pickle=False) as arrays:
-        return _from_arrays(arrays)
 
 
 def _from_arrays(arrays: np.lib.npyio.NpzFile) -> QM9:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import csv
-import importlib.metadata
 import re
-import tempfile
-import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qhw.cache import cache_folder, made_cache_folder
 from qhw.chem.geometries import Geometries
-from qhw.chem.qm9 import qm9_parts
+from qhw.chem.qm9 import parsed_once
 
 _CACHE_VERSION = 1
 _HARTREE_MEV = 27211.386245988
@@ -70,41 +64,22 @@ def load_whole_qm9() -> WholeMolecules:
         ModuleNotFoundError: ``qm9pack`` is not installed.
         ValueError: the cache folder cannot be written.
     """
-    try:
-        package = importlib.metadata.distribution("qm9pack")
-    except importlib.metadata.PackageNotFoundError as error:
-        raise ModuleNotFoundError(
-            "QM9 needs the package qm9pack: pip install 'qhw[train]'"
-        ) from error
-    cached = cache_folder() / f"qm9-atoms-{package.version}-v{_CACHE_VERSION}.npz"
-    if cached.exists():
-        try:
-            with np.load(cached, allow_pickle=False) as arrays:
-                values = {name: arrays[name] for name in PROPERTIES}
-                return WholeMolecules(_geometries(arrays), values)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            warnings.warn(f"{cached} is damaged; reading qm9pack again.", stacklevel=2)
-    made_cache_folder()
-    found = _parse(qm9_parts(package))
-    with tempfile.NamedTemporaryFile(dir=cached.parent, suffix=".npz", delete=False) as stream:
-        unfinished = Path(stream.name)
-        try:
-            stored: dict[str, Any] = {
-                "numbers": found.geometries.numbers.astype(np.int8),
-                "positions": found.geometries.positions.astype(np.float32),
-                **found.properties,
-            }
-            np.savez_compressed(stream, **stored)
-            stream.flush()
-            unfinished.chmod(0o644)
-            unfinished.replace(cached)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    return found
+    name = f"qm9-atoms-{{version}}-v{_CACHE_VERSION}.npz"
+    return parsed_once(name, _from_arrays, _parse, _arrays)
 
 
-def _geometries(arrays: Mapping[str, NDArray[Any]]) -> Geometries:
-    return Geometries(arrays["numbers"].astype(np.int64), arrays["positions"].astype(np.float64))
+def _from_arrays(stored: np.lib.npyio.NpzFile) -> WholeMolecules:
+    numbers, positions = stored["numbers"], stored["positions"]
+    geometries = Geometries(numbers.astype(np.int64), positions.astype(np.float64))
+    return WholeMolecules(geometries, {name: stored[name] for name in PROPERTIES})
+
+
+def _arrays(molecules: WholeMolecules) -> dict[str, NDArray[np.generic]]:
+    return {
+        "numbers": molecules.geometries.numbers.astype(np.int8),
+        "positions": molecules.geometries.positions.astype(np.float32),
+        **molecules.properties,
+    }
 
 
 def edm_split(

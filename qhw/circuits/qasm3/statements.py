@@ -6,8 +6,6 @@ becomes control flow of the circuit.
 
 from __future__ import annotations
 
-import ast as python
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -16,9 +14,18 @@ from qiskit.circuit import Parameter
 
 from qhw.circuits.qasm3.application import Application
 from qhw.circuits.qasm3.arithmetic import binary
+from qhw.circuits.qasm3.elements import set_element
 from qhw.circuits.qasm3.expressions import Expressions
 from qhw.circuits.qasm3.faults import Qasm3Error, refuse
-from qhw.circuits.qasm3.gates import unitary
+from qhw.circuits.qasm3.given import given_value, kind_of, returned_name
+from qhw.circuits.qasm3.leaving import (
+    BreakError,
+    ContinueError,
+    EndError,
+    LeftError,
+    ReturnError,
+)
+from qhw.circuits.qasm3.pragmas import pragma
 from qhw.circuits.qasm3.scope import Cells, State, Variable, called
 from qhw.circuits.qasm3.values import (
     Bits,
@@ -28,36 +35,9 @@ from qhw.circuits.qasm3.values import (
     Time,
     cast,
     default,
-    no_cast,
     said,
 )
 from qhw.circuits.qasm3.written import names_written
-
-_UNITARY = re.compile(r"braket\s+unitary\s*\((.*)\)\s+([^()]+)", re.DOTALL)
-_IGNORED = re.compile(r"braket\s+(verbatim|result)\b")
-_MAX_MATRIX = 200_000
-
-
-class _LeftError(Exception):
-    """A loop or a subroutine is left."""
-
-
-class _BreakError(_LeftError):
-    pass
-
-
-class _ContinueError(_LeftError):
-    pass
-
-
-class _ReturnError(_LeftError):
-    def __init__(self, value: Any) -> None:
-        super().__init__()
-        self.value = value
-
-
-class _EndError(_LeftError):
-    pass
 
 
 class Statements:
@@ -98,11 +78,11 @@ class Statements:
             ast.WhileLoop: self._while,
             ast.SwitchStatement: self._switch,
             ast.CompoundStatement: lambda node: self._block(node.statements),
-            ast.BreakStatement: lambda node: self._leave_loop(node, _BreakError()),
-            ast.ContinueStatement: lambda node: self._leave_loop(node, _ContinueError()),
+            ast.BreakStatement: lambda node: self._leave_loop(node, BreakError()),
+            ast.ContinueStatement: lambda node: self._leave_loop(node, ContinueError()),
             ast.ReturnStatement: self._return,
             ast.EndStatement: self._end,
-            ast.Pragma: self._pragma,
+            ast.Pragma: lambda node: pragma(node, self.application, self.expressions),
         }
 
     def run(self, statements: Iterable[Any]) -> None:
@@ -113,7 +93,7 @@ class Statements:
         """
         try:
             self._run(statements)
-        except (_BreakError, _ContinueError, _ReturnError) as error:
+        except (BreakError, ContinueError, ReturnError) as error:
             raise Qasm3Error("break, continue and return must stand in a loop or def") from error
 
     def _run(self, statements: Iterable[Any]) -> None:
@@ -173,7 +153,7 @@ class Statements:
         self._state.inputs.append(name)
         given = self._state.values.get(name)
         if given is not None:
-            value: Any = _given(kind, given, name)
+            value: Any = given_value(kind, given, name)
         elif kind.name in ("float", "angle"):
             value = Parameter(name)
         else:
@@ -270,35 +250,9 @@ class Statements:
             refuse(node, f"{name!r} must not be assigned to where measurements decide whether")
         value = right.value if isinstance(right, _Worth) else self._worth(right)
         if indexed:
-            self._set_element(found, node.lvalue, value)  # type: ignore[arg-type]
+            set_element(found, node.lvalue, value, self.expressions)  # type: ignore[arg-type]
         else:
             found.value = cast(found.kind, value)
-
-    def _set_element(self, found: Variable, node: ast.IndexedIdentifier, value: Any) -> None:
-        indices = [part for index in node.indices for part in _parts(index, node)]
-        held: Any = found.value
-        if found.kind.name in ("int", "uint") and len(indices) == 1:
-            bit = self.expressions.whole(indices[0])
-            one = 1 if binary("!=", value, 0) else 0
-            found.value = cast(found.kind, found.value & ~(1 << bit) | one << bit)
-            return
-        for depth, part in enumerate(indices):
-            if not isinstance(held, list):
-                refuse(node, f"{said(held)} must not be indexed")
-            numbers, scalar = self.expressions.indices([part], len(held), node)
-            if depth + 1 < len(indices) and scalar:
-                held = held[numbers[0]]
-                continue
-            if depth + 1 < len(indices):
-                refuse(node, "only the last index of an assignment may be a range")
-            shape = found.kind.shape[depth + 1 :]
-            kind = Kind("array", None, found.kind.element, shape) if shape else found.kind.element
-            assert kind is not None
-            values = [value] if scalar else value
-            if not isinstance(values, list) or len(values) != len(numbers):
-                refuse(node, f"must be {len(numbers)} elements, but is {said(value)}")
-            for i, one_value in zip(numbers, values, strict=True):
-                held[i] = cast(kind, one_value)
 
     def _expression(self, node: Any) -> None:
         if isinstance(node, ast.FunctionCall):
@@ -326,13 +280,13 @@ class Statements:
             for argument, value in zip(found.arguments, node.arguments, strict=True)
         }
         before = self._returned, self._return_name, self._loops
-        self._returned, self._return_name, self._loops = returned, _returned_name(found), []
+        self._returned, self._return_name, self._loops = returned, returned_name(found), []
         self._state.calls += 1
         depth = self._state.depth
         try:
             with self._state.scope(names, alone=True):
                 self._run(found.body)
-        except _ReturnError as error:
+        except ReturnError as error:
             if self._state.depth != depth:
                 refuse(node, "return must not stand where measurements decide whether")
             return error.value
@@ -352,7 +306,7 @@ class Statements:
         if isinstance(argument.type, ast.ArrayReferenceType):
             if not isinstance(given, list):
                 refuse(value, f"must be an array, but is {said(given)}")
-            return Variable(_kind_of(given, self.expressions, argument.type), given)
+            return Variable(kind_of(given, self.expressions, argument.type), given)
         kind = self.expressions.kind(argument.type)
         if kind.name == "bit":
             bits = cast(kind, given)
@@ -365,13 +319,13 @@ class Statements:
             refuse(node, "return must stand in a def")
         value = node.expression
         if isinstance(value, ast.QuantumMeasurement):
-            raise _ReturnError(self.expressions.qubits(value.qubit))
-        raise _ReturnError(None if value is None else self.expressions.value(value))
+            raise ReturnError(self.expressions.qubits(value.qubit))
+        raise ReturnError(None if value is None else self.expressions.value(value))
 
     def _end(self, node: ast.EndStatement) -> None:
         if self._state.depth:
             refuse(node, "end must not stand where measurements decide whether")
-        raise _EndError
+        raise EndError
 
     def _branch(self, node: ast.BranchingStatement) -> None:
         condition = self.expressions.condition(node.condition)
@@ -426,9 +380,9 @@ class Statements:
                 with self._state.scope({node.identifier.name: variable}):
                     try:
                         self._run(node.block)
-                    except _ContinueError:
+                    except ContinueError:
                         continue
-        except _BreakError:
+        except BreakError:
             pass
         finally:
             self._loops.pop()
@@ -444,9 +398,9 @@ class Statements:
             self._loops.append(self._state.depth)
             try:
                 self._block(node.block)
-            except _ContinueError:
+            except ContinueError:
                 continue
-            except _BreakError:
+            except BreakError:
                 return
             finally:
                 self._loops.pop()
@@ -461,12 +415,12 @@ class Statements:
         finally:
             self._loops.pop()
 
-    def _leave_loop(self, node: Any, how: _LeftError) -> None:
+    def _leave_loop(self, node: Any, how: LeftError) -> None:
         if not self._loops:
             refuse(node, "break and continue must stand in a loop")
         depth = self._loops[-1]
         if depth is None:
-            if isinstance(how, _BreakError):
+            if isinstance(how, BreakError):
                 self._state.circuit.break_loop()
             else:
                 self._state.circuit.continue_loop()
@@ -510,24 +464,6 @@ class Statements:
                 with case(case.DEFAULT):
                     self._decided(node.default.statements)
 
-    def _pragma(self, node: ast.Pragma) -> None:
-        command = node.command.strip()
-        if _IGNORED.match(command):
-            return  # what is asked of Braket's service, not of the circuit
-        if found := _UNITARY.fullmatch(command):
-            qubits = [self._operand(part, node) for part in found[2].split(",")]
-            self.application.append(unitary(_matrix(found[1], node)), qubits, node)
-            return
-        refuse(node, f"the pragma {command[:80]!r} is not read")
-
-    def _operand(self, text: str, node: Any) -> Qubits:
-        found = re.fullmatch(r"\s*(\w+|\$\d+)\s*(?:\[\s*(\d+)\s*\])?\s*;?\s*", text)
-        if found is None:
-            refuse(node, f"{text[:80]!r} must be a qubit")
-        name: Any = ast.Identifier(found[1])
-        index = [] if found[2] is None else [[ast.IntegerLiteral(int(found[2]))]]
-        return self.expressions.qubits(ast.IndexedIdentifier(name, index) if index else name)  # type: ignore[arg-type]
-
 
 class _Worth(ast.Expression):
     """A value in place of an expression."""
@@ -546,63 +482,9 @@ def run_program(statements: Iterable[Callable[[], None]]) -> None:
     try:
         for one in statements:
             one()
-    except _EndError:
+    except EndError:
         return
 
 
 def _test(condition: Condition) -> Any:
     return condition.expression if condition.equality is None else condition.equality
-
-
-def _parts(index: Any, node: Any) -> list[Any]:
-    if isinstance(index, ast.DiscreteSet):
-        refuse(node, "a set must not be assigned to")
-    return list(index)
-
-
-def _kind_of(value: list[Any], expressions: Expressions, declared: Any) -> Kind:
-    shape: list[int] = []
-    inner: Any = value
-    while isinstance(inner, list):
-        shape.append(len(inner))
-        inner = inner[0] if inner else None
-    return Kind("array", None, expressions.kind(declared.base_type), tuple(shape))
-
-
-def _returned_name(found: ast.SubroutineDefinition) -> str:
-    """The variable that a subroutine returns, where all its returns are of one."""
-    names = {
-        node.expression.name if isinstance(node.expression, ast.Identifier) else ""
-        for node in found.body
-        if isinstance(node, ast.ReturnStatement)
-    }
-    return names.pop() if len(names) == 1 else ""
-
-
-def _given(kind: Kind, value: object, name: str) -> Any:
-    if isinstance(value, str) and kind.name == "bit" and set(value) <= {"0", "1"} and value:
-        return Bits.of(int(value, 2), len(value))
-    if isinstance(value, list) and kind.name == "array":
-        return value
-    if isinstance(value, bool | int | float):
-        if kind.name in ("int", "uint") and value != int(value):
-            raise Qasm3Error(f"the value of {name!r} must be a whole number, but is {value}")
-        return value
-    raise no_cast(value, kind.name)
-
-
-def _matrix(text: str, node: Any) -> Any:
-    """A matrix of complex numbers, as Braket writes them.
-
-    Raises:
-        Qasm3Error: it is none.
-    """
-    if len(text) > _MAX_MATRIX:
-        refuse(node, "the matrix is too large")
-    plain = re.sub(r"(?<=[\d.])\s*im\b", "j", text).strip()
-    if not re.fullmatch(r"[\d\s.eEj+\-*\[\],()]*", plain):
-        refuse(node, "a matrix must be of numbers in square brackets")
-    try:
-        return python.literal_eval(plain)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        refuse(node, f"a matrix must be of numbers in square brackets: {error}")
