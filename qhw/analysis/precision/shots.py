@@ -12,7 +12,7 @@ MOST_SHOTS = 10**12
 """More are a mistake."""
 FEWEST_SHOTS = 2
 _FIRST = 10_000
-_CLOSE = 0.03
+_CLOSE = 0.05
 """How far below the wanted error the expected one may stay."""
 _TRIES = 12
 _DIGITS = 3
@@ -121,7 +121,7 @@ def fewest_shots(
 
 def _next(tried: dict[int, float], shots: int, wanted: float, least: int, most: int) -> int:
     """What to try after ``shots``, by the power law through the two tries next to the aim."""
-    aim, error = wanted * (1 - _CLOSE / 3), tried[shots]
+    aim, error = wanted * (1 - _CLOSE / 2), tried[shots]
     power = 0.5
     others = sorted((abs(math.log(n / shots)), n) for n in tried if n != shots)
     if others and error > 0:
@@ -129,7 +129,7 @@ def _next(tried: dict[int, float], shots: int, wanted: float, least: int, most: 
         if tried[near] > 0 and tried[near] != error:
             power = -math.log(tried[near] / error) / math.log(near / shots)
     power = min(max(power, 0.2), 1.0)
-    found = shots * (error / aim) ** (1 / power) if error > 0 else least
+    found = shots * float((error / aim) ** (1 / power)) if error > 0 else float(least)
     return int(min(max(round_up(math.ceil(min(found, most))), least), most))
 
 
