@@ -24,6 +24,7 @@ from qhw.analysis.compare.stage import Notify
 from qhw.analysis.precision.asked import Precision
 from qhw.analysis.precision.distances import Distances
 from qhw.analysis.precision.errors import Error, mean_distance
+from qhw.analysis.precision.modelled import fewest_of
 from qhw.circuits.workload import Role, Workload
 from qhw.models.base import Model
 from qhw.models.checkpoint import load
@@ -61,6 +62,7 @@ def distances_of_model(
     check_request(settings)
     if model is None:
         model, _ = load(settings.model)
+    settings = settings.model_copy(update={"shots": fewest_of(backend)})
     check_device(settings, model, backend)
     asked = asked_for(settings.condition, model, settings.model, settings.prior)
     exact = ExactModel(model.double(), settings.model, f"task {settings.task}", asked.of_model)

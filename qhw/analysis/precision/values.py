@@ -20,7 +20,7 @@ from qhw.analysis.expect.values import (
 )
 from qhw.analysis.precision.asked import Precision
 from qhw.analysis.precision.errors import value_errors
-from qhw.analysis.precision.modelled import Modelled
+from qhw.analysis.precision.modelled import Modelled, fewest_of
 from qhw.analysis.precision.shots import FEWEST_SHOTS
 from qhw.circuits.workload import Workload
 from qhw.mitigation.expectation import ExpectationProgram
@@ -72,6 +72,7 @@ class Values:
                 f"Argument `precision` must be below {reach:g}, which the value without any "
                 f"measurement is off by at most, but is {wanted}"
             )
+        settings = settings.model_copy(update={"shots": fewest_of(backend)})
         check_device(settings, workload, backend)
         notify(f"compiling for {backend.name}")
         compiled = compile_circuit(settings, backend, workload)
@@ -96,9 +97,7 @@ class Values:
         """Fewest and most shots of a row."""
         if isinstance(self.backend, Backend):
             return FEWEST_SHOTS, MAX_SIMULATED_SHOTS
-        snapshot = self.backend.snapshot
-        least = 1 if snapshot is None else snapshot.job_limits.min_shots
-        return max(FEWEST_SHOTS, least), _MOST_PAID
+        return max(FEWEST_SHOTS, fewest_of(self.backend)), _MOST_PAID
 
     def _program(self, shots: int) -> ExpectationProgram:
         return plan(
