@@ -296,7 +296,16 @@ def quote_expectation(
     compiled = compile_circuit(settings, vendor, workload)
     notify("checking and pricing")
     # circuits are built for a device's name; nothing runs on it here
-    program = plan(settings, cast(Backend, vendor), compiled, workload, in_jobs=True)
+    return priced(plan(settings, cast(Backend, vendor), compiled, workload, in_jobs=True), vendor)
+
+
+def priced(program: ExpectationProgram, vendor: VendorBackend) -> ExpectQuote:
+    """Check and price a program that is planned to be sent.
+
+    Raises:
+        ValueError: nothing to measure.
+        BackendError: the device would refuse it, or its price is unknown.
+    """
     if not program.batches:
         raise ValueError(
             "Argument `observables` must have something to measure on a device that takes jobs, "
