@@ -30,6 +30,7 @@ from qhw.mitigation.program import run_program
 from qhw.mitigation.readout import confusion_factors, inverse
 from qhw.mitigation.simplex import project_to_simplex
 from qhw.study.circuits import open_circuits
+from qhw.analysis.validate.interval import judged_as
 from qhw.study.config import Source
 from qhw.study.grid import Cell
 from qhw.study.material import Decoded, Material, material
@@ -182,7 +183,7 @@ def _facts(device: _Device) -> Row:
     encoder = device.compiled.get("encoder")
     scored = device.compiled["circuit" if "circuit" in device.compiled else "decoder"]
     return {
-        "vendor": snapshot.vendor,
+        "vendor": judged_as(snapshot),
         "snapshot_taken": snapshot.taken,
         "encoder_two_qubit_gates": None if encoder is None else encoder.two_qubit_gates,
         "decoder_two_qubit_gates": scored.two_qubit_gates,

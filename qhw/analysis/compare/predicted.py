@@ -23,7 +23,7 @@ from qhw.analysis.compare.facts import Estimate, PredictionFacts
 from qhw.analysis.compare.noise_interval import NoiseInterval, noise_interval
 from qhw.analysis.scores.baselines import expected_total_variation, uniform
 from qhw.analysis.scores.metrics import total_variation
-from qhw.analysis.validate.interval import distance_with
+from qhw.analysis.validate.interval import distance_with, judged_as
 from qhw.circuits.workload import Role
 from qhw.distributions import relative_frequencies
 from qhw.models.checkpoint import code_version
@@ -162,7 +162,7 @@ def predict(
         shots=shots,
         rows=len(angles),
         predicted_success=compiled.predicted_success,
-        interval=None if device is None else noise_interval(device.vendor),
+        interval=None if device is None else noise_interval(judged_as(device)),
     )
     qubits = compiled.circuit.num_qubits
     if device is None:
