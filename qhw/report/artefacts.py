@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from backends.export import to_openqasm3, to_qpy_bytes
 from qhw.analysis.compare.comparison import Comparison
+from qhw.analysis.compare.probed import fitted_snapshot
 from qhw.analysis.compare.result import (
     MOLECULE_SOURCES,
     SOURCE_LABELS,
@@ -21,6 +22,7 @@ from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.sdf import to_sdf
 from qhw.report.outcomes import write_outcomes
 from qhw.report.pipeline import write_mitigation
+from qhw.report.probe import fitted_file
 
 SIDE_BY_SIDE: tuple[SourceKey, ...] = ("input", "exact", *MOLECULE_SOURCES)
 """Sources written to the SDF, row by row, in this order."""
@@ -54,6 +56,11 @@ def write_artefacts(comparison: Comparison, folder: Path) -> None:
             write_mitigation(stage.role, stage.pipeline, folder)
     if comparison.snapshot is not None:
         (folder / "snapshot.json").write_text(comparison.snapshot.to_json(), encoding="utf-8")
+    for told in comparison.result.probes:
+        stage = next(s for s in comparison.outcome.stages if s.role == told.role)
+        fitted = fitted_snapshot(stage, told.noise)
+        if fitted is not None:
+            (folder / fitted_file(told)).write_text(fitted.to_json(), encoding="utf-8")
     if comparison.outcome.refitted is not None:
         text = comparison.outcome.refitted.head.to_json()
         (folder / "head.json").write_text(text, encoding="utf-8")

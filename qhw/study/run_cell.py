@@ -21,6 +21,7 @@ from qhw.analysis.compare.settings import PLAIN
 from qhw.analysis.scores.baselines import shot_floor_total_variation
 from qhw.analysis.scores.metrics import hellinger_fidelity, skill_score, total_variation
 from qhw.analysis.scores.molecules import padded, type_accuracy
+from qhw.analysis.validate.interval import judged_as
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.validity import judge
 from qhw.circuits.workload import Role, Workload
@@ -30,7 +31,6 @@ from qhw.mitigation.program import run_program
 from qhw.mitigation.readout import confusion_factors, inverse
 from qhw.mitigation.simplex import project_to_simplex
 from qhw.study.circuits import open_circuits
-from qhw.analysis.validate.interval import judged_as
 from qhw.study.config import Source
 from qhw.study.grid import Cell
 from qhw.study.material import Decoded, Material, material

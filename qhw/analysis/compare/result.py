@@ -19,11 +19,11 @@ from qhw.analysis.compare.facts import (
     CircuitRole,
     DeviceFacts,
     ForeignFacts,
-    ProbeFacts,
     HeadFacts,
     Level,
     ModelFacts,
     PredictionFacts,
+    ProbeFacts,
 )
 from qhw.analysis.compare.facts import Count as Count
 from qhw.analysis.compare.facts import Estimate as Estimate

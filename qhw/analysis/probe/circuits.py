@@ -53,8 +53,6 @@ class Probe:
 class _Placed:
     gate: Gate
     qubits: tuple[int, ...]
-    layer: int
-    """Two-qubit gates that must be done before it on one of its qubits, itself counted."""
 
 
 def probes_of(
@@ -102,7 +100,6 @@ def _gates(compiled: CompiledTemplate, angles: FloatArray) -> list[_Placed]:
     free = {p: row[p.name] for p in compiled.circuit.parameters}
     bound = without_delays(compiled.circuit.assign_parameters(free))
     index = {qubit: i for i, qubit in enumerate(bound.qubits)}
-    depth = [0] * bound.num_qubits
     read: set[int] = set()
     found = []
     for item in bound.data:
@@ -117,10 +114,7 @@ def _gates(compiled: CompiledTemplate, angles: FloatArray) -> list[_Placed]:
                 "Argument `probe` must be left out of a circuit that measures, resets or decides "
                 "before its end: it cannot be run backwards"
             )
-        layer = max(depth[q] for q in qubits) + (len(qubits) > 1)
-        for q in qubits:
-            depth[q] = layer
-        found.append(_Placed(item.operation, qubits, layer))
+        found.append(_Placed(item.operation, qubits))
     if not found:
         raise ValueError("Argument `probe` must be left out of a circuit without gates")
     return found
@@ -138,8 +132,9 @@ def _probe(
     """The first ``1 / part`` of the gates among some qubits, and back."""
     place = {q: i for i, q in enumerate(qubits)}
     inside = [g for g in gates if place.keys() >= set(g.qubits)]
-    depth = max((g.layer for g in inside), default=0)
-    there = [g for g in inside if g.layer <= -(-depth // part)]
+    layers = _layers(inside)
+    most = -(-max(layers, default=0) // part)
+    there = [g for g, layer in zip(inside, layers, strict=True) if layer <= most]
     qc = QuantumCircuit(len(qubits), len(qubits))
     _append(qc, there, place, lambda gate: gate)
     qc.barrier()
@@ -158,6 +153,17 @@ def _probe(
     made = replaced(base, qc)
     batch = CircuitBatch(label, made, np.empty((1, 0)), shots)
     return Probe(name, sum(1 << bit for bit in flipped), batch)
+
+
+def _layers(gates: Sequence[_Placed]) -> list[int]:
+    """Of each gate the two-qubit gates in a row that end with it, or before it."""
+    depth: dict[int, int] = {}
+    found = []
+    for one in gates:
+        layer = max(depth.get(q, 0) for q in one.qubits) + (len(one.qubits) > 1)
+        depth.update(dict.fromkeys(one.qubits, layer))
+        found.append(layer)
+    return found
 
 
 def _append(

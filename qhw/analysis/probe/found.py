@@ -15,6 +15,7 @@ from qhw.analysis.probe.circuits import Probe
 from qhw.analysis.probe.facts import LEVEL, NoiseOfTheDay, ProbeCircuit
 from qhw.analysis.probe.fit import NoiseFit, Probed, fit_noise
 
+
 def noise_of_the_day(
     probed: Sequence[tuple[Probe, ShotResult]], base: DeviceSnapshot
 ) -> NoiseOfTheDay | None:
