@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from backends.export import to_openqasm3, to_qpy_bytes
 from qhw.analysis.compare.comparison import Comparison
-from qhw.analysis.compare.probed import fitted_snapshot
 from qhw.analysis.compare.result import (
     MOLECULE_SOURCES,
     SOURCE_LABELS,
     DeviceSource,
     SourceKey,
 )
+from qhw.analysis.probe.found import fitted_snapshot
 from qhw.analysis.scores.molecules import padded
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
@@ -57,8 +57,9 @@ def write_artefacts(comparison: Comparison, folder: Path) -> None:
     if comparison.snapshot is not None:
         (folder / "snapshot.json").write_text(comparison.snapshot.to_json(), encoding="utf-8")
     for told in comparison.result.probes:
-        stage = next(s for s in comparison.outcome.stages if s.role == told.role)
-        fitted = fitted_snapshot(stage, told.noise)
+        fitted = None
+        if comparison.snapshot is not None:
+            fitted = fitted_snapshot(comparison.snapshot, told.noise)
         if fitted is not None:
             (folder / fitted_file(told)).write_text(fitted.to_json(), encoding="utf-8")
     if comparison.outcome.refitted is not None:

@@ -7,6 +7,8 @@ from qhw.analysis.probe.facts import NoiseOfTheDay
 from qhw.report.format import number
 from qhw.report.prediction import prediction_words
 
+FITTED_EXPECTATION = "fitted-expectation.json"
+"""Name of the fitted calibration of expectation values in a run's folder."""
 SCATTERED = 3.0
 """From which on one factor does not hold what probes differ by."""
 

@@ -240,7 +240,7 @@ class PredictionFacts(Frozen):
         note: what was not predicted, and why.
     """
 
-    role: CircuitRole
+    role: CircuitRole | Literal["expectation"]
     made: Utc
     device: str | None
     taken: Utc | None

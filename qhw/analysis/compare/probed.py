@@ -8,8 +8,7 @@ from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.compare.facts import PredictionFacts, ProbeFacts
 from qhw.analysis.compare.predicted import judged, predict
 from qhw.analysis.compare.stage import Stage
-from qhw.analysis.probe.facts import NoiseOfTheDay
-from qhw.analysis.probe.found import noise_of_the_day
+from qhw.analysis.probe.found import fitted_snapshot, noise_of_the_day
 
 
 def probe_facts(stage: Stage) -> ProbeFacts | None:
@@ -18,19 +17,13 @@ def probe_facts(stage: Stage) -> ProbeFacts | None:
     noise = None if base is None else noise_of_the_day(stage.pipeline.probed, base)
     if noise is None or base is None:
         return None
-    fitted = fitted_snapshot(stage, noise)
+    fitted = fitted_snapshot(base, noise)
     return ProbeFacts(
         role=stage.role,
         noise=noise,
         predicted=_beside(stage, base),
         again=None if fitted is None else _beside(stage, fitted, noise.factor or 0.0),
     )
-
-
-def fitted_snapshot(stage: Stage, noise: NoiseOfTheDay) -> DeviceSnapshot | None:
-    """The circuit's calibration with the noise of the day; ``None`` where it has no factor."""
-    assert stage.compiled.snapshot is not None  # probes are of devices
-    return noise.snapshot(stage.compiled.snapshot, f"probes of {noise.taken:%Y-%m-%d %H:%M} UTC")
 
 
 def _beside(stage: Stage, device: DeviceSnapshot, factor: float = 1.0) -> PredictionFacts:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from calibration.fitted import fitted_to_counts
 from calibration.parts import Frozen, Utc
-from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.compare.parsed import Count
 
 LEVEL = 0.8
@@ -54,14 +52,3 @@ class NoiseOfTheDay(Frozen):
     high: float | None = None
     level: float = LEVEL
     scatter: float | None = None
-
-    def snapshot(self, base: DeviceSnapshot, counts: str) -> DeviceSnapshot | None:
-        """The calibration with that noise; ``None`` where there is no factor.
-
-        Args:
-            base: that the circuits were compiled against.
-            counts: whose counts, in words.
-        """
-        if self.factor is None:
-            return None
-        return fitted_to_counts(base, self.factor, taken=self.taken, counts=counts)

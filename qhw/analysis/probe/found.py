@@ -10,6 +10,7 @@ import numpy as np
 from backends.aer import MAX_EXACT_QUBITS, AerBackend
 from backends.base import BackendError, ShotResult
 from backends.outcomes import Outcomes
+from calibration.fitted import fitted_to_counts
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.probe.circuits import Probe
 from qhw.analysis.probe.facts import LEVEL, NoiseOfTheDay, ProbeCircuit
@@ -52,6 +53,19 @@ def noise_of_the_day(
     return told.model_copy(
         update={name: getattr(fit, name) for name in ("factor", "low", "high", "scatter")}
     )
+
+
+def fitted_snapshot(base: DeviceSnapshot, noise: NoiseOfTheDay) -> DeviceSnapshot | None:
+    """A calibration with the noise of the day; ``None`` where it has no factor.
+
+    Args:
+        base: that the probes were compiled against.
+        noise: that they showed.
+    """
+    if noise.factor is None:
+        return None
+    counts = f"probes of {noise.taken:%Y-%m-%d %H:%M} UTC"
+    return fitted_to_counts(base, noise.factor, taken=noise.taken, counts=counts)
 
 
 def predicted_signal(probe: Probe) -> float:
