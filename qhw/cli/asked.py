@@ -21,6 +21,7 @@ from qhw.cli.options import (
     PaidDevice,
     Precision,
     Prior,
+    Probe,
     Seed,
     Shots,
     WithRaw,
@@ -93,8 +94,8 @@ class Line:
         for key, value in given.items():
             if key == "draw":
                 words += ["--no-draw"]
-            elif key == "with_raw":
-                words += ["--with-raw"]
+            elif key in ("with_raw", "probe"):
+                words += [f"--{key.replace('_', '-')}"]
             elif key == "condition":
                 words += [word for text in value for word in ("--condition", text)]
             elif key == "calibrations":
@@ -145,6 +146,7 @@ def asked_line(
         list[str] | None,
         typer.Option(help="File of `qhw calibrate` for the readout correction; may be repeated."),
     ] = None,
+    probe: Probe = False,
     head: Annotated[
         Path | None,
         typer.Option(
@@ -169,6 +171,7 @@ def asked_line(
         "mitigation": mitigation,
         "with_raw": with_raw,
         "calibrations": tuple(str(Path(name).resolve()) for name in calibration or ()),
+        "probe": probe,
     }
     Asked.parse(**shared)
     work = own_workload(ctx, files, angles, names, _OF_MODELS)

@@ -30,6 +30,7 @@ from qhw.analysis.validate.interval import (
     Interval,
     distance_interval_of_success,
     interval_for,
+    judged_as,
     untimed_warning,
 )
 from qhw.provenance import versions
@@ -320,8 +321,10 @@ def make_row(
         rule=beats.reason,
         shots_per_second=rate(best, snapshot),
         cost=cost(best, snapshot, shots),
-        success_interval=interval_for(snapshot.vendor, best.success),
-        tvd_interval=distance_interval_of_success(snapshot.vendor, best.success, subject.spread),
+        success_interval=interval_for(judged_as(snapshot), best.success),
+        tvd_interval=distance_interval_of_success(
+            judged_as(snapshot), best.success, subject.spread
+        ),
         warning=untimed_warning(best.duration_s, best.two_qubit_gates),
         shots_for_error=needed,
         cost_for_error=None if needed is None else cost(best, snapshot, needed),
