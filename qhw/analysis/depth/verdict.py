@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from qhw.analysis.depth.subjects import Subject
 from qhw.analysis.scores.baselines import shot_floor_total_variation
+from qhw.analysis.validate.interval import Interval
 
 _EXACT = 1e-9
 """A constant this close to exact is exact to rounding."""
@@ -65,6 +66,33 @@ def beats_constant(subject: Subject, success: float, shots: int) -> Beats:
     if least >= constant:
         return Beats(False, f"{said}, at least {least:.3f}, {beside}")
     return Beats(None, f"{said}, {least:.3f} to {most:.3f} by what the errors do, {beside}")
+
+
+def skill_of(subject: Subject, distance: float | None) -> float | None:
+    """Skill of a distance to exact against the best constant: 1 is exact, 0 no better than it.
+
+    Returns:
+        ``None`` where the distance is not known, or the constant is exact itself.
+    """
+    constant = _constant(subject)
+    if distance is None or constant is None or constant < _EXACT:
+        return None
+    return 1 - distance / constant
+
+
+def skill_interval(subject: Subject, away: Interval | None) -> Interval | None:
+    """Where the skill of real devices lies whose distance to exact lies in an interval."""
+    if away is None:
+        return None
+    low, high = skill_of(subject, away.high), skill_of(subject, away.low)
+    if low is None or high is None:
+        return None
+    return away.model_copy(update={"low": low, "high": high})
+
+
+def _constant(subject: Subject) -> float | None:
+    """Distance of the best constant."""
+    return subject.spread if subject.baseline is None else subject.baseline
 
 
 def shots_for(subject: Subject, predicted: float, error: float) -> int | None:
