@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 
 from qhw.analysis.depth.subjects import Subject
-from qhw.analysis.scores.baselines import shot_floor_total_variation
+from qhw.analysis.scores.baselines import shot_floor_of_seen, shot_floor_total_variation
 from qhw.analysis.validate.interval import Interval
 
 _EXACT = 1e-9
@@ -107,7 +107,7 @@ def shots_for(subject: Subject, predicted: float, error: float) -> int | None:
         ``None`` where the device's errors alone are larger, or more than :data:`MOST_SHOTS` are
         needed, or the exact distribution is not at hand.
     """
-    if subject.exact is None or predicted >= error:
+    if (subject.exact is None and subject.seen is None) or predicted >= error:
         return None
     wanted = math.sqrt(error**2 - predicted**2)
     if _floor(subject, MOST_SHOTS) > wanted:
@@ -121,6 +121,8 @@ def shots_for(subject: Subject, predicted: float, error: float) -> int | None:
 
 def _floor(subject: Subject, shots: int) -> float:
     """Distance of a perfect device; 0 where the distributions themselves are not at hand."""
+    if subject.seen is not None:
+        return shot_floor_of_seen(subject.seen, shots)
     if subject.exact is None:
         return 0.0
     return float(shot_floor_total_variation(subject.exact, shots).mean())
