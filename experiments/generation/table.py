@@ -31,7 +31,6 @@ from qhw.models.exact import ExactModel
 from qhw.models.train import TrainingSet, qm9_training_set
 from qhw.yaml_files import read_yaml
 
-
 REFERENCE = 10_000
 """Training molecules whose bond lengths are compared with, one in ten."""
 
