@@ -16,6 +16,7 @@ from qhw.analysis.compare.mitigated import MitigationPlan
 from qhw.analysis.compare.model import check_request, given_molecules, model_runner
 from qhw.analysis.compare.settings import Settings
 from qhw.analysis.compare.stage import Notify, StageRunner
+from qhw.analysis.precision.plan import ShotPlan
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.workload import Role, Workload
 from qhw.jobs.intent import PlannedJob, Quote, plan_batches
@@ -36,12 +37,14 @@ class StageQuote(Quote):
         plan: what mitigation runs, ``None`` where that is the circuit itself and no more.
         plain_micro: price of the circuit itself with as many shots, millionths of a dollar;
             ``None`` where the device would not take that.
+        shot_plan: how the shots were planned; ``None`` where they were given.
     """
 
     role: Role
     compiled: CompiledTemplate
     plan: MitigationPlan | None
     plain_micro: int | None
+    shot_plan: ShotPlan | None = None
 
     @property
     def total_shots(self) -> int:

@@ -24,6 +24,7 @@ from qhw.analysis.compare.result import MissingRow
 from qhw.analysis.compare.stage import Notify
 from qhw.analysis.compare.synthesis import evolution_values, evolves, remembered
 from qhw.analysis.expect.result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
+from qhw.analysis.precision.plan import ShotPlan
 from qhw.circuits.files import MAX_BYTES
 from qhw.circuits.given import CircuitSources, naming, read_given
 from qhw.circuits.workload import ROLE, Workload
@@ -79,9 +80,11 @@ class ExpectQuote(Quote):
 
     Attributes:
         program: what they run.
+        shot_plan: how the shots were planned; ``None`` where they were given.
     """
 
     program: ExpectationProgram
+    shot_plan: ShotPlan | None = None
 
 
 def prepare(
