@@ -160,12 +160,13 @@ def asked_line(
         ValueError: a value out of range, or what does not go together.
     """
     from qhw.analysis.compare.settings import Asked, Settings
+    from qhw.analysis.precision.asked import UNPLANNED
 
     reads = not files and (task or default_task(prior)) in ("encode", "reconstruct")
     wanted = read_precision(ctx, precision, "distance", angles=reads)
     shared = {
         "device": device,
-        "shots": shots if wanted is None else 1,  # planned before anything runs
+        "shots": shots if wanted is None else UNPLANNED,
         "precision": None if wanted is None else str(wanted),
         "seed": seed,
         "mitigation": mitigation,

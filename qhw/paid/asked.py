@@ -49,11 +49,11 @@ class AskedModel:
     def planned(
         self, wanted: Precision, tell: Notify, budget: str | None = None
     ) -> tuple[Self, ShotPlan, Sequence[StageQuote]]:
-        """With shots for a precision, see :func:`planned_shots`."""
+        """With shots for a precision, see :func:`~qhw.analysis.precision.plan.plan_shots`."""
         what = distances_of_model(self.settings, _device(self.settings.device), wanted, tell)
-        plan, quotes = planned_shots(what, wanted, tell, budget)
-        settings = self.settings.model_copy(update={"shots": plan.shots})
-        return replace(self, settings=settings), plan, quotes
+        plan = plan_shots(what, wanted, tell, budget)
+        settings = self.settings.model_copy(update=plan.settings)
+        return replace(self, settings=settings), plan, what.quotes(plan.shots)
 
     def in_ledger(self) -> bool:
         """A model's runs are all new."""
@@ -106,21 +106,16 @@ class AskedCircuit:
     def planned(
         self, wanted: Precision, tell: Notify, budget: str | None = None
     ) -> tuple[Self, ShotPlan, Sequence[StageQuote]]:
-        """With shots for a precision, see :func:`planned_shots`."""
+        """With shots for a precision, see :func:`~qhw.analysis.precision.plan.plan_shots`."""
         place = _device(self.settings.device)
         what = Distances.of_workload(self.settings, self.workload, place, tell)
-        plan, quotes = planned_shots(what, wanted, tell, budget)
-        settings = self.settings.model_copy(update={"shots": plan.shots})
-        return replace(self, settings=settings), plan, quotes
+        plan = plan_shots(what, wanted, tell, budget)
+        settings = self.settings.model_copy(update=plan.settings)
+        return replace(self, settings=settings), plan, what.quotes(plan.shots)
 
     def in_ledger(self) -> bool:
         """Whether a run of the same settings goes on, or has given its result."""
-        if not is_vendor(self.settings.device):
-            return False
-        run = MeasureRun.before(self.settings)
-        if run is not None:
-            run.ledger.close()
-        return run is not None
+        return is_vendor(self.settings.device) and MeasureRun.in_ledger(self.settings)
 
     def new(self, paying: Paying) -> MeasureRun:
         """A run that is not in the ledger yet, see :meth:`qhw.paid.kept.WorkloadRun.begin`."""
@@ -158,21 +153,6 @@ class AskedCounts(AskedCircuit):
 
 
 Asked: TypeAlias = AskedModel | AskedCircuit
-
-
-def planned_shots(
-    what: Distances, wanted: Precision, tell: Notify, budget: str | None
-) -> tuple[ShotPlan, Sequence[StageQuote]]:
-    """Shots for a precision, and on a device that takes jobs what they cost.
-
-    Raises:
-        OutOfReachError: the device does not take so many shots.
-        BudgetError: they cost more than the budget; nothing was sent.
-        BackendError: the device's model cannot simulate what runs.
-    """
-    tell(f"planning shots for precision {wanted}")
-    plan = plan_shots(what, wanted, budget)
-    return plan, what.quotes(plan.shots)
 
 
 def _device(name: str) -> Backend | VendorBackend:

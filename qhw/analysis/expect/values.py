@@ -31,6 +31,7 @@ from qhw.analysis.expect.result import (
     ObservableValue,
     ProbedValues,
 )
+from qhw.analysis.precision.plan import ShotPlan
 from qhw.analysis.probe.circuits import Probe, probes_of
 from qhw.analysis.probe.found import fitted_snapshot, noise_of_the_day
 from qhw.circuits.files import MAX_BYTES
@@ -88,9 +89,11 @@ class ExpectQuote(Quote):
 
     Attributes:
         program: what they run.
+        shot_plan: how the shots were planned; ``None`` where they were given.
     """
 
     program: ExpectationProgram
+    shot_plan: ShotPlan | None = None
 
 
 def prepare(

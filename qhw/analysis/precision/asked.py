@@ -9,6 +9,8 @@ from typing import Literal
 
 Quantity = Literal["distance", "observable", "angle"]
 
+UNPLANNED = 1
+"""Shots in settings of a precision until they are planned: a mistake costs next to nothing."""
 WORDS: dict[Quantity, str] = {
     "distance": "total variation distance to what infinitely many shots would give, mean of rows",
     "observable": "standard error of the worst observable",

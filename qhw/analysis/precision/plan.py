@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from qhw.jobs.errors import BudgetError
 from qhw.jobs.intent import Quote
 from qhw.jobs.money import parse_money, show_money
 
+_LOG = logging.getLogger(__name__)
 _CLOSE = 1.03
 """How close below what a budget allows shots are looked for, as a ratio."""
 
@@ -32,6 +34,11 @@ class ShotPlan:
     shots: int
     expected: float
     note: str = ""
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What it changes in settings."""
+        return {"shots": self.shots, "precision": str(self.precision)}
 
     @property
     def words(self) -> str:
@@ -60,12 +67,18 @@ class Planned(Protocol):
         """What they cost; none on a simulator."""
 
 
-def plan_shots(what: Planned, wanted: Precision, budget: str | None = None) -> ShotPlan:
+def plan_shots(
+    what: Planned,
+    wanted: Precision,
+    notify: Callable[[str], None] = _LOG.info,
+    budget: str | None = None,
+) -> ShotPlan:
     """The fewest shots that reach a precision.
 
     Args:
         what: is planned.
         wanted: precision.
+        notify: told what is being done.
         budget: the most that they may cost, if there is such a limit.
 
     Raises:
@@ -73,6 +86,7 @@ def plan_shots(what: Planned, wanted: Precision, budget: str | None = None) -> S
         BudgetError: they cost more; the line has the precision that the budget allows.
         BackendError: the device's model cannot simulate what runs.
     """
+    notify(f"planning shots for precision {wanted}")
     least, most = what.bounds()
     found = fewest_shots(what.error, wanted.value, least=least, most=most)
     plan = ShotPlan(wanted, found.shots, found.error, what.note)

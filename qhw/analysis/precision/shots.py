@@ -12,7 +12,7 @@ MOST_SHOTS = 10**12
 """More are a mistake."""
 FEWEST_SHOTS = 2
 _FIRST = 10_000
-_CLOSE = 0.05
+_CLOSE = 0.03
 """How far below the wanted error the expected one may stay."""
 _TRIES = 12
 _DIGITS = 3

@@ -21,6 +21,7 @@ from qhw.analysis.expect.values import (
 from qhw.analysis.precision.asked import Precision
 from qhw.analysis.precision.errors import value_errors
 from qhw.analysis.precision.modelled import Modelled, fewest_of
+from qhw.analysis.precision.plan import ShotPlan, plan_shots
 from qhw.analysis.precision.shots import FEWEST_SHOTS
 from qhw.circuits.workload import Workload
 from qhw.mitigation.expectation import ExpectationProgram
@@ -107,3 +108,33 @@ class Values:
             self.workload,
             in_jobs=not isinstance(self.backend, Backend),
         )
+
+
+def planned_values(
+    settings: ExpectSettings,
+    workload: Workload,
+    backend: Backend | VendorBackend,
+    wanted: Precision,
+    notify: Notify,
+    budget: str | None = None,
+) -> tuple[ExpectSettings, ShotPlan]:
+    """Settings with shots for a standard error, and the plan behind them.
+
+    Args:
+        settings: what is asked; its shots are set aside.
+        workload: what runs.
+        backend: where it will run.
+        wanted: standard error of the worst observable in any row.
+        notify: told what is being done.
+        budget: the most that it may cost, if there is such a limit.
+
+    Raises:
+        ValueError: a precision that needs no measurement.
+        OutOfReachError: the device does not take so many shots.
+        BudgetError: they cost more than the budget; nothing was sent.
+        MitigationError: pipeline, circuit and device do not go together.
+        BackendError: the circuit does not fit the device.
+    """
+    what = Values.of(settings, workload, backend, wanted, notify)
+    plan = plan_shots(what, wanted, notify, budget)
+    return settings.model_copy(update=plan.settings), plan
