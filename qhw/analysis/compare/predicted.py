@@ -229,7 +229,8 @@ def begun(
 def rows_predicted(compiled: CompiledTemplate, rows: int) -> int:
     """How many rows of a circuit are predicted: what takes seconds, one at least."""
     work = 4**compiled.circuit.num_qubits * max(compiled.circuit.size(), 1)
-    return min(rows, max(1, min(_MOST_WORK // work, _MOST_VALUES // 2**compiled.n_measured)))
+    most = int(min(_MOST_WORK // work, _MOST_VALUES // 2**compiled.n_measured))
+    return min(rows, max(1, most))
 
 
 def judged(
