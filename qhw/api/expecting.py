@@ -37,6 +37,7 @@ def expect(
     shots: int | str,
     mitigation: str = ...,
     seed: int = ...,
+    probe: bool = ...,
     again: bool = ...,
     tell: Callable[[str], None] = ...,
     gradient: None = ...,
@@ -54,6 +55,7 @@ def expect(
     shots: int | str,
     mitigation: str = ...,
     seed: int = ...,
+    probe: bool = ...,
     again: bool = ...,
     tell: Callable[[str], None] = ...,
     gradient: Literal["shift"],
@@ -70,6 +72,7 @@ def expect(
     shots: int | str,
     mitigation: str = DEFAULT_MITIGATION,
     seed: int = 0,
+    probe: bool = False,
     again: bool = False,
     tell: Callable[[str], None] = _LOG.info,
     gradient: Literal["shift"] | None = None,
@@ -95,6 +98,8 @@ def expect(
             shifted rows of a gradient have as many each.
         mitigation: a pipeline such as ``"readout+zne(1,3)"``, or ``"none"``.
         seed: of compilation, random choices and simulated shots.
+        probe: run two or three smaller circuits of known answer beside, and fit the device model's
+            noise to them; counted and priced with the rest.
         again: on a device that takes jobs: send everything anew, even if it was paid already.
         tell: told what is being done.
         gradient: ``"shift"`` for derivatives by parameter-shift rules as well: two terms for an
@@ -136,6 +141,7 @@ def expect(
         raise ValueError('Argument `wrt` must be left out without gradient="shift"')
     place = as_device(device)
     settings, work = asked_values(circuit, angles, observables, place, shots, mitigation, seed)
+    settings = settings.model_copy(update={"probe": probe})
     if gradient is None:
         return _evaluated(place, work, settings, again=again, tell=tell)
     shifted = shifted_rows(work, wrt)

@@ -41,6 +41,7 @@ def measure(
     seed: int = 0,
     with_raw: bool = False,
     calibrations: Sequence[str | Path] = (),
+    probe: bool = False,
     again: bool = False,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -64,6 +65,8 @@ def measure(
         with_raw: on a device that takes jobs also run the circuit itself with all shots where the
             pipeline runs others; a simulator always does.
         calibrations: files of ``qhw calibrate``.
+        probe: run two or three smaller circuits of known answer beside, and fit the device model's
+            noise to them; counted and priced with the rest.
         again: on a device that takes jobs: send everything anew, even if it was paid already.
         workers: of a simulator: local processes that simulate; none by default.
         scheduler: of a simulator: address of a Dask cluster that does.
@@ -88,7 +91,7 @@ def measure(
         >>> found.result.verdict.level
         'better'
     """
-    options = Options(shots, mitigation, seed, with_raw, tuple(calibrations))
+    options = Options(shots, mitigation, seed, with_raw, tuple(calibrations), probe)
     place, work, settings = asked(circuit, angles, device, options)
     if place.backend is not None:
         with some_scheduler(workers, scheduler) as pool:
@@ -110,6 +113,7 @@ class Options:
     seed: int = 0
     with_raw: bool = False
     calibrations: tuple[str | Path, ...] = ()
+    probe: bool = False
 
 
 def asked(
@@ -132,6 +136,7 @@ def asked(
         with_raw=options.with_raw,
         # absolute: the run may be taken up from another folder
         calibrations=tuple(str(Path(path).resolve()) for path in options.calibrations),
+        probe=options.probe,
     )
     return place, work, settings
 

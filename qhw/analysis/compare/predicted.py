@@ -251,6 +251,7 @@ def judged(
     chosen = [place for place, row in enumerate(rows) if row < len(told.predicted)]
     measured = None
     floor, expected, predicted = told.tvd_floor, told.expected, told.tvd
+    farthest = told.tvd_uniform
     if chosen and told.tvd is not None:
         frequencies = relative_frequencies(counts[chosen])
         measured = float(total_variation(frequencies, exact[chosen]).mean())
@@ -258,6 +259,7 @@ def judged(
             there = np.array([told.predicted[rows[place]] for place in chosen])
             again = told.model_copy(update=_distances(exact[chosen], there, told.shots))
             floor, expected, predicted = again.tvd_floor, again.expected, again.tvd
+            farthest = again.tvd_uniform
     inside = None
     if expected is not None and measured is not None:
         inside = expected.low <= measured <= expected.high
@@ -276,6 +278,7 @@ def judged(
         measured=measured,
         inside=inside,
         note=_ONLY_REPORTED if told.values else told.note,
+        uniform=farthest,
     )
 
 
