@@ -99,5 +99,5 @@ def test_without_public_results_nothing_is_claimed() -> None:
 
 
 def test_a_later_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="schema_version 1 to 1, but has 2"):
-        Prediction.from_bytes(prediction(schema_version=2).to_bytes())
+    with pytest.raises(ValueError, match="schema_version 1 to 2, but has 3"):
+        Prediction.from_bytes(prediction(schema_version=3).to_bytes())

@@ -238,6 +238,8 @@ class PredictionFacts(Frozen):
         measured: of the device.
         inside: whether that lies in the interval; ``None`` where one of them is missing.
         note: what was not predicted, and why.
+        uniform: distance of a uniform answer; ``None`` where nothing was predicted, and in earlier
+            files.
     """
 
     role: CircuitRole | Literal["expectation"]
@@ -254,6 +256,7 @@ class PredictionFacts(Frozen):
     measured: float | None
     inside: bool | None
     note: str
+    uniform: float | None = None
 
 
 class ProbeFacts(Frozen):

@@ -229,7 +229,8 @@ def begun(
 def rows_predicted(compiled: CompiledTemplate, rows: int) -> int:
     """How many rows of a circuit are predicted: what takes seconds, one at least."""
     work = 4**compiled.circuit.num_qubits * max(compiled.circuit.size(), 1)
-    return min(rows, max(1, min(_MOST_WORK // work, _MOST_VALUES // 2**compiled.n_measured)))
+    most = int(min(_MOST_WORK // work, _MOST_VALUES // 2**compiled.n_measured))
+    return min(rows, max(1, most))
 
 
 def judged(
@@ -250,6 +251,7 @@ def judged(
     chosen = [place for place, row in enumerate(rows) if row < len(told.predicted)]
     measured = None
     floor, expected, predicted = told.tvd_floor, told.expected, told.tvd
+    farthest = told.tvd_uniform
     if chosen and told.tvd is not None:
         frequencies = relative_frequencies(counts[chosen])
         measured = float(total_variation(frequencies, exact[chosen]).mean())
@@ -257,6 +259,7 @@ def judged(
             there = np.array([told.predicted[rows[place]] for place in chosen])
             again = told.model_copy(update=_distances(exact[chosen], there, told.shots))
             floor, expected, predicted = again.tvd_floor, again.expected, again.tvd
+            farthest = again.tvd_uniform
     inside = None
     if expected is not None and measured is not None:
         inside = expected.low <= measured <= expected.high
@@ -275,6 +278,7 @@ def judged(
         measured=measured,
         inside=inside,
         note=_ONLY_REPORTED if told.values else told.note,
+        uniform=farthest,
     )
 
 

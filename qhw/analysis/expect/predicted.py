@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ from qhw.mitigation.expectation import Counts, ExpectationProgram, Expectations
 
 FloatArray = NDArray[np.float64]
 
-EXPECTATION = "expectation"
+EXPECTATION: Literal["expectation"] = "expectation"
 
 
 def predict_values(
@@ -65,7 +66,7 @@ def predict_values(
     kept = min(rows_predicted(p.compiled, program.rows) for p in program.programs)
     note = "" if kept == program.rows else f"of the first {kept} of {program.rows} rows"
     try:
-        mean, error = _moments(program, AerBackend(model), kept)
+        mean, deviation = _moments(program, AerBackend(model), kept)
     except BackendError as error:
         return told.model_copy(update={"note": str(error)[:TEXT_AT_MOST]})
     exact, _ = program.exact()
@@ -76,7 +77,7 @@ def predict_values(
             observable=text,
             exact=float(exact[row, k]),
             predicted=float(mean[row, k]),
-            shot_error=float(error[row, k]),
+            shot_error=float(deviation[row, k]),
         )
         for row in range(kept)
         for k, text in enumerate(texts)

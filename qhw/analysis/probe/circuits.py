@@ -25,6 +25,8 @@ FloatArray = NDArray[np.float64]
 MOST_SHOTS = 4096
 """Of a probe: a share of one half is then known to 0.8 per cent."""
 _LABEL = "probe"
+_SHALLOW = 2
+"""Layers of two-qubit gates that cannot be halved there and back."""
 _ENOUGH = 4
 """Qubits from which on half of them still hold a two-qubit gate."""
 
@@ -61,7 +63,7 @@ def probes_of(
     """Two or three probes of a compiled circuit at its first row of angles.
 
     Half the depth on all its qubits, and half the qubits at full depth, each half once; of fewer
-    than four qubits half the depth and all of it.
+    than four qubits half the depth and all of it, where that is next to nothing twice as much.
 
     Args:
         compiled: for a device.
@@ -77,21 +79,26 @@ def probes_of(
             "Argument `probe` must be left out of a device without noise: there is none to fit"
         )
     gates = _gates(compiled, angles)
-    used = sorted({q for one in gates for q in one.qubits})
-    if len(used) < _ENOUGH:
-        chosen = [("half the depth", used, 4), ("the whole depth", used, 2)]
-    else:
-        first, second = halves(used, [g.qubits for g in gates if len(g.qubits) == 2])
-        chosen = [
-            ("half the depth", used, 4),
-            ("half the qubits", first, 2),
-            ("the other qubits", second, 2),
-        ]
     many = min(shots, MOST_SHOTS)
     return tuple(
         _probe(compiled, gates, qubits, part, name, f"{label}/{_LABEL}={place}", many)
-        for place, (name, qubits, part) in enumerate(chosen)
+        for place, (name, qubits, part) in enumerate(_parts(gates))
     )
+
+
+def _parts(gates: Sequence[_Placed]) -> list[tuple[str, tuple[int, ...], int]]:
+    """Of each probe its name, qubits, and of which part of the gates it goes there and back."""
+    used = tuple(sorted({q for one in gates for q in one.qubits}))
+    if len(used) < _ENOUGH:
+        if max(_layers(gates)) <= _SHALLOW:
+            return [("the whole depth", used, 2), ("twice the depth", used, 1)]
+        return [("half the depth", used, 4), ("the whole depth", used, 2)]
+    first, second = halves(used, [g.qubits for g in gates if len(g.qubits) == 2])
+    return [
+        ("half the depth", used, 4),
+        ("half the qubits", first, 2),
+        ("the other qubits", second, 2),
+    ]
 
 
 def _gates(compiled: CompiledTemplate, angles: FloatArray) -> list[_Placed]:

@@ -63,12 +63,14 @@ class NoiseFit:
     scatter: float
 
 
-def fit_noise(probed: Sequence[Probed], level: float) -> NoiseFit | None:
+def fit_noise(probed: Sequence[Probed], level: float, at: float = 1.0) -> NoiseFit | None:
     """The factor that fits best, and its interval from shots and from how circuits differ.
 
     Args:
         probed: two circuits or more.
         level: of the interval.
+        at: factor on the model's noise that the signals are predicted with. Where ``ln`` of a
+            signal is not in proportion to noise (large readout errors), one near the answer.
 
     Returns:
         ``None`` where fewer than two have any noise predicted.
@@ -84,7 +86,8 @@ def fit_noise(probed: Sequence[Probed], level: float) -> NoiseFit | None:
     left = len(used) - 1
     scatter = math.sqrt(float(weight @ (y - factor * x) ** 2) / left)
     reach = float(student.ppf((1 + level) / 2, left)) * max(scatter, 1.0) / math.sqrt(whole)
-    return NoiseFit(factor, max(factor - reach, 0.0), factor + reach, level, scatter)
+    low, high = max(factor - reach, 0.0), factor + reach
+    return NoiseFit(at * factor, at * low, at * high, level, scatter)
 
 
 def _signal(probed: Probed) -> tuple[float, float]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
 from backends.aer import MAX_EXACT_QUBITS, AerBackend
-from backends.base import BackendError, ShotResult
+from backends.base import ShotResult
 from backends.outcomes import Outcomes
 from calibration.fitted import fitted_to_counts
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.probe.circuits import Probe
 from qhw.analysis.probe.facts import LEVEL, NoiseOfTheDay, ProbeCircuit
 from qhw.analysis.probe.fit import NoiseFit, Probed, fit_noise
+
+_ROUNDS = 4
+_SAME = 0.01
+_MOST = 20.0
+"""Factor from which on nothing is left to tell noise by."""
 
 
 def noise_of_the_day(
@@ -46,13 +52,33 @@ def noise_of_the_day(
                 measured=right / shots,
             )
         )
-    fit: NoiseFit | None = fit_noise(seen, LEVEL)
+    fit = _fit([probe for probe, _ in probed], seen)
     told = NoiseOfTheDay(device=base.name, taken=finished, circuits=tuple(rows))
     if fit is None:
         return told
     return told.model_copy(
         update={name: getattr(fit, name) for name in ("factor", "low", "high", "scatter")}
     )
+
+
+def _fit(probes: Sequence[Probe], seen: Sequence[Probed]) -> NoiseFit | None:
+    """The factor, signals predicted again with each until it stays."""
+    fit = fit_noise(seen, LEVEL)
+    for _ in range(_ROUNDS):
+        if fit is None or not 0 < fit.factor < _MOST:
+            return fit
+        at = fit.factor
+        moved = [
+            replace(one, predicted=predicted_signal(probe, at))
+            for probe, one in zip(probes, seen, strict=True)
+        ]
+        again = fit_noise(moved, LEVEL, at)
+        if again is None:
+            return fit
+        fit = again
+        if abs(fit.factor / at - 1) < _SAME:
+            break
+    return fit
 
 
 def fitted_snapshot(base: DeviceSnapshot, noise: NoiseOfTheDay) -> DeviceSnapshot | None:
@@ -68,16 +94,19 @@ def fitted_snapshot(base: DeviceSnapshot, noise: NoiseOfTheDay) -> DeviceSnapsho
     return fitted_to_counts(base, noise.factor, taken=noise.taken, counts=counts)
 
 
-def predicted_signal(probe: Probe) -> float:
-    """By the device model: of its noisy distribution, of wide probes the predicted success."""
+def predicted_signal(probe: Probe, factor: float = 1.0) -> float:
+    """By the device model: of its noisy distribution, of wide probes the predicted success.
+
+    Args:
+        probe: which.
+        factor: on the model's noise.
+    """
     compiled = probe.batch.compiled
     assert compiled.snapshot is not None and compiled.predicted_success is not None  # of a device
     if compiled.circuit.num_qubits > MAX_EXACT_QUBITS:
-        return compiled.predicted_success
-    try:
-        found = AerBackend(compiled.snapshot).probabilities(compiled, np.empty((1, 0)))[0]
-    except BackendError:  # dynamic lengths and the like: what no density matrix holds
-        return compiled.predicted_success
+        return float(compiled.predicted_success**factor)
+    model = AerBackend(compiled.snapshot, scale=factor)
+    found = model.probabilities(compiled, np.empty((1, 0)))[0]
     return float((found[probe.answer] / found.sum() - probe.floor) / (1 - probe.floor))
 
 

@@ -34,7 +34,7 @@ from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.validate.circuits import KINDS, BenchmarkCircuit
-from qhw.analysis.validate.records import DataError, Predicted, Record
+from qhw.analysis.validate.records import OWN, DataError, Predicted, Record
 from qhw.models.checkpoint import write_atomically
 
 FloatArray = NDArray[np.float64]
@@ -91,6 +91,8 @@ def predicted(
         DataError: an unknown device, circuit or argument of it, counts of the wrong width.
         OSError: the cache cannot be written.
     """
+    if record.circuit.name == OWN:
+        return record.predicted
     snapshot = snapshot_of(record)
     options = noise or NoiseOptions()
     path = (

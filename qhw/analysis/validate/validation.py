@@ -180,7 +180,7 @@ def _chosen(results: Results, devices: Sequence[str]) -> list[Record]:
 
 
 def _row(record: Record, cache: Path | None) -> ValidatedRow:
-    snapshot = snapshot_of(record)
+    taken = record.taken or snapshot_of(record).taken.date()
     said = predicted(record, cache=cache)
     value = None if said is None else said.value
     suspect = record.unfit(value)
@@ -193,7 +193,7 @@ def _row(record: Record, cache: Path | None) -> ValidatedRow:
         qubits=record.circuit.n,
         date=record.date,
         snapshot=record.snapshot or record.device,
-        age_days=(record.date - snapshot.taken.date()).days,
+        age_days=(record.date - taken).days,
         placement_known=record.placement_known,
         measured=record.measured,
         uncertainty=record.uncertainty,

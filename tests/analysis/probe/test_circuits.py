@@ -28,9 +28,9 @@ def _layered(n: int, layers: int = 2) -> QuantumCircuit:
     return qc
 
 
-def _probes(device: str, n: int, shots: int = 100):
+def _probes(device: str, n: int, shots: int = 100, layers: int = 2):
     backend = AerBackend(load_snapshot(device))
-    compiled = backend.compile(_layered(n))
+    compiled = backend.compile(_layered(n, layers))
     angles = np.random.default_rng(3).uniform(0, 6, (2, len(compiled.parameter_names)))
     return compiled, probes_of(compiled, angles, label="circuit", shots=shots)
 
@@ -62,10 +62,14 @@ def test_without_noise_the_answer_is_certain_and_the_probe_smaller(device):
 
 def test_few_qubits_are_probed_by_depth_and_labels_and_shots_are_told():
     _, probes = _probes("ibm_lagos", 2, shots=100_000)
-    assert [p.name for p in probes] == ["half the depth", "the whole depth"]
+    assert [p.name for p in probes] == ["the whole depth", "twice the depth"]
     assert [p.batch.label for p in probes] == ["circuit/probe=0", "circuit/probe=1"]
     assert {p.batch.shots for p in probes} == {MOST_SHOTS}
     assert {p.batch.shots for p in _probes("ibm_lagos", 2, shots=70)[1]} == {70}
+    compiled, deep = _probes("ibm_lagos", 3, layers=4)
+    assert [p.name for p in deep] == ["half the depth", "the whole depth"]
+    gates = [p.batch.compiled.two_qubit_gates for p in deep]
+    assert gates[0] < gates[1] <= compiled.two_qubit_gates
 
 
 def test_the_same_circuit_gives_the_same_probes():
