@@ -105,7 +105,7 @@ class PulseKit:
 
     def z(self, angle: float | ParameterExpression) -> Gate:
         """A rotation about z as a gate, its angle free or not; only where it is a gate."""
-        return self._z(angle)
+        return U1Gate(angle) if self.name == "u" else RZGate(angle)
 
     def up_to_x(self, unitary: Matrix) -> tuple[list[Gate], float]:
         """Gates P and angle a with ``unitary = rx(a) P`` up to phase, fewest pulses."""
@@ -118,6 +118,7 @@ class PulseKit:
             angles.append(math.atan2(-pole[1], pole[2]))
         if abs(y) < TOLERANCE and abs(z) < TOLERANCE:
             angles.append(2 * math.atan2(x, w))
+        least = 0 if len(angles) > 3 else 1  # nothing is left only in those two cases
         best: _Steps = []
         fewest, rest = math.inf, 0.0
         for angle in angles:
@@ -125,17 +126,14 @@ class PulseKit:
             pulses = sum(kind not in _VIRTUAL for kind, _ in steps)
             if pulses < fewest:
                 best, fewest, rest = steps, pulses, angle
-            if not pulses:
+            if pulses <= least:
                 break
         return _made(best), wrap(rest)
 
-    @property
-    def _z(self) -> type[Gate]:
-        return U1Gate if self.name == "u" else RZGate
-
     def _about_z(self, angle: float) -> _Steps:
         turned = wrap(angle)
-        return [(self._z, (turned,))] if turned else []
+        kind: type[Gate] = U1Gate if self.name == "u" else RZGate
+        return [(kind, (turned,))] if turned else []
 
     def _up_to_z(self, unitary: Matrix) -> tuple[_Steps, float]:
         a, turn, c = euler_zxz(unitary)
