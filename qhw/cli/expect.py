@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, err, out, steps
-from qhw.cli.options import Again, Budget, Json, NoiseScale, Project, Seed, Shots
+from qhw.cli.options import Again, Budget, Json, NoiseScale, Probe, Project, Seed, Shots
 from qhw.cli.own import Angles, Names, own_words, tell_note
 from qhw.cli.submit import REHEARSED_PRICE
 from qhw.defaults import DEFAULT_DEVICE
@@ -55,6 +55,7 @@ def expect_command(
     ] = False,
     again: Again = False,
     noise_scale: NoiseScale = None,
+    probe: Probe = False,
     out_folder: Annotated[
         Path | None,
         typer.Option(
@@ -92,6 +93,7 @@ def expect_command(
         mitigation=mitigation,
         shots=shots,
         seed=seed,
+        probe=probe,
     )
     tell_note(work)
     if budget is not None:
@@ -207,6 +209,8 @@ def _command_line(
         words += ["--observable", text]
     for name in ("device", "mitigation", "shots", "seed"):
         words += [f"--{name}", str(getattr(settings, name))]
+    if settings.probe:
+        words += ["--probe"]
     if budget is not None:
         words += ["--budget", budget]
     if project != _PROJECT:

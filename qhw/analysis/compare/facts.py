@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from calibration.parts import Frozen, Utc
 from qhw.analysis.compare.parsed import Count as Count
+from qhw.analysis.probe.facts import NoiseOfTheDay
 from qhw.circuits.workload import Role
 
 Level = Literal["better", "same", "worse", "unknown"]
@@ -239,7 +240,7 @@ class PredictionFacts(Frozen):
         note: what was not predicted, and why.
     """
 
-    role: CircuitRole
+    role: CircuitRole | Literal["expectation"]
     made: Utc
     device: str | None
     taken: Utc | None
@@ -253,6 +254,23 @@ class PredictionFacts(Frozen):
     measured: float | None
     inside: bool | None
     note: str
+
+
+class ProbeFacts(Frozen):
+    """The noise of the day, and what it predicts of the circuit that it was measured beside.
+
+    Attributes:
+        role: which circuit.
+        noise: that the probes showed.
+        predicted: distances with the model as reported, beside what was measured; ``None`` where
+            nothing can be predicted.
+        again: with the fitted model.
+    """
+
+    role: CircuitRole
+    noise: NoiseOfTheDay
+    predicted: PredictionFacts | None = None
+    again: PredictionFacts | None = None
 
 
 class ForeignFacts(Frozen):

@@ -30,6 +30,7 @@ from qhw.analysis.validate.interval import (
     Interval,
     distance_interval_of_success,
     interval_for,
+    judged_as,
     untimed_warning,
 )
 from qhw.provenance import versions
@@ -322,7 +323,8 @@ def make_row(
         return Row(**facts, reason=compiled[0].reason)
     best = max(good, key=lambda c: c.success)
     tvd = None if subject.spread is None else (1 - best.success) * subject.spread
-    away = distance_interval_of_success(snapshot.vendor, best.success, subject.spread)
+    judged = judged_as(snapshot)
+    away = distance_interval_of_success(judged, best.success, subject.spread)
     beats = beats_constant(subject, best.success, shots)
     needed = None if error is None or tvd is None else shots_for(subject, tvd, error)
     return Row(
@@ -335,7 +337,7 @@ def make_row(
         rule=beats.reason,
         shots_per_second=rate(best, snapshot),
         cost=cost(best, snapshot, shots),
-        success_interval=interval_for(snapshot.vendor, best.success),
+        success_interval=interval_for(judged, best.success),
         tvd_interval=away,
         skill=skill_of(subject, tvd),
         skill_interval=skill_interval(subject, away),

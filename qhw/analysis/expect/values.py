@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -23,7 +23,16 @@ from calibration.documents import read_bounded
 from qhw.analysis.compare.result import MissingRow
 from qhw.analysis.compare.stage import Notify
 from qhw.analysis.compare.synthesis import evolution_values, evolves, remembered
-from qhw.analysis.expect.result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
+from qhw.analysis.expect.predicted import judge_values, predict_values
+from qhw.analysis.expect.result import (
+    ExpectCost,
+    ExpectResult,
+    ExpectSettings,
+    ObservableValue,
+    ProbedValues,
+)
+from qhw.analysis.probe.circuits import Probe, probes_of
+from qhw.analysis.probe.found import fitted_snapshot, noise_of_the_day
 from qhw.circuits.files import MAX_BYTES
 from qhw.circuits.given import CircuitSources, naming, read_given
 from qhw.circuits.workload import ROLE, Workload
@@ -238,7 +247,7 @@ def plan(
     if workload is not None:
         own = [name for name in compiled.parameter_names if name in workload.parameter_names]
         angles = workload.columns(own)  # all but the measurement bases
-    return plan_expectation(
+    program = plan_expectation(
         backend,
         compiled,
         angles,
@@ -249,6 +258,25 @@ def plan(
         label=LABEL,
         in_jobs=in_jobs,
     )
+    if not settings.probe:
+        return program
+    return replace(program, beside=tuple(p.batch for p in probes_beside(program, settings.shots)))
+
+
+def probes_beside(program: ExpectationProgram, shots: int) -> tuple[Probe, ...]:
+    """Smaller circuits of known answer of a program's circuit, its first row.
+
+    Args:
+        program: whose.
+        shots: of a row of it.
+
+    Raises:
+        ValueError: the circuit cannot be probed, or nothing is measured.
+    """
+    if not program.programs:
+        raise ValueError("Argument `probe` must be left out where nothing is measured")
+    first = program.programs[0]
+    return probes_of(first.compiled, first.angles, label=LABEL, shots=shots)
 
 
 def simulate(
@@ -296,7 +324,16 @@ def quote_expectation(
     compiled = compile_circuit(settings, vendor, workload)
     notify("checking and pricing")
     # circuits are built for a device's name; nothing runs on it here
-    program = plan(settings, cast(Backend, vendor), compiled, workload, in_jobs=True)
+    return priced(plan(settings, cast(Backend, vendor), compiled, workload, in_jobs=True), vendor)
+
+
+def priced(program: ExpectationProgram, vendor: VendorBackend) -> ExpectQuote:
+    """Check and price a program that is planned to be sent.
+
+    Raises:
+        ValueError: nothing to measure.
+        BackendError: the device would refuse it, or its price is unknown.
+    """
     if not program.batches:
         raise ValueError(
             "Argument `observables` must have something to measure on a device that takes jobs, "
@@ -330,6 +367,7 @@ def result_of(
     command: str,
     run: str | None = None,
     rehearsal: bool = False,
+    frozen: bytes | None = None,
 ) -> Measured:
     """Values beside the exact ones, with where and how they were measured.
 
@@ -342,6 +380,7 @@ def result_of(
         command: that gives this result.
         run: in the ledger.
         rehearsal: the vendor was a server on this machine.
+        frozen: what was predicted before it was sent, byte for byte; ``None`` for nothing.
     """
     snapshot = program.compiled.snapshot
     taken = None if snapshot is None else snapshot.taken
@@ -371,10 +410,28 @@ def result_of(
             MissingRow(index=row, name=names[row], role=ROLE, text=text)
             for row, text in sorted(found.missing.items())
         ),
+        prediction=None if frozen is None else judge_values(frozen, program, found),
+        probe=_probed(settings, program, found),
         command=command,
         versions=versions(),
     )
     return Measured(result, program, found, workload)
+
+
+def _probed(
+    settings: ExpectSettings, program: ExpectationProgram, found: Expectations
+) -> ProbedValues | None:
+    """The noise of the day, and the prediction made again with it."""
+    base = program.compiled.snapshot
+    if not found.beside or base is None:
+        return None
+    probes = zip(probes_beside(program, settings.shots), found.beside, strict=True)
+    noise = noise_of_the_day([pair for pair in probes if not pair[1].row_errors], base)
+    fitted = None if noise is None else fitted_snapshot(base, noise)
+    if noise is None or fitted is None:
+        return None if noise is None else ProbedValues(noise=noise)
+    again = predict_values(program, settings.observables, fitted, noise.factor or 0.0)
+    return ProbedValues(noise=noise, again=judge_values(again.to_bytes(), program, found))
 
 
 def _values(

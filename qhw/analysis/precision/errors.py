@@ -35,7 +35,11 @@ def mean_distance(found: FloatArray, reference: FloatArray) -> float:
 
 
 def distribution_error(
-    program: Program, modelled: Modelled, seed: int, error: Error = mean_distance
+    program: Program,
+    modelled: Modelled,
+    seed: int,
+    error: Error = mean_distance,
+    rows: NDArray[np.int64] | None = None,
 ) -> float:
     """Expected error of mitigated distributions against those of infinitely many shots.
 
@@ -48,12 +52,14 @@ def distribution_error(
         modelled: device.
         seed: of the experiments.
         error: by default the mean total variation distance.
+        rows: looked at, by default the model's choice.
 
     Raises:
         BackendError: the model cannot simulate a circuit.
         MitigationError: counts that the pipeline cannot work on.
     """
-    rows = modelled.rows(program.compiled, len(program.angles))
+    if rows is None:
+        rows = modelled.rows(program.compiled, len(program.angles))
     if not program.pipeline.techniques and error is mean_distance:
         (batch,) = program.batches
         return float(shot_floor_total_variation(modelled.of(batch, rows), batch.shots).mean())

@@ -32,6 +32,11 @@ _MOST_WORK = 2**30
 _FEWEST_ROWS = 4
 
 
+def fewest_of(backend: Backend | VendorBackend) -> int:
+    """Fewest shots of a circuit that a device takes."""
+    return 1 if backend.snapshot is None else backend.snapshot.job_limits.min_shots
+
+
 class Modelled:
     """Distributions of circuits on the model of a device; each is found once.
 

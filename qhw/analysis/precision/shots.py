@@ -129,13 +129,13 @@ def _next(tried: dict[int, float], shots: int, wanted: float, least: int, most: 
         if tried[near] > 0 and tried[near] != error:
             power = -math.log(tried[near] / error) / math.log(near / shots)
     power = min(max(power, 0.2), 1.0)
-    found = shots * float((error / aim) ** (1 / power)) if error > 0 else float(least)
+    found = shots * (error / aim) ** (1 / power) if error > 0 else float(least)
     return int(min(max(round_up(math.ceil(min(found, most))), least), most))
 
 
 def round_up(shots: int) -> int:
     """To three digits."""
-    step = 10 ** max(0, len(str(shots)) - _DIGITS)
+    step = int(10 ** max(0, len(str(shots)) - _DIGITS))
     return -(-shots // step) * step
 
 
