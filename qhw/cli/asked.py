@@ -19,6 +19,7 @@ from qhw.cli.options import (
     Mitigation,
     Model,
     PaidDevice,
+    Precision,
     Prior,
     Probe,
     Seed,
@@ -26,10 +27,12 @@ from qhw.cli.options import (
     WithRaw,
 )
 from qhw.cli.own import Angles, Files, Names, given, own_words, own_workload
+from qhw.cli.precision import read_precision
 from qhw.defaults import DEFAULT_DEVICE, default_task
 
 if TYPE_CHECKING:
     from qhw.analysis.compare.settings import MeasureSettings, Settings
+    from qhw.analysis.precision.asked import Precision as Wanted
     from qhw.paid.asked import Asked
 
 _OF_MODELS = (
@@ -56,11 +59,13 @@ class Line:
         asked: the comparison.
         origin: words that name the model or the circuits.
         typed: options that were typed rather than left to their defaults.
+        wanted: precision that shots are yet to be planned for.
     """
 
     asked: Asked
     origin: tuple[str, ...]
     typed: frozenset[str] = frozenset()
+    wanted: Wanted | None = None
 
     @property
     def settings(self) -> Settings | MeasureSettings:
@@ -71,7 +76,11 @@ class Line:
         """The same comparison on another device."""
         settings = self.settings.model_copy(update={"device": device})
         changed: Any = {"settings": settings}
-        return Line(replace(self.asked, **changed), self.origin)
+        return Line(replace(self.asked, **changed), self.origin, wanted=self.wanted)
+
+    def having(self, asked: Asked) -> Line:
+        """The same with its shots planned."""
+        return replace(self, asked=asked, wanted=None)
 
     def command(self, name: str = "compare") -> str:
         """The command, ``qhw compare`` or another with its options, that asks for the same."""
@@ -79,6 +88,8 @@ class Line:
         if "counts" in given:  # they say what was done
             given.pop("shots")
             given = {k: v for k, v in given.items() if (k, v) != ("device", "unknown")}
+        if "precision" in given:  # shots follow from it
+            given.pop("shots", None)
         words = ["qhw", name, *self.origin]
         for key, value in given.items():
             if key == "draw":
@@ -104,6 +115,7 @@ def asked_line(
     model: Model = None,
     device: Device = DEFAULT_DEVICE,
     shots: Shots = 100_000,
+    precision: Precision = None,
     molecules: Annotated[int, typer.Option(help="Rows compared of a model, two or more.")] = 20,
     task: Annotated[
         str | None,
@@ -148,10 +160,14 @@ def asked_line(
         ValueError: a value out of range, or what does not go together.
     """
     from qhw.analysis.compare.settings import Asked, Settings
+    from qhw.analysis.precision.asked import UNPLANNED
 
+    reads = not files and (task or default_task(prior)) in ("encode", "reconstruct")
+    wanted = read_precision(ctx, precision, "distance", angles=reads)
     shared = {
         "device": device,
-        "shots": shots,
+        "shots": shots if wanted is None else UNPLANNED,
+        "precision": None if wanted is None else str(wanted),
         "seed": seed,
         "mitigation": mitigation,
         "with_raw": with_raw,
@@ -166,7 +182,7 @@ def asked_line(
 
         origin = own_words(files or (), angles, names)
         typed = frozenset(name for name in shared if given(ctx, name))
-        return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin), typed)
+        return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin), typed, wanted)
     settings = Settings.parse(
         model=model or "",
         molecules=molecules,
@@ -188,7 +204,7 @@ def asked_line(
     if prior is not None or settings.task == "generate":
         prior = settled_prior(prior, model)
     settings = settings.model_copy(update={"model": model, "prior": prior})
-    return Line(AskedModel(settings), ("--model", settings.model))
+    return Line(AskedModel(settings), ("--model", settings.model), wanted=wanted)
 
 
 @functools.cache

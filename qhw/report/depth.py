@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from qiskit import QuantumCircuit
 from backends.compilers.registry import OWN, compile_by
 from backends.native.compile import NativeCircuit, compile_native
 from calibration.catalog import load_snapshot
+from qhw.analysis.depth.merits import MERITS
 from qhw.analysis.depth.report import FIGURES, CircuitFacts, DepthReport, Row, Spread
 from qhw.analysis.depth.subjects import Subject
 from qhw.analysis.validate.interval import words
@@ -25,6 +27,8 @@ from qhw.report.pareto import pareto_figure
 _DRAWN_GATES = 1500
 """A larger circuit is not drawn: the page would hold megabytes of text."""
 _COLUMNS = 150
+_FOLD_FROM = 4
+"""Circuits from which on each is folded away: the page then begins with all recommendations."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Section:
     rows: tuple[Row, ...]
     failed: tuple[Failure, ...]
     best: Row | None
+    advised: Row | None
     best_rows: frozenset[tuple[str, int | None]]
     devices: int
     beating: int
@@ -101,6 +106,11 @@ def render_depth(
         .render(
             report=report,
             sections=sections,
+            fold_from=_FOLD_FROM,
+            favourites=_favourites(sections),
+            unadvised=sum(s.advised is None for s in sections),
+            skill_cell=skill_cell,
+            merit=next((MERITS[one.by] for one in report.recommendations), ""),
             advised={one.circuit: one for one in report.recommendations},
             run_id=run_id,
             figures={key: heading for key, (heading, _) in FIGURES.items()},
@@ -132,6 +142,21 @@ def cell(key: str, spread: Spread) -> Markup:
     )
 
 
+def skill_cell(row: Row) -> Markup:
+    """Predicted skill of a row, below it where real devices lie."""
+    text = Markup("{}").format(number(row.skill))
+    if (ends := row.skill_interval) is None:
+        return text
+    return text + Markup('<br><span class="range">{} to {}</span>').format(
+        number(ends.low), number(ends.high)
+    )
+
+
+def _favourites(sections: Sequence[Section]) -> list[tuple[str, int]]:
+    """Devices recommended, and for how many circuits, the most often first."""
+    return Counter(s.advised.device for s in sections if s.advised is not None).most_common()
+
+
 def to_csv(report: DepthReport) -> str:
     """All rows as CSV, one line a row, times in seconds."""
     buffer = io.StringIO()
@@ -139,6 +164,7 @@ def to_csv(report: DepthReport) -> str:
     names = ["circuit", "device", "vendor", "taken", "level", "seeds", *spreads]
     names += ["best_seed", "qubits", "two_qubit_errors", "predicted_tvd", "beats_baseline", "rule"]
     names += ["shots_per_second", "usd", "price_as_of", "shots_for_error", "usd_for_error"]
+    names += ["skill", "real_skill_low", "real_skill_high", "compiler"]
     names += ["reason", "real_success_low", "real_success_high", "public_results", "warning"]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(names)
@@ -158,6 +184,8 @@ def to_csv(report: DepthReport) -> str:
         values += [row.cost.usd, row.cost.as_of.isoformat()] if row.cost else ["", ""]
         paid, ends = row.cost_for_error, row.success_interval
         values += [row.shots_for_error, paid.usd if paid else ""]
+        skill = row.skill_interval
+        values += [row.skill, *((skill.low, skill.high) if skill else ("", "")), row.compiler]
         values += [row.reason, *((ends.low, ends.high, ends.n) if ends else ("", "", ""))]
         writer.writerow(["" if v is None else v for v in (*values, row.warning)])
     return buffer.getvalue()
@@ -172,6 +200,7 @@ def _section(
     for row in good:
         by_device.setdefault(row.device, row)
     needed = needed_success(facts)
+    standing = next((a.best for a in report.recommendations if a.circuit == facts.name), None)
     chip = None
     if native is not None:
         chip = Markup(chip_figure(native.snapshot, {"circuit": native.qubits}))
@@ -180,6 +209,7 @@ def _section(
         rows=tuple(good),
         failed=_failures(own),
         best=good[0] if good else None,
+        advised=report.row_of(facts.name, standing),
         best_rows=frozenset((r.device, r.level) for r in by_device.values()),
         devices=len(by_device),
         beating=sum(bool(r.beats_baseline) for r in by_device.values()),

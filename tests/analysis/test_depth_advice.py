@@ -33,7 +33,8 @@ FACTS = CircuitFacts(
 def row(device: str, level: int, gates: int, success: float, usd: float | None, **more: object):
     best = Compiled(seed=7, two_qubit_gates=gates, two_qubit_depth=gates, success=success)
     price = None if usd is None else Cost(usd=usd, as_of=datetime(2026, 5, 1, tzinfo=UTC).date())
-    given = {"beats_baseline": True, "vendor": "ibm", "tvd": (1 - success) * 0.5} | more
+    tvd = (1 - success) * 0.5
+    given = {"beats_baseline": True, "vendor": "ibm", "tvd": tvd, "skill": 1 - tvd / 0.4} | more
     return Row(circuit="c", device=device, level=level, best=best, cost=price, **given)
 
 

@@ -77,6 +77,17 @@ def _ghz() -> QuantumCircuit:
     return circuit
 
 
+def _turned(k: int) -> QuantumCircuit:
+    """A pair with ``k`` two-qubit gates; of none every outcome is as likely as any other."""
+    circuit = QuantumCircuit(2, name=f"turned_{k}")
+    circuit.ry(0.4, 0) if k else circuit.h([0, 1])
+    for turn in range(k):
+        circuit.cx(turn % 2, 1 - turn % 2)
+        circuit.ry(0.3 + 0.2 * turn, [0, 1])
+    circuit.measure_all()
+    return circuit
+
+
 class Runs:
     """A folder of small runs, each made when it is first asked for."""
 
@@ -94,6 +105,7 @@ class Runs:
                 "expect": self._expect,
                 "noise-study": self._study,
                 "depth-report": self._depth,
+                "depth-reports": self._depths,
                 "mitigate-bench": self._bench,
                 "drift": self._drift,
                 "validate-models": self._validate,
@@ -144,6 +156,13 @@ class Runs:
     def _depth(self, place: Path) -> None:
         subjects = [circuit_subject(_ghz(), "ghz.qasm")]
         report = sweep(subjects, "iqm_garnet,ibm_fez,nope", levels=(0, 1), seeds=2)
+        place.mkdir()
+        write_depth_files(place, place.name, report, subjects)
+
+    def _depths(self, place: Path) -> None:
+        circuits = [_turned(k) for k in range(4)]
+        subjects = [circuit_subject(circuit, f"{circuit.name}.qasm") for circuit in circuits]
+        report = sweep(subjects, "iqm_garnet,ibm_fez", levels=(1,), seeds=1)
         place.mkdir()
         write_depth_files(place, place.name, report, subjects)
 

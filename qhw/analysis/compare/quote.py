@@ -16,6 +16,7 @@ from qhw.analysis.compare.mitigated import MitigationPlan
 from qhw.analysis.compare.model import check_request, given_molecules, model_runner
 from qhw.analysis.compare.settings import Settings
 from qhw.analysis.compare.stage import Notify, StageRunner
+from qhw.analysis.precision.plan import ShotPlan
 from qhw.analysis.probe.circuits import Probe
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.workload import Role, Workload
@@ -38,6 +39,7 @@ class StageQuote(Quote):
         plain_micro: price of the circuit itself with as many shots, millionths of a dollar;
             ``None`` where the device would not take that.
         probes: smaller circuits of known answer among the jobs.
+        shot_plan: how the shots were planned; ``None`` where they were given.
     """
 
     role: Role
@@ -45,6 +47,7 @@ class StageQuote(Quote):
     plan: MitigationPlan | None
     plain_micro: int | None
     probes: tuple[Probe, ...] = ()
+    shot_plan: ShotPlan | None = None
 
     @property
     def total_shots(self) -> int:

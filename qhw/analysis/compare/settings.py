@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from backends.registry import is_vendor
-from qhw.analysis.compare.parsed import Count, Parsed
+from qhw.analysis.compare.parsed import Count, Parsed, WantedPrecision
 from qhw.mitigation.words import PLAIN as PLAIN
 from qhw.mitigation.words import canonical
 
@@ -24,6 +24,8 @@ class Asked(Parsed):
     Attributes:
         device: backend name, for example ``aer:ibm_boston``.
         shots: per circuit.
+        precision: that the shots were planned for, such as ``0.01`` or ``0.05rad``; ``None`` where
+            they were given.
         seed: of everything random.
         mitigation: pipeline applied beside the raw counts, never instead of them.
         with_raw: on a paid device also run the circuit itself with all shots where the pipeline
@@ -36,6 +38,7 @@ class Asked(Parsed):
 
     device: str
     shots: Annotated[int, Field(ge=1)]
+    precision: WantedPrecision = None
     seed: Count = 0
     mitigation: Mitigation = "readout"
     with_raw: bool = False

@@ -26,6 +26,7 @@ class Standing(BaseModel):
 
     Attributes:
         device: reference of the snapshot.
+        compiler: that made it.
         level: optimisation level.
         seed: of layout and routing.
         value: of the figure of merit.
@@ -43,6 +44,7 @@ class Standing(BaseModel):
     success: float
     shots: int
     usd: float | None = None
+    compiler: str = "qhw"
 
 
 class Recommendation(BaseModel):
@@ -71,9 +73,8 @@ def _success(row: Row, _: CircuitFacts) -> float | None:
     return row.best.success if row.best else None
 
 
-def _skill(row: Row, facts: CircuitFacts) -> float | None:
-    constant = facts.spread if facts.baseline is None else facts.baseline
-    return None if row.tvd is None or not constant else 1 - row.tvd / constant
+def _skill(row: Row, _: CircuitFacts) -> float | None:
+    return row.skill
 
 
 def _dollars(row: Row, _: CircuitFacts) -> float | None:
@@ -153,6 +154,7 @@ def _standing(by: str, value: float, row: Row, shots: int) -> Standing:
     price = row.cost_for_error if by == FOR_ERROR else row.cost
     return Standing(
         device=row.device,
+        compiler=row.compiler,
         level=row.level,
         seed=row.best.seed,
         value=-value if by in _LESS else value,

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
-from qhw.analysis.compare.parsed import Parsed
+from qhw.analysis.compare.parsed import Parsed, WantedPrecision
 from qhw.analysis.compare.result import Count, MissingRow, ResultError
 from qhw.analysis.probe.facts import NoiseOfTheDay
 
@@ -33,6 +33,7 @@ class ExpectSettings(Parsed):
         device: backend name.
         mitigation: pipeline, as this version writes it.
         shots: everything counted.
+        precision: standard error that the shots were planned for; ``None`` where they were given.
         seed: of everything random.
         wires: measured wires of a circuit that measures nothing itself, by their place in the
             observables; ``None`` for all. Idle wires that no observable looks at are left out.
@@ -52,6 +53,7 @@ class ExpectSettings(Parsed):
     device: str
     mitigation: str
     shots: Annotated[int, Field(ge=1)]
+    precision: WantedPrecision = None
     seed: Count = 0
     wires: Annotated[tuple[Count, ...] | None, Field(exclude_if=_is_none)] = None
     n_wires: Annotated[Count | None, Field(exclude_if=_is_none)] = None

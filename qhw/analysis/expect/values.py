@@ -31,6 +31,7 @@ from qhw.analysis.expect.result import (
     ObservableValue,
     ProbedValues,
 )
+from qhw.analysis.precision.plan import ShotPlan
 from qhw.analysis.probe.circuits import Probe, probes_of
 from qhw.analysis.probe.found import fitted_snapshot, noise_of_the_day
 from qhw.circuits.files import MAX_BYTES
@@ -88,9 +89,11 @@ class ExpectQuote(Quote):
 
     Attributes:
         program: what they run.
+        shot_plan: how the shots were planned; ``None`` where they were given.
     """
 
     program: ExpectationProgram
+    shot_plan: ShotPlan | None = None
 
 
 def prepare(
@@ -324,7 +327,16 @@ def quote_expectation(
     compiled = compile_circuit(settings, vendor, workload)
     notify("checking and pricing")
     # circuits are built for a device's name; nothing runs on it here
-    program = plan(settings, cast(Backend, vendor), compiled, workload, in_jobs=True)
+    return priced(plan(settings, cast(Backend, vendor), compiled, workload, in_jobs=True), vendor)
+
+
+def priced(program: ExpectationProgram, vendor: VendorBackend) -> ExpectQuote:
+    """Check and price a program that is planned to be sent.
+
+    Raises:
+        ValueError: nothing to measure.
+        BackendError: the device would refuse it, or its price is unknown.
+    """
     if not program.batches:
         raise ValueError(
             "Argument `observables` must have something to measure on a device that takes jobs, "
