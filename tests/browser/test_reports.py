@@ -13,7 +13,8 @@ from tests.browser.conftest import Runs
 from tests.browser.looks import CONTRAST, DANGLING, NARROW, WIDE, fits
 
 KINDS = (
-    "compare", "measure", "expect", "noise-study", "depth-report", "mitigate-bench", "drift", "runs"
+    "compare", "measure", "expect", "noise-study", "depth-report", "mitigate-bench", "drift",
+    "validate-models", "runs",
 )  # fmt: skip
 PAPER = 720
 

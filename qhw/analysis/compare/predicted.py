@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy.stats import norm
 
 from backends.aer import MAX_EXACT_QUBITS, AerBackend
 from backends.base import BackendError, CompiledTemplate
@@ -42,6 +43,8 @@ _ONLY_REPORTED = "values of observables, which the report of the run compares"
 IDEAL = "the device gives no calibration to predict from"
 WIDE = f"more than {MAX_EXACT_QUBITS} qubits: no distribution, only the share of runs without error"
 TEXT_AT_MOST = 300
+_DRAWS, _ROWS_DRAWN = 200, 16
+"""Experiments drawn of a row, and rows drawn, for the deviation that shots alone make."""
 
 
 class PredictedValue(Frozen):
@@ -87,6 +90,8 @@ class Prediction(Frozen):
             shots; ``None`` where nothing is predicted.
         tvd: with the model's noise.
         tvd_uniform: of the uniform distribution.
+        tvd_error: standard deviation of the mean distance from shots alone (since version 2;
+            earlier predictions leave it out of their interval).
         interval: in which devices' noise lay, as a multiple of their models'; ``None`` without
             public results of the device's vendor.
         note: why there is no distribution, or one of some rows only; empty for nothing.
@@ -109,6 +114,7 @@ class Prediction(Frozen):
     tvd_floor: float | None = None
     tvd: float | None = None
     tvd_uniform: float | None = None
+    tvd_error: float | None = None
     interval: NoiseInterval | None = None
     note: str = ""
     values: Annotated[tuple[PredictedValue, ...], Field(exclude_if=operator.not_)] = ()
@@ -116,7 +122,8 @@ class Prediction(Frozen):
 
     @property
     def expected(self) -> Estimate | None:
-        """The distance predicted, in the interval of devices' noise; ``None`` without that."""
+        """The distance predicted, between where devices' noise and shots put it; ``None`` without
+        public results."""
         if self.interval is None or self.tvd is None:
             return None
         assert self.tvd_floor is not None and self.tvd_uniform is not None  # with tvd
@@ -124,6 +131,8 @@ class Prediction(Frozen):
             at_noise(self.tvd, self.tvd_floor, self.tvd_uniform, factor)
             for factor in (self.interval.low, self.interval.high)
         )
+        reach = float(norm.ppf((1 + self.interval.level) / 2)) * (self.tvd_error or 0.0)
+        low, high = max(low - reach, 0.0), high + reach
         return Estimate(value=self.tvd, low=low, high=high, level=self.interval.level)
 
     def to_bytes(self) -> bytes:
@@ -295,4 +304,16 @@ def _distances(exact: FloatArray, found: FloatArray, shots: int) -> dict[str, ob
         "tvd_floor": float(expected_total_variation(exact, exact, shots).mean()),
         "tvd": float(expected_total_variation(normal, exact, shots).mean()),
         "tvd_uniform": float(total_variation(uniform(exact), exact).mean()),
+        "tvd_error": _error_of_mean(normal, exact, shots),
     }
+
+
+def _error_of_mean(p: FloatArray, exact: FloatArray, shots: int) -> float:
+    """Standard deviation of the mean distance of frequencies of ``p`` to exact, rows apart."""
+    rng = np.random.default_rng(0)
+    chosen = np.unique(np.linspace(0, len(p) - 1, min(len(p), _ROWS_DRAWN)).astype(int))
+    each = [
+        total_variation(rng.multinomial(shots, p[row], size=_DRAWS) / shots, exact[row]).var()
+        for row in chosen
+    ]
+    return float(np.sqrt(np.mean(each) / len(p)))

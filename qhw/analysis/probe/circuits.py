@@ -25,6 +25,7 @@ FloatArray = NDArray[np.float64]
 MOST_SHOTS = 4096
 """Of a probe: a share of one half is then known to 0.8 per cent."""
 _LABEL = "probe"
+_TWICE = "twice the depth"
 _SHALLOW = 2
 """Layers of two-qubit gates that cannot be halved there and back."""
 _ENOUGH = 4
@@ -90,15 +91,21 @@ def _parts(gates: Sequence[_Placed]) -> list[tuple[str, tuple[int, ...], int]]:
     """Of each probe its name, qubits, and of which part of the gates it goes there and back."""
     used = tuple(sorted({q for one in gates for q in one.qubits}))
     if len(used) < _ENOUGH:
-        if max(_layers(gates)) <= _SHALLOW:
-            return [("the whole depth", used, 2), ("twice the depth", used, 1)]
-        return [("half the depth", used, 4), ("the whole depth", used, 2)]
+        depth = max(_layers(gates))
+        parts = (2, 1) if depth <= _SHALLOW else (4, 2)
+        return [(_deep(depth, part), used, part) for part in parts]
     first, second = halves(used, [g.qubits for g in gates if len(g.qubits) == 2])
     return [
         ("half the depth", used, 4),
         ("half the qubits", first, 2),
         ("the other qubits", second, 2),
     ]
+
+
+def _deep(depth: int, part: int) -> str:
+    """How deep a probe is that goes through a part of some layers and back, rounded."""
+    whole = 2 * -(-depth // part) / max(depth, 1)
+    return "half the depth" if whole < 0.75 else "the whole depth" if whole < 1.5 else _TWICE
 
 
 def _gates(compiled: CompiledTemplate, angles: FloatArray) -> list[_Placed]:

@@ -119,6 +119,14 @@ class Validation(Frozen):
     versions: dict[str, str]
     schema_version: int = 1
 
+    def left_out(self) -> list[tuple[str, list[str]]]:
+        """Why results judge no model, and which, the most frequent reason first."""
+        reasons: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.suspect is not None:
+                reasons.setdefault(row.suspect, []).append(row.id)
+        return sorted(reasons.items(), key=lambda item: -len(item[1]))
+
     def to_json(self) -> str:
         """JSON text."""
         return self.model_dump_json(indent=1) + "\n"
