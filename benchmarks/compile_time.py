@@ -1,11 +1,11 @@
 """CPU time of the compiler beside Qiskit's own, and of starting the command line.
 
 ``python -m benchmarks.compile_time [--levels 1,3] [device ...]`` compiles a few circuits and prints
-CPU seconds of ``qiskit.transpile`` for the same target, level and seed, ours, and their ratio; then
-geometric means for each device and level, and CPU seconds of commands that answer at once. At level
-3, where we keep the best of several seeds, means stand beside one run of Qiskit, beside Qiskit given
-as many seeds, and beside Qiskit given as many runs as we make of its routing. Where Qiskit cannot
-write a device's pulses its target is in canonical gates, which saves it a step.
+CPU seconds of ``qiskit.transpile`` for the same target, level and seed, ours, and their ratio;
+then geometric means for each device and level, and CPU seconds of commands that answer at once. At
+level 3, where we keep the best of several seeds, means stand beside one run of Qiskit, beside
+Qiskit given as many seeds, and beside Qiskit given as many runs as we make of its routing. Where
+Qiskit cannot write a device's pulses its target is in canonical gates, which saves it a step.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from statistics import fmean
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from qiskit import QuantumCircuit, transpile
@@ -74,18 +75,15 @@ def _cpu(work: Callable[[], object]) -> float:
 def _routings(work: Callable[[], object]) -> int:
     """How often work lets Qiskit lay out and route a circuit that has no place yet."""
     counted = 0
-    route = writing.route
+    route = vars(writing)["route"]
 
     def counting(*given: Any, stay: bool = False, **options: Any) -> Any:
         nonlocal counted
         counted += not stay
         return route(*given, stay=stay, **options)
 
-    writing.route = counting
-    try:
+    with patch.object(writing, "route", counting):
         work()
-    finally:
-        writing.route = route
     return counted
 
 
