@@ -18,7 +18,7 @@ from backends.base import BackendError
 from backends.native.gates import UNKNOWN_TO_AER
 from backends.native.routing import Routed
 from backends.native.writing import writes_rows
-from backends.reading import placed
+from calibration.reading import placed
 from calibration.snapshot import DeviceSnapshot
 
 KEY = "compiled_for"

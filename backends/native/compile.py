@@ -351,7 +351,8 @@ class _Compiler:
             ):  # of a device whose qubits are not connected, which need not matter
                 if not found:
                     raise
-        if self.level < LEVELS[-1] or self.how.canonical or self.how.mixed:
+        how = self.how
+        if self.level < LEVELS[-1] or how.canonical or how.mixed or how.as_few_pulses:
             return found
         return [*found, *self._rewritten(found)]
 

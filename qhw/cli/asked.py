@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backends.registry import check_name
+from qhw.cli.console import err
 from qhw.cli.options import (
     Condition,
     Device,
@@ -177,9 +178,15 @@ def asked_line(
     Asked.parse(**shared)
     work = own_workload(ctx, files, angles, names, _OF_MODELS)
     if work is not None:
+        from backends.dynamic.circuit import is_dynamic
         from qhw.analysis.compare.measure import settings_of
+        from qhw.mitigation.default import valid_for_dynamic
         from qhw.paid.asked import AskedCircuit
 
+        if not given(ctx, "mitigation") and is_dynamic(work.circuit):
+            shared["mitigation"] = valid_for_dynamic(work.circuit)
+            told = f"mitigation {shared['mitigation']}: what is valid for this dynamic circuit"
+            err.print(f"{work.name}: {told}", markup=False, soft_wrap=True)
         origin = own_words(files or (), angles, names)
         typed = frozenset(name for name in shared if given(ctx, name))
         return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin), typed, wanted)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from backends.base import Backend, CompiledTemplate, CostEstimate
+from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate
+from backends.dynamic.circuit import is_dynamic
 from backends.exact import MAX_QUBITS
 from backends.native.routing import check_fits
 from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bits
@@ -51,6 +52,10 @@ from qhw.mitigation.observables import Observable, ObservableLike, names_bits
 from qhw.mitigation.pipeline import Pipeline
 from qhw.provenance import versions
 
+_DYNAMIC = (
+    "Argument `circuit` must be gates and then measurements for expectation values, but is "
+    "dynamic: `qhw compare` gives the distribution of its bits, of which sums of Z are averages."
+)
 LABEL = "expectation"
 """First part of every circuit's label, and the circuit's name in the ledger."""
 _DAY_S = 86_400.0
@@ -133,11 +138,15 @@ def prepare(
     if isinstance(circuit, Workload):
         if angles is not None:
             raise ValueError("Argument `angles` must be None for a workload, which has its own")
+        if is_dynamic(circuit.circuit):
+            raise BackendError(_DYNAMIC)
         work, wires, width = circuit, None, circuit.n_bits
         wanted = read_observables(observables, width)
     else:
         given, source = read_given(circuit, angles, names), _source(circuit)
         with naming(circuit):
+            if is_dynamic(given.circuit):
+                raise BackendError(_DYNAMIC)
             opened = with_written_bits(plain(given.circuit))
             width = opened.num_clbits or opened.num_qubits
             wanted = read_observables(observables, width)
