@@ -65,7 +65,8 @@ def place_of(circuit: QuantumCircuit) -> Place | None:
     if told is None:
         return None
     found = told if isinstance(told, dict) else {}
-    device, qubits, compiler = (found.get(name) for name in ("device", "qubits", "compiler"))
+    parts: list[Any] = [found.get(name) for name in ("device", "qubits", "compiler")]
+    device, qubits, compiler = parts
     words = all(isinstance(w, str) and _WORD.fullmatch(w) for w in (device, compiler))
     numbers = isinstance(qubits, list) and all(type(q) is int and q >= 0 for q in qubits)
     if not words or not numbers or len(set(qubits)) != len(qubits):

@@ -49,7 +49,7 @@ class Section:
     failed: tuple[Failure, ...]
     best: Row | None
     advised: Row | None
-    best_rows: frozenset[tuple[str, int | None]]
+    best_rows: frozenset[tuple[str, int | None, str]]
     devices: int
     beating: int
     needed: float | None
@@ -64,22 +64,28 @@ def best_natives(report: DepthReport, subjects: Sequence[Subject]) -> dict[str, 
     found = {}
     for subject in subjects:
         row = report.best_row(subject.name)
-        circuit = subject.compiled_from
-        if row is None or row.best is None or row.level is None or circuit is None:
-            continue
-        how: Any = {
-            "level": row.level,
-            "seed": row.best.seed,
-            "fractional": report.fractional,
-        }
-        if row.compiler != OWN:
-            bound = circuit.assign_parameters(dict(subject.values)) if subject.values else circuit
-            device = load_snapshot(row.device)
-            found[subject.name] = compile_by(row.compiler, bound, device, **how)
-            continue
-        native = compile_native(circuit, load_snapshot(row.device), **how)
-        found[subject.name] = native.bound(subject.values) if subject.values else native
+        if row is not None and subject.compiled_from is not None:
+            found[subject.name] = native_of(row, subject, fractional=report.fractional)
     return found
+
+
+def native_of(row: Row, subject: Subject, *, fractional: bool) -> NativeCircuit:
+    """A row's compiled circuit, compiled once more from its best seed.
+
+    Args:
+        row: with figures.
+        subject: its circuit.
+        fractional: of the report.
+    """
+    circuit = subject.compiled_from
+    assert circuit is not None and row.best is not None  # it has figures
+    device = load_snapshot(row.device)
+    how: Any = {"level": row.level, "seed": row.best.seed, "fractional": fractional}
+    if row.compiler != OWN:
+        bound = circuit.assign_parameters(dict(subject.values)) if subject.values else circuit
+        return compile_by(row.compiler, bound, device, **how)
+    native = compile_native(circuit, device, **how)
+    return native.bound(subject.values) if subject.values else native
 
 
 def render_depth(
@@ -210,7 +216,7 @@ def _section(
         failed=_failures(own),
         best=good[0] if good else None,
         advised=report.row_of(facts.name, standing),
-        best_rows=frozenset((r.device, r.level) for r in by_device.values()),
+        best_rows=frozenset((r.device, r.level, r.compiler) for r in by_device.values()),
         devices=len(by_device),
         beating=sum(bool(r.beats_baseline) for r in by_device.values()),
         needed=needed,

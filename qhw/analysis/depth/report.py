@@ -138,6 +138,8 @@ class CircuitFacts(_Frozen):
         unmapped_two_qubit_gates: written with ``cz`` as if all qubits were coupled; what a device
             has more is the overhead of mapping and routing.
         unmapped_two_qubit_depth: depth in them.
+        sent_as: words of a command line that name it; none where it is no file, or not as it is
+            in its file.
     """
 
     name: str
@@ -150,6 +152,7 @@ class CircuitFacts(_Frozen):
     note: str
     unmapped_two_qubit_gates: int | None = None
     unmapped_two_qubit_depth: int | None = None
+    sent_as: tuple[str, ...] = ()
 
 
 class DepthReport(_Frozen):
@@ -249,6 +252,7 @@ def make_report(
                 note=subject.note,
                 unmapped_two_qubit_gates=unmapped[0],
                 unmapped_two_qubit_depth=unmapped[1],
+                sent_as=subject.sent_as,
             )
         )
     return DepthReport(

@@ -55,6 +55,7 @@ class Subject:
             ensemble to take a mean of.
         note: one line on how these were found.
         exact: distributions ``(K, D)`` that these are means over; ``None`` where not known.
+        sent_as: words of a command line that name it, as it is.
         seen: exact probabilities of some noiseless shots, of a circuit too wide for ``exact``.
     """
 
@@ -69,6 +70,7 @@ class Subject:
     seen: FloatArray | None = field(default=None, repr=False, compare=False)
     template: QuantumCircuit | None = field(default=None, repr=False, compare=False)
     values: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+    sent_as: tuple[str, ...] = ()
 
     @property
     def compiled_from(self) -> QuantumCircuit | None:
@@ -154,23 +156,26 @@ def file_subjects(
         except CircuitFileError as error:
             found.append(Subject(path.name, str(path), None, str(error)))
             continue
-        found += [circuit_subject(circuit, str(path)) for circuit in circuits]
+        own = [circuit_subject(circuit, str(path)) for circuit in circuits]
+        alone = len(circuits) == 1 and not bind and not circuits[0].parameters
+        found += [replace(s, sent_as=(str(path),)) for s in own] if alone else own
     names = Counter(subject.name for subject in found)
     return tuple(
         s if names[s.name] == 1 else replace(s, name=f"{s.name}, {s.source}") for s in found
     )
 
 
-def workload_subject(workload: Workload, source: str) -> Subject:
+def workload_subject(workload: Workload, source: str, sent_as: Sequence[str] = ()) -> Subject:
     """The circuit of a workload's first row, its baselines over all of them.
 
     Args:
         workload: rows of angles decide no gate counts.
         source: file it comes from.
+        sent_as: words of a command line that name all of it.
     """
     bound = next(workload.bound())
     bound.name = workload.name
-    found = circuit_subject(bound, source)
+    found = replace(circuit_subject(bound, source), sent_as=tuple(sent_as))
     if len(workload) < 2 or found.exact is None:
         return found
     exact = exact_distributions(workload).distributions
