@@ -192,7 +192,7 @@ def _seconds_a_frame(field: Field, frames: Geometries) -> float:
 def table(rows: list[Row]) -> Table:
     """Rows for people."""
     shown = Table(
-        title="Energies and forces of 1,000 frames of ethanol, exact, CPU time on one core"
+        title="Energies and forces of 1,000 frames of ethanol, exact, one core's CPU time"
     )
     for name in ("rival", "batch", "set-up, s", "theirs, s", "ours, s", "theirs / ours"):
         shown.add_column(name, justify="left" if name == "rival" else "right")
