@@ -23,23 +23,30 @@ from qhw.forces.model import ForceField
 Answer = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
-def jax_force_field(model: ForceField, numbers: np.ndarray[Any, Any]) -> Callable[[Any], Answer]:
+def jax_force_field(
+    model: ForceField, numbers: np.ndarray[Any, Any], at_once: int
+) -> Callable[[Geometries], Answer]:
     """Energies ``(B,)`` and forces ``(B, A, 3)`` of frames of one molecule.
 
     Args:
         model: with a circuit and a bypass, in double precision.
         numbers: atomic numbers ``(A,)`` that all frames have.
+        at_once: frames computed at once; batches are multiples of it.
     """
     jax.config.update("jax_enable_x64", True)
     energies = _energies(model, numbers)
 
-    @jax.jit
     def both(positions: Any) -> Any:
         energy, back = jax.vjp(energies, positions)
         return energy, -back(jnp.ones_like(energy))[0]
 
+    @jax.jit
+    def pieces(positions: Any) -> Any:
+        found = jax.lax.map(both, positions.reshape(-1, at_once, *positions.shape[1:]))
+        return found[0].reshape(-1), found[1].reshape(positions.shape)
+
     def answer(frames: Geometries) -> Answer:
-        energy, forces = both(jnp.asarray(frames.positions))
+        energy, forces = pieces(jnp.asarray(frames.positions))
         return np.asarray(energy), np.asarray(forces)
 
     return answer
@@ -59,11 +66,11 @@ def _energies(model: ForceField, numbers: np.ndarray[Any, Any]) -> Callable[[Any
         for kind, atoms in enumerate(there):
             inputs = (values[:, atoms] - state["center"][kind]).reshape(-1, values.shape[-1])
             data = inputs @ state["head.weight"][kind] + state["head.bias"][kind]
-            coupling = jnp.broadcast_to(state["head.coupling"][kind], (len(data), circuit.couplings))
+            fixed = state["head.coupling"][kind]
+            coupling = jnp.broadcast_to(fixed, (len(data), circuit.couplings))
             units.append(jnp.concatenate([data, coupling], 1))
-            reads.append(
-                np.broadcast_to(circuit.signs @ state["head.readout"][kind], (len(data), 2**circuit.wires))
-            )
+            weights = circuit.signs @ state["head.readout"][kind]
+            reads.append(np.broadcast_to(weights, (len(data), len(weights))))
             each = inputs @ state["head.bypass"][kind] + state["head.shift"][kind]
             linear = linear + each.reshape(len(positions), -1).sum(1)
         chance = _probabilities(circuit, jnp.concatenate(units))
@@ -103,19 +110,31 @@ def _invariants(invariants: Invariants, kinds: np.ndarray[Any, Any], positions: 
 
     size = len(c.species) * c.radial
     rows, columns = np.triu_indices(size)
-    both = np.where(rows == columns, 1.0, np.float32(math.sqrt(2)))  # rounded, as ours
+    both = np.where(rows == columns, 1.0, np.float32(math.sqrt(2)))  # as ours
     for d in density[: c.degree + 1]:
         flat = channels(d, c.radial)
         parts.append(jnp.einsum("bicm,bidm->bicd", flat, flat)[:, :, rows, columns] * both)
     few = [channels(d, c.triple_radial) for d in density] if c.triple_radial else []
-    for (one, two, three), triples in invariants._triples:
+    for (one, two, three), places in invariants._triples:
         integrals = triple_integrals(one, two, three)
-        coupled = jnp.einsum("ijk,bcpi,bcqj->bcpqk", integrals, few[one], few[two])
-        found = jnp.einsum("bcpqk,bcrk->bcpqr", coupled, few[three])
-        width = few[0].shape[2]
-        index = np.array([(i * width + j) * width + k for i, j, k in triples])
-        parts.append(found.reshape(*found.shape[:2], -1)[:, :, index])
+        if two == three != one:
+            coupled = _coupled(few[two], few[three], integrals.transpose(1, 2, 0))
+            found = jnp.einsum("bcpi,bcik->bcpk", few[one], coupled)
+        else:
+            coupled = _coupled(few[one], few[two], integrals, half=one == two)
+            found = jnp.einsum("bckp,bcrk->bcpr", coupled, few[three])
+        parts.append(found.reshape(*found.shape[:2], -1)[:, :, places.numpy()])
     return jnp.concatenate(parts, axis=-1)
+
+
+def _coupled(first: Any, second: Any, integrals: Any, *, half: bool = True) -> Any:
+    turned = jnp.einsum("bcpi,ijk->bcpkj", first, integrals)
+    both = jnp.einsum("bcpkj,bcqj->bckpq", turned, second)
+    width = first.shape[2]
+    if half:
+        rows, columns = np.triu_indices(width)
+        return both[..., rows, columns]
+    return both.reshape(*both.shape[:3], width * width)
 
 
 def _harmonics(unit: Any, largest: int) -> list[Any]:
