@@ -42,6 +42,7 @@ def expect(
     precision: float | None = ...,
     mitigation: str = ...,
     seed: int = ...,
+    probe: bool = ...,
     again: bool = ...,
     tell: Callable[[str], None] = ...,
     gradient: None = ...,
@@ -60,6 +61,7 @@ def expect(
     precision: float | None = ...,
     mitigation: str = ...,
     seed: int = ...,
+    probe: bool = ...,
     again: bool = ...,
     tell: Callable[[str], None] = ...,
     gradient: Literal["shift"],
@@ -77,6 +79,7 @@ def expect(
     precision: float | None = None,
     mitigation: str = DEFAULT_MITIGATION,
     seed: int = 0,
+    probe: bool = False,
     again: bool = False,
     tell: Callable[[str], None] = _LOG.info,
     gradient: Literal["shift"] | None = None,
@@ -104,6 +107,8 @@ def expect(
             units; as many are planned as the whole pipeline takes on the device's model.
         mitigation: a pipeline such as ``"readout+zne(1,3)"``, or ``"none"``.
         seed: of compilation, random choices and simulated shots.
+        probe: run two or three smaller circuits of known answer beside, and fit the device model's
+            noise to them; counted and priced with the rest.
         again: on a device that takes jobs: send everything anew, even if it was paid already.
         tell: told what is being done.
         gradient: ``"shift"`` for derivatives by parameter-shift rules as well: two terms for an
@@ -152,6 +157,7 @@ def expect(
     place = as_device(device)
     options = shots, precision, mitigation, seed
     settings, work = asked_values(circuit, angles, observables, place, options)
+    settings = settings.model_copy(update={"probe": probe})
     if gradient is None:
         return _evaluated(place, work, settings, again=again, tell=tell)
     shifted = shifted_rows(work, wrt)

@@ -18,7 +18,7 @@ from qhw.analysis.force.compare import (
 from qhw.analysis.force.rows import ForceRule
 from qhw.api.devices import DeviceLike
 from qhw.api.devices import device as as_device
-from qhw.api.force_fields import field_on_device
+from qhw.api.force_fields import field_on_device, send_together
 from qhw.chem.geometries import check_geometry
 from qhw.forces.files import energy_unit, read_geometries
 from qhw.models.base import Model
@@ -43,10 +43,14 @@ def compare_force_field(
 ) -> FieldComparison:
     """Energies and forces on a device beside exact ones and labels, raw and mitigated.
 
+    On a device that takes jobs everything goes through the ledger within the device's budget, which
+    holds for raw and mitigated runs together; the same call again takes up what was sent.
+
     Args:
         model: name of a shipped force field, path of a checkpoint, or a live one.
         data: file of labelled geometries, see :func:`qhw.forces.files.read_geometries`.
-        device: as for :func:`qhw.calculator`.
+        device: as for :func:`qhw.calculator`, or one that costs money, with a budget:
+            ``qhw.device("braket:iqm_garnet", budget="20usd")``.
         frames: how many, spread evenly over the file.
         shots: of each row, as for :func:`qhw.calculator`.
         precision: in place of shots.
@@ -57,6 +61,7 @@ def compare_force_field(
 
     Raises:
         ValueError: as :func:`qhw.calculator`; a file that cannot be used or too few frames in it.
+        BudgetError: the budget or a cap would be passed; nothing was sent.
     """
     place = as_device(device)
     pipelines = dict.fromkeys(["none", mitigation])
@@ -69,6 +74,7 @@ def compare_force_field(
             mitigation=pipeline,
             forces=forces,
             seed=seed,
+            paid=True,
         )
         for pipeline in pipelines
     }
@@ -81,6 +87,8 @@ def compare_force_field(
         )
     chosen = every[np.arange(frames) * len(every) // frames]
     check_geometry(chosen, field.config.invariants.species, str(path))
+    if place.takes_jobs:
+        send_together(place, readers, chosen)
     exact = field.energy_and_forces(chosen)
     readings = [exact_reading(chosen, exact, seed)]
     measured = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args, overload
 
@@ -20,7 +21,8 @@ from qhw.analysis.force.rows import ForceRows, ForceRule
 from qhw.analysis.force.shot_plan import Precision, parse_precision
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
-from qhw.api.measuring import begun
+from qhw.api.measuring import begun, begun_together
+from qhw.chem.geometries import Geometries
 from qhw.forces.evaluate import Evaluation, evaluate
 from qhw.forces.model import ForceField
 from qhw.forces.spin_model import SpinField
@@ -155,8 +157,14 @@ def field_on_device(
     mitigation: str,
     forces: ForceRule,
     seed: int,
+    paid: bool = False,
 ) -> FieldOnDevice:
     """A force field whose circuits run on a device; arguments as of :func:`calculator`.
+
+    Args:
+        model: as of :func:`calculator`, as are the others.
+        paid: geometries are few and known beforehand, so that the device may cost money: within
+            its budget, and shots must be given.
 
     Raises:
         ValueError: see :func:`calculator`.
@@ -166,11 +174,18 @@ def field_on_device(
             f'Argument `forces` must be "shift", "finite" or "classical", but is {forces!r}'
         )
     place = as_device(device)
-    if place.takes_jobs and not place.name.startswith("emulator:"):
+    costs = place.takes_jobs and not place.name.startswith("emulator:")
+    if costs and not paid:
         raise ValueError(
             f"Argument `device` must cost nothing, but {quoted(place.name)} does, and every new "
             "geometry would be a paid run; measure the field's `circuits` with qhw.expect, or "
-            f"use emulator:{place.name.partition(':')[2]}"
+            f"compare some frames by `qhw force-field compare`, or use "
+            f"emulator:{place.name.partition(':')[2]}"
+        )
+    if costs and precision is not None:
+        raise ValueError(
+            f"Argument `shots` must be given on {place.name}: planning by `precision` would pay "
+            f"for a trial; plan on emulator:{place.name.partition(':')[2]}"
         )
     if precision is not None and shots is not None:
         raise ValueError("Argument `precision` must be left out where `shots` are given")
@@ -212,6 +227,28 @@ def _reader(place: Device, mitigation: str, seed: int) -> Reader:
         return measured_reading(rows, found)
 
     return read
+
+
+def send_together(place: Device, fields: Mapping[str, FieldOnDevice], frames: Geometries) -> None:
+    """Price energies and forces by several pipelines, then send them: one budget holds for all.
+
+    What was sent before is taken up. The fields find their runs in the ledger.
+
+    Args:
+        place: a device that takes jobs.
+        fields: on that device, by pipeline.
+        frames: of all.
+
+    Raises:
+        BackendError: the device would refuse one.
+        BudgetError: the budget or a cap would be passed.
+    """
+    asked = []
+    for pipeline, field in fields.items():
+        rows, shots, seed = field.planned(frames, forces=True)
+        assert shots is not None  # checked: only `exact` has exact values
+        asked.append((rows.work, asked_of(rows, place.name, pipeline, shots, seed)))
+    begun_together(ExpectRun, place, asked, again=False, tell=_LOG.info)
 
 
 def force_field(model: str | Path | Model) -> ForceField:

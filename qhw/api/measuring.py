@@ -46,6 +46,7 @@ def measure(
     seed: int = 0,
     with_raw: bool = False,
     calibrations: Sequence[str | Path] = (),
+    probe: bool = False,
     again: bool = False,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -72,6 +73,8 @@ def measure(
         with_raw: on a device that takes jobs also run the circuit itself with all shots where the
             pipeline runs others; a simulator always does.
         calibrations: files of ``qhw calibrate``.
+        probe: run two or three smaller circuits of known answer beside, and fit the device model's
+            noise to them; counted and priced with the rest.
         again: on a device that takes jobs: send everything anew, even if it was paid already.
         workers: of a simulator: local processes that simulate; none by default.
         scheduler: of a simulator: address of a Dask cluster that does.
@@ -101,7 +104,7 @@ def measure(
         >>> 1500 < found.result.settings.shots < 1800  # 1 / (2 pi 0.01**2)
         True
     """
-    options = Options(shots, mitigation, seed, with_raw, tuple(calibrations), precision)
+    options = Options(shots, mitigation, seed, with_raw, tuple(calibrations), precision, probe)
     place, work, settings = asked(circuit, angles, device, options)
     settings, _ = planned(place, work, settings, tell, again=again)
     if place.backend is not None:
@@ -125,6 +128,7 @@ class Options:
     with_raw: bool = False
     calibrations: tuple[str | Path, ...] = ()
     precision: float | str | None = None
+    probe: bool = False
 
 
 def asked(
@@ -150,6 +154,7 @@ def asked(
         with_raw=options.with_raw,
         # absolute: the run may be taken up from another folder
         calibrations=tuple(str(Path(path).resolve()) for path in options.calibrations),
+        probe=options.probe,
     )
     return place, work, settings
 

@@ -66,7 +66,8 @@ class Depths(Stored):
         return depth_summary(self.report)
 
     def _write(self, folder: Path, run_id: str) -> None:
-        write_depth_files(folder, run_id, self.report, self.subjects)
+        final = folder.parent / run_id
+        write_depth_files(folder, run_id, self.report, self.subjects, final=final)
 
 
 def depth_report(

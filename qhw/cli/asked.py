@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backends.registry import check_name
+from qhw.cli.console import err
 from qhw.cli.options import (
     Condition,
     Device,
@@ -21,6 +22,7 @@ from qhw.cli.options import (
     PaidDevice,
     Precision,
     Prior,
+    Probe,
     Seed,
     Shots,
     WithRaw,
@@ -93,8 +95,8 @@ class Line:
         for key, value in given.items():
             if key == "draw":
                 words += ["--no-draw"]
-            elif key == "with_raw":
-                words += ["--with-raw"]
+            elif key in ("with_raw", "probe"):
+                words += [f"--{key.replace('_', '-')}"]
             elif key == "condition":
                 words += [word for text in value for word in ("--condition", text)]
             elif key == "calibrations":
@@ -145,6 +147,7 @@ def asked_line(
         list[str] | None,
         typer.Option(help="File of `qhw calibrate` for the readout correction; may be repeated."),
     ] = None,
+    probe: Probe = False,
     head: Annotated[
         Path | None,
         typer.Option(
@@ -170,13 +173,20 @@ def asked_line(
         "mitigation": mitigation,
         "with_raw": with_raw,
         "calibrations": tuple(str(Path(name).resolve()) for name in calibration or ()),
+        "probe": probe,
     }
     Asked.parse(**shared)
     work = own_workload(ctx, files, angles, names, _OF_MODELS)
     if work is not None:
+        from backends.dynamic.circuit import is_dynamic
         from qhw.analysis.compare.measure import settings_of
+        from qhw.mitigation.default import valid_for_dynamic
         from qhw.paid.asked import AskedCircuit
 
+        if not given(ctx, "mitigation") and is_dynamic(work.circuit):
+            shared["mitigation"] = valid_for_dynamic(work.circuit)
+            told = f"mitigation {shared['mitigation']}: what is valid for this dynamic circuit"
+            err.print(f"{work.name}: {told}", markup=False, soft_wrap=True)
         origin = own_words(files or (), angles, names)
         typed = frozenset(name for name in shared if given(ctx, name))
         return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin), typed, wanted)

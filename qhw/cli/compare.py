@@ -53,6 +53,8 @@ def compare_command(
             )
         if line.wanted is not None:
             raise ValueError("Argument `precision` must be left out with --counts: nothing is run")
+        if line.settings.probe:
+            raise ValueError("Argument `probe` must be left out with --counts: nothing runs")
         write_run(with_counts(line, counts, bit_order, qubits), out_folder, as_json=as_json)
         return
     for name, value in (("bit_order", bit_order), ("qubits", qubits)):

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, err, out, steps
-from qhw.cli.options import Again, Budget, Json, NoiseScale, Project, Seed, Shots, ValuePrecision
+from qhw.cli.options import (
+    Again,
+    Budget,
+    Json,
+    NoiseScale,
+    Probe,
+    Project,
+    Seed,
+    Shots,
+    ValuePrecision,
+)
 from qhw.cli.own import Angles, Names, own_words, tell_note
 from qhw.cli.precision import plan_document, read_precision, tell_plan
 from qhw.cli.submit import REHEARSED_PRICE
@@ -61,6 +71,7 @@ def expect_command(
     ] = False,
     again: Again = False,
     noise_scale: NoiseScale = None,
+    probe: Probe = False,
     out_folder: Annotated[
         Path | None,
         typer.Option(
@@ -102,6 +113,7 @@ def expect_command(
         shots=shots if wanted is None else UNPLANNED,
         precision=None if wanted is None else str(wanted),
         seed=seed,
+        probe=probe,
     )
     tell_note(work)
     if budget is not None:
@@ -249,6 +261,8 @@ def _command_line(
     planned = settings.precision is not None
     for name in ("device", "mitigation", "precision" if planned else "shots", "seed"):
         words += [f"--{name}", str(getattr(settings, name))]
+    if settings.probe:
+        words += ["--probe"]
     if budget is not None:
         words += ["--budget", budget]
     if project != _PROJECT:

@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from qhw.cli.console import emit_json, out
-from qhw.cli.options import RUNS, Json, Out, Seed, writable_file
+from qhw.cli.options import RUNS, Budget, Json, Out, Project, Seed, writable_file
+
+_PROJECT = "default"
 
 app = typer.Typer(no_args_is_help=True, help="Energies and forces of a trained force field.")
 
@@ -82,7 +84,11 @@ def compare_command(
     model: Field,
     data: Data,
     device: Annotated[
-        str, typer.Option(help="exact, engine:<device>, aer:<device> or emulator:<device>.")
+        str,
+        typer.Option(
+            help="exact, engine:<device>, aer:<device> or emulator:<device>; ibm:<device> and "
+            "braket:<device> cost money."
+        ),
     ],
     frames: Annotated[int, typer.Option(min=1, help="Spread evenly over the file.")] = 5,
     shots: FieldShots = None,
@@ -91,10 +97,13 @@ def compare_command(
     forces: Rule = "shift",
     seed: Seed = 0,
     unit: Unit = None,
+    budget: Budget = None,
+    project: Project = _PROJECT,
     out_folder: Out = RUNS,
     as_json: Json = False,
 ) -> None:
     """Energies and forces on a device, raw and mitigated, beside exact, labels and controls."""
+    from qhw.api.devices import device as as_device
     from qhw.api.field_comparison import compare_force_field, save_field_comparison
     from qhw.report.force_field import cost_lines, field_table
     from qhw.report.runfolder import check_folder
@@ -103,7 +112,7 @@ def compare_command(
     found = compare_force_field(
         model,
         data,
-        device,
+        as_device(device, budget=budget, project=project),
         frames=frames,
         shots=shots,
         precision=precision,

@@ -153,6 +153,14 @@ WithRaw = Annotated[
         "Without it, raw counts are those that the pipeline takes anyway.",
     ),
 ]
+Probe = Annotated[
+    bool,
+    typer.Option(
+        "--probe",
+        help="Run two or three smaller circuits of known answer beside each circuit, counted and "
+        "priced with it, and fit the device model's noise of the day to them.",
+    ),
+]
 DaskCluster = Annotated[
     str | None,
     typer.Option(

@@ -171,6 +171,7 @@ def _quote_document(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> dict[
                 "qpu_seconds": [job.cost.qpu_seconds for job in stage.jobs],
                 "basis": stage.jobs[0].cost.basis,
                 "mitigation": _mitigation_document(stage),
+                "probes": len(stage.probes),
                 **predicted_document(stage.compiled),
             }
             for stage in stages
@@ -211,6 +212,11 @@ def _print_quote(
         )
         if stage.plan is not None:
             where.print(_mitigation_line(stage), soft_wrap=True)
+        if stage.probes:
+            where.print(
+                f"  {len(stage.probes)} of them probes, {stage.probes[0].batch.shots} shots each",
+                soft_wrap=True,
+            )
         for said in predicted_lines(stage.compiled):
             where.print(f"  {said}", soft_wrap=True)
     total, most = (

@@ -12,7 +12,7 @@ on its species. Wire ``w`` of ``n`` is Qiskit's qubit ``n - 1 - w``, wire 0 the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -75,30 +75,32 @@ class AtomCircuit:
         """
         n, half = self.wires, self.wires // 2
         signs = torch.from_numpy(self.signs).to(angles)
-        real = _product_state(angles[:, :n])
-        imaginary: Tensor | None = None
+        shape = (len(angles), 2**half, 2 ** (n - half))
+        real = _product_state(angles[:, :n]).view(shape)
+        state: Tensor | None = None  # real and imaginary parts (B, 2**half, 2, 2**(n - half))
         for block in range(self.blocks):
             start = n * (1 + 2 * block)
             diagonal = angles[:, start : start + n] @ signs[:, :n].T
             if self.entangled:
                 first = self.data_angles + (n - 1) * block
                 diagonal = diagonal + angles[:, first : first + n - 1] @ signs[:, n:].T
-            cosine, sine = torch.cos(0.5 * diagonal), -torch.sin(0.5 * diagonal)
-            if imaginary is None:
-                real, imaginary = real * cosine, real * sine
+            diagonal = 0.5 * diagonal.view(shape)
+            cosine, sine = torch.cos(diagonal), -torch.sin(diagonal)
+            if state is None:
+                parts = [real * cosine, real * sine]
             else:
-                real, imaginary = (
+                real, imaginary = state.unbind(2)
+                parts = [
                     real * cosine - imaginary * sine,
                     real * sine + imaginary * cosine,
-                )
+                ]
             turns = angles[:, start + n : start + 2 * n]
             left, right = _rotations(turns[:, :half]), _rotations(turns[:, half:])
-            both = torch.stack([real, imaginary], 1)
-            both = both.view(len(angles), 2, 2**half, 2 ** (n - half))
-            both = left[:, None] @ both @ right[:, None].transpose(-1, -2)
-            real, imaginary = both.flatten(2).unbind(1)
-        found = real.square()
-        return found if imaginary is None else found + imaginary.square()
+            both = left @ torch.stack(parts, 2).flatten(2)
+            both = both.view(len(angles), -1, shape[2]) @ right.transpose(1, 2)
+            state = both.view(len(angles), shape[1], 2, shape[2])
+        assert state is not None  # one block at least
+        return state.square().sum(2).flatten(1)
 
     def expectations(self, angles: Tensor) -> Tensor:
         """Exact values of :attr:`observables`, ``(B, reads)``."""
@@ -148,9 +150,16 @@ def _product_state(angles: Tensor) -> Tensor:
 
 def _rotations(angles: Tensor) -> Tensor:
     """``(B, 2**k, 2**k)``: RY on each of k wires, the first most significant."""
-    cosine, sine = torch.cos(0.5 * angles), torch.sin(0.5 * angles)
-    turns = torch.stack([cosine, -sine, sine, cosine], dim=-1).view(*angles.shape, 2, 2)
-    found: Tensor = turns[:, 0]
-    for wire in range(1, turns.shape[1]):
-        found = torch.einsum("bij,bkl->bikjl", found, turns[:, wire]).flatten(3, 4).flatten(1, 2)
-    return found
+    size = 2 ** angles.shape[1]
+    return (_product_state(angles) @ _places(size).to(angles)).view(-1, size, size)
+
+
+@cache
+def _places(size: int) -> Tensor:
+    """Where RY's products of cosines (0) and sines (1) stand in its matrix, ``(2**k, 4**k)``.
+
+    Entry ``(i, j)`` has a sine for every bit in which they differ, negative where ``i`` has 0.
+    """
+    row, column = np.divmod(np.arange(size**2), size)
+    negative = np.array([int(x).bit_count() % 2 for x in ~row & column])
+    return torch.from_numpy((np.arange(size)[:, None] == row ^ column) * (1.0 - 2.0 * negative))

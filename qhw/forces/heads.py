@@ -142,10 +142,7 @@ class Head(AtomHead):
             inputs: ``(M, K)``.
             kinds: index of each atom's species, ``(M,)``.
         """
-        found = inputs.new_zeros(len(inputs), self.config.units)
-        for kind in range(len(self.shift)):
-            rows = (kinds == kind).nonzero()[:, 0]
-            found = found.index_copy(0, rows, inputs[rows] @ self.weight[kind] + self.bias[kind])
+        found = _mapped(inputs, kinds, self.weight) + self.bias[kinds]
         if self.config.kind == "circuit":
             found = torch.cat([found, self.coupling[kinds]], dim=1)
         return found
@@ -175,7 +172,7 @@ class Head(AtomHead):
         """What of the atomic energies no circuit or hidden unit carries, ``(M,)``."""
         energy = self.shift[kinds]
         if self.config.bypassed:
-            energy = energy + (inputs * self.bypass[kinds]).sum(dim=1)
+            energy = energy + _mapped(inputs, kinds, self.bypass[:, :, None])[:, 0]
         return energy
 
     def unfolded(self, projection: Tensor) -> Head:
@@ -196,3 +193,16 @@ class Head(AtomHead):
         made = made.to(projection.dtype)
         made.load_state_dict(state)
         return made
+
+
+def _mapped(inputs: Tensor, kinds: Tensor, weights: Tensor) -> Tensor:
+    """Each atom's inputs times the weights ``(S, K, U)`` of its species, ``(M, U)``.
+
+    Atoms sorted by species are not copied.
+    """
+    is_sorted = bool((kinds[1:] >= kinds[:-1]).all())
+    order = None if is_sorted else kinds.argsort(stable=True)
+    counts = torch.bincount(kinds, minlength=len(weights)).tolist()
+    parts = (inputs if order is None else inputs[order]).split(counts)
+    found = torch.cat([part @ weight for part, weight in zip(parts, weights, strict=True)])
+    return found if order is None else found[order.argsort()]

@@ -16,8 +16,9 @@ vanish smoothly (value and slope) where a neighbour leaves the cutoff.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cache
-from itertools import combinations_with_replacement, permutations
+from itertools import combinations_with_replacement, permutations, product
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -67,7 +68,7 @@ class Invariants:
         c = self.config
         channels = len(c.species) * c.radial
         pairs = channels * (channels + 1) // 2
-        triples = sum(len(rows) for _, rows in self._triples)
+        triples = sum(len(places) for _, places in self._triples)
         return len(c.species) * c.pair_radial + pairs * (c.degree + 1) + triples
 
     def of(self, numbers: Tensor, positions: Tensor) -> Tensor:
@@ -77,6 +78,23 @@ class Invariants:
             numbers: atomic numbers ``(B, A)``, 0 where there is no atom.
             positions: ``(B, A, 3)``, Å; differentiable, also forwards.
         """
+        bodies, density = self._density(numbers, positions)
+        found = self._products(bodies.flatten(0, 1), density.flatten(0, 1))
+        return found.view(*numbers.shape, -1)
+
+    def of_atoms(self, numbers: Tensor, positions: Tensor, atoms: Tensor) -> Tensor:
+        """Invariants ``(M, F)`` of some atoms, in their order.
+
+        Args:
+            numbers: as of :meth:`of`.
+            positions: as of :meth:`of`.
+            atoms: which, ``frame * A + place``, ``(M,)``.
+        """
+        bodies, density = self._density(numbers, positions)
+        return self._products(bodies.flatten(0, 1)[atoms], density.flatten(0, 1)[atoms])
+
+    def _density(self, numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Two-body invariants ``(B, A, .)``, and the density ``(B, A, S * N, (l + 1)**2)``."""
         c = self.config
         species = torch.tensor(c.species, device=numbers.device)
         kind = (numbers[..., None] == species).to(positions.dtype)  # (B, A, S)
@@ -86,18 +104,27 @@ class Invariants:
         apart = positions[:, None, :, :] - positions[:, :, None, :]
         apart = torch.where(pair[..., None], apart, torch.ones_like(apart))
         distance = apart.norm(dim=-1)
-        most = max(c.pair_radial, c.radial, c.triple_radial)
+        wide = max(c.radial, c.triple_radial)
+        most = max(c.pair_radial, wide)
         radial = radial_functions(distance, c.cutoff, most) * pair[..., None]
-        parts = [_by_species(kind, radial[..., : c.pair_radial]).sum(dim=-1).flatten(2)]
+        bodies = torch.einsum("bjs,bijn->bisn", kind, radial[..., : c.pair_radial]).flatten(2)
         degrees = max(c.degree, c.triple_degree if c.triple_radial else 0)
-        harmonics = spherical_harmonics(apart / distance[..., None], degrees)
-        wide = _by_species(kind, radial[..., : max(c.radial, c.triple_radial)])
-        density = [torch.einsum("bisnj,bijm->bisnm", wide, y) for y in harmonics]
-        parts.append(
-            _pairs([d[:, :, :, : c.radial].flatten(2, 3) for d in density[: c.degree + 1]])
-        )
+        harmonics = torch.cat(spherical_harmonics(apart / distance[..., None], degrees), -1)
+        near = radial[..., None, :wide].permute(0, 1, 3, 4, 2)  # (B, A, 1, N, A)
+        near = kind.transpose(1, 2)[:, None, :, None, :] * near
+        return bodies, near.flatten(2, 3) @ harmonics
+
+    def _products(self, bodies: Tensor, density: Tensor) -> Tensor:
+        """All invariants of M atoms, ``(M, F)``."""
+        c = self.config
+        degrees = [density[:, :, n * n : (n + 1) ** 2] for n in range(math.isqrt(density.shape[2]))]
+        by_species = [d.unflatten(1, (len(c.species), -1)) for d in degrees]
+        parts = [
+            bodies,
+            _pairs([d[:, :, : c.radial].flatten(1, 2) for d in by_species[: c.degree + 1]]),
+        ]
         if c.triple_radial:
-            few = [d[:, :, :, : c.triple_radial].flatten(2, 3) for d in density]
+            few = [d[:, :, : c.triple_radial].flatten(1, 2) for d in by_species]
             parts.extend(_triple_products(few, self._triples))
         return torch.cat(parts, dim=-1)
 
@@ -120,26 +147,25 @@ def radial_functions(distance: Tensor, cutoff: float, count: int) -> Tensor:
     return fade
 
 
-def _by_species(kind: Tensor, radial: Tensor) -> Tensor:
-    """``(B, A, S, N, A)``: radial functions of neighbours of each species."""
-    return torch.einsum("bjs,bijn->bisnj", kind, radial)
-
-
 def _pairs(density: list[Tensor]) -> Tensor:
-    """Products of two, ``(B, A, pairs * degrees)``, scaled to equal norms of all pairs."""
-    channels = density[0].shape[2]
+    """Products of two, ``(M, pairs * degrees)``, scaled to equal norms of all pairs."""
+    channels = density[0].shape[1]
     rows, columns = torch.triu_indices(channels, channels, device=density[0].device)
     both = torch.where(rows == columns, 1.0, math.sqrt(2)).to(density[0].dtype)
-    products = [torch.einsum("bicm,bidm->bicd", d, d)[:, :, rows, columns] * both for d in density]
-    return torch.cat(products, dim=-1)
+    products = torch.stack([d @ d.transpose(1, 2) for d in density], 1).flatten(2)
+    found = products.index_select(2, rows * channels + columns) * both
+    return found.flatten(1)
 
 
-Triples = list[tuple[tuple[int, int, int], list[tuple[int, int, int]]]]
+Triples = list[tuple[tuple[int, int, int], Tensor]]
 
 
 @cache
 def _triples(channels: int, largest: int) -> Triples:
-    """Degrees of every product of three, and its distinct triples of channels."""
+    """Degrees of every product of three, and where its distinct triples of channels stand.
+
+    Of two equal degrees, which come first or last, only the pairs ``p <= q`` are formed.
+    """
     found: Triples = []
     if not channels:
         return found
@@ -147,10 +173,8 @@ def _triples(channels: int, largest: int) -> Triples:
         one, two, three = degrees
         if sum(degrees) % 2 or three > one + two:
             continue
-        seen, rows = set(), []
-        for triple in (
-            (i, j, k) for i in range(channels) for j in range(channels) for k in range(channels)
-        ):
+        seen, places = set(), []
+        for place, triple in enumerate(_formed(channels, degrees)):
             alike = min(
                 tuple(triple[p] for p in order)
                 for order in permutations(range(3))
@@ -158,18 +182,46 @@ def _triples(channels: int, largest: int) -> Triples:
             )
             if alike not in seen:
                 seen.add(alike)
-                rows.append(triple)
-        found.append((degrees, rows))
+                places.append((alike, place))
+        found.append((degrees, torch.tensor([place for _, place in sorted(places)])))
     return found
 
 
+def _formed(channels: int, degrees: tuple[int, int, int]) -> Iterator[tuple[int, ...]]:
+    """Triples of channels in the order in which :func:`_triple_products` forms them."""
+    pairs = list(combinations_with_replacement(range(channels), 2))
+    if degrees[0] == degrees[1]:
+        return ((i, j, k) for i, j in pairs for k in range(channels))
+    if degrees[1] == degrees[2]:
+        return ((i, j, k) for i in range(channels) for j, k in pairs)
+    return product(range(channels), repeat=3)
+
+
 def _triple_products(density: list[Tensor], triples: Triples) -> list[Tensor]:
+    channels = density[0].shape[1]
+    rows, columns = torch.triu_indices(channels, channels, device=density[0].device)
+    pairs = rows * channels + columns
     parts = []
-    channels = density[0].shape[2]
-    for (one, two, three), rows in triples:
+    for (one, two, three), places in triples:
         integrals = torch.from_numpy(triple_integrals(one, two, three)).to(density[0])
-        coupled = torch.einsum("ijk,bcpi,bcqj->bcpqk", integrals, density[one], density[two])
-        found = torch.einsum("bcpqk,bcrk->bcpqr", coupled, density[three]).flatten(2)
-        index = [(i * channels + j) * channels + k for i, j, k in rows]
-        parts.append(found[:, :, torch.tensor(index, device=found.device)])
+        if two == three != one:
+            coupled = _coupled(density[two], density[three], integrals.permute(1, 2, 0))
+            found = density[one] @ coupled.index_select(2, pairs)
+        else:
+            coupled = _coupled(density[one], density[two], integrals)
+            if one == two:
+                coupled = coupled.index_select(2, pairs)
+            found = coupled.transpose(1, 2) @ density[three].transpose(1, 2)
+        found = found.flatten(1)
+        if len(places) < found.shape[1]:
+            found = found.index_select(1, places.to(found.device))
+        parts.append(found)
     return parts
+
+
+def _coupled(first: Tensor, second: Tensor, integrals: Tensor) -> Tensor:
+    """``sum G[i, j, k] first[p, i] second[q, j]``, ``(M, k, p * q)``."""
+    atoms, channels, _ = first.shape
+    turned = first @ integrals.permute(0, 2, 1).flatten(1)  # (M, p, k * j)
+    both = turned.reshape(atoms, -1, second.shape[2]) @ second.transpose(1, 2)  # (M, p * k, q)
+    return both.view(atoms, channels, -1, channels).transpose(1, 2).flatten(2)

@@ -153,8 +153,12 @@ class ForceField(Model):
         return found.sum(dim=1).double().numpy()
 
     def _energies(self, numbers: Tensor, positions: Tensor) -> Tensor:
-        atomic, _ = self.head.energies(*self._inputs(numbers, positions))
-        return self._summed(atomic, numbers)
+        kinds = kinds_of(numbers, self.config.invariants.species).flatten()
+        atoms = kinds.argsort(stable=True)  # by species: products with weights need no copies
+        atoms = atoms[kinds[atoms] >= 0]
+        values = self.invariants.of_atoms(numbers, positions, atoms)
+        atomic, _ = self.head.energies(values - self.center[kinds[atoms]], kinds[atoms])
+        return self._total(atomic, kinds[atoms], atoms // numbers.shape[1], len(numbers))
 
     def _inputs(self, numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Centred invariants ``(M, F)`` of atoms that exist, and their kinds ``(M,)``."""
@@ -163,12 +167,14 @@ class ForceField(Model):
         return self.invariants.of(numbers, positions)[exists] - self.center[kinds], kinds
 
     def _summed(self, atomic: Tensor, numbers: Tensor) -> Tensor:
-        """Energies ``(B,)`` of atomic ones ``(M,)``, reference energies added."""
+        """Energies ``(B,)`` of atomic ones ``(M,)``, frame by frame, reference energies added."""
         exists = numbers > 0
         kinds = kinds_of(numbers, self.config.invariants.species)[exists]
+        return self._total(atomic, kinds, exists.nonzero()[:, 0], len(numbers))
+
+    def _total(self, atomic: Tensor, kinds: Tensor, frames: Tensor, count: int) -> Tensor:
         reference = torch.tensor(self.config.reference, dtype=torch.float64)
-        frames = exists.nonzero()[:, 0]
-        total = torch.zeros(len(numbers), dtype=torch.float64)
+        total = torch.zeros(count, dtype=torch.float64)
         return total.index_add(0, frames, atomic.double() + reference[kinds])
 
     def _tensors(self, geometries: Geometries) -> tuple[Tensor, Tensor]:

@@ -170,6 +170,11 @@ class SpinField(ForceField):
             columns += [f"{'ab'[place]}[{i}]" for i in range(one.num_parameters)]
         return whole, columns
 
+    def _energies(self, numbers: Tensor, positions: Tensor) -> Tensor:
+        # the heads tell molecules by the order of atoms
+        atomic, _ = self.head.energies(*self._inputs(numbers, positions))
+        return self._summed(atomic, numbers)
+
     def _tensors(self, geometries: Geometries) -> tuple[Tensor, Tensor]:
         found = super()._tensors(geometries)
         self.config.vectors.check(geometries, "geometries")

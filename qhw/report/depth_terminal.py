@@ -66,7 +66,8 @@ def standing(one: Standing, shots: int) -> str:
     """A recommended row on one line."""
     price = "" if one.usd is None else f", {usd(one.usd)} for {one.shots:,} shots"
     told = success(one.success, shots)
-    return f"{one.device}, level {one.level}, seed {one.seed}: predicted success {told}{price}"
+    by = "" if one.compiler == "qhw" else f", {one.compiler}"
+    return f"{one.device}{by}, level {one.level}, seed {one.seed}: predicted success {told}{price}"
 
 
 def changed_lines(found: Changes) -> Iterator[RenderableType]:
@@ -104,7 +105,7 @@ def _table(rows: list[Row], shots: int) -> WholeTable:
     for heading in ("level", "2q gates", "2q depth", "pulses", "success"):
         table.add_column(heading, justify="right")
     table.add_column("real devices", justify="right")
-    for heading in ("distance", "beats"):
+    for heading in ("distance", "skill", "beats"):
         table.add_column(heading, justify="right")
     table.add_column("cost", justify="right")
     for row in rows:
@@ -120,6 +121,7 @@ def _table(rows: list[Row], shots: int) -> WholeTable:
             success(best.success, shots),
             _range(row),
             number(row.tvd),
+            number(row.skill),
             row.verdict,
             f"{usd(row.cost.usd)} ({row.cost.as_of})" if row.cost else "–",
         )

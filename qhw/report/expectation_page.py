@@ -13,6 +13,8 @@ from qhw.analysis.expect.result import ExpectResult, ObservableValue, mean_dista
 from qhw.analysis.expect.values import Measured
 from qhw.report.chip import chip_figure
 from qhw.report.page import asset, environment
+from qhw.report.prediction import prediction_told
+from qhw.report.probe import FITTED_EXPECTATION, noise_words
 from qhw.report.svg import SOFT, house_style, to_svg
 
 _COLOURS = ("#2673b8", "#e07b39", "#3a9e6a", "#9b6bb3", "#a3271d", "#7b8592")
@@ -47,6 +49,9 @@ def render_expectation(found: Measured, run_id: str) -> str:
             figure=Markup(figure),
             chip=chip,
             distances=mean_distances(result),
+            prediction_told=prediction_told,
+            noise_words=noise_words,
+            fitted_file=FITTED_EXPECTATION,
             rehearsal=REHEARSAL if result.rehearsal else None,
             css=asset("report.css"),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -31,6 +32,8 @@ class Asked(Parsed):
             runs others; a simulated device always does.
         calibrations: files of ``qhw calibrate``; the readout correction takes the first that covers
             a circuit's qubits. Empty: the snapshot's own error rates.
+        probe: run two or three smaller circuits of known answer beside each circuit, and fit the
+            device model's noise to them.
     """
 
     device: str
@@ -40,6 +43,7 @@ class Asked(Parsed):
     mitigation: Mitigation = "readout"
     with_raw: bool = False
     calibrations: tuple[str, ...] = ()
+    probe: Annotated[bool, Field(exclude_if=operator.not_)] = False
 
     @property
     def own_raw(self) -> bool:

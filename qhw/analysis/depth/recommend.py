@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from backends.registry import sold_as
 from calibration.snapshot import MADE_UP
 from qhw.analysis.depth.merits import MERITS, checked_merit
-from qhw.circuits.files import SUFFIXES
 
 if TYPE_CHECKING:
     from qhw.analysis.depth.report import CircuitFacts, Row
@@ -26,6 +26,7 @@ class Standing(BaseModel):
 
     Attributes:
         device: reference of the snapshot.
+        compiler: that made it.
         level: optimisation level.
         seed: of layout and routing.
         value: of the figure of merit.
@@ -43,6 +44,7 @@ class Standing(BaseModel):
     success: float
     shots: int
     usd: float | None = None
+    compiler: str = "qhw"
 
 
 class Recommendation(BaseModel):
@@ -71,9 +73,8 @@ def _success(row: Row, _: CircuitFacts) -> float | None:
     return row.best.success if row.best else None
 
 
-def _skill(row: Row, facts: CircuitFacts) -> float | None:
-    constant = facts.spread if facts.baseline is None else facts.baseline
-    return None if row.tvd is None or not constant else 1 - row.tvd / constant
+def _skill(row: Row, _: CircuitFacts) -> float | None:
+    return row.skill
 
 
 def _dollars(row: Row, _: CircuitFacts) -> float | None:
@@ -153,6 +154,7 @@ def _standing(by: str, value: float, row: Row, shots: int) -> Standing:
     price = row.cost_for_error if by == FOR_ERROR else row.cost
     return Standing(
         device=row.device,
+        compiler=row.compiler,
         level=row.level,
         seed=row.best.seed,
         value=-value if by in _LESS else value,
@@ -178,15 +180,23 @@ def _why(meaning: str, row: Row) -> str:
 
 def _submit(facts: CircuitFacts, row: Row, shots: int) -> str:
     """The command line; empty of live circuits, and of what would be compiled otherwise."""
-    if not facts.source.endswith(SUFFIXES) or "\n" in facts.source:
-        return ""
-    if row.level != LEVEL_SENT or row.compiler != "qhw":
-        return ""
-    prefix = "ibm" if row.vendor == "ibm" else "braket"
-    device = row.device.partition("@")[0]
-    if device.endswith(".json"):
+    if not facts.sent_as or row.level != LEVEL_SENT or row.compiler != "qhw":
         return ""
     assert row.best is not None  # compiled
-    words = ["qhw", "submit", facts.source, "--device", f"{prefix}:{device}"]
-    words += ["--shots", str(shots), "--seed", str(row.best.seed)]
+    return submit_line(facts.sent_as, row, shots, "--seed", str(row.best.seed))
+
+
+def submit_line(circuit: Sequence[str], row: Row, shots: int, *more: str) -> str:
+    """The command line that sends a circuit to a row's device; empty where none of ours does.
+
+    Args:
+        circuit: words that name it.
+        row: of the report.
+        shots: to take.
+        more: words that follow.
+    """
+    backend = sold_as(row.device.partition("@")[0], row.vendor)
+    if backend is None or row.device.endswith(".json") or any("\n" in word for word in circuit):
+        return ""
+    words = ["qhw", "submit", *circuit, "--device", backend, "--shots", str(shots), *more]
     return shlex.join(words)

@@ -23,13 +23,14 @@ from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth.changes import Changes
 from qhw.analysis.depth.cost import Cost, cost, rate
 from qhw.analysis.depth.jobs import Compiled
-from qhw.analysis.depth.recommend import Recommendation, recommend
+from qhw.analysis.depth.recommend import Recommendation, Standing, recommend
 from qhw.analysis.depth.subjects import Subject
-from qhw.analysis.depth.verdict import beats_constant, shots_for
+from qhw.analysis.depth.verdict import beats_constant, shots_for, skill_interval, skill_of
 from qhw.analysis.validate.interval import (
     Interval,
     distance_interval_of_success,
     interval_for,
+    judged_as,
     untimed_warning,
 )
 from qhw.provenance import versions
@@ -83,6 +84,9 @@ class Row(_Frozen):
         success_interval: where real devices of the vendor lie that are predicted so; ``None``
             where no public result judges its models.
         tvd_interval: likewise of ``tvd``.
+        skill: predicted, 1 − ``tvd`` / the best constant's distance; ``None`` where either is not
+            known, or the constant is exact.
+        skill_interval: likewise of ``skill``.
         warning: what the prediction leaves out here; ``None`` for nothing.
         shots_for_error: fewest shots whose predicted distance to exact is the wanted one; ``None``
             where none was wanted, or the device's own errors are larger.
@@ -107,6 +111,8 @@ class Row(_Frozen):
     cost: Cost | None = None
     success_interval: Interval | None = None
     tvd_interval: Interval | None = None
+    skill: float | None = None
+    skill_interval: Interval | None = None
     warning: str | None = None
     shots_for_error: int | None = None
     cost_for_error: Cost | None = None
@@ -132,6 +138,8 @@ class CircuitFacts(_Frozen):
         unmapped_two_qubit_gates: written with ``cz`` as if all qubits were coupled; what a device
             has more is the overhead of mapping and routing.
         unmapped_two_qubit_depth: depth in them.
+        sent_as: words of a command line that name it; none where it is no file, or not as it is
+            in its file.
     """
 
     name: str
@@ -144,6 +152,7 @@ class CircuitFacts(_Frozen):
     note: str
     unmapped_two_qubit_gates: int | None = None
     unmapped_two_qubit_depth: int | None = None
+    sent_as: tuple[str, ...] = ()
 
 
 class DepthReport(_Frozen):
@@ -186,6 +195,15 @@ class DepthReport(_Frozen):
     def to_json(self) -> str:
         """JSON text."""
         return self.model_dump_json(indent=1) + "\n"
+
+    def row_of(self, circuit: str, one: Standing | None) -> Row | None:
+        """The row of a circuit that a recommendation names."""
+        if one is None:
+            return None
+        place = (circuit, one.device, one.level, one.compiler)
+        return next(
+            (r for r in self.rows if (r.circuit, r.device, r.level, r.compiler) == place), None
+        )
 
     def best_row(self, circuit: str) -> Row | None:
         """The row of highest predicted success of a circuit, ``None`` if all failed."""
@@ -234,6 +252,7 @@ def make_report(
                 note=subject.note,
                 unmapped_two_qubit_gates=unmapped[0],
                 unmapped_two_qubit_depth=unmapped[1],
+                sent_as=subject.sent_as,
             )
         )
     return DepthReport(
@@ -308,6 +327,8 @@ def make_row(
         return Row(**facts, reason=compiled[0].reason)
     best = max(good, key=lambda c: c.success)
     tvd = None if subject.spread is None else (1 - best.success) * subject.spread
+    judged = judged_as(snapshot)
+    away = distance_interval_of_success(judged, best.success, subject.spread)
     beats = beats_constant(subject, best.success, shots)
     needed = None if error is None or tvd is None else shots_for(subject, tvd, error)
     return Row(
@@ -320,8 +341,10 @@ def make_row(
         rule=beats.reason,
         shots_per_second=rate(best, snapshot),
         cost=cost(best, snapshot, shots),
-        success_interval=interval_for(snapshot.vendor, best.success),
-        tvd_interval=distance_interval_of_success(snapshot.vendor, best.success, subject.spread),
+        success_interval=interval_for(judged, best.success),
+        tvd_interval=away,
+        skill=skill_of(subject, tvd),
+        skill_interval=skill_interval(subject, away),
         warning=untimed_warning(best.duration_s, best.two_qubit_gates),
         shots_for_error=needed,
         cost_for_error=None if needed is None else cost(best, snapshot, needed),

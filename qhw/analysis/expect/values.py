@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from backends.base import Backend, CompiledTemplate, CostEstimate
+from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate
+from backends.dynamic.circuit import is_dynamic
 from backends.exact import MAX_QUBITS
 from backends.native.routing import check_fits
 from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bits
@@ -23,8 +24,17 @@ from calibration.documents import read_bounded
 from qhw.analysis.compare.result import MissingRow
 from qhw.analysis.compare.stage import Notify
 from qhw.analysis.compare.synthesis import evolution_values, evolves, remembered
-from qhw.analysis.expect.result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
+from qhw.analysis.expect.predicted import judge_values, predict_values
+from qhw.analysis.expect.result import (
+    ExpectCost,
+    ExpectResult,
+    ExpectSettings,
+    ObservableValue,
+    ProbedValues,
+)
 from qhw.analysis.precision.plan import ShotPlan
+from qhw.analysis.probe.circuits import Probe, probes_of
+from qhw.analysis.probe.found import fitted_snapshot, noise_of_the_day
 from qhw.circuits.files import MAX_BYTES
 from qhw.circuits.given import CircuitSources, naming, read_given
 from qhw.circuits.workload import ROLE, Workload
@@ -42,6 +52,10 @@ from qhw.mitigation.observables import Observable, ObservableLike, names_bits
 from qhw.mitigation.pipeline import Pipeline
 from qhw.provenance import versions
 
+_DYNAMIC = (
+    "Argument `circuit` must be gates and then measurements for expectation values, but is "
+    "dynamic: `qhw compare` gives the distribution of its bits, of which sums of Z are averages."
+)
 LABEL = "expectation"
 """First part of every circuit's label, and the circuit's name in the ledger."""
 _DAY_S = 86_400.0
@@ -124,11 +138,15 @@ def prepare(
     if isinstance(circuit, Workload):
         if angles is not None:
             raise ValueError("Argument `angles` must be None for a workload, which has its own")
+        if is_dynamic(circuit.circuit):
+            raise BackendError(_DYNAMIC)
         work, wires, width = circuit, None, circuit.n_bits
         wanted = read_observables(observables, width)
     else:
         given, source = read_given(circuit, angles, names), _source(circuit)
         with naming(circuit):
+            if is_dynamic(given.circuit):
+                raise BackendError(_DYNAMIC)
             opened = with_written_bits(plain(given.circuit))
             width = opened.num_clbits or opened.num_qubits
             wanted = read_observables(observables, width)
@@ -241,7 +259,7 @@ def plan(
     if workload is not None:
         own = [name for name in compiled.parameter_names if name in workload.parameter_names]
         angles = workload.columns(own)  # all but the measurement bases
-    return plan_expectation(
+    program = plan_expectation(
         backend,
         compiled,
         angles,
@@ -252,6 +270,25 @@ def plan(
         label=LABEL,
         in_jobs=in_jobs,
     )
+    if not settings.probe:
+        return program
+    return replace(program, beside=tuple(p.batch for p in probes_beside(program, settings.shots)))
+
+
+def probes_beside(program: ExpectationProgram, shots: int) -> tuple[Probe, ...]:
+    """Smaller circuits of known answer of a program's circuit, its first row.
+
+    Args:
+        program: whose.
+        shots: of a row of it.
+
+    Raises:
+        ValueError: the circuit cannot be probed, or nothing is measured.
+    """
+    if not program.programs:
+        raise ValueError("Argument `probe` must be left out where nothing is measured")
+    first = program.programs[0]
+    return probes_of(first.compiled, first.angles, label=LABEL, shots=shots)
 
 
 def simulate(
@@ -342,6 +379,7 @@ def result_of(
     command: str,
     run: str | None = None,
     rehearsal: bool = False,
+    frozen: bytes | None = None,
 ) -> Measured:
     """Values beside the exact ones, with where and how they were measured.
 
@@ -354,6 +392,7 @@ def result_of(
         command: that gives this result.
         run: in the ledger.
         rehearsal: the vendor was a server on this machine.
+        frozen: what was predicted before it was sent, byte for byte; ``None`` for nothing.
     """
     snapshot = program.compiled.snapshot
     taken = None if snapshot is None else snapshot.taken
@@ -383,10 +422,28 @@ def result_of(
             MissingRow(index=row, name=names[row], role=ROLE, text=text)
             for row, text in sorted(found.missing.items())
         ),
+        prediction=None if frozen is None else judge_values(frozen, program, found),
+        probe=_probed(settings, program, found),
         command=command,
         versions=versions(),
     )
     return Measured(result, program, found, workload)
+
+
+def _probed(
+    settings: ExpectSettings, program: ExpectationProgram, found: Expectations
+) -> ProbedValues | None:
+    """The noise of the day, and the prediction made again with it."""
+    base = program.compiled.snapshot
+    if not found.beside or base is None:
+        return None
+    probes = zip(probes_beside(program, settings.shots), found.beside, strict=True)
+    noise = noise_of_the_day([pair for pair in probes if not pair[1].row_errors], base)
+    fitted = None if noise is None else fitted_snapshot(base, noise)
+    if noise is None or fitted is None:
+        return None if noise is None else ProbedValues(noise=noise)
+    again = predict_values(program, settings.observables, fitted, noise.factor or 0.0)
+    return ProbedValues(noise=noise, again=judge_values(again.to_bytes(), program, found))
 
 
 def _values(

@@ -210,11 +210,7 @@ class FieldOnDevice:
             GeometryError: as :meth:`ForceField.energy`.
             BackendError: the device refuses, or a circuit failed on it.
         """
-        rows = force_rows(self.model, frames, self.rule if forces else None)
-        seed = _seed(self._seed, frames)
-        shots = self._shots
-        if isinstance(shots, Precision):
-            shots = self.planned_shots(rows, shots, seed)
+        rows, shots, seed = self.planned(frames, forces=forces)
         found = self._read(rows, shots, seed)
         energies, pulls = rows.combined(found.values.values)
         error, pull_error = rows.errors(found.values)
@@ -228,6 +224,15 @@ class FieldOnDevice:
             shots,
             found.cost,
         )
+
+    def planned(self, frames: Geometries, *, forces: bool) -> tuple[ForceRows, int | None, int]:
+        """Rows, shots of each and seed, always the same of the same frames."""
+        rows = force_rows(self.model, frames, self.rule if forces else None)
+        seed = _seed(self._seed, frames)
+        shots = self._shots
+        if isinstance(shots, Precision):
+            shots = self.planned_shots(rows, shots, seed)
+        return rows, shots, seed
 
     def planned_shots(self, rows: ForceRows, wanted: Precision, seed: int) -> int:
         """Shots of each row with which no frame's error is above the wanted one."""
