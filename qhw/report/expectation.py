@@ -11,7 +11,7 @@ from qhw.analysis.compare.result import REHEARSAL
 from qhw.analysis.expect.result import ExpectResult
 from qhw.analysis.expect.values import Measured
 from qhw.analysis.probe.found import fitted_snapshot
-from qhw.report.expectation_page import render_expectation
+from qhw.report.expectation_page import hardware_lines, render_expectation
 from qhw.report.format import number
 from qhw.report.prediction import prediction_told
 from qhw.report.probe import FITTED_EXPECTATION, noise_words
@@ -69,6 +69,7 @@ def expectation_lines(result: ExpectResult) -> list[str]:
         lines.append(noise_words(result.probe.noise))
         if result.probe.again is not None:
             lines.append(f"with the noise of the day: {prediction_told(result.probe.again)}")
+    lines += hardware_lines(result)
     lines += [f"row {m.name} has no counts: {m.text}" for m in result.missing[:_NAMED]]
     if len(result.missing) > _NAMED:
         lines.append(f"{len(result.missing)} rows in all have no counts")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backends.loopback.braket import BraketService
-from tests.cli.test_jobs_cli import document, qhw, refused
+from tests.cli.test_jobs_cli import document, qhw
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.usefixtures("own_home")]
 
@@ -20,6 +20,15 @@ ry(1.0) q[0];
 cx q[0],q[1];
 """
 DEVICE = "braket:iqm_garnet"
+
+
+def refused(*words: object) -> str:
+    """The one line of an error."""
+    result = qhw(*words)
+    assert result.exit_code == 2 and result.stdout == "", result.output
+    line = result.stderr.rstrip("\n").splitlines()[-1]
+    assert line.startswith("error: ")
+    return line
 
 
 @pytest.fixture
@@ -92,16 +101,16 @@ def test_a_budget_says_which_precision_it_allows(
     per_shot = (priced["usd"] - 0.3) / plan["shots"]
     assert 0.94 * 0.6 <= 0.3 + per_shot * shots <= 0.6
     assert "allows no precision" in refused("run", *words, "--budget", "0.1usd", "--out", tmp_path)
-    assert braket.queue.jobs == ()
+    assert braket.queue.tasks == ()
     done = qhw("run", *words, "--budget", "9usd", "--json", "--out", tmp_path)
     assert json.loads(done.stdout)["settings"]["shots"] == plan["shots"]
     told_before = done.stderr.index("precision 0.02"), done.stderr.index("budgets must hold")
     assert max(told_before) < done.stderr.index("submitted as")
-    assert len(braket.queue.jobs) == 1
+    assert len(braket.queue.tasks) == 1
     # the same line again is the same run, and nothing is planned or paid for it
     again = qhw("run", *words, "--budget", "9usd", "--json", "--out", tmp_path)
     assert "nothing is sent twice" in again.stderr and "planning" not in again.stderr
-    assert len(braket.queue.jobs) == 1
+    assert len(braket.queue.tasks) == 1
 
 
 def test_values_on_a_paid_device_are_planned_and_paid_once(
@@ -112,8 +121,8 @@ def test_values_on_a_paid_device_are_planned_and_paid_once(
     priced = document(*words, "--estimate")
     assert priced["precision"]["of"] == "observable" and priced["usd"] > 0.3
     assert "allows a precision of" in refused(*words, "--budget", "0.5usd")
-    assert braket.queue.jobs == ()
+    assert braket.queue.tasks == ()
     found = document(*words, "--budget", "9usd")
     assert found["settings"]["shots"] == priced["precision"]["shots"]
     document(*words, "--budget", "9usd")
-    assert len(braket.queue.jobs) == 1
+    assert len(braket.queue.tasks) == 1

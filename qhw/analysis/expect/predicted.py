@@ -28,7 +28,8 @@ from qhw.analysis.compare.predicted import (
     begun,
     rows_predicted,
 )
-from qhw.analysis.expect.result import JudgedValue, ValuePrediction
+from qhw.analysis.expect.result import JudgedValue, ObservableValue, ValuePrediction
+from qhw.analysis.validate.interval import interval_of, noise_factors
 from qhw.mitigation.expectation import Counts, ExpectationProgram, Expectations
 
 FloatArray = NDArray[np.float64]
@@ -191,3 +192,34 @@ def raw_values(program: ExpectationProgram, counts: Counts) -> FloatArray | None
         share = summed / np.maximum(summed.sum(axis=1, keepdims=True), 1)
         values = values + share @ group.features.T
     return np.asarray(values, dtype=np.float64)
+
+
+def beside_hardware(
+    values: Sequence[ObservableValue],
+    program: ExpectationProgram,
+    found: Expectations,
+) -> tuple[ObservableValue, ...]:
+    """Values on a device model with their raw ones, and where real devices would have those.
+
+    Args:
+        values: all observables of a row after another, of rows that have counts.
+        program: what ran.
+        found: what came of it.
+    """
+    snapshot = program.compiled.snapshot
+    raw = raw_values(program, found.counts)
+    if snapshot is None or raw is None:
+        return tuple(values)
+    factors = noise_factors(snapshot.vendor)
+    places = np.arange(program.rows) if found.kept is None else found.kept
+    out = []
+    for value, one in zip(values, raw[places].ravel().tolist(), strict=True):
+        told = None
+        if factors is not None and value.exact is not None:
+            ends = [
+                at_noise(value.exact, one, value.uniform, factor)
+                for factor in (factors.low, factors.high)
+            ]
+            told = interval_of(factors, min(ends), max(ends))
+        out.append(value.model_copy(update={"raw": one, "on_hardware": told}))
+    return tuple(out)

@@ -13,6 +13,7 @@ from calibration.parts import Frozen, Utc
 from qhw.analysis.compare.parsed import Parsed, WantedPrecision
 from qhw.analysis.compare.result import Count, MissingRow, ResultError
 from qhw.analysis.probe.facts import NoiseOfTheDay
+from qhw.analysis.validate.interval import Interval
 
 SCHEMA_VERSION = 3
 """Version written by this code; every version up to it is read."""
@@ -78,6 +79,9 @@ class ObservableValue(Frozen):
             noise apart; ``None`` for a circuit without evolutions, or too wide. Of version 2.
         shot_floor: deviation that as many shots have without noise; ``None`` likewise.
         uniform: of the maximally mixed state, where noise leads to and no QPU is needed.
+        raw: on a device model, of the counts at its own noise, before mitigation; ``None`` on
+            others and where there are none. Of version 3, like the next.
+        on_hardware: where real devices of the vendor would have that, by public results.
     """
 
     row: Count = 0
@@ -89,6 +93,8 @@ class ObservableValue(Frozen):
     synthesis: float | None = None
     shot_floor: float | None
     uniform: float
+    raw: Annotated[float | None, Field(exclude_if=_is_none)] = None
+    on_hardware: Annotated[Interval | None, Field(exclude_if=_is_none)] = None
 
 
 class JudgedValue(Frozen):

@@ -96,7 +96,7 @@ def value_errors(program: ExpectationProgram, modelled: Modelled, seed: int) -> 
     of_rows = {batch.label: not program.serves_all(batch) for batch in program.batches}
     shots = {
         batch.label: sent.shots * (len(sent.angles) // len(batch.angles))
-        for batch, sent in zip(program.batches, program.sent, strict=True)
+        for batch, sent in zip(program.batches, program.sent, strict=False)  # probes come after
     }
     rng = np.random.default_rng([seed, _STREAM])
     each = max(1, sum(shots.values()))

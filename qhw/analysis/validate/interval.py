@@ -111,7 +111,7 @@ def interval_for(vendor: str | None, predicted_success: float | None) -> Interva
     found = noise_factors(vendor)
     if found is None:
         return None
-    return _interval(found, predicted_success**found.high, predicted_success**found.low)
+    return interval_of(found, predicted_success**found.high, predicted_success**found.low)
 
 
 def interval_of_distance(
@@ -132,7 +132,7 @@ def interval_of_distance(
     if found is None or tvd is None or spread is None or not 0 <= tvd < spread:
         return None
     ends = [distance_with(factor, tvd, spread) for factor in (found.low, found.high)]
-    return _interval(found, *ends)
+    return interval_of(found, *ends)
 
 
 def distance_interval_of_success(
@@ -215,7 +215,8 @@ def _factors(vendor: str, rows: Sequence[tuple[str, str, str, float]]) -> NoiseF
     return NoiseFactors(vendor, low, float(np.median(values)), high, len(rows), devices)
 
 
-def _interval(found: NoiseFactors, low: float, high: float) -> Interval:
+def interval_of(found: NoiseFactors, low: float, high: float) -> Interval:
+    """Two ends by a vendor's factors, with the results that they rest on."""
     return Interval(
         low=low, high=high, level=LEVEL, n=found.n, devices=found.devices, vendor=found.vendor
     )
