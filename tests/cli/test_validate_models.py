@@ -49,6 +49,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_folder_and_a_bundle_say_what_was_frozen_and_what_came(ran: Path) -> None:
     result = ComparisonResult.from_json((ran / "mine" / "result.json").read_text())
     (told,) = result.predictions
@@ -69,16 +70,17 @@ def test_a_folder_and_a_bundle_say_what_was_frozen_and_what_came(ran: Path) -> N
     assert row["suspect"].startswith("a simulated vendor") and row["how"] == "frozen before the run"
 
 
-def _bad(ran: Path, kind: str, place: Path) -> Path:
+def _bad(request: pytest.FixtureRequest, kind: str, place: Path) -> Path:
     """A file of a kind that cannot be used."""
     if kind == "altered bundle":
-        raw = bytearray((ran / "mine.zip").read_bytes())
+        raw = bytearray((request.getfixturevalue("ran") / "mine.zip").read_bytes())
         raw[len(raw) // 2] ^= 1
         path = place / "b.zip"
         path.write_bytes(raw)
         return path
     if kind == "simulated run":
-        found = document("compare", ran / "near.qasm", "--shots", "50", "--out", place / "runs")
+        write_files(place)
+        found = document("compare", place / "near.qasm", "--shots", "50", "--out", place / "runs")
         return Path(found["run"])
     if kind == "no result":
         (place / "empty").mkdir()
@@ -98,8 +100,10 @@ def _bad(ran: Path, kind: str, place: Path) -> Path:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("altered bundle", "b.zip"),
-        ("simulated run", "predicted before a paid job was sent"),
+        pytest.param("altered bundle", "b.zip", marks=pytest.mark.slow),
+        pytest.param(
+            "simulated run", "predicted before a paid job was sent", marks=pytest.mark.slow
+        ),
         ("no result", "must be a run's folder"),
         ("unknown device", "ibm_nowhere"),
         ("unknown circuit", "circuit must be one of"),
@@ -108,8 +112,10 @@ def _bad(ran: Path, kind: str, place: Path) -> Path:
         ("no licence", "must name its licence"),
     ],
 )
-def test_what_cannot_be_used_is_one_line(ran: Path, tmp_path: Path, kind: str, words: str) -> None:
-    path = _bad(ran, kind, tmp_path)
+def test_what_cannot_be_used_is_one_line(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, words: str
+) -> None:
+    path = _bad(request, kind, tmp_path)
     told = call("validate-models", "--data", path, "--no-cache", code=2)
     lines = [line for line in told.splitlines() if line.startswith("error")]
     assert len(lines) == 1 and words in lines[0]

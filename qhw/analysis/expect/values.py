@@ -25,17 +25,15 @@ from calibration.documents import read_bounded
 from qhw.analysis.compare.result import MissingRow
 from qhw.analysis.compare.stage import Notify
 from qhw.analysis.compare.synthesis import evolution_values, evolves, remembered
-from qhw.analysis.expect.predicted import beside_hardware, judge_values, predict_values
+from qhw.analysis.expect.predicted import beside_hardware, judge_values
+from qhw.analysis.expect.probed import probed_values, probes_beside
 from qhw.analysis.expect.result import (
     ExpectCost,
     ExpectResult,
     ExpectSettings,
     ObservableValue,
-    ProbedValues,
 )
 from qhw.analysis.precision.plan import ShotPlan
-from qhw.analysis.probe.circuits import Probe, probes_of
-from qhw.analysis.probe.found import fitted_snapshot, noise_of_the_day
 from qhw.circuits.files import MAX_BYTES
 from qhw.circuits.given import CircuitSources, naming, read_given
 from qhw.circuits.workload import ROLE, Workload
@@ -273,23 +271,8 @@ def plan(
     )
     if not settings.probe:
         return program
-    return replace(program, beside=tuple(p.batch for p in probes_beside(program, settings.shots)))
-
-
-def probes_beside(program: ExpectationProgram, shots: int) -> tuple[Probe, ...]:
-    """Smaller circuits of known answer of a program's circuit, its first row.
-
-    Args:
-        program: whose.
-        shots: of a row of it.
-
-    Raises:
-        ValueError: the circuit cannot be probed, or nothing is measured.
-    """
-    if not program.programs:
-        raise ValueError("Argument `probe` must be left out where nothing is measured")
-    first = program.programs[0]
-    return probes_of(first.compiled, first.angles, label=LABEL, shots=shots)
+    probes = probes_beside(program, settings.shots, LABEL)
+    return replace(program, beside=tuple(probe.batch for probe in probes))
 
 
 def simulate(
@@ -430,27 +413,11 @@ def result_of(
             for row, text in sorted(found.missing.items())
         ),
         prediction=None if frozen is None else judge_values(frozen, program, found),
-        probe=_probed(settings, program, found),
+        probe=probed_values(settings, program, found),
         command=command,
         versions=versions(),
     )
     return Measured(result, program, found, workload)
-
-
-def _probed(
-    settings: ExpectSettings, program: ExpectationProgram, found: Expectations
-) -> ProbedValues | None:
-    """The noise of the day, and the prediction made again with it."""
-    base = program.compiled.snapshot
-    if not found.beside or base is None:
-        return None
-    probes = zip(probes_beside(program, settings.shots), found.beside, strict=True)
-    noise = noise_of_the_day([pair for pair in probes if not pair[1].row_errors], base)
-    fitted = None if noise is None else fitted_snapshot(base, noise)
-    if noise is None or fitted is None:
-        return None if noise is None else ProbedValues(noise=noise)
-    again = predict_values(program, settings.observables, fitted, noise.factor or 0.0)
-    return ProbedValues(noise=noise, again=judge_values(again.to_bytes(), program, found))
 
 
 def _values(

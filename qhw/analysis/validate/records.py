@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from calibration.documents import read_bounded, read_document
 
 SCHEMA_VERSION = 1
+Day = date
+"""A record has a field of that name."""
 OWN = "own"
 """Name of a circuit that no benchmark makes: its prediction is the one that was frozen."""
 SHIPPED = "public_results.json"
@@ -166,7 +168,7 @@ class Record(_Read):
     sections: tuple[SectionOf, ...] = ()
     counts: dict[str, Counts] | None = None
     predicted: Predicted | None = None
-    taken: date | None = None
+    taken: Day | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

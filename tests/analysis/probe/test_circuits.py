@@ -42,7 +42,7 @@ def _probes(device: str, n: int, shots: int = 100, layers: int = 2):
         "iqm_garnet",
         pytest.param("ibm_boston", marks=pytest.mark.slow),
         pytest.param("rigetti_cepheus_1_108q", marks=pytest.mark.slow),
-        "ionq_forte_enterprise",
+        pytest.param("ionq_forte_enterprise", marks=pytest.mark.slow),
     ],
 )
 def test_without_noise_the_answer_is_certain_and_the_probe_smaller(device):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qhw.analysis.probe.fit import Probed, fit_noise
@@ -18,6 +18,7 @@ def _counted(predicted: float, factor: float, shots: int, width: int = 4) -> Pro
     return Probed(predicted, floor, right, shots)
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.floats(0.2, 4.0))
 def test_circuits_without_shot_noise_give_the_factor_itself(factor):
     fit = fit_noise([_counted(s, factor, 10**9) for s in SIGNALS], 0.8)
