@@ -26,6 +26,7 @@ from qhw.analysis.depth.jobs import Compiled
 from qhw.analysis.depth.recommend import Recommendation, Standing, recommend
 from qhw.analysis.depth.subjects import Subject
 from qhw.analysis.depth.verdict import beats_constant, shots_for, skill_interval, skill_of
+from qhw.analysis.depth.waiting import Waiting
 from qhw.analysis.validate.interval import (
     Interval,
     distance_interval_of_success,
@@ -91,6 +92,7 @@ class Row(_Frozen):
         shots_for_error: fewest shots whose predicted distance to exact is the wanted one; ``None``
             where none was wanted, or the device's own errors are larger.
         cost_for_error: of these.
+        waiting: what waits at the device; ``None`` where its vendor was not asked.
     """
 
     circuit: str
@@ -116,6 +118,7 @@ class Row(_Frozen):
     warning: str | None = None
     shots_for_error: int | None = None
     cost_for_error: Cost | None = None
+    waiting: Waiting | None = None
 
     @property
     def verdict(self) -> str:

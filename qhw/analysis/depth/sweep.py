@@ -25,6 +25,7 @@ from qhw.analysis.depth.report import (
     make_row,
 )
 from qhw.analysis.depth.subjects import Subject
+from qhw.analysis.depth.waiting import with_waiting
 from qhw.scheduler import Scheduler
 
 ALL = "all"
@@ -49,6 +50,7 @@ def sweep(
     command: str = "",
     by: str = "success",
     error: float | None = None,
+    live: bool = False,
     done: Callable[[int, int], None] = lambda _finished, _total: None,
     limit: Limit | None = None,
 ) -> DepthReport:
@@ -70,6 +72,7 @@ def sweep(
         compilers: others whose results stand as rows of their own beside the house's.
         by: figure of merit of the recommendations, see :mod:`qhw.analysis.depth.recommend`.
         error: total variation distance to exact whose shots and cost are wanted.
+        live: ask vendors, once all is compiled, what waits at their devices.
         done: told how many compilation jobs of how many are finished.
         limit: of time.
 
@@ -79,7 +82,7 @@ def sweep(
         SweepError: not a single compilation succeeded.
     """
     wanted = checked_levels(levels, seeds=seeds, shots=shots)
-    checked_merit(by)
+    checked_merit(by, live=live)
     makers = tuple(dict.fromkeys(map(checked_compiler, (OWN, *compilers))))
     if not subjects:
         raise ValueError("Argument `subjects` must hold a circuit, but is empty.")
@@ -114,6 +117,8 @@ def sweep(
         rows.append(row.model_copy(update={"compiler": job.compiler}))
     if all(row.reason is not None for row in rows):
         raise _nothing(rows)
+    if live:
+        rows = with_waiting(rows)
     return make_report(
         subjects,
         rows,
