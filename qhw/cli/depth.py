@@ -61,6 +61,10 @@ def depth_report(
         float | None,
         typer.Option(min=1e-9, max=1.0, help="Wanted distance to exact: its shots and cost."),
     ] = None,
+    observable: Annotated[
+        list[str] | None,
+        typer.Option(help="With --error: the error of this Pauli sum instead; may be repeated."),
+    ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Ask the vendors what waits at their devices now.")
     ] = False,
@@ -146,6 +150,7 @@ def depth_report(
                     command=command if scale is None else f"{command}  # {scale.words}",
                     by=by,
                     error=error,
+                    observables=observable or (),
                     live=live,
                     done=done,
                     limit=Limit(math.inf if time_limit is None else 60 * time_limit, _tell_minutes),

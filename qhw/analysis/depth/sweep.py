@@ -16,6 +16,7 @@ from calibration.snapshot import SnapshotError
 from qhw.analysis.depth.asked import checked_levels
 from qhw.analysis.depth.jobs import Job, Limit, circuit_bytes, run_jobs, with_noise
 from qhw.analysis.depth.merits import checked_merit
+from qhw.analysis.depth.observed import Observed, observed
 from qhw.analysis.depth.report import (
     DepthReport,
     Device,
@@ -50,6 +51,7 @@ def sweep(
     command: str = "",
     by: str = "success",
     error: float | None = None,
+    observables: Sequence[str] = (),
     live: bool = False,
     done: Callable[[int, int], None] = lambda _finished, _total: None,
     limit: Limit | None = None,
@@ -72,6 +74,7 @@ def sweep(
         compilers: others whose results stand as rows of their own beside the house's.
         by: figure of merit of the recommendations, see :mod:`qhw.analysis.depth.recommend`.
         error: total variation distance to exact whose shots and cost are wanted.
+        observables: whose error is wanted in place of the distance.
         live: ask vendors, once all is compiled, what waits at their devices.
         done: told how many compilation jobs of how many are finished.
         limit: of time.
@@ -86,6 +89,9 @@ def sweep(
     makers = tuple(dict.fromkeys(map(checked_compiler, (OWN, *compilers))))
     if not subjects:
         raise ValueError("Argument `subjects` must hold a circuit, but is empty.")
+    if observables and error is None:
+        raise ValueError("Argument `observables` must come with an `error`, but does not.")
+    wanted_of = {s.name: _observed(s, observables) for s in subjects if observables}
     usable = [s for s in subjects if s.circuit is not None]
     devices, left_out = _devices(names, usable)
     tries = tuple(range(seeds))
@@ -113,7 +119,8 @@ def sweep(
         if noise_scale is not None and device.snapshot is not None:
             factor = noise_scale(device.snapshot.vendor)
             found = tuple(with_noise(one, factor) for one in found)
-        row = make_row(subject, device, level, found, shots, error)
+        values = wanted_of.get(subject.name)
+        row = make_row(subject, device, level, found, shots, error, values)
         rows.append(row.model_copy(update={"compiler": job.compiler}))
     if all(row.reason is not None for row in rows):
         raise _nothing(rows)
@@ -131,7 +138,17 @@ def sweep(
         command=command,
         by=by,
         error=error,
+        observables=observables,
     )
+
+
+def _observed(subject: Subject, texts: Sequence[str]) -> tuple[Observed, ...]:
+    if subject.circuit is None:
+        return ()
+    try:
+        return observed(subject.circuit, texts)
+    except ValueError as wrong:
+        raise ValueError(f"{subject.name}: {wrong}") from wrong
 
 
 def _nothing(rows: Sequence[Row]) -> SweepError:
