@@ -54,13 +54,20 @@ def depth_report(
         typer.Option(
             metavar="MERIT",
             help="What one device is recommended by: success, skill, dollars, dollars-for-error, "
-            "gates, depth or duration.",
+            "waiting, gates, depth or duration.",
         ),
     ] = "success",
     error: Annotated[
         float | None,
         typer.Option(min=1e-9, max=1.0, help="Wanted distance to exact: its shots and cost."),
     ] = None,
+    observable: Annotated[
+        list[str] | None,
+        typer.Option(help="With --error: the error of this Pauli sum instead; may be repeated."),
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the vendors what waits at their devices now.")
+    ] = False,
     time_limit: Annotated[
         float | None,
         typer.Option(
@@ -102,7 +109,7 @@ def depth_report(
     Writes DIR/<run>/ with report.html, result.json, rows.csv and the best compiled circuits.
     """
     wanted = checked_levels(_levels(levels), seeds=seeds, shots=shots)
-    checked_merit(by)
+    checked_merit(by, live=live)
     if not files and not model:
         raise ValueError("Argument `files` or `--model` must name a circuit, but neither does.")
     from qhw.analysis.depth.changes import changes, read_report
@@ -143,6 +150,8 @@ def depth_report(
                     command=command if scale is None else f"{command}  # {scale.words}",
                     by=by,
                     error=error,
+                    observables=observable or (),
+                    live=live,
                     done=done,
                     limit=Limit(math.inf if time_limit is None else 60 * time_limit, _tell_minutes),
                 )

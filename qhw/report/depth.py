@@ -116,6 +116,7 @@ def render_depth(
             favourites=_favourites(sections),
             unadvised=sum(s.advised is None for s in sections),
             skill_cell=skill_cell,
+            live=any(row.waiting is not None for row in report.rows),
             merit=next((MERITS[one.by] for one in report.recommendations), ""),
             advised={one.circuit: one for one in report.recommendations},
             run_id=run_id,
@@ -170,7 +171,7 @@ def to_csv(report: DepthReport) -> str:
     names = ["circuit", "device", "vendor", "taken", "level", "seeds", *spreads]
     names += ["best_seed", "qubits", "two_qubit_errors", "predicted_tvd", "beats_baseline", "rule"]
     names += ["shots_per_second", "usd", "price_as_of", "shots_for_error", "usd_for_error"]
-    names += ["skill", "real_skill_low", "real_skill_high", "compiler"]
+    names += ["jobs_waiting", "skill", "real_skill_low", "real_skill_high", "compiler"]
     names += ["reason", "real_success_low", "real_success_high", "public_results", "warning"]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(names)
@@ -191,7 +192,12 @@ def to_csv(report: DepthReport) -> str:
         paid, ends = row.cost_for_error, row.success_interval
         values += [row.shots_for_error, paid.usd if paid else ""]
         skill = row.skill_interval
-        values += [row.skill, *((skill.low, skill.high) if skill else ("", "")), row.compiler]
+        values += [
+            row.waiting.jobs if row.waiting else "",
+            row.skill,
+            *((skill.low, skill.high) if skill else ("", "")),
+            row.compiler,
+        ]
         values += [row.reason, *((ends.low, ends.high, ends.n) if ends else ("", "", ""))]
         writer.writerow(["" if v is None else v for v in (*values, row.warning)])
     return buffer.getvalue()

@@ -87,9 +87,10 @@ def changed_lines(found: Changes) -> Iterator[RenderableType]:
         gates = _both(["–" if g is None else str(g) for g in row.gates])
         told = _both([percent(s) for s in row.success])
         price = _both([usd(v) for v in row.usd])
+        by = "" if row.compiler == "qhw" else f" by {row.compiler}"
         dates = _both([date or "–" for date in row.calibrated])
         yield Text(
-            f"{printable(row.circuit)} on {row.device}, level {row.level}: two-qubit gates "
+            f"{printable(row.circuit)} on {row.device}{by}, level {row.level}: two-qubit gates "
             f"{gates}, success {told}, cost {price}, calibrated {dates}"
         )
 

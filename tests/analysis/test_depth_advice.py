@@ -127,6 +127,20 @@ def test_what_is_no_report_is_refused_in_one_line(tmp_path, text):
     assert "\n" not in str(told.value)
 
 
+def test_changes_keep_compilers_apart():
+    report = read_report(GOLDEN)
+    ours = next(r for r in report.rows if r.best is not None)
+    theirs = ours.model_copy(update={"compiler": "pytket"})
+    before = report.model_copy(update={"rows": (ours, theirs)})
+    better = theirs.best.model_copy(update={"success": theirs.best.success / 2})
+    now = before.model_copy(update={"rows": (ours, theirs.model_copy(update={"best": better}))})
+    found = changes(before, now)
+    assert found.same == 1
+    (changed,) = found.rows
+    assert changed.compiler == "pytket"
+    assert changed.success == (theirs.best.success, theirs.best.success / 2)
+
+
 def test_seconds_of_an_ibm_device_cost_what_its_plan_says(monkeypatch, tmp_path):
     table = {"backend": "ibm:ibm_fez", "as_of": "2030-01-02", "usd_per_second": 2.0, "source": "me"}
     path = tmp_path / "prices.json"

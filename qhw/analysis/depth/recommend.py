@@ -85,6 +85,10 @@ def _dollars_for_error(row: Row, _: CircuitFacts) -> float | None:
     return None if row.cost_for_error is None else -row.cost_for_error.usd
 
 
+def _waiting(row: Row, _: CircuitFacts) -> float | None:
+    return None if row.waiting is None or row.waiting.jobs is None else -float(row.waiting.jobs)
+
+
 def _least(key: str) -> Callable[[Row, CircuitFacts], float | None]:
     def read(row: Row, _: CircuitFacts) -> float | None:
         return -float(getattr(row.best, key)) or None if row.best else None
@@ -97,20 +101,22 @@ _READ: dict[str, Callable[[Row, CircuitFacts], float | None]] = {
     "skill": _skill,
     "dollars": _dollars,
     "dollars-for-error": _dollars_for_error,
+    "waiting": _waiting,
     "gates": _least("two_qubit_gates"),
     "depth": _least("two_qubit_depth"),
     "duration": _least("duration_s"),
 }
 """How a row is read by each figure of merit, larger being better."""
-_LESS = ("dollars", "dollars-for-error", "gates", "depth", "duration")
+_LESS = ("dollars", "dollars-for-error", "waiting", "gates", "depth", "duration")
 """Those of which less is better: read with their sign turned."""
 
 
 def recommend(facts: CircuitFacts, rows: Iterable[Row], by: str, shots: int) -> Recommendation:
     """The best row of a circuit and the best of another device, on machines that exist.
 
-    Ties of the figure of merit are broken by predicted success, then by the higher level, which
-    is what `qhw submit` compiles at.
+    Devices that are out of service, where vendors were asked, are not recommended. Ties of the
+    figure of merit are broken by predicted success, then by the higher level, which is what
+    `qhw submit` compiles at.
 
     Args:
         facts: of the circuit.
@@ -122,8 +128,9 @@ def recommend(facts: CircuitFacts, rows: Iterable[Row], by: str, shots: int) -> 
     found = []
     for row in rows:
         value = None if row.circuit != facts.name or row.best is None else read(row, facts)
-        losing = by == "dollars" and row.beats_baseline is False
-        if value is not None and not losing and MADE_UP not in row.source:
+        losing = by in ("dollars", "waiting") and row.beats_baseline is False
+        closed = row.waiting is not None and row.waiting.in_service is False
+        if value is not None and not losing and not closed and MADE_UP not in row.source:
             found.append((value, row))
     if not found:
         why = f"no device of the report has a figure for it ({meaning})"
@@ -175,7 +182,8 @@ def _why(meaning: str, row: Row) -> str:
     most = min(shares, key=lambda name: shares[name])
     taken = f", calibration of {row.taken:%Y-%m-%d}" if row.taken else ""
     lost = "" if math.isclose(shares[most], 1.0) else f"; most is lost to {most}"
-    return f"{meaning}: {row.best.two_qubit_gates} two-qubit gates{lost}{taken}"
+    waits = "" if row.waiting is None else f"; {row.waiting.words}"
+    return f"{meaning}: {row.best.two_qubit_gates} two-qubit gates{lost}{taken}{waits}"
 
 
 def _submit(facts: CircuitFacts, row: Row, shots: int) -> str:

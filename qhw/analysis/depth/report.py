@@ -23,9 +23,11 @@ from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth.changes import Changes
 from qhw.analysis.depth.cost import Cost, cost, rate
 from qhw.analysis.depth.jobs import Compiled
+from qhw.analysis.depth.observed import Observed
 from qhw.analysis.depth.recommend import Recommendation, Standing, recommend
 from qhw.analysis.depth.subjects import Subject
 from qhw.analysis.depth.verdict import beats_constant, shots_for, skill_interval, skill_of
+from qhw.analysis.depth.waiting import Waiting
 from qhw.analysis.validate.interval import (
     Interval,
     distance_interval_of_success,
@@ -91,6 +93,7 @@ class Row(_Frozen):
         shots_for_error: fewest shots whose predicted distance to exact is the wanted one; ``None``
             where none was wanted, or the device's own errors are larger.
         cost_for_error: of these.
+        waiting: what waits at the device; ``None`` where its vendor was not asked.
     """
 
     circuit: str
@@ -116,6 +119,7 @@ class Row(_Frozen):
     warning: str | None = None
     shots_for_error: int | None = None
     cost_for_error: Cost | None = None
+    waiting: Waiting | None = None
 
     @property
     def verdict(self) -> str:
@@ -164,6 +168,7 @@ class DepthReport(_Frozen):
         command: how it was asked for.
         shots: that costs and verdicts are for.
         error: wanted distance to exact, ``None`` where none was.
+        observables: whose error is wanted in place of the distance, all of them.
         levels: swept.
         seeds: swept.
         fractional: whether gates that must be asked for were allowed.
@@ -181,6 +186,7 @@ class DepthReport(_Frozen):
     command: str
     shots: int
     error: float | None = None
+    observables: tuple[str, ...] = ()
     levels: tuple[int, ...]
     seeds: tuple[int, ...]
     fractional: bool
@@ -233,6 +239,7 @@ def make_report(
     command: str = "",
     by: str = "success",
     error: float | None = None,
+    observables: Sequence[str] = (),
     now: datetime | None = None,
 ) -> DepthReport:
     """Put rows and circuits together, with a recommendation by a figure of merit for each."""
@@ -260,6 +267,7 @@ def make_report(
         command=command,
         shots=shots,
         error=error,
+        observables=tuple(observables),
         levels=tuple(levels),
         seeds=tuple(seeds),
         fractional=fractional,
@@ -295,6 +303,7 @@ def make_row(
     compiled: Sequence[Compiled],
     shots: int,
     error: float | None = None,
+    observables: Sequence[Observed] | None = None,
 ) -> Row:
     """Summarise the seeds of one circuit, device and level.
 
@@ -305,6 +314,7 @@ def make_row(
         compiled: one a seed, failures among them.
         shots: that cost and verdict are for.
         error: wanted total variation distance to exact, whose shots are found.
+        observables: whose error is wanted instead; ``None`` for the distance.
 
     Raises:
         ValueError: the device has no snapshot, or nothing was compiled.
@@ -330,7 +340,12 @@ def make_row(
     judged = judged_as(snapshot)
     away = distance_interval_of_success(judged, best.success, subject.spread)
     beats = beats_constant(subject, best.success, shots)
-    needed = None if error is None or tvd is None else shots_for(subject, tvd, error)
+    needed = None
+    if error is not None and observables is not None:
+        every = [one.shots(best.success, error) for one in observables]
+        needed = max((n for n in every if n), default=None) if all(every) else None
+    elif error is not None and tvd is not None:
+        needed = shots_for(subject, tvd, error)
     return Row(
         **facts,
         seeds=len(good),
