@@ -34,6 +34,7 @@ def test_a_morse_oscillator_has_its_wave_number() -> None:
     assert found == pytest.approx(wanted, rel=2e-3)  # steps of 0.01 Å
 
 
+@pytest.mark.slow
 def test_vibrations_of_water_are_near_the_labels_harmonic_ones() -> None:
     """The shipped set's card has PySCF's, MP2/aug-cc-pVDZ, as its forces are."""
     card = json.loads((files("qhw") / "data" / "geometries" / "h2o.json").read_text())
