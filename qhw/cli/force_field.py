@@ -199,7 +199,7 @@ def md_command(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Molecular dynamics; FILE.svg beside FILE.xyz shows energy and temperature."""
+    """Molecular dynamics; FILE.svg beside FILE.xyz shows energy, temperature and distances."""
     from qhw.api.force_fields import stepping_calculator
     from qhw.report.format import number
 
@@ -225,3 +225,66 @@ def md_command(
         return
     words = ", ".join(f"{name.replace('_', ' ')} {number(x)}" for name, x in figures.items())
     out.print(f"{words}; {out_file}, {plot}", soft_wrap=True, markup=False)
+
+
+@app.command("scan")
+def scan_command(
+    model: Field,
+    file: Molecule,
+    out_file: Trajectory,
+    atoms: Annotated[
+        str,
+        typer.Option(help="Two atoms of a bond or four of a torsion, from 1, as in 3,9."),
+    ],
+    start: Annotated[float, typer.Option("--from", help="Å, or degrees.")],
+    end: Annotated[float, typer.Option("--to", help="Å, or degrees.")],
+    points: Annotated[int, typer.Option(min=2, max=10_000, help="How many, ends included.")] = 13,
+    device: Where = None,
+    shots: FieldShots = None,
+    precision: Wanted = None,
+    mitigation: Pipeline = "none",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Energies along a bond or a torsion, the rest of the molecule kept rigid."""
+    import numpy as np
+
+    from qhw.api.force_fields import stepping_calculator
+    from qhw.report.format import number
+
+    made = stepping_calculator(model, device, shots, precision, mitigation, "shift", seed)
+    from qhw.forces.dynamics import read_molecule
+    from qhw.forces.scans import scan
+
+    try:
+        places = [int(word) - 1 for word in atoms.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"Option `--atoms` must be numbers with commas such as 3,9, but is {atoms[:60]!r}"
+        ) from None
+    found = scan(read_molecule(file), made, places, np.linspace(start, end, points), out_file)
+    if as_json:
+        emit_json({"out": str(out_file), **found.to_dict()})
+        return
+    for value, energy, error in zip(found.values, found.energies, found.errors, strict=True):
+        bar = f" ± {number(1000 * error)}" if error else ""
+        rise = 1000 * (energy - found.energies.min())
+        out.print(f"{value:9.3f}  {number(rise)}{bar} meV", highlight=False)
+    out.print(str(out_file), soft_wrap=True, markup=False)
+
+
+@app.command("vibrations")
+def vibrations_command(model: Field, file: Molecule, as_json: Json = False) -> None:
+    """Wave numbers of a molecule's harmonic vibrations at the field's own minimum, exact."""
+    from qhw.api.force_fields import calculator
+    from qhw.report.format import number
+
+    made = calculator(model)
+    from qhw.forces.dynamics import read_molecule
+    from qhw.forces.scans import vibrations
+
+    found = vibrations(read_molecule(file), made)
+    if as_json:
+        emit_json({"wavenumbers": found.tolist()})
+        return
+    out.print("cm⁻¹: " + ", ".join(number(x) for x in found), soft_wrap=True)

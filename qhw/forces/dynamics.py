@@ -55,6 +55,7 @@ class Dynamics:
         potential_error: standard errors, eV; 0 without a device.
         kinetic: eV.
         temperature: K, of the momenta.
+        distances: of every pair of atoms, Å, ``(steps + 1, pairs)``.
     """
 
     time: FloatArray
@@ -62,6 +63,17 @@ class Dynamics:
     potential_error: FloatArray
     kinetic: FloatArray
     temperature: FloatArray
+    distances: FloatArray
+
+    def radial_distribution(self, bins: int = 200) -> tuple[FloatArray, FloatArray]:
+        """Middles of bins, Å, and pairs an Å in each, mean over the steps.
+
+        Its integral is the number of pairs. A molecule in free space has no density to divide by.
+        """
+        edges = np.linspace(0.0, float(self.distances.max()) * 1.05, bins + 1)
+        count = np.histogram(self.distances, edges)[0]
+        width = edges[1] - edges[0]
+        return edges[:-1] + width / 2, count / (len(self.distances) * width)
 
     @property
     def total(self) -> FloatArray:
@@ -163,17 +175,20 @@ def dynamics(
             rng=rng,
         )
     rows: list[tuple[float, ...]] = []
+    distances: list[FloatArray] = []
+    pairs = np.triu_indices(len(atoms), 1)
 
     def note() -> None:
         atoms.get_forces()  # with the energy, one batch on a device
         energy = atoms.get_potential_energy()
         kinetic = (atoms.get_kinetic_energy(), atoms.get_temperature())
         rows.append((len(rows) * step_fs, energy, _energy_error(calculator), *kinetic))
+        distances.append(atoms.get_all_distances()[pairs])
         _append(atoms, out)
 
     run.attach(note)
     run.run(steps)
-    return Dynamics(*np.array(rows).T)
+    return Dynamics(*np.array(rows).T, np.array(distances))
 
 
 def _energy_error(calculator: Calculator) -> float:

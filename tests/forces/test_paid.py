@@ -22,6 +22,7 @@ ASKED = {"frames": 1, "shots": 100, "mitigation": "readout", "forces": "classica
 DATA = "shipped:h2o_test.npz"
 
 
+@pytest.mark.slow
 def test_one_budget_holds_for_raw_and_mitigated_and_nothing_is_paid_twice(
     braket: BraketService,
 ) -> None:
