@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backends.base import CompiledTemplate
+from qhw.analysis.expect.costs import paid_cost
 from qhw.analysis.expect.predicted import predict_values
 from qhw.analysis.expect.result import ExpectSettings
 from qhw.analysis.expect.values import (
     LABEL,
     ExpectQuote,
     Measured,
-    paid_cost,
     plan,
     quote_expectation,
     result_of,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate
+from backends.base import Backend, BackendError, CompiledTemplate
 from backends.dynamic.circuit import is_dynamic
 from backends.exact import MAX_QUBITS
 from backends.native.routing import check_fits
@@ -25,6 +25,7 @@ from calibration.documents import read_bounded
 from qhw.analysis.compare.result import MissingRow
 from qhw.analysis.compare.stage import Notify
 from qhw.analysis.compare.synthesis import evolution_values, evolves, remembered
+from qhw.analysis.expect.costs import simulator_cost
 from qhw.analysis.expect.predicted import beside_hardware, judge_values
 from qhw.analysis.expect.probed import probed_values, probes_beside
 from qhw.analysis.expect.result import (
@@ -303,9 +304,7 @@ def simulate(
     found = run_expectation(program, seed=settings.seed)
     cost = simulator_cost(backend, program)
     measured = result_of(settings, program, found, workload, cost=cost, command=command)
-    if (
-        asked_noise(settings.device)[1] != 1.0
-    ):  # the interval is of devices beside their models as reported
+    if asked_noise(settings.device)[1] != 1.0:  # the interval is of models as reported
         return measured
     values = beside_hardware(measured.result.observables, program, found)
     return replace(measured, result=measured.result.model_copy(update={"observables": values}))
@@ -343,20 +342,6 @@ def priced(program: ExpectationProgram, vendor: VendorBackend) -> ExpectQuote:
         )
     jobs = plan_batches(vendor, program.sent).values()
     return ExpectQuote(tuple(job for planned in jobs for job in planned), program)
-
-
-def simulator_cost(backend: Backend, program: ExpectationProgram) -> ExpectCost:
-    """What a simulator takes for a program."""
-    costs = [
-        backend.estimate(b.compiled, circuits=len(b.angles), shots=b.shots) for b in program.batches
-    ]
-    basis = costs[0].basis if costs else "nothing was measured"
-    return ExpectCost(usd=sum(cost.usd for cost in costs), qpu_seconds=None, basis=basis)
-
-
-def paid_cost(cost: CostEstimate) -> ExpectCost:
-    """What the ledger knows of a run's cost."""
-    return ExpectCost(usd=cost.usd, qpu_seconds=cost.qpu_seconds, basis=cost.basis)
 
 
 def result_of(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backends.base import Backend, BackendError, CompiledTemplate
+from qhw.analysis.expect.costs import simulator_cost
 from qhw.analysis.expect.gradient import all_rows, errors_of
 from qhw.analysis.expect.result import ExpectCost, ExpectSettings
 from qhw.analysis.expect.values import (
@@ -17,7 +18,6 @@ from qhw.analysis.expect.values import (
     compile_circuit,
     plan,
     prepare,
-    simulator_cost,
 )
 from qhw.analysis.force.rows import ForceRows, ForceRule, Values, force_rows
 from qhw.analysis.force.shot_plan import Precision, shots_of_errors, shots_without_noise
