@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import numpy as np
@@ -114,3 +115,11 @@ def test_few_shots_widen_the_interval_by_what_they_scatter() -> None:
     inside = [judged(narrow.to_bytes(), [0, 1], one, EXACT).inside for one in counts]
     assert 0.72 < np.mean(inside) < 0.88
     assert told.expected.low < narrow.expected.low < narrow.expected.high < told.expected.high
+
+
+def test_a_prediction_of_version_1_still_opens() -> None:
+    document = json.loads(prediction().to_bytes())
+    document |= {"schema_version": 1}
+    del document["tvd_error"]
+    told = Prediction.from_bytes(json.dumps(document).encode())
+    assert told.expected == prediction().expected and told.values == ()
