@@ -115,7 +115,7 @@ def depth_report(
     from qhw.report.runfolder import run_folder, run_id
 
     rows = angles is not None or names is not None
-    work = own_workload(ctx, files if rows else None, angles, names, ())
+    work = own_workload(ctx, files, angles, names, (), bind) if rows else None
     subjects = _subjects(files or [], work, model or [], only, bound_values(bind))
     others = [name.strip() for name in compiler.split(",") if name.strip()]
     before = None if against is None else read_report(against)
