@@ -93,7 +93,7 @@ def read_circuits(
     except OSError as error:
         raise CircuitFileError(f"{path} cannot be read: {error.strerror}.") from error
     if path.suffix == ".qpy":
-        circuits = tuple(_bound(circuit, values, path) for circuit in _from_qpy(raw, path))
+        circuits = tuple(bound(circuit, values, path) for circuit in _from_qpy(raw, path))
     else:
         circuits = (_from_qasm(raw, path, values),)
     for number, circuit in enumerate(circuits):
@@ -109,8 +109,19 @@ def read_circuits(
     return circuits
 
 
-def _bound(circuit: QuantumCircuit, values: Mapping[str, object], path: Path) -> QuantumCircuit:
-    """A circuit with some of its parameters bound."""
+def bound(
+    circuit: QuantumCircuit, values: Mapping[str, object], path: Path | str
+) -> QuantumCircuit:
+    """A circuit with some of its parameters bound.
+
+    Args:
+        circuit: any.
+        values: numbers by parameter.
+        path: what the circuit is called in errors.
+
+    Raises:
+        CircuitFileError: it has no such parameter, or a value is no number.
+    """
     free = {parameter.name for parameter in circuit.parameters}
     for name, value in values.items():
         if name not in free:
@@ -161,7 +172,7 @@ def _from_qasm(raw: bytes, path: Path, values: Mapping[str, object]) -> QuantumC
             found = qasm2.loads(
                 text, include_path=(), custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS
             )
-            return _bound(found, values, path)
+            return bound(found, values, path)
         return read_qasm3(text, values)
     except CircuitFileError:
         raise

@@ -7,7 +7,7 @@ compiled once, with a parameter wherever their angles differ.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from qiskit.circuit import ParameterVector
 
 from backends.base import BackendError
 from qhw.circuits.angles import AnglesError
-from qhw.circuits.files import read_circuits
+from qhw.circuits.files import bound, read_circuits
 from qhw.circuits.fingerprint import bits_of, instruction_lines, is_standard
 
 CircuitSource: TypeAlias = QuantumCircuit | str | Path
@@ -52,7 +52,12 @@ class Given:
     names: str | None = None
 
 
-def read_given(circuits: CircuitSources, angles: object, names: str | None = None) -> Given:
+def read_given(
+    circuits: CircuitSources,
+    angles: object,
+    names: str | None = None,
+    bind: Mapping[str, object] | None = None,
+) -> Given:
     """One circuit of what is given, with its angles.
 
     Args:
@@ -60,6 +65,8 @@ def read_given(circuits: CircuitSources, angles: object, names: str | None = Non
             a row each, named after its circuit or file.
         angles: of one circuit; ``None`` for several.
         names: column of the angles with the rows' names.
+        bind: values of parameters and of OpenQASM 3's inputs by name, the same in every row; angles
+            are of the others.
 
     Raises:
         TypeError: neither a circuit nor a path.
@@ -76,7 +83,7 @@ def read_given(circuits: CircuitSources, angles: object, names: str | None = Non
     """
     one = isinstance(circuits, QuantumCircuit | str | Path) or not isinstance(circuits, Sequence)
     sources: Iterable[Any] = [circuits] if one else list(circuits)  # type: ignore[arg-type]
-    found = [circuit for source in sources for circuit in _opened(source)]
+    found = [circuit for source in sources for circuit in _opened(source, bind or {})]
     if not found:
         raise ValueError("Argument `circuit` must be a circuit or several, but is none")
     if len(found) == 1:
@@ -106,15 +113,15 @@ def naming(circuits: CircuitSources) -> Iterator[None]:
         raise type(error)(f"{circuits}: {error}") from error
 
 
-def _opened(source: Any) -> tuple[QuantumCircuit, ...]:
+def _opened(source: Any, values: Mapping[str, object]) -> tuple[QuantumCircuit, ...]:
     if isinstance(source, QuantumCircuit):
-        return (source,)
+        return (bound(source, values, _printable(source.name)),)
     if not isinstance(source, str | Path):
         raise TypeError(
             "Argument `circuit` must be a QuantumCircuit or the path of a circuit file, or several "
             f"of them, but is {type(source).__name__}"
         )
-    return read_circuits(Path(source))
+    return read_circuits(Path(source), values)
 
 
 def _printable(name: str, unnamed: str = "circuit") -> str:

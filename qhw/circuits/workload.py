@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,6 +84,7 @@ class Workload:
         *,
         name: str | None = None,
         names: str | None = None,
+        bind: Mapping[str, object] | None = None,
     ) -> Workload:
         """A workload of live circuits or files, and angles in any form.
 
@@ -96,6 +97,7 @@ class Workload:
             angles: see :func:`qhw.circuits.angles.read_rows`; ``None`` where nothing is free.
             name: for people; the circuit's own by default.
             names: column of the angles that names the rows; ``row`` or ``name`` by default.
+            bind: values of parameters by name, the same in every row; angles are of the others.
 
         Raises:
             CircuitFileError: a file cannot be used.
@@ -110,7 +112,7 @@ class Workload:
             >>> Workload.of(circuit, np.zeros((3, 4))).angles.shape
             (3, 4)
         """
-        given = read_given(circuit, angles, names)
+        given = read_given(circuit, angles, names, bind)
         return cls.measuring(_measured(given.circuit, circuit), given, name=name)
 
     @classmethod

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backends.registry import check_name
+from qhw.cli.bind import Bind
 from qhw.cli.console import err
 from qhw.cli.options import (
     Condition,
@@ -113,6 +114,7 @@ def asked_line(
     files: Files = None,
     angles: Angles = None,
     names: Names = None,
+    bind: Bind = None,
     model: Model = None,
     device: Device = DEFAULT_DEVICE,
     shots: Shots = 100_000,
@@ -176,7 +178,7 @@ def asked_line(
         "probe": probe,
     }
     Asked.parse(**shared)
-    work = own_workload(ctx, files, angles, names, _OF_MODELS)
+    work = own_workload(ctx, files, angles, names, _OF_MODELS, bind)
     if work is not None:
         from backends.dynamic.circuit import is_dynamic
         from qhw.analysis.compare.measure import settings_of
@@ -187,7 +189,7 @@ def asked_line(
             shared["mitigation"] = valid_for_dynamic(work.circuit)
             told = f"mitigation {shared['mitigation']}: what is valid for this dynamic circuit"
             err.print(f"{work.name}: {told}", markup=False, soft_wrap=True)
-        origin = own_words(files or (), angles, names)
+        origin = own_words(files or (), angles, names, bind)
         typed = frozenset(name for name in shared if given(ctx, name))
         return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin), typed, wanted)
     settings = Settings.parse(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from qhw.cli.bind import Bind, bound_values
 from qhw.cli.console import emit_json, out, steps
 from qhw.cli.options import (
     Again,
@@ -33,6 +34,7 @@ def calibrate_command(
     files: Files = None,
     angles: Angles = None,
     names: Names = None,
+    bind: Bind = None,
     device: Device = DEFAULT_DEVICE,
     model: Model = None,
     shots: Annotated[
@@ -86,6 +88,7 @@ def calibrate_command(
     import json
 
     from qhw.api.calibrating import calibrate
+    from qhw.circuits.given import read_given
     from qhw.models.checkpoint import write_atomically
 
     of_heads = {
@@ -98,7 +101,7 @@ def calibrate_command(
     if head:
         from qhw.cli.calibrate_head import Paid, calibrate_head_command
 
-        given = {"file": files, "angles": angles, "names": names, "qubits": qubits}
+        given = {"file": files, "angles": angles, "names": names, "bind": bind, "qubits": qubits}
         _left_out(given, "--head")
         asked = {"rows": rows, "shots": shots, "preparation": preparation}
         calibrate_head_command(
@@ -115,7 +118,9 @@ def calibrate_command(
     _left_out(of_heads, "a calibration without --head")
     # its angles decide nothing here, and need not be given; what is given must fit
     take = own_circuits if angles is None else own_workload
-    own = take(ctx, files, angles, names, ("model", "circuit"))
+    own: Any = take(ctx, files, angles, names, ("model", "circuit"), bind)
+    if bind and angles is None:
+        own = read_given(own, None, bind=bound_values(bind)).circuit
     with steps() as tell:
         found = calibrate(
             own,

@@ -122,8 +122,8 @@ def depth_report(
     from qhw.report.runfolder import run_folder, run_id
 
     rows = angles is not None or names is not None
-    work = own_workload(ctx, files if rows else None, angles, names, ())
-    words = own_words(files or (), angles, names)
+    work = own_workload(ctx, files, angles, names, (), bind) if rows else None
+    words = own_words(files or (), angles, names, bind)
     subjects = _subjects(files or [], work, words, model or [], only, bound_values(bind))
     others = [name.strip() for name in compiler.split(",") if name.strip()]
     before = None if against is None else read_report(against)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qhw.cli.bind import Bind, bound_values
 from qhw.cli.console import emit_json, err, out, steps
 from qhw.cli.options import (
     Again,
@@ -55,6 +56,7 @@ def expect_command(
     ],
     angles: Angles = None,
     names: Names = None,
+    bind: Bind = None,
     device: Annotated[
         str, typer.Option(help="Backend, also one that costs money; see `qhw devices`.")
     ] = DEFAULT_DEVICE,
@@ -108,6 +110,7 @@ def expect_command(
         angles,
         observable,
         names=names,
+        bind=bound_values(bind),
         device=device,
         mitigation=mitigation,
         shots=shots if wanted is None else UNPLANNED,
@@ -120,7 +123,7 @@ def expect_command(
         parse_money(budget)
     if out_folder is not None:
         check_folder(out_folder)
-    origin = own_words(files, angles, names)
+    origin = own_words(files, angles, names, bind)
     command = _command_line(origin, settings, budget, project)
     if not is_vendor(device):
         for name, given in (("estimate", estimate), ("again", again)):

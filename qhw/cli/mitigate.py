@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qhw.cli.bind import Bind
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import (
     RUNS,
@@ -67,6 +68,7 @@ def bench_command(
     files: Files = None,
     angles: Angles = None,
     names: Names = None,
+    bind: Bind = None,
     model: Model = None,
     device: Devices = None,
     shots: Annotated[
@@ -104,7 +106,7 @@ def bench_command(
     from qhw.scheduler import some_scheduler
 
     torch.set_num_threads(1)
-    work = own_workload(ctx, files, angles, names, (*_OF_MODELS, "prior"))
+    work = own_workload(ctx, files, angles, names, (*_OF_MODELS, "prior"), bind)
     subject = _subject(work, model, rows, task, preparation)
     settings = BenchSettings.parse(
         **subject,
@@ -138,6 +140,7 @@ def advise_command(
     files: Files = None,
     angles: Angles = None,
     names: Names = None,
+    bind: Bind = None,
     model: Model = None,
     device: Annotated[
         str, typer.Option("--device", help="Simulator or paid device such as ibm:ibm_fez.")
@@ -173,7 +176,7 @@ def advise_command(
     from qhw.scheduler import some_scheduler
 
     torch.set_num_threads(1)
-    work = own_workload(ctx, files, angles, names, _OF_MODELS)
+    work = own_workload(ctx, files, angles, names, _OF_MODELS, bind)
     subject = _subject(work, model, rows, task, preparation)
     asked = [
         BenchSettings.parse(

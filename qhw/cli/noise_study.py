@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qhw.cli.bind import Bind
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import RUNS, DaskCluster, Json, NoiseScale, Out
 from qhw.cli.own import Angles, Names, own_workload
@@ -32,6 +33,7 @@ def noise_study(
     ],
     angles: Angles = None,
     names: Names = None,
+    bind: Bind = None,
     devices: Annotated[
         str | None,
         typer.Option(help="Of a circuit without CONFIG.yaml: names separated by commas."),
@@ -58,7 +60,7 @@ def noise_study(
     from qhw.report.study_terminal import study_lines
     from qhw.scheduler import open_scheduler
 
-    config, work = _asked(ctx, files, angles, names, devices)
+    config, work = _asked(ctx, files, angles, names, bind, devices)
     if noise_scale is not None:
         from calibration.catalog import load_snapshot
         from qhw.analysis.validate.scale import noise_scales
@@ -94,6 +96,7 @@ def _asked(
     given: list[Path],
     angles: Path | None,
     names: str | None,
+    bind: list[str] | None,
     devices: str | None,
 ) -> tuple[StudyConfig, Workload | None]:
     from qhw.api.studying import study_of
@@ -108,7 +111,7 @@ def _asked(
         )
     if devices is not None and configs:
         raise ValueError(f"Argument `devices` must be left out beside {configs[0]}, which has them")
-    work = own_workload(ctx, files, angles, names, ())
+    work = own_workload(ctx, files, angles, names, (), bind)
     if work is None:
         return study_of(configs[0])
     sweep = None if devices is None else {"devices": tuple(devices.split(","))}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qhw.cli.bind import bound_values
 from qhw.cli.console import err
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def own_workload(
     angles: Path | None,
     names: str | None,
     models: Iterable[str],
+    bind: list[str] | None = None,
 ) -> Workload | None:
     """The circuits of files and their rows; ``None`` where none are given.
 
@@ -52,16 +54,17 @@ def own_workload(
         angles: as given.
         names: as given.
         models: the command's arguments that belong to models alone.
+        bind: as given.
 
     Raises:
         ValueError: what does not go with files, or with a model; or as :meth:`Workload.of`.
     """
-    found = own_circuits(ctx, files, angles, names, models)
+    found = own_circuits(ctx, files, angles, names, models, bind)
     if found is None:
         return None
     from qhw.circuits.workload import Workload
 
-    work = Workload.of(found, angles, names=names)
+    work = Workload.of(found, angles, names=names, bind=bound_values(bind))
     tell_note(work)
     return work
 
@@ -72,6 +75,7 @@ def own_circuits(
     angles: Path | None,
     names: str | None,
     models: Iterable[str],
+    bind: list[str] | None = None,
 ) -> Path | list[Path] | None:
     """The files where some are given, else ``None``; arguments as for :func:`own_workload`.
 
@@ -79,10 +83,11 @@ def own_circuits(
         ValueError: what does not go with files, or with a model.
     """
     if not files:
-        for name, value in (("angles", angles), ("names", names)):
+        for name, value in (("angles", angles), ("names", names), ("bind", bind or None)):
             if value is not None:
                 raise ValueError(
-                    f"Argument `{name}` must be left out without a circuit file, but is {value}"
+                    f"Argument `{name}` must be left out without a circuit file, but is "
+                    f"{_words(value)}"
                 )
         return None
     for name in models:
@@ -106,8 +111,15 @@ def given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
 
 
-def own_words(files: Iterable[Path], angles: Path | None, names: str | None) -> list[str]:
+def _words(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def own_words(
+    files: Iterable[Path], angles: Path | None, names: str | None, bind: list[str] | None = None
+) -> list[str]:
     """The words of a command line that name them."""
     words = list(map(str, files))
+    words += [word for text in bind or () for word in ("--bind", text)]
     words += [] if angles is None else ["--angles", str(angles)]
     return words + ([] if names is None else ["--names", names])

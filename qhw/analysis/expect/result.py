@@ -29,7 +29,7 @@ class ExpectSettings(Parsed):
     Attributes:
         task: that this is an expectation value, beside the tasks of a comparison.
         circuit: name of the file, or of a live circuit.
-        circuit_sha256: of the file's bytes; of a live circuit, of its gates.
+        circuit_sha256: of the file's bytes; of a live circuit, or with values bound, of its gates.
         observables: Pauli sums as given.
         device: backend name.
         mitigation: pipeline, as this version writes it.

@@ -107,6 +107,7 @@ def prepare(
     observables: ObservableLike | Sequence[ObservableLike],
     *,
     names: str | None = None,
+    bind: Mapping[str, object] | None = None,
     **options: Any,
 ) -> tuple[ExpectSettings, Workload]:
     """What is asked and what is compiled for it, on the qubits that matter.
@@ -123,6 +124,7 @@ def prepare(
             for a workload, which has its own.
         observables: one or several, in any form :meth:`Observable.of` takes.
         names: column of the angles that names the rows.
+        bind: values of parameters by name, the same in every row; not of a workload.
         options: device, mitigation, shots and seed.
 
     Raises:
@@ -143,7 +145,7 @@ def prepare(
         work, wires, width = circuit, None, circuit.n_bits
         wanted = read_observables(observables, width)
     else:
-        given, source = read_given(circuit, angles, names), _source(circuit)
+        given, source = read_given(circuit, angles, names, bind), _source(circuit)
         with naming(circuit):
             if is_dynamic(given.circuit):
                 raise BackendError(_DYNAMIC)
@@ -158,7 +160,8 @@ def prepare(
     texts = observable_texts(observables, wanted)
     settings = ExpectSettings.parse(
         circuit=work.name,
-        circuit_sha256=work.fingerprint() if source is None else source.sha256,
+        # with values bound, a file's bytes do not say what ran
+        circuit_sha256=work.fingerprint() if source is None or bind else source.sha256,
         observables=texts,
         mitigation=str(mitigation),
         wires=wires,
