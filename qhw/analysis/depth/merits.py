@@ -8,7 +8,7 @@ MERITS = {
     "success": "highest predicted success",
     "skill": "highest predicted skill against the best constant",
     "dollars": "lowest cost among those not predicted to lose to a constant",
-    "dollars-for-error": "lowest cost of the wanted distance to exact",
+    "dollars-for-error": "lowest cost of the wanted error",
     "waiting": "fewest jobs waiting among those not predicted to lose to a constant",
     "gates": "fewest two-qubit gates",
     "depth": "least two-qubit depth",
