@@ -12,7 +12,7 @@ from backends.base import CompiledTemplate
 from backends.delays import without_delays
 from backends.native.entanglers import canonical_of
 from backends.native.simulable import simulable
-from backends.reading import placed
+from calibration.reading import placed
 from calibration.snapshot import DeviceSnapshot
 
 

@@ -122,6 +122,20 @@ def get_vendor(name: str) -> VendorBackend:
     return backend
 
 
+def sold_as(device: str, vendor: str) -> str | None:
+    """The backend that sends jobs to a device of a snapshot; ``None`` where none of ours does.
+
+    Args:
+        device: name of the snapshot, without its date.
+        vendor: that the snapshot names.
+    """
+    from backends.braket.devices import ARNS
+
+    if vendor == "ibm":
+        return f"ibm:{device}"
+    return f"braket:{device}" if device in ARNS else None
+
+
 def check_vendor(name: str) -> None:
     """Refuse what no device that takes jobs can be called; nothing heavy is loaded.
 

@@ -1,12 +1,14 @@
 """Circuits as the public has them: what is read, what it becomes, and how long that takes.
 
-    python -m benchmarks.corpus [FOLDER]... [--mqt] [--limit N] [--most-qubits N] [--json FILE]
+    python -m benchmarks.corpus [FOLDER]... [--mqt] [--sizes N,N] [--read-only] [--limit N]
+                                [--most-qubits N] [--json FILE]
 
-``--mqt`` takes MQT Bench's algorithms (extra ``bench``) as OpenQASM 2 and 3 files in several
-sizes; folders are searched for .qasm and .qpy files. On four devices at level 1 every circuit is
-compiled by qhw, Qiskit and, where it is installed, pytket. Told are circuits read, refused by
-reason and failed (anything but one line is a failure), and geometric means of the ratios to Qiskit
-and pytket of two-qubit gates, pulses and processor time.
+``--mqt`` takes MQT Bench's algorithms (extra ``bench``), as they are and independent of targets,
+as OpenQASM 2 and 3 files in several sizes; folders are searched for .qasm and .qpy files. On four
+devices at level 1 every circuit is compiled by qhw, Qiskit and, where it is installed, pytket; with
+``--read-only`` none is. Told are circuits read, refused by reason and failed (anything but one line
+is a failure), and geometric means of the ratios to Qiskit and pytket of two-qubit gates, pulses and
+processor time, over the circuits that both compiled.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +44,19 @@ def mqt_files(folder: Path, sizes: Iterable[int] = SIZES) -> Iterator[Path]:
     from mqt.bench import BenchmarkLevel, get_benchmark
     from mqt.bench.benchmarks import get_available_benchmark_names
 
-    for name in get_available_benchmark_names():
-        for size in sizes:
-            try:
-                circuit = get_benchmark(name, BenchmarkLevel.ALG, size)
-            except Exception:  # whatever it says: it has no circuit of that size
-                continue
-            if "initialize" in circuit.count_ops():
-                circuit = circuit.decompose("initialize")
-            for suffix, write in ((".qasm", qasm2.dumps), (".qasm3", qasm3.dumps)):
-                path = folder / f"{name}_{size}{suffix}"
-                with suppress(Exception):  # a language that cannot say it
-                    path.write_text(write(circuit))
-                    yield path
+    levels = (BenchmarkLevel.ALG, BenchmarkLevel.INDEP)
+    for level, name, size in product(levels, get_available_benchmark_names(), sizes):
+        try:
+            circuit = get_benchmark(name, level, size)
+        except Exception:  # whatever it says: it has no circuit of that size
+            continue
+        if "initialize" in circuit.count_ops():
+            circuit = circuit.decompose("initialize")
+        for suffix, write in ((".qasm", qasm2.dumps), (".qasm3", qasm3.dumps)):
+            path = folder / f"{name}_{level.name.lower()}_{size}{suffix}"
+            with suppress(Exception):  # a language that cannot say it
+                path.write_text(write(circuit))
+                yield path
 
 
 def reason_of(error: Exception, path: Path) -> str:
@@ -97,6 +100,7 @@ def compare(circuits: dict[str, QuantumCircuit]) -> dict[str, Any]:
     logs: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     refused: Counter[str] = Counter()
     failed: dict[str, str] = {}
+    theirs_failed: Counter[str] = Counter()
     for name, circuit in circuits.items():
         for device in DEVICES:
             try:
@@ -108,20 +112,29 @@ def compare(circuits: dict[str, QuantumCircuit]) -> dict[str, Any]:
                 failed[f"{name} on {device}"] = f"{type(error).__name__}: {str(error)[:200]}"
                 continue
             for rival in rivals:
-                with suppress(Exception):  # theirs may fail: only what both did is compared
+                try:
                     other, theirs = timed(rival, circuit, device)
-                    for figure, mine, its in (
-                        ("two-qubit gates", own.two_qubit_gates, other.two_qubit_gates),
-                        ("pulses", own.pulses, other.pulses),
-                        ("time", seconds, theirs),
-                    ):
-                        if mine and its:
-                            logs[device, rival, figure].append(math.log(mine / its))
+                except Exception as error:  # theirs may fail: only what both did is compared
+                    said = f"{type(error).__name__}: {reason_of(error, Path('-'))}"
+                    theirs_failed[f"{rival} on {device}: {said}"] += 1
+                    continue
+                for figure, mine, its in (
+                    ("two-qubit gates", own.two_qubit_gates, other.two_qubit_gates),
+                    ("pulses", own.pulses, other.pulses),
+                    ("time", seconds, theirs),
+                ):
+                    if mine and its:
+                        logs[device, rival, figure].append(math.log(mine / its))
     ratios = {
         " ".join(key): {"ratio": math.exp(sum(v) / len(v)), "circuits": len(v)}
         for key, v in sorted(logs.items())
     }
-    return {"ratios": ratios, "not compiled": refused, "failed to compile": failed}
+    return {
+        "ratios": ratios,
+        "not compiled": refused,
+        "not compiled by others": theirs_failed,
+        "failed to compile": failed,
+    }
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -129,6 +142,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--mqt", action="store_true", help="MQT Bench's algorithms")
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="of MQT Bench, qubits")
+    parser.add_argument("--read-only", action="store_true", help="compile nothing")
     parser.add_argument("--limit", type=int, default=0, help="compile at most so many circuits")
     parser.add_argument("--most-qubits", type=int, default=100, help="compile none with more")
     parser.add_argument("--json", type=Path, help="write everything there too")
@@ -136,7 +151,7 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as made:
         paths = [p for f in asked.folders for p in sorted(f.rglob("*")) if p.suffix in SUFFIXES]
         if asked.mqt:
-            paths += list(mqt_files(Path(made)))
+            paths += list(mqt_files(Path(made), [int(n) for n in asked.sizes.split(",")]))
         if not paths:
             parser.error("no circuit file: give folders or --mqt")
         circuits, refused, failed = read(paths)
@@ -149,11 +164,13 @@ def main(argv: list[str] | None = None) -> int:
     small = {n: c for n, c in circuits.items() if c.num_qubits <= asked.most_qubits}
     if asked.limit:
         small = dict(list(small.items())[: asked.limit])
-    found = compare(small)
+    found = compare({} if asked.read_only else small)
     for what, row in found["ratios"].items():
         print(f"  {what}: {row['ratio']:.3f} of theirs, {row['circuits']} circuits")
     for reason, count in found["not compiled"].most_common():
         print(f"  not compiled {count}: {reason}")
+    for reason, count in found["not compiled by others"].most_common():
+        print(f"  not compiled by others {count}: {reason}")
     failed |= found["failed to compile"]
     for name, why in failed.items():
         print(f"  FAILED {name}: {why}")

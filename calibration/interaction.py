@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Delay
 from qiskit.utils.units import apply_prefix
 
+from calibration.reading import placed
 from calibration.snapshot import DeviceSnapshot
 
 
@@ -76,8 +76,9 @@ def _read(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Interaction:
     busy, span, active = [0.0] * n, [0.0] * n, [0.0] * n
     one_s = _one_qubit_duration(snapshot)
     two_s = snapshot.median_two_qubit_duration() or 0.0
+    free = set(snapshot.virtual_gates)
     # backwards from the measurements; active ends as the time from a qubit's first gate on
-    for name, qubits, delay in _backwards(circuit, snapshot):
+    for item, name, qubits in reversed(placed(circuit)):
         if name == "measure":
             measured.add(qubits[0])
         elif name == "barrier":
@@ -85,15 +86,15 @@ def _read(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Interaction:
             for q in qubits:
                 span[q] = level
         elif name == "delay":
-            span[qubits[0]] += delay
-        elif name not in snapshot.virtual_gates:
+            span[qubits[0]] += delay_seconds(item.operation, snapshot.dt_s)
+        elif name not in free:
             if len(qubits) > 2:
                 raise LayoutError(
                     f"Argument `circuit` must have gates on one or two qubits, but {name} "
                     f"acts on {len(qubits)}."
                 )
             length = one_s if len(qubits) == 1 else two_s
-            end = max(span[q] for q in qubits) + length
+            end = max([span[q] for q in qubits]) + length
             for q in qubits:
                 busy[q] += length
                 span[q] = active[q] = end
@@ -104,17 +105,6 @@ def _read(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Interaction:
     idle = tuple(max(0.0, s - b) for s, b in zip(active, busy, strict=True))
     listed = tuple((a, b, count) for (a, b), count in sorted(pairs.items()))
     return Interaction(n, listed, tuple(ones), tuple(sorted(measured)), idle)
-
-
-def _backwards(
-    circuit: QuantumCircuit, snapshot: DeviceSnapshot
-) -> Iterator[tuple[str, tuple[int, ...], float]]:
-    """Name, qubits and (for a delay) seconds of each instruction, last one first."""
-    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
-    for item in reversed(circuit.data):
-        is_delay = isinstance(item.operation, Delay)
-        seconds = delay_seconds(item.operation, snapshot.dt_s) if is_delay else 0.0
-        yield item.operation.name, tuple(index[q] for q in item.qubits), seconds
 
 
 def _one_qubit_duration(snapshot: DeviceSnapshot) -> float:

@@ -12,9 +12,7 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TypeAlias
 
 from calibration.interaction import Interaction, LayoutError
 from calibration.noise import Relaxation
@@ -22,7 +20,8 @@ from calibration.snapshot import DeviceSnapshot
 
 __all__ = ["Interaction", "Layout", "LayoutError", "best_layouts", "best_path", "score"]
 
-FloatArray = NDArray[np.float64]
+_Option: TypeAlias = tuple[float, int]
+"""What a place costs, and the device qubit."""
 # a factor of (1 - error) is not taken below this, so that scores stay finite
 _WORST = 1e-12
 
@@ -102,14 +101,15 @@ def score(interaction: Interaction, snapshot: DeviceSnapshot, qubits: Sequence[i
     Raises:
         LayoutError: two qubits that interact are not coupled.
     """
-    edges, nodes = _edge_costs(snapshot), _node_costs(interaction, snapshot)
+    edges, nodes = _edge_costs(snapshot), _NodeCosts(interaction, snapshot)
     two = 0.0
     for a, b, count in interaction.pairs:
         pair = (min(qubits[a], qubits[b]), max(qubits[a], qubits[b]))
         if pair not in edges:
             raise LayoutError(f"{snapshot.name} has no usable coupling between {pair}.")
         two -= count * edges[pair]
-    one, readout, idle = (-float(sum(table[i, q] for i, q in enumerate(qubits))) for table in nodes)
+    shares = zip(*(nodes.of(i, q) for i, q in enumerate(qubits)), strict=True)
+    one, readout, idle = (-sum(share) for share in shares)
     return Layout(two + one + readout + idle, tuple(qubits), two, one, readout, idle)
 
 
@@ -125,24 +125,38 @@ def _edge_costs(snapshot: DeviceSnapshot) -> dict[tuple[int, int], float]:
     return costs
 
 
-def _node_costs(interaction: Interaction, snapshot: DeviceSnapshot) -> tuple[FloatArray, ...]:
-    """Costs ``(circuit qubit, device qubit)`` of one-qubit gates, readout and idling."""
-    n = interaction.n_qubits
-    counts = np.array(interaction.one_qubit or (0,) * n, dtype=float)
-    measured = np.isin(np.arange(n), interaction.measured).astype(float)
-    names = set(snapshot.one_qubit_gates) - set(snapshot.virtual_gates) - {"id"}
-    gate_error = np.zeros(snapshot.n_qubits)
-    for gate in snapshot.gates:
-        if gate.name in names and gate.error is not None:
-            q = gate.qubits[0]
-            gate_error[q] = max(gate_error[q], _cost(gate.error))
-    readout = np.array([_cost(q.readout_error or 0.0) for q in snapshot.qubits])
-    idle = np.zeros((n, snapshot.n_qubits))
-    for i, wait in enumerate(interaction.idle_s):
-        for j, qubit in enumerate(snapshot.qubits):
-            kept = Relaxation.during(wait, qubit.t1_s, qubit.t2_s).process_fidelity
-            idle[i, j] = _cost(2 / 3 * (1 - kept))
-    return np.outer(counts, gate_error), np.outer(measured, readout), idle
+class _NodeCosts:
+    """Costs of a circuit's qubit on a device's qubit: one-qubit gates, readout and idling."""
+
+    def __init__(self, interaction: Interaction, snapshot: DeviceSnapshot) -> None:
+        n = interaction.n_qubits
+        self._counts = interaction.one_qubit or (0,) * n
+        self._waits = interaction.idle_s or (0.0,) * n
+        self._measured = frozenset(interaction.measured)
+        names = set(snapshot.one_qubit_gates) - set(snapshot.virtual_gates) - {"id"}
+        self._gate = [0.0] * snapshot.n_qubits
+        for gate in snapshot.gates:
+            if gate.name in names and gate.error is not None:
+                q = gate.qubits[0]
+                self._gate[q] = max(self._gate[q], _cost(gate.error))
+        self._readout = [_cost(q.readout_error or 0.0) for q in snapshot.qubits]
+        self._qubits = snapshot.qubits
+
+    def of(self, i: int, q: int) -> tuple[float, float, float]:
+        """Of circuit qubit ``i`` on device qubit ``q``."""
+        readout = self._readout[q] if i in self._measured else 0.0
+        return self._counts[i] * self._gate[q], readout, self._idle(self._waits[i], q)
+
+    def row(self, i: int) -> list[float]:
+        """All of circuit qubit ``i`` together, on every device qubit."""
+        return [sum(self.of(i, q)) for q in range(len(self._qubits))]
+
+    def _idle(self, wait: float, q: int) -> float:
+        if not wait:
+            return 0.0
+        qubit = self._qubits[q]
+        kept = Relaxation.during(wait, qubit.t1_s, qubit.t2_s).process_fidelity
+        return _cost(2 / 3 * (1 - kept))
 
 
 class _Search:
@@ -152,18 +166,21 @@ class _Search:
         self, interaction: Interaction, snapshot: DeviceSnapshot, top: int, limit: int
     ) -> None:
         self._n, self._top, self._left = interaction.n_qubits, top, limit
-        self._node = sum(_node_costs(interaction, snapshot), np.zeros(()))
+        costs = _NodeCosts(interaction, snapshot)
+        self._node = [costs.row(i) for i in range(self._n)]
         self._edge: dict[int, dict[int, float]] = {q: {} for q in range(snapshot.n_qubits)}
         for (a, b), cost in _edge_costs(snapshot).items():
             self._edge[a][b] = self._edge[b][a] = cost
         self._free = set(range(snapshot.n_qubits)) - snapshot.dead_qubits
         self._order, self._links = _placing_order(interaction)
         self._rest = self._bounds()
+        self._spots = [-1] * self._n
+        self._known: dict[tuple[int, int], list[_Option]] = {}
         self._best: list[tuple[float, tuple[int, ...]]] = []
 
     def run(self) -> list[tuple[int, ...]]:
         """Placements (device qubit of each circuit qubit), best first."""
-        self._place(0, 0.0, {})
+        self._place(0, 0.0)
         return [qubits for _, qubits in sorted(self._best, reverse=True)]
 
     def _bounds(self) -> list[float]:
@@ -172,38 +189,52 @@ class _Search:
         rest = [0.0]
         for qubit, links in zip(reversed(self._order), reversed(self._links), strict=True):
             gates = sum(count for _, count in links)
-            rest.append(rest[-1] + float(self._node[qubit].min()) + gates * cheapest)
+            rest.append(rest[-1] + min(self._node[qubit]) + gates * cheapest)
         return rest[::-1]
 
-    def _place(self, step: int, cost: float, placed: dict[int, int]) -> None:
+    def _place(self, step: int, cost: float) -> None:
         if step == self._n:
-            entry = (-cost, tuple(placed[i] for i in range(self._n)))
+            entry = (-cost, tuple(self._spots))
             if len(self._best) < self._top:
                 heapq.heappush(self._best, entry)
             else:
                 heapq.heappushpop(self._best, entry)
             return
-        for added, spot in self._options(step, placed):
+        qubit, rest, spots = self._order[step], self._rest[step + 1], self._spots
+        for added, spot in self._options(step):
+            if spot in spots:
+                continue
             full = len(self._best) == self._top
-            if full and -self._best[0][0] <= cost + added + self._rest[step + 1] + 1e-12:
+            if full and -self._best[0][0] <= cost + added + rest + 1e-12:
                 return  # options are sorted, so none of the rest can do better
             if self._left <= 0:
                 return
             self._left -= 1
-            self._place(step + 1, cost + added, placed | {self._order[step]: spot})
+            spots[qubit] = spot
+            self._place(step + 1, cost + added)
+            spots[qubit] = -1
 
-    def _options(self, step: int, placed: dict[int, int]) -> list[tuple[float, int]]:
-        """Where the next qubit can go, and what that costs, cheapest first."""
-        qubit, links = self._order[step], self._links[step]
-        taken = set(placed.values())
-        near = self._edge[placed[links[0][0]]] if links else self._free
-        options = []
-        for spot in near:
-            edges = [self._edge[placed[other]].get(spot, math.inf) for other, _ in links]
-            if spot in self._free and spot not in taken and math.inf not in edges:
-                gates = sum(c * e for (_, c), e in zip(links, edges, strict=True))
-                options.append((gates + float(self._node[qubit, spot]), spot))
-        return sorted(options)
+    def _options(self, step: int) -> list[_Option]:
+        """Where the next qubit can go, taken or not, and what that costs, cheapest first."""
+        links = self._links[step]
+        if len(links) > 1:
+            return self._linked(step)
+        anchor = self._spots[links[0][0]] if links else -1
+        found = self._known.get((step, anchor))
+        if found is None:
+            found = self._known[step, anchor] = self._linked(step)
+        return found
+
+    def _linked(self, step: int) -> list[_Option]:
+        links, node = self._links[step], self._node[self._order[step]]
+        around = [(count, self._edge[self._spots[other]]) for other, count in links]
+        if not around:
+            return sorted((node[spot], spot) for spot in self._free)
+        return sorted(
+            (sum(count * near[spot] for count, near in around) + node[spot], spot)
+            for spot in around[0][1]
+            if spot in self._free and all(spot in near for _, near in around)
+        )
 
 
 def _placing_order(
@@ -213,12 +244,12 @@ def _placing_order(
     near: dict[int, dict[int, int]] = {q: {} for q in range(interaction.n_qubits)}
     for a, b, count in interaction.pairs:
         near[a][b] = near[b][a] = near[a].get(b, 0) + count
-    order: list[int] = []
+    order: dict[int, None] = {}
     links: list[list[tuple[int, int]]] = []
     while len(order) < interaction.n_qubits:
         left = [q for q in near if q not in order]
         # the most constrained first; a chain then grows from one of its ends
         qubit = max(left, key=lambda q: (sum(p in order for p in near[q]), -len(near[q]), -q))
         links.append([(p, near[qubit][p]) for p in order if p in near[qubit]])
-        order.append(qubit)
-    return order, links
+        order[qubit] = None
+    return list(order), links

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -12,9 +11,9 @@ from qiskit import QuantumCircuit
 from backends.base import BackendError
 from backends.checks import check_measures_last
 from backends.dynamic.circuit import is_dynamic
-from backends.native.compile import NativeCircuit, compile_native
+from backends.native.compile import NativeCircuit, compile_native, in_native_gates
 from backends.native.levels import LEVELS
-from backends.native.routing import Routed, check_fits, route, target_of
+from backends.native.routing import Routed, check_fits
 from backends.plain import plain
 from calibration.snapshot import DeviceSnapshot
 
@@ -61,8 +60,9 @@ def compile_by(
 ) -> NativeCircuit:
     """Compile a circuit with a compiler of a name; what comes can be submitted as it is.
 
-    What another compiler places and routes is written in native gates by Qiskit, staying where it
-    is, and predicted as everything else is.
+    What another compiler places and routes is written in native gates as our own circuits are, and
+    predicted as they are. Those compilers know no errors: at level 3 what they make is also moved,
+    as it stands, to the qubits of highest predicted success. Qiskit's own stays as it comes.
 
     Args:
         name: of :data:`COMPILERS`, or ``qhw``.
@@ -87,20 +87,6 @@ def compile_by(
         raise BackendError(f"Argument `circuit` must have no free parameters for {name}, but has.")
     made: Made = import_module(COMPILERS[name][1]).routed
     routed = made(circuit, snapshot, level, seed)
-    return NativeCircuit.of(routed, snapshot, level=level, seed=seed)
-
-
-def in_native_gates(found: Routed, snapshot: DeviceSnapshot, seed: int) -> Routed:
-    """A circuit that is placed and routed, in native gates where it is.
-
-    Args:
-        found: two-qubit gates between coupled qubits alone.
-        snapshot: the device.
-        seed: of Qiskit's passes.
-
-    Raises:
-        BackendError: Qiskit cannot translate it.
-    """
-    target = target_of(snapshot, found.qubits, canonical=False, fractional=False)
-    written = route(found, target, found.qubits, level=1, seed=seed, stay=True)
-    return replace(written, swaps=found.swaps)
+    if name == "qiskit":
+        return NativeCircuit.of(routed, snapshot, level=level, seed=seed)
+    return in_native_gates(routed, snapshot, level=level, seed=seed)

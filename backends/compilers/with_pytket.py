@@ -24,17 +24,17 @@ from pytket.qasm import circuit_from_qasm_str
 from qiskit import QuantumCircuit
 
 from backends.compilers.exchange import gates_alone, measured_again
-from backends.compilers.registry import in_native_gates
 from backends.native.routing import Routed, region_of
 from calibration.snapshot import DeviceSnapshot
 
 
 def routed(circuit: QuantumCircuit, snapshot: DeviceSnapshot, level: int, seed: int) -> Routed:
-    """The circuit in native gates; level 0 places and routes alone.
+    """The circuit in gates of its own; level 0 places and routes alone.
 
     Raises:
         BackendError: it has delays, or does not fit.
     """
+    del seed  # it draws nothing
     given = circuit_from_qasm_str(gates_alone(circuit))
     qubits = set(region_of(snapshot).qubits)
     pairs = [pair for pair in snapshot.usable_couplings if qubits.issuperset(pair)]
@@ -56,7 +56,6 @@ def routed(circuit: QuantumCircuit, snapshot: DeviceSnapshot, level: int, seed: 
         name = command.op.type.name.lower()
         # pytket counts angles in half turns
         getattr(wide, name)(*(math.pi * float(p) for p in command.op.params), *places)
-    back = measured_again(
+    return measured_again(
         wide, circuit, [first[name] for name in names], [last[name] for name in names]
     )
-    return in_native_gates(back, snapshot, seed)

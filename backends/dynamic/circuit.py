@@ -41,6 +41,11 @@ def is_dynamic(circuit: QuantumCircuit) -> bool:
     return not _measures_last(circuit) and next(dynamic_parts(circuit), None) is not None
 
 
+def decides(circuit: QuantumCircuit) -> bool:
+    """Whether what is measured decides what is done, of a circuit from :func:`opened`."""
+    return not {"if_else", "while_loop"}.isdisjoint(circuit.count_ops())
+
+
 def _measures_last(circuit: QuantumCircuit) -> bool:
     """Whether all measurements stand at the end: most circuits, told at a glance."""
     kinds: Mapping[str, int] = circuit.count_ops()

@@ -24,6 +24,7 @@ from backends.dynamic.circuit import is_dynamic, opened
 from backends.dynamic.compile import route_dynamic
 from backends.dynamic.surrogate import counted
 from backends.figures import size_of
+from backends.native.as_compiled import in_its_place, place_on
 from backends.native.fold import fold_rzz_angles
 from backends.native.levels import LEVELS
 from backends.native.prediction import Prediction, predict
@@ -178,7 +179,7 @@ def compile_template(
     fractional: bool = False,
     scheduled: bool = False,
 ) -> CompiledTemplate:
-    """Compile a circuit once, for any number of rows of angles.
+    """Compile a circuit once, for any number of rows of angles; what is compiled already is kept.
 
     Args:
         circuit: gates, then measurements; parameters may be free.
@@ -195,7 +196,9 @@ def compile_template(
         BackendError: as :func:`compile_native`; no measurement.
     """
     circuit = measured_form(circuit)
-    found = compile_native(circuit, snapshot, seed=seed, fractional=fractional)
+    found = _as_compiled(circuit, snapshot, seed=seed, fractional=fractional)
+    if found is None:
+        found = compile_native(circuit, snapshot, seed=seed, fractional=fractional)
     return found.kept(circuit, seed=seed, scheduled=scheduled)
 
 
@@ -252,6 +255,48 @@ def compile_native(
     return _best(found, max(circuit.num_qubits, _EXACT_QUBITS))
 
 
+def _as_compiled(
+    circuit: QuantumCircuit, snapshot: DeviceSnapshot, *, seed: int, fractional: bool
+) -> NativeCircuit | None:
+    """A circuit whose file says that it was compiled for the device, on its qubits.
+
+    As it is where all its gates are native there; else, such as with other gates before its
+    readout, written anew without moving.
+    """
+    place = None if is_dynamic(circuit) else place_on(circuit, snapshot)
+    if place is None:
+        return None
+    own = with_own_delays(circuit, snapshot.dt_s, snapshot.name)
+    if (routed := in_its_place(own, snapshot, place)) is None:
+        return compile_native(
+            circuit, snapshot, level=1, seed=seed, fractional=fractional, qubits=place
+        )
+    how = Writing.ways(snapshot, fractional)[0]
+    return _Compiler(how, LEVELS[0], seed)._native(routed)
+
+
+def in_native_gates(
+    routed: Routed, snapshot: DeviceSnapshot, *, level: int, seed: int
+) -> NativeCircuit:
+    """What another compiler placed and routed, written in native gates.
+
+    Args:
+        routed: bound, its two-qubit gates between coupled qubits alone.
+        snapshot: the device.
+        level: it stays where it is up to 2; at 3 it is also tried, as it stands, on the qubits of
+            highest predicted success.
+        seed: of Qiskit's passes.
+
+    Raises:
+        BackendError: Qiskit cannot translate it.
+    """
+    work = _Compiler(Writing.ways(snapshot, False)[0], level, seed)
+    placed = replace(work.how.on(routed, routed.qubits, seed=seed, level=1), swaps=routed.swaps)
+    if level < LEVELS[-1]:
+        return work._native(placed)
+    return max(work._moved(placed), key=_success)
+
+
 def _dynamic(
     circuit: QuantumCircuit, snapshot: DeviceSnapshot, *, level: int, seed: int, fractional: bool
 ) -> NativeCircuit:
@@ -306,7 +351,8 @@ class _Compiler:
             ):  # of a device whose qubits are not connected, which need not matter
                 if not found:
                     raise
-        if self.level < LEVELS[-1] or self.how.canonical or self.how.mixed:
+        how = self.how
+        if self.level < LEVELS[-1] or how.canonical or how.mixed or how.as_few_pulses:
             return found
         return [*found, *self._rewritten(found)]
 

@@ -10,9 +10,10 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, ParameterExpression
 from qiskit.circuit.library import UnitaryGate
 
-__all__ = ["GPi2Gate", "GPiGate", "for_aer"]
+__all__ = ["UNKNOWN_TO_AER", "GPi2Gate", "GPiGate", "for_aer"]
 
-_UNKNOWN_TO_AER = ("gpi", "gpi2", "iswap")
+UNKNOWN_TO_AER = ("gpi", "gpi2", "iswap")
+"""Written as matrices that have these names for labels."""
 
 
 class _PhasedPulse(Gate):
@@ -48,12 +49,12 @@ class GPi2Gate(_PhasedPulse):
 
 def for_aer(circuit: QuantumCircuit) -> QuantumCircuit:
     """The circuit with bound gates that Aer lacks as matrices, which keep their names as labels."""
-    if not any(item.operation.name in _UNKNOWN_TO_AER for item in circuit.data):
+    if not any(item.operation.name in UNKNOWN_TO_AER for item in circuit.data):
         return circuit
     found = circuit.copy_empty_like()
     for item in circuit.data:
         name = item.operation.name
-        if name in _UNKNOWN_TO_AER:
+        if name in UNKNOWN_TO_AER:
             found.append(UnitaryGate(item.operation.to_matrix(), label=name), item.qubits)
         else:
             found.append(item)

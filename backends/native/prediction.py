@@ -10,9 +10,9 @@ from qiskit import QuantumCircuit
 from backends.dynamic.surrogate import counted
 from backends.figures import gate_error
 from backends.native.schedule import idle_alap
-from backends.reading import placed
 from calibration.layout import Layout
 from calibration.noise import Relaxation
+from calibration.reading import placed
 from calibration.snapshot import DeviceSnapshot
 
 _WORST = 1e-12
@@ -50,7 +50,8 @@ def predict(
     two = one = readout = errors = 0.0
     free = {*snapshot.virtual_gates, "barrier", "delay", "measure", "reset"}
     known: dict[tuple[str, tuple[int, ...]], tuple[float, float]] = {}
-    for _, name, places in placed(circuit):
+    items = placed(circuit)
+    for _, name, places in items:
         if name in ("measure", "reset"):  # a reset is a measurement and a flip
             readout += _log(snapshot.qubits[qubits[places[0]]].readout_error)
         if name in free:
@@ -65,7 +66,7 @@ def predict(
             errors += found[1]
         else:
             one += found[0]
-    duration_s, idle_s = idle_alap(circuit, snapshot, qubits)
+    duration_s, idle_s = idle_alap(items, snapshot, qubits)
     idle = 0.0
     for wait, q in zip(idle_s, qubits, strict=True):
         qubit = snapshot.qubits[q]

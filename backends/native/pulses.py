@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from qiskit.circuit import Gate, ParameterExpression
 from qiskit.circuit.library import RGate, RXGate, RZGate, SXGate, U1Gate, U2Gate, U3Gate, XGate
@@ -27,9 +27,12 @@ from backends.native.rotations import (
     wrap,
 )
 
+_Steps: TypeAlias = list[tuple[type[Gate], tuple[float, ...]]]
+"""Kinds of gates with their angles: made into gates, which takes longest, once they are chosen."""
 KitName = Literal["sx", "rx", "quarter_rx", "u", "r", "gpi"]
 _FRAMED: tuple[KitName, ...] = ("r", "gpi")
 _NEED_NUMBERS: tuple[KitName, ...] = ("r", "gpi", "quarter_rx")
+_VIRTUAL = (RZGate, U1Gate)
 _FREE_TURN: tuple[KitName, ...] = ("rx", "r", "u")
 
 
@@ -89,40 +92,16 @@ class PulseKit:
 
     def up_to_z(self, unitary: Matrix) -> tuple[list[Gate], float]:
         """Pulses P and angle a with ``unitary = rz(a) P`` up to phase, fewest pulses."""
-        a, turn, c = euler_zxz(unitary)
-        if turn < TOLERANCE:
-            return [], wrap(a + c)
-        if turn > math.pi - TOLERANCE and self.half_turns:
-            steps, rest = [(0.0, math.pi)], a - c
-        elif self.name in _FREE_TURN or abs(turn - math.pi / 2) < TOLERANCE:
-            steps, rest = [(c, turn)], a
-        else:
-            # rx(b) = rz(pi/2) rx(pi/2) rz(b + pi) rx(pi/2) rz(pi/2), up to phase
-            quarter = math.pi / 2
-            steps, rest = [(c + quarter, quarter), (turn + math.pi, quarter)], a + quarter
-        return self._emit(steps, rest)
+        steps, rest = self._up_to_z(unitary)
+        return _made(steps), rest
 
     def exactly(self, unitary: Matrix) -> list[Gate]:
         """Gates whose product is ``unitary`` up to phase, fewest pulses."""
-        gates, rest = self.up_to_z(unitary)
-        if not self.framed:
-            return [*gates, *self.about_z(rest)]
-        if rest == 0.0:
-            return gates
-        if self.name == "r" or not gates:
-            # unitary = pulse(pi, p) pulse(.): the second pulse undoes the first one's rest
-            a, _, c = euler_zxz(unitary)
-            last = (a - c) / 2 if gates else rest / 2
-            first, _ = self.up_to_z(pulse(-math.pi, last) @ unitary)
-            return [*first, *self._emit([(-last, math.pi)], last)[0]]
-        # rz(a) rx(b) rz(c) = gpi2(p) gpi(q) gpi2(s), from rx(pi/2) rz(m) rx(-pi/2) = ry(-m)
-        a, turn, c = euler_zxz(unitary)
-        p, s = a - math.pi / 2, -(c + math.pi / 2)
-        return [GPi2Gate(wrap(s)), GPiGate(wrap((s + p - turn) / 2)), GPi2Gate(wrap(p))]
+        return _made(self._exactly(unitary))
 
     def about_z(self, angle: float) -> list[Gate]:
         """A rotation about z as gates, none for nothing; only where it is a gate."""
-        return [self.z(wrap(angle))] if wrap(angle) else []
+        return _made(self._about_z(angle))
 
     def z(self, angle: float | ParameterExpression) -> Gate:
         """A rotation about z as a gate, its angle free or not; only where it is a gate."""
@@ -139,46 +118,93 @@ class PulseKit:
             angles.append(math.atan2(-pole[1], pole[2]))
         if abs(y) < TOLERANCE and abs(z) < TOLERANCE:
             angles.append(2 * math.atan2(x, w))
-        tries = [(self.exactly(rx(-angle) @ unitary), wrap(angle)) for angle in angles]
-        return min(tries, key=lambda t: sum(g.name not in ("rz", "u1") for g in t[0]))
+        least = 0 if len(angles) > 3 else 1  # nothing is left only in those two cases
+        best: _Steps = []
+        fewest, rest = math.inf, 0.0
+        for angle in angles:
+            steps = self._exactly(rx(-angle) @ unitary)
+            pulses = sum(kind not in _VIRTUAL for kind, _ in steps)
+            if pulses < fewest:
+                best, fewest, rest = steps, pulses, angle
+            if pulses <= least:
+                break
+        return _made(best), wrap(rest)
 
-    def _emit(self, steps: list[tuple[float, float]], rest: float) -> tuple[list[Gate], float]:
-        """Gates of ``rz(rest) ... rx(turn) rz(before)``, first step applied first."""
-        gates: list[Gate] = []
+    def _about_z(self, angle: float) -> _Steps:
+        turned = wrap(angle)
+        kind: type[Gate] = U1Gate if self.name == "u" else RZGate
+        return [(kind, (turned,))] if turned else []
+
+    def _up_to_z(self, unitary: Matrix) -> tuple[_Steps, float]:
+        a, turn, c = euler_zxz(unitary)
+        if turn < TOLERANCE:
+            return [], wrap(a + c)
+        if turn > math.pi - TOLERANCE and self.half_turns:
+            return self._emit([(0.0, math.pi)], a - c)
+        if self.name in _FREE_TURN or abs(turn - math.pi / 2) < TOLERANCE:
+            return self._emit([(c, turn)], a)
+        # rx(b) = rz(pi/2) rx(pi/2) rz(b + pi) rx(pi/2) rz(pi/2), up to phase
+        quarter = math.pi / 2
+        return self._emit([(c + quarter, quarter), (turn + math.pi, quarter)], a + quarter)
+
+    def _exactly(self, unitary: Matrix) -> _Steps:
+        steps, rest = self._up_to_z(unitary)
+        if not self.framed:
+            return [*steps, *self._about_z(rest)]
+        if rest == 0.0:
+            return steps
+        if self.name == "r" or not steps:
+            # unitary = pulse(pi, p) pulse(.): the second pulse undoes the first one's rest
+            a, _, c = euler_zxz(unitary)
+            last = (a - c) / 2 if steps else rest / 2
+            first, _ = self._up_to_z(pulse(-math.pi, last) @ unitary)
+            return [*first, *self._emit([(-last, math.pi)], last)[0]]
+        # rz(a) rx(b) rz(c) = gpi2(p) gpi(q) gpi2(s), from rx(pi/2) rz(m) rx(-pi/2) = ry(-m)
+        a, turn, c = euler_zxz(unitary)
+        p, s = a - math.pi / 2, -(c + math.pi / 2)
+        middle = wrap((s + p - turn) / 2)
+        return [(GPi2Gate, (wrap(s),)), (GPiGate, (middle,)), (GPi2Gate, (wrap(p),))]
+
+    def _emit(self, turns: list[tuple[float, float]], rest: float) -> tuple[_Steps, float]:
+        """``rz(rest) ... rx(turn) rz(before)``, first turn applied first."""
+        steps: _Steps = []
         frame = 0.0
-        for before, turn in steps:
+        for before, turn in turns:
             frame += before
             if self.framed:
-                gates.append(self._phased(turn, wrap(-frame)))
-            elif self.name == "u":
-                gates.append(_u_pulse(turn, wrap(frame)))
-                frame = 0.0
+                steps.append(self._phased(turn, wrap(-frame)))
+                continue
+            if self.name == "u":
+                steps.append(_u_pulse(turn, wrap(frame)))
             else:
-                if wrap(frame):
-                    gates.append(self.z(wrap(frame)))
-                gates.append(self._turn(turn))
-                frame = 0.0
-        return gates, wrap(rest + frame)
+                steps += self._about_z(frame)
+                steps.append(self._turn(turn))
+            frame = 0.0
+        return steps, wrap(rest + frame)
 
-    def _phased(self, turn: float, phase: float) -> Gate:
+    def _phased(self, turn: float, phase: float) -> tuple[type[Gate], tuple[float, ...]]:
         if self.name == "r":
-            return RGate(turn, phase)
-        return GPiGate(phase) if abs(turn - math.pi) < TOLERANCE else GPi2Gate(phase)
+            return RGate, (turn, phase)
+        return (GPiGate if abs(turn - math.pi) < TOLERANCE else GPi2Gate), (phase,)
 
-    def _turn(self, turn: float) -> Gate:
+    def _turn(self, turn: float) -> tuple[type[Gate], tuple[float, ...]]:
         half = abs(turn - math.pi) < TOLERANCE
         if self.name == "sx":
-            return XGate() if half else SXGate()
+            return (XGate if half else SXGate), ()
         if self.name == "quarter_rx":
-            return RXGate(math.pi if half else math.pi / 2)
+            return RXGate, (math.pi if half else math.pi / 2,)
         if self.name in _FRAMED:
             return self._phased(turn, 0.0)
-        return RXGate(turn)
+        return RXGate, (turn,)
 
 
-def _u_pulse(turn: float, before: float) -> Gate:
+def _made(steps: _Steps) -> list[Gate]:
+    return [kind(*angles) for kind, angles in steps]
+
+
+def _u_pulse(turn: float, before: float) -> tuple[type[Gate], tuple[float, ...]]:
     """``rx(turn) rz(before)`` as one gate: u3(b, a, c) is rz(a) ry(b) rz(c)."""
     after, first = -math.pi / 2, wrap(before + math.pi / 2)
     if abs(turn - math.pi / 2) < TOLERANCE:
-        return U2Gate(after, first)
-    return U3Gate(turn, after, first)
+        return U2Gate, (after, first)
+    return U3Gate, (turn, after, first)

@@ -9,7 +9,7 @@ from typing import Any
 
 import rustworkx as rx
 from qiskit import QuantumCircuit, transpile
-from qiskit.transpiler import Target, generate_preset_pass_manager
+from qiskit.transpiler import StagedPassManager, Target, generate_preset_pass_manager
 from qiskit.transpiler.exceptions import TranspilerError
 
 from backends.base import BackendError
@@ -18,7 +18,7 @@ from backends.native.entanglers import Canonical
 from backends.native.levels import LEVELS
 from backends.native.target import to_canonical_target, to_target
 from backends.native.translate import native_couplings
-from backends.reading import placed
+from calibration.reading import placed
 from calibration.snapshot import DeviceSnapshot, Gate
 
 _AFTER_ROUTING = ("UnitarySynthesis", "HighLevelSynthesis", "BasisTranslator")
@@ -142,12 +142,7 @@ def route(
         )
     swaps = _SwapCount()
     try:
-        manager = generate_preset_pass_manager(
-            optimization_level=level,
-            target=target,
-            seed_transpiler=seed,
-            initial_layout=list(range(circuit.num_qubits)) if stay else None,
-        )
+        manager = _manager(target, level, seed, circuit.num_qubits if stay else None)
         found = manager.run(circuit, callback=swaps)
     except TranspilerError as error:
         raise BackendError(f"Qiskit cannot compile the circuit for {name}: {error}") from error
@@ -167,7 +162,8 @@ def route(
 
 def _on_used(found: QuantumCircuit, kept: set[int]) -> tuple[QuantumCircuit, list[int]]:
     """A circuit on those of its qubits that something acts on, and on ``kept``."""
-    acting = {places for _, name, places in placed(found) if name != "barrier"}
+    items = placed(found)
+    acting = {places for _, name, places in items if name != "barrier"}
     used = sorted(kept.union(*acting))
     place = {q: i for i, q in enumerate(used)}
     small = QuantumCircuit(len(used), name=found.name)
@@ -175,7 +171,7 @@ def _on_used(found: QuantumCircuit, kept: set[int]) -> tuple[QuantumCircuit, lis
     for register in found.cregs:
         small.add_register(register)
     at = {q: small.qubits[i] for q, i in place.items()}
-    for item, name, places in placed(found):
+    for item, name, places in items:
         here = [at[q] for q in places if q in at]
         if name == "barrier" and len(here) != len(places):  # over the whole device
             if here:
@@ -225,6 +221,24 @@ class _Key:
 def _target(key: _Key, qubits: tuple[int, ...], canonical: bool, fractional: bool) -> Target:
     make = to_canonical_target if canonical else to_target
     return make(key.snapshot.restricted(qubits), fractional=fractional)
+
+
+@lru_cache(maxsize=64)
+def _manager(target: Target, level: int, seed: int, stays: int | None) -> StagedPassManager:
+    """Qiskit's passes, which take milliseconds to put together and keep nothing between circuits.
+
+    Args:
+        target: compared by identity.
+        level: Qiskit's optimisation level.
+        seed: of layout and routing.
+        stays: qubits of a circuit that stays where it is; ``None`` for any that does not.
+    """
+    return generate_preset_pass_manager(
+        optimization_level=level,
+        target=target,
+        seed_transpiler=seed,
+        initial_layout=None if stays is None else list(range(stays)),
+    )
 
 
 @lru_cache(maxsize=8)

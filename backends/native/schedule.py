@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction
 
-from backends import reading
 from backends.delays import wait as scheduled_wait
 from calibration.interaction import delay_seconds
+from calibration.reading import Placed, placed
 from calibration.snapshot import DeviceSnapshot
 
 _NEGLIGIBLE_S = 1e-13
@@ -47,28 +47,29 @@ def schedule_alap(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Schedule
             scheduled already stays as it is.
         snapshot: the device restricted to those qubits.
     """
-    times = _times(circuit, snapshot, range(circuit.num_qubits))
+    items, qubits = placed(circuit), range(circuit.num_qubits)
+    times = _times(items, snapshot, qubits)
     padded = circuit.copy_empty_like()
-    for item, places, waits, _ in _waiting(circuit, times):
+    for item, places, waits, _ in _waiting(items, len(qubits), times):
         for place, wait in zip(places, waits, strict=True):
             if wait:
                 padded.append(scheduled_wait(wait), [place])
         padded.append(item)
-    return Schedule(padded, times.duration_s, _idle(circuit, times))
+    return Schedule(padded, times.duration_s, _idle(items, len(qubits), times))
 
 
 def idle_alap(
-    circuit: QuantumCircuit, snapshot: DeviceSnapshot, qubits: Sequence[int]
+    items: Sequence[Placed], snapshot: DeviceSnapshot, qubits: Sequence[int]
 ) -> tuple[float, tuple[float, ...]]:
     """:attr:`Schedule.duration_s` and :attr:`Schedule.idle_s` of :func:`schedule_alap` alone.
 
     Args:
-        circuit: as there.
+        items: of a circuit as there.
         snapshot: the whole device.
         qubits: device qubit of each circuit qubit.
     """
-    times = _times(circuit, snapshot, qubits)
-    return times.duration_s, _idle(circuit, times)
+    times = _times(items, snapshot, qubits)
+    return times.duration_s, _idle(items, len(qubits), times)
 
 
 _Waiting = tuple[CircuitInstruction, tuple[int, ...], Sequence[float], float]
@@ -84,12 +85,12 @@ class _Times:
     duration_s: float
 
 
-def _times(circuit: QuantumCircuit, snapshot: DeviceSnapshot, qubits: Sequence[int]) -> _Times:
-    ahead = [0.0] * circuit.num_qubits
+def _times(items: Sequence[Placed], snapshot: DeviceSnapshot, qubits: Sequence[int]) -> _Times:
+    ahead = [0.0] * len(qubits)
     lengths: dict[tuple[str, tuple[int, ...]], float] = {}
     starts: list[float] = []
     finishes: list[float] = []
-    for item, name, places in reading.placed(circuit, backwards=True):
+    for item, name, places in reversed(items):
         if name == "delay":
             length: float | None = delay_seconds(item.operation, snapshot.dt_s)
         else:
@@ -106,10 +107,10 @@ def _times(circuit: QuantumCircuit, snapshot: DeviceSnapshot, qubits: Sequence[i
     return _Times(starts, finishes, max(ahead, default=0.0))
 
 
-def _waiting(circuit: QuantumCircuit, times: _Times) -> Iterator[_Waiting]:
-    free_since: list[float | None] = [None] * circuit.num_qubits
+def _waiting(items: Sequence[Placed], n_qubits: int, times: _Times) -> Iterator[_Waiting]:
+    free_since: list[float | None] = [None] * n_qubits
     ends = zip(reversed(times.starts), reversed(times.finishes), strict=True)
-    for (item, name, places), (start, finish) in zip(reading.placed(circuit), ends, strict=True):
+    for (item, name, places), (start, finish) in zip(items, ends, strict=True):
         waits = []
         inside = 0.0
         for q in places:
@@ -122,9 +123,9 @@ def _waiting(circuit: QuantumCircuit, times: _Times) -> Iterator[_Waiting]:
         yield item, places, waits, inside
 
 
-def _idle(circuit: QuantumCircuit, times: _Times) -> tuple[float, ...]:
-    idle = [0.0] * circuit.num_qubits
-    for _, places, waits, inside in _waiting(circuit, times):
+def _idle(items: Sequence[Placed], n_qubits: int, times: _Times) -> tuple[float, ...]:
+    idle = [0.0] * n_qubits
+    for _, places, waits, inside in _waiting(items, n_qubits, times):
         for place, wait in zip(places, waits, strict=True):
             idle[place] += wait + inside
     return tuple(idle)

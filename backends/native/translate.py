@@ -17,7 +17,7 @@ from backends.checks import measured_qubits
 from backends.native.entanglers import Canonical, Entangler, canonical_of, entangler, fold_rzz
 from backends.native.pulses import PulseKit
 from backends.native.rotations import IDENTITY, PAULI_X, PAULI_Z, Matrix, rx, rz
-from backends.reading import placed
+from calibration.reading import placed
 from calibration.snapshot import DeviceSnapshot, Gate, GateLimit
 
 WALL = "bases are turned behind this"

@@ -7,6 +7,7 @@ depends on the circuit alone, so that the same circuit gives the same numbers on
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ FloatArray = NDArray[np.float64]
 MAX_STATEVECTOR = 24
 """A statevector of 24 qubits takes 268 MB, and some copies of it."""
 _COPIES = 4
+_AMPLITUDE_WORK = 20.0
+"""What a gate costs for each amplitude, in multiplications."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,38 +77,42 @@ class DenseReference:
 
 
 def exact_references(
-    compiled: CompiledTemplate, angles: FloatArray
+    compiled: CompiledTemplate, angles: FloatArray, *, most_work: float = math.inf
 ) -> tuple[ExactReference, ...] | ReferenceFacts:
     """The exact distributions of rows of angles, or why there are none.
 
     Args:
         compiled: from :class:`backends.exact.ExactBackend`.
         angles: ``(B, P)`` radians, columns ``compiled.parameter_names``.
+        most_work: complex multiplications, about, that each row's method may take, of Clifford
+            circuits aside; 4e9 of them take a second.
     """
     found: list[ExactReference] = []
     for row, bound in enumerate(bind_rows(compiled, angles)):
         try:
-            found.append(_reference(compiled, bound, angles[row : row + 1]))
+            found.append(_reference(compiled, bound, angles[row : row + 1], most_work))
         except TooEntangledError as error:
+            many = f"{bound.num_qubits} qubits are too many for a statevector (up to "
+            many += f"{MAX_STATEVECTOR}, {_megabytes(MAX_STATEVECTOR)})"
+            if bound.num_qubits <= MAX_STATEVECTOR:
+                many = f"a statevector of {bound.num_qubits} qubits takes too long or too much"
             return ReferenceFacts(
-                "none",
-                f"{bound.num_qubits} qubits are too many for a statevector (up to "
-                f"{MAX_STATEVECTOR}, {_megabytes(MAX_STATEVECTOR)}), the circuit has gates that "
-                f"are not Clifford, and {error}",
+                "none", f"{many}, the circuit has gates that are not Clifford, and {error}"
             )
     return tuple(found)
 
 
 def _reference(
-    compiled: CompiledTemplate, bound: QuantumCircuit, angles: FloatArray
+    compiled: CompiledTemplate, bound: QuantumCircuit, angles: FloatArray, most_work: float
 ) -> ExactReference:
     measured = measured_qubits(bound)
     steps = clifford_steps(bound)
     if steps is not None:
         return stabilizer_reference(steps, bound.num_qubits, measured)
-    if bound.num_qubits <= MAX_STATEVECTOR and _fits(bound.num_qubits):
+    quick = _AMPLITUDE_WORK * 2.0**bound.num_qubits * bound.size() <= most_work
+    if quick and bound.num_qubits <= MAX_STATEVECTOR and _fits(bound.num_qubits):
         return DenseReference(measured_probabilities(compiled, angles)[0], bound.num_qubits)
-    return mps_reference(bound, measured)
+    return mps_reference(bound, measured, most_work=most_work)
 
 
 def dense(references: tuple[ExactReference, ...], n_bits: int) -> FloatArray:

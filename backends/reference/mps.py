@@ -9,6 +9,7 @@ Source: Schollwoeck, Annals of Physics 326, 96 (2011).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -140,15 +141,19 @@ def _moved(left: ComplexArray, site: ComplexArray, weights: FloatArray) -> Compl
     return found
 
 
-def mps_reference(circuit: QuantumCircuit, measured: Sequence[int]) -> MPSReference:
+def mps_reference(
+    circuit: QuantumCircuit, measured: Sequence[int], *, most_work: float = math.inf
+) -> MPSReference:
     """Evolve a bound circuit of one- and two-qubit gates.
 
     Args:
         circuit: gates; measurements are passed over.
         measured: qubit of each measured wire, first most significant.
+        most_work: complex multiplications, about, after which it is given up.
 
     Raises:
-        TooEntangledError: truncation would drop more than :data:`MAX_DISCARDED`.
+        TooEntangledError: truncation would drop more than :data:`MAX_DISCARDED`, or it takes
+            longer than it may.
     """
     state = Evolving(circuit.num_qubits)
     index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
@@ -157,6 +162,10 @@ def mps_reference(circuit: QuantumCircuit, measured: Sequence[int]) -> MPSRefere
             state.apply(
                 np.asarray(item.operation.to_matrix(), dtype=np.complex128),
                 [index[q] for q in item.qubits],
+            )
+        if state.work > most_work:
+            raise TooEntangledError(
+                f"a matrix product state takes more than {most_work:.0e} multiplications"
             )
     return MPSReference(state.finished(), tuple(measured), state.discarded)
 

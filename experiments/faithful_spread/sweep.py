@@ -51,6 +51,11 @@ GRID: dict[str, dict[str, JsonValue]] = {
         f"released-k{kappa:g}": {"n_blocks": 10, "kappa": kappa, **RELEASED}
         for kappa in (0.1, 1.0, 10.0, 100.0, 1000.0, 20000.0)
     },
+    **{
+        f"released-l{blocks}-k{kappa:g}": {"n_blocks": blocks, "kappa": kappa, **RELEASED}
+        for blocks in (2, 4, 6, 8)
+        for kappa in (0.1, 10.0, 100.0)
+    },
 }
 
 

@@ -19,7 +19,10 @@ from pydantic import BaseModel, ConfigDict
 
 from qhw.analysis.compare.model import make_prior
 from qhw.analysis.scores.molecules import reports, wilson
-from qhw.chem.molecule import MoleculeBatch
+from qhw.analysis.whole.distances import distances_to
+from qhw.analysis.whole.mmd import BondLengthMMD
+from qhw.chem.geometries import Geometries
+from qhw.chem.molecule import ELEMENTS, MoleculeBatch
 from qhw.chem.training_split import known_molecules
 from qhw.chem.validity import ValidityReport
 from qhw.models.checkpoint import load
@@ -27,6 +30,9 @@ from qhw.models.conditions import sample_for
 from qhw.models.exact import ExactModel
 from qhw.models.train import TrainingSet, qm9_training_set
 from qhw.yaml_files import read_yaml
+
+REFERENCE = 10_000
+"""Training molecules whose bond lengths are compared with, one in ten."""
 
 
 class Row(BaseModel):
@@ -59,11 +65,14 @@ def main() -> None:
     config = Config.model_validate(read_yaml(given.config))
     known, data = known_molecules(), qm9_training_set()
     given.out.mkdir(parents=True, exist_ok=True)
+    picked = np.random.default_rng(config.seed).choice(len(data.train), REFERENCE, replace=False)
+    reference = heavy_atoms(data.train[picked])
     lines: list[dict[str, object]] = []
     for row in config.rows:
         molecules, parameters, spent = made(row, config, data)
+        _, mmd = distances_to(heavy_atoms(molecules), reference)
         for report in reports(molecules, reference=known).values():
-            lines.append(line(row, report, parameters, spent / len(molecules)))
+            lines.append(line(row, report, mmd, parameters, spent / len(molecules)))
             print(lines[-1], flush=True)
         with (given.out / "table.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, fieldnames=list(lines[0]))
@@ -90,8 +99,16 @@ def made(row: Row, config: Config, data: TrainingSet) -> tuple[MoleculeBatch, in
     return molecules, parameters, time.process_time() - start
 
 
-def line(row: Row, report: ValidityReport, parameters: int, spent: float) -> dict[str, object]:
-    """Shares of all samples, validity with Wilson's interval."""
+def heavy_atoms(molecules: MoleculeBatch) -> Geometries:
+    """Without hydrogens, which bonds between heavy atoms do not need."""
+    numbers = np.array([*ELEMENTS, 0])[molecules.types]
+    return Geometries(numbers, molecules.positions)
+
+
+def line(
+    row: Row, report: ValidityReport, mmd: BondLengthMMD, parameters: int, spent: float
+) -> dict[str, object]:
+    """Shares of all samples, validity with Wilson's interval; distance of all bond lengths."""
     valid = wilson(report.valid, report.samples)
     found: dict[str, object] = {
         "source": row.source,
@@ -107,6 +124,9 @@ def line(row: Row, report: ValidityReport, parameters: int, spent: float) -> dic
         rate = report.rates[key]
         found[key.removesuffix("/all")] = "" if rate is None else f"{rate:.4f}"
     reasons = (f"{why} {n}" for why, n in report.reasons.items() if why != "valid")
+    found["bond_mmd"] = "" if mmd.mean is None else f"{mmd.mean:.4f}"
+    found["bond_mmd_types"] = len(mmd.by_type)
+    found["bond_mmd_floor"] = "" if mmd.floor is None else f"{mmd.floor:.4f}"
     found["model_parameters"] = parameters
     found["ms_per_molecule"] = f"{1000 * spent:.3g}"
     return {**found, "reasons": ", ".join(reasons)}

@@ -6,9 +6,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Literal, overload
 
+from backends.registry import get_vendor
 from qhw.analysis.expect.gradient import ParameterLike, shifted_rows
 from qhw.analysis.expect.result import ExpectSettings
 from qhw.analysis.expect.values import prepare, simulate
+from qhw.analysis.precision.asked import UNPLANNED, one_of, parse_precision
+from qhw.analysis.precision.plan import ShotPlan
+from qhw.analysis.precision.values import planned_values
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.expectation_values import ExpectationValues
@@ -34,9 +38,11 @@ def expect(
     observables: Observables,
     device: DeviceLike = ...,
     *,
-    shots: int | str,
+    shots: int | str | None = ...,
+    precision: float | None = ...,
     mitigation: str = ...,
     seed: int = ...,
+    probe: bool = ...,
     again: bool = ...,
     tell: Callable[[str], None] = ...,
     gradient: None = ...,
@@ -51,9 +57,11 @@ def expect(
     observables: Observables,
     device: DeviceLike = ...,
     *,
-    shots: int | str,
+    shots: int | str | None = ...,
+    precision: float | None = ...,
     mitigation: str = ...,
     seed: int = ...,
+    probe: bool = ...,
     again: bool = ...,
     tell: Callable[[str], None] = ...,
     gradient: Literal["shift"],
@@ -67,9 +75,11 @@ def expect(
     observables: Observables,
     device: DeviceLike = DEFAULT_DEVICE,
     *,
-    shots: int | str,
+    shots: int | str | None = None,
+    precision: float | None = None,
     mitigation: str = DEFAULT_MITIGATION,
     seed: int = 0,
+    probe: bool = False,
     again: bool = False,
     tell: Callable[[str], None] = _LOG.info,
     gradient: Literal["shift"] | None = None,
@@ -93,8 +103,12 @@ def expect(
         device: where, see :func:`qhw.device`.
         shots: of each row, with everything counted: all bases, mitigation, calibration. The
             shifted rows of a gradient have as many each.
+        precision: in place of shots, the standard error of the worst observable in any row, in its
+            units; as many are planned as the whole pipeline takes on the device's model.
         mitigation: a pipeline such as ``"readout+zne(1,3)"``, or ``"none"``.
         seed: of compilation, random choices and simulated shots.
+        probe: run two or three smaller circuits of known answer beside, and fit the device model's
+            noise to them; counted and priced with the rest.
         again: on a device that takes jobs: send everything anew, even if it was paid already.
         tell: told what is being done.
         gradient: ``"shift"`` for derivatives by parameter-shift rules as well: two terms for an
@@ -108,12 +122,14 @@ def expect(
         state, and cost; with a gradient :class:`~qhw.api.gradients.ExpectationGradient`.
 
     Raises:
-        ValueError: observables that do not fit the circuit.
+        ValueError: observables that do not fit the circuit; neither shots nor a precision, both,
+            or a precision that cannot be reached.
         ShiftError: a parameter that the circuit lacks, or that no shift rule is for.
         AnglesError: angles that do not fit the circuit.
         BackendError: the circuit does not fit the device.
         MitigationError: pipeline, shots, circuit and device do not go together.
-        BudgetError: the device's budget or a cap would be passed; nothing was sent.
+        BudgetError: the device's budget or a cap would be passed; nothing was sent. Of a precision
+            the line has the one that the budget allows.
 
     Example:
         >>> from qiskit import QuantumCircuit
@@ -129,13 +145,19 @@ def expect(
         >>> found = expect(turned, [[0.5]], "Z", "exact", **asked)
         >>> found.exact_gradient.round(4)  # minus the sine
         array([[[-0.4794]]])
+        >>> asked = {"precision": 0.01, "mitigation": "none"}
+        >>> found = expect(turned, [[0.5]], "Z", "exact", **asked)
+        >>> 2298 < found.result.settings.shots < 2500  # (1 - cos(0.5)**2) / 0.01**2
+        True
     """
     if gradient not in (None, "shift"):
         raise ValueError(f'Argument `gradient` must be "shift" or None, but is {gradient!r}')
     if wrt is not None and gradient is None:
         raise ValueError('Argument `wrt` must be left out without gradient="shift"')
     place = as_device(device)
-    settings, work = asked_values(circuit, angles, observables, place, shots, mitigation, seed)
+    options = shots, precision, mitigation, seed
+    settings, work = asked_values(circuit, angles, observables, place, options)
+    settings = settings.model_copy(update={"probe": probe})
     if gradient is None:
         return _evaluated(place, work, settings, again=again, tell=tell)
     shifted = shifted_rows(work, wrt)
@@ -152,6 +174,7 @@ def _evaluated(
     again: bool,
     tell: Callable[[str], None],
 ) -> ExpectationValues:
+    settings, _ = planned(place, work, settings, tell, again=again)
     if place.backend is not None:
         call = f"qhw.{settings.task}(...)"
         found = simulate(settings, work, place.backend, command=call, notify=tell)
@@ -162,26 +185,60 @@ def _evaluated(
     return ExpectationValues(waited)
 
 
+def planned(
+    place: Device,
+    work: Workload,
+    settings: ExpectSettings,
+    tell: Callable[[str], None],
+    *,
+    again: bool,
+) -> tuple[ExpectSettings, ShotPlan | None]:
+    """Settings with shots for their precision, where they have one that no run goes on with.
+
+    Raises:
+        ValueError: a precision that needs no measurement, or that the device does not reach.
+        BudgetError: they would pass the device's budget; nothing was sent.
+    """
+    if settings.precision is None:
+        return settings, None
+    if place.takes_jobs and not again and ExpectRun.in_ledger(settings):
+        return settings, None
+    backend = get_vendor(place.name) if place.backend is None else place.backend
+    wanted = parse_precision(settings.precision, "observable")
+    settings, plan = planned_values(settings, work, backend, wanted, tell, place.budget)
+    tell(plan.words)
+    return settings, plan
+
+
 def asked_values(
     circuit: CircuitLike,
     angles: object,
     observables: Observables,
     place: Device,
-    shots: int | str,
-    mitigation: str,
-    seed: int,
+    options: tuple[int | str | None, float | None, str, int],
 ) -> tuple[ExpectSettings, Workload]:
     """What is asked for, checked as far as it can be without the device.
+
+    Args:
+        circuit: see :func:`expect`.
+        angles: likewise.
+        observables: likewise.
+        place: device.
+        options: shots, precision, mitigation and seed.
 
     Raises:
         ValueError: see :func:`expect`.
     """
+    shots, precision, mitigation, seed = options
+    one_of(shots, precision)
+    wanted = None if precision is None else parse_precision(precision, "observable")
     return prepare(
         circuit,
         angles,
         observables,
         device=place.name,
         mitigation=mitigation,
-        shots=number_of_shots(shots),
+        shots=UNPLANNED if shots is None else number_of_shots(shots),
+        precision=None if wanted is None else str(wanted),
         seed=seed,
     )

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from backends.registry import get_vendor
 from qhw.analysis.compare.comparison import Comparison
 from qhw.analysis.compare.measure import measure as compute
 from qhw.analysis.compare.measure import settings_of
 from qhw.analysis.compare.settings import MeasureSettings
+from qhw.analysis.precision.asked import UNPLANNED, one_of, parse_precision
+from qhw.analysis.precision.distances import Distances
+from qhw.analysis.precision.plan import ShotPlan, plan_shots
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.results import Measurement
@@ -36,11 +40,13 @@ def measure(
     angles: object = None,
     device: DeviceLike = DEFAULT_DEVICE,
     *,
-    shots: int | str,
+    shots: int | str | None = None,
+    precision: float | str | None = None,
     mitigation: str = "default",
     seed: int = 0,
     with_raw: bool = False,
     calibrations: Sequence[str | Path] = (),
+    probe: bool = False,
     again: bool = False,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -59,11 +65,16 @@ def measure(
             ``None`` where nothing is free, and for a workload, which has its own.
         device: where, see :func:`qhw.device`.
         shots: of each row, with everything that mitigation runs counted.
+        precision: in place of shots, the total variation distance to what infinitely many would
+            give that is expected of them, as a mean over rows; as many are planned as the whole
+            pipeline takes on the device's model.
         mitigation: a pipeline such as ``"twirl(8)+readout+zne(1,3)"``, ``"none"`` or ``"default"``.
         seed: of compilation, random choices and simulated shots.
         with_raw: on a device that takes jobs also run the circuit itself with all shots where the
             pipeline runs others; a simulator always does.
         calibrations: files of ``qhw calibrate``.
+        probe: run two or three smaller circuits of known answer beside, and fit the device model's
+            noise to them; counted and priced with the rest.
         again: on a device that takes jobs: send everything anew, even if it was paid already.
         workers: of a simulator: local processes that simulate; none by default.
         scheduler: of a simulator: address of a Dask cluster that does.
@@ -74,10 +85,12 @@ def measure(
         skill and cost.
 
     Raises:
+        ValueError: neither shots nor a precision, both, or a precision that cannot be reached.
         AnglesError: angles that do not fit the circuit.
         BackendError: the circuit does not fit the device.
         MitigationError: pipeline, shots, circuit and device do not go together.
-        BudgetError: the device's budget or a cap would be passed; nothing was sent.
+        BudgetError: the device's budget or a cap would be passed; nothing was sent. Of a precision
+            the line has the one that the budget allows.
         SchedulerError: the cluster cannot be used.
 
     Example:
@@ -87,9 +100,13 @@ def measure(
         >>> found = measure(bell, device="engine:ibm_fez", shots=10_000, mitigation="readout")
         >>> found.result.verdict.level
         'better'
+        >>> found = measure(bell, device="exact", precision=0.01, mitigation="none")
+        >>> 1500 < found.result.settings.shots < 1800  # 1 / (2 pi 0.01**2)
+        True
     """
-    options = Options(shots, mitigation, seed, with_raw, tuple(calibrations))
+    options = Options(shots, mitigation, seed, with_raw, tuple(calibrations), precision, probe)
     place, work, settings = asked(circuit, angles, device, options)
+    settings, _ = planned(place, work, settings, tell, again=again)
     if place.backend is not None:
         with some_scheduler(workers, scheduler) as pool:
             result = compute(settings, work, place.backend, notify=tell, scheduler=pool)
@@ -105,11 +122,13 @@ def measure(
 class Options:
     """How :func:`measure` measures; see there."""
 
-    shots: int | str
+    shots: int | str | None
     mitigation: str = "default"
     seed: int = 0
     with_raw: bool = False
     calibrations: tuple[str | Path, ...] = ()
+    precision: float | str | None = None
+    probe: bool = False
 
 
 def asked(
@@ -121,19 +140,49 @@ def asked(
         ValueError: a value out of range, or angles that do not fit the circuit.
         UnknownBackendError: no such device.
     """
+    one_of(options.shots, options.precision)
+    wanted = None if options.precision is None else parse_precision(options.precision, "distance")
     place = as_device(device)
     work = workload_of(circuit, angles)
     settings = settings_of(
         work,
         device=place.name,
-        shots=number_of_shots(options.shots),
+        shots=UNPLANNED if options.shots is None else number_of_shots(options.shots),
+        precision=None if wanted is None else str(wanted),
         mitigation=options.mitigation,
         seed=options.seed,
         with_raw=options.with_raw,
         # absolute: the run may be taken up from another folder
         calibrations=tuple(str(Path(path).resolve()) for path in options.calibrations),
+        probe=options.probe,
     )
     return place, work, settings
+
+
+def planned(
+    place: Device,
+    work: Workload,
+    settings: MeasureSettings,
+    tell: Callable[[str], None],
+    *,
+    again: bool,
+) -> tuple[MeasureSettings, ShotPlan | None]:
+    """Settings with shots for their precision, where they have one that no run goes on with.
+
+    Raises:
+        ValueError: the device does not take so many shots.
+        BudgetError: they would pass the device's budget; nothing was sent.
+    """
+    if settings.precision is None:
+        return settings, None
+    if place.takes_jobs and not again and MeasureRun.in_ledger(settings):
+        return settings, None
+    backend = get_vendor(place.name) if place.backend is None else place.backend
+    what = Distances.of_workload(settings, work, backend, tell)
+    wanted = parse_precision(settings.precision, "distance")
+    plan = plan_shots(what, wanted, tell, place.budget)
+    tell(plan.words)
+    return settings.model_copy(update=plan.settings), plan
 
 
 def workload_of(circuit: CircuitLike, angles: object) -> Workload:

@@ -7,10 +7,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from backends.registry import get_vendor
 from qhw.analysis.compare.comparison import Comparison
 from qhw.analysis.compare.model import compare as compute
 from qhw.analysis.compare.model import default_model, settled_prior
 from qhw.analysis.compare.settings import Settings
+from qhw.analysis.precision.asked import Precision, one_of, parse_precision
+from qhw.analysis.precision.models import distances_of_model
+from qhw.analysis.precision.plan import ShotPlan, plan_shots
 from qhw.analysis.scores.molecules import judge_on
 from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
@@ -30,6 +34,7 @@ from qhw.shot_counts import number_of_shots
 
 _LOG = logging.getLogger(__name__)
 _CALL = "qhw.compare(...)"
+_SHOTS = 100_000
 
 
 def compare(
@@ -38,7 +43,8 @@ def compare(
     *,
     task: str | None = None,
     molecules: int = 20,
-    shots: int | str = 100_000,
+    shots: int | str | None = None,
+    precision: float | str | None = None,
     mitigation: str = "readout",
     seed: int = 0,
     with_raw: bool = False,
@@ -64,7 +70,11 @@ def compare(
         task: ``reconstruct``, ``generate`` or ``encode``; the first by default, and ``generate``
             where a prior is given.
         molecules: rows compared, two or more.
-        shots: of each circuit.
+        shots: of each circuit; 100,000 by default.
+        precision: in place of shots: as many are planned as the whole pipeline takes on the
+            device's model for that expected total variation distance, a mean over rows, of the
+            worst circuit; with ``rad`` behind (``"0.05rad"``) of ``encode`` and ``reconstruct``
+            for that rms angle of the encoder's mean directions.
         mitigation: a pipeline, ``"none"`` or ``"default"``.
         seed: of everything random.
         with_raw: as for :func:`qhw.measure`.
@@ -100,12 +110,17 @@ def compare(
     stored = str(model or default_model())
     if prior is not None or task == "generate":
         prior = settled_prior(prior, stored if live is None else live)
+    one_of(shots, precision, needed=False)
+    named = task or default_task(prior)
+    reads = named in ("encode", "reconstruct")
+    wanted = None if precision is None else parse_precision(precision, "distance", angles=reads)
     settings = Settings.parse(
         model=stored if live is None else f"live {type(live).__name__}",
         device=place.name,
-        task=task or default_task(prior),
+        task=named,
         molecules=molecules,
-        shots=number_of_shots(shots),
+        shots=number_of_shots(_SHOTS if shots is None else shots),
+        precision=None if wanted is None else str(wanted),
         mitigation=mitigation,
         seed=seed,
         with_raw=with_raw,
@@ -120,9 +135,13 @@ def compare(
     )
     if place.takes_jobs:
         check_simulates_here(place, workers, scheduler)
-        return _paid(settings, place, live, tell)
+        return _paid(settings, place, live, wanted, tell)
     # in double precision; the caller's model stays as it is
     own = None if live is None else copy.deepcopy(live).eval()
+    assert place.backend is not None  # it takes no jobs
+    if wanted is not None:
+        what = distances_of_model(settings, place.backend, wanted, tell, own)
+        settings = _told(settings, plan_shots(what, wanted, tell), tell)
     with some_scheduler(workers, scheduler) as pool:
         found = compute(settings, backend=place.backend, model=own, notify=tell, scheduler=pool)
     return ModelComparison(found)
@@ -166,14 +185,26 @@ def judge(
         return judge_on(pool, batch, protocol, reference=reference)
 
 
+def _told(settings: Settings, plan: ShotPlan, tell: Callable[[str], None]) -> Settings:
+    tell(plan.words)
+    return settings.model_copy(update=plan.settings)
+
+
 def _paid(
-    settings: Settings, place: Device, live: Model | None, tell: Callable[[str], None]
+    settings: Settings,
+    place: Device,
+    live: Model | None,
+    wanted: Precision | None,
+    tell: Callable[[str], None],
 ) -> ModelComparison:
     if live is not None:
         raise ValueError(
             f"Argument `model` must be stored to run on {place.name}, which takes jobs, but is "
             f"a live {type(live).__name__}; qhw.save_model writes it"
         )
+    if wanted is not None:
+        what = distances_of_model(settings, get_vendor(place.name), wanted, tell)
+        settings = _told(settings, plan_shots(what, wanted, tell, place.budget), tell)
     run = CompareRun.new(settings, place.budget, place.project, _CALL)
     run.send(tell)
     found: Comparison | None = run.wait(tell)

@@ -66,7 +66,8 @@ class Depths(Stored):
         return depth_summary(self.report)
 
     def _write(self, folder: Path, run_id: str) -> None:
-        write_depth_files(folder, run_id, self.report, self.subjects)
+        final = folder.parent / run_id
+        write_depth_files(folder, run_id, self.report, self.subjects, final=final)
 
 
 def depth_report(
@@ -78,6 +79,7 @@ def depth_report(
     shots: int | str = 10_000,
     by: str = "success",
     fractional: bool = False,
+    live: bool = False,
     cache: bool = True,
     processes: int | None = None,
     scheduler: str | None = None,
@@ -92,7 +94,9 @@ def depth_report(
         levels: optimisation levels among 0 to 3.
         seeds: of layout and routing, tried at each level.
         shots: that costs are for.
-        by: what one device is recommended by: success, skill, dollars, gates, depth or duration.
+        by: what one device is recommended by: success, skill, dollars, waiting, gates, depth or
+            duration.
+        live: ask vendors what waits at their devices now, which costs nothing.
         fractional: allow IBM's ``rzz`` and ``rx`` where they are calibrated.
         cache: keep compilations for the next time.
         processes: worker processes; one a core by default, 1 for this one.
@@ -126,6 +130,7 @@ def depth_report(
             scheduler=pool,
             command="qhw.depth_report(...)",
             by=by,
+            live=live,
             done=done,
         )
     return Depths(report, subjects)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backends.registry import get_vendor
@@ -17,7 +17,8 @@ from qhw.api.devices import Device, DeviceLike
 from qhw.api.devices import device as as_device
 from qhw.api.expectation_values import ExpectationValues
 from qhw.api.expecting import DEFAULT_MITIGATION, Observables, asked_values
-from qhw.api.measuring import CircuitLike, Options, asked, begun, check_takes_jobs
+from qhw.api.expecting import planned as planned_values
+from qhw.api.measuring import CircuitLike, Options, asked, begun, check_takes_jobs, planned
 from qhw.api.results import Measurement, ModelComparison
 from qhw.circuits.workload import Workload
 from qhw.defaults import DEFAULT_EMULATOR
@@ -106,7 +107,8 @@ def submit(
     device: DeviceLike = DEFAULT_EMULATOR,
     *,
     observables: Observables | None = None,
-    shots: int | str,
+    shots: int | str | None = None,
+    precision: float | None = None,
     mitigation: str | None = None,
     seed: int = 0,
     with_raw: bool = False,
@@ -120,23 +122,27 @@ def submit(
         device: one that takes jobs.
         observables: as for :func:`qhw.expect`; ``None`` for counts.
         shots: as for these.
+        precision: as for these, in place of shots.
         mitigation: as for these, and by default as there.
         seed: as for these.
         with_raw: as for :func:`qhw.measure`.
         again: as for these.
 
     Raises:
-        ValueError: a device that takes no jobs.
+        ValueError: a device that takes no jobs; neither shots nor a precision, or both.
         BudgetError: the device's budget or a cap would be passed; nothing was sent.
     """
     place = as_device(device)
     check_takes_jobs(place)
     if observables is None:
-        options = Options(shots, mitigation or _COUNTS, seed, with_raw)
+        options = Options(shots, mitigation or _COUNTS, seed, with_raw, precision=precision)
         _, work, settings = asked(circuit, angles, place, options)
+        settings, _ = planned(place, work, settings, _LOG.info, again=again)
         return Run(begun(MeasureRun, place, work, settings, again=again, tell=_LOG.info))
-    values = _values(circuit, angles, observables, place, (shots, mitigation, seed, with_raw))
-    return Run(begun(ExpectRun, place, values[1], values[0], again=again, tell=_LOG.info))
+    given = (shots, precision, mitigation, seed, with_raw)
+    values, work = _values(circuit, angles, observables, place, given)
+    values, _ = planned_values(place, work, values, _LOG.info, again=again)
+    return Run(begun(ExpectRun, place, work, values, again=again, tell=_LOG.info))
 
 
 def estimate(
@@ -145,7 +151,8 @@ def estimate(
     device: DeviceLike = DEFAULT_EMULATOR,
     *,
     observables: Observables | None = None,
-    shots: int | str,
+    shots: int | str | None = None,
+    precision: float | None = None,
     mitigation: str | None = None,
     seed: int = 0,
     with_raw: bool = False,
@@ -158,22 +165,28 @@ def estimate(
         device: one that takes jobs.
         observables: as for :func:`qhw.expect`; ``None`` for counts.
         shots: as for these.
+        precision: as for these, in place of shots.
         mitigation: as for these, and by default as there.
         seed: as for these.
         with_raw: as for :func:`qhw.measure`.
 
     Raises:
-        ValueError: a device that takes no jobs.
+        ValueError: a device that takes no jobs; neither shots nor a precision, or both.
         BackendError: the device would refuse it, or its price is unknown.
     """
     place = as_device(device)
     check_takes_jobs(place)
     if observables is None:
-        options = Options(shots, mitigation or _COUNTS, seed, with_raw)
+        options = Options(shots, mitigation or _COUNTS, seed, with_raw, precision=precision)
         _, work, settings = asked(circuit, angles, place, options)
-        return quote_workload(settings, work, get_vendor(place.name), _LOG.info)
-    values = _values(circuit, angles, observables, place, (shots, mitigation, seed, with_raw))
-    return quote_expectation(*values, get_vendor(place.name), _LOG.info)
+        settings, plan = planned(place, work, settings, _LOG.info, again=True)
+        counts = quote_workload(settings, work, get_vendor(place.name), _LOG.info)
+        return replace(counts, shot_plan=plan)
+    given = (shots, precision, mitigation, seed, with_raw)
+    values, work = _values(circuit, angles, observables, place, given)
+    values, plan = planned_values(place, work, values, _LOG.info, again=True)
+    found = quote_expectation(values, work, get_vendor(place.name), _LOG.info)
+    return replace(found, shot_plan=plan)
 
 
 def _values(
@@ -181,13 +194,13 @@ def _values(
     angles: object,
     observables: Observables,
     place: Device,
-    options: tuple[int | str, str | None, int, bool],
+    options: tuple[int | str | None, float | None, str | None, int, bool],
 ) -> tuple[ExpectSettings, Workload]:
-    shots, mitigation, seed, with_raw = options
+    shots, precision, mitigation, seed, with_raw = options
     if with_raw:
         raise ValueError("Argument `with_raw` must be left out beside observables")
-    asked_for = mitigation or DEFAULT_MITIGATION
-    return asked_values(circuit, angles, observables, place, shots, asked_for, seed)
+    asked_for = (shots, precision, mitigation or DEFAULT_MITIGATION, seed)
+    return asked_values(circuit, angles, observables, place, asked_for)
 
 
 def run(name: str) -> Run:

@@ -21,6 +21,7 @@ from qiskit.exceptions import QiskitError
 
 from backends.checks import check_circuit
 from backends.dynamic.circuit import is_dynamic
+from backends.native.as_compiled import place_of
 from backends.plain import (
     measured_form,
     on_qubits,
@@ -134,6 +135,8 @@ class Workload:
         parameters = tuple(p.name for p in given.circuit.parameters)
         rows: Rows = read_rows(given.angles, parameters, given.names, of=given.source)
         note = "" if given.circuit.layout is None else LAYOUT_NOT_KEPT
+        if (place := place_of(measured)) is not None:
+            note = f"{place}; compiled anew for other devices"
         return cls(name or given.name, measured, parameters, rows.angles, rows.names, note=note)
 
     def __len__(self) -> int:
@@ -214,8 +217,14 @@ class Workload:
         return hashlib.sha256(words.encode() + b"\0" + data).hexdigest()
 
     def fingerprint(self) -> str:
-        """Hash of the circuit, see :func:`qhw.circuits.fingerprint.fingerprint`."""
-        return fingerprint(self.circuit)
+        """Hash of the circuit and of where it was compiled for, if it was.
+
+        See :func:`qhw.circuits.fingerprint.fingerprint`.
+        """
+        found, place = fingerprint(self.circuit), place_of(self.circuit)
+        if place is None:
+            return found
+        return hashlib.sha256(f"{found} {place.device} {list(place.qubits)}".encode()).hexdigest()
 
 
 def outcome_name(circuit: QuantumCircuit, index: int) -> str:

@@ -13,22 +13,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backends.registry import check_name
+from qhw.cli.console import err
 from qhw.cli.options import (
     Condition,
     Device,
     Mitigation,
     Model,
     PaidDevice,
+    Precision,
     Prior,
+    Probe,
     Seed,
     Shots,
     WithRaw,
 )
 from qhw.cli.own import Angles, Files, Names, given, own_words, own_workload
+from qhw.cli.precision import read_precision
 from qhw.defaults import DEFAULT_DEVICE, default_task
 
 if TYPE_CHECKING:
     from qhw.analysis.compare.settings import MeasureSettings, Settings
+    from qhw.analysis.precision.asked import Precision as Wanted
     from qhw.paid.asked import Asked
 
 _OF_MODELS = (
@@ -55,11 +60,13 @@ class Line:
         asked: the comparison.
         origin: words that name the model or the circuits.
         typed: options that were typed rather than left to their defaults.
+        wanted: precision that shots are yet to be planned for.
     """
 
     asked: Asked
     origin: tuple[str, ...]
     typed: frozenset[str] = frozenset()
+    wanted: Wanted | None = None
 
     @property
     def settings(self) -> Settings | MeasureSettings:
@@ -70,7 +77,11 @@ class Line:
         """The same comparison on another device."""
         settings = self.settings.model_copy(update={"device": device})
         changed: Any = {"settings": settings}
-        return Line(replace(self.asked, **changed), self.origin)
+        return Line(replace(self.asked, **changed), self.origin, wanted=self.wanted)
+
+    def having(self, asked: Asked) -> Line:
+        """The same with its shots planned."""
+        return replace(self, asked=asked, wanted=None)
 
     def command(self, name: str = "compare") -> str:
         """The command, ``qhw compare`` or another with its options, that asks for the same."""
@@ -78,12 +89,14 @@ class Line:
         if "counts" in given:  # they say what was done
             given.pop("shots")
             given = {k: v for k, v in given.items() if (k, v) != ("device", "unknown")}
+        if "precision" in given:  # shots follow from it
+            given.pop("shots", None)
         words = ["qhw", name, *self.origin]
         for key, value in given.items():
             if key == "draw":
                 words += ["--no-draw"]
-            elif key == "with_raw":
-                words += ["--with-raw"]
+            elif key in ("with_raw", "probe"):
+                words += [f"--{key.replace('_', '-')}"]
             elif key == "condition":
                 words += [word for text in value for word in ("--condition", text)]
             elif key == "calibrations":
@@ -103,6 +116,7 @@ def asked_line(
     model: Model = None,
     device: Device = DEFAULT_DEVICE,
     shots: Shots = 100_000,
+    precision: Precision = None,
     molecules: Annotated[int, typer.Option(help="Rows compared of a model, two or more.")] = 20,
     task: Annotated[
         str | None,
@@ -133,6 +147,7 @@ def asked_line(
         list[str] | None,
         typer.Option(help="File of `qhw calibrate` for the readout correction; may be repeated."),
     ] = None,
+    probe: Probe = False,
     head: Annotated[
         Path | None,
         typer.Option(
@@ -146,24 +161,35 @@ def asked_line(
         ValueError: a value out of range, or what does not go together.
     """
     from qhw.analysis.compare.settings import Asked, Settings
+    from qhw.analysis.precision.asked import UNPLANNED
 
+    reads = not files and (task or default_task(prior)) in ("encode", "reconstruct")
+    wanted = read_precision(ctx, precision, "distance", angles=reads)
     shared = {
         "device": device,
-        "shots": shots,
+        "shots": shots if wanted is None else UNPLANNED,
+        "precision": None if wanted is None else str(wanted),
         "seed": seed,
         "mitigation": mitigation,
         "with_raw": with_raw,
         "calibrations": tuple(str(Path(name).resolve()) for name in calibration or ()),
+        "probe": probe,
     }
     Asked.parse(**shared)
     work = own_workload(ctx, files, angles, names, _OF_MODELS)
     if work is not None:
+        from backends.dynamic.circuit import is_dynamic
         from qhw.analysis.compare.measure import settings_of
+        from qhw.mitigation.default import valid_for_dynamic
         from qhw.paid.asked import AskedCircuit
 
+        if not given(ctx, "mitigation") and is_dynamic(work.circuit):
+            shared["mitigation"] = valid_for_dynamic(work.circuit)
+            told = f"mitigation {shared['mitigation']}: what is valid for this dynamic circuit"
+            err.print(f"{work.name}: {told}", markup=False, soft_wrap=True)
         origin = own_words(files or (), angles, names)
         typed = frozenset(name for name in shared if given(ctx, name))
-        return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin), typed)
+        return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin), typed, wanted)
     settings = Settings.parse(
         model=model or "",
         molecules=molecules,
@@ -185,7 +211,7 @@ def asked_line(
     if prior is not None or settings.task == "generate":
         prior = settled_prior(prior, model)
     settings = settings.model_copy(update={"model": model, "prior": prior})
-    return Line(AskedModel(settings), ("--model", settings.model))
+    return Line(AskedModel(settings), ("--model", settings.model), wanted=wanted)
 
 
 @functools.cache

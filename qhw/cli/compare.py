@@ -12,6 +12,7 @@ from qhw.cli.asked import Line, takes_comparison
 from qhw.cli.console import emit_json, out, steps
 from qhw.cli.counts import BitOrder, CountsFile, Qubits, with_counts
 from qhw.cli.options import RUNS, DaskCluster, Json, NoiseScale, Out, Seed, Workers
+from qhw.cli.precision import planned, tell_plan
 
 if TYPE_CHECKING:
     from qhw.analysis.compare.comparison import Comparison
@@ -50,6 +51,10 @@ def compare_command(
             raise ValueError(
                 "Argument `noise_scale` must be left out with --counts: nothing is simulated"
             )
+        if line.wanted is not None:
+            raise ValueError("Argument `precision` must be left out with --counts: nothing is run")
+        if line.settings.probe:
+            raise ValueError("Argument `probe` must be left out with --counts: nothing runs")
         write_run(with_counts(line, counts, bit_order, qubits), out_folder, as_json=as_json)
         return
     for name, value in (("bit_order", bit_order), ("qubits", qubits)):
@@ -114,6 +119,9 @@ def _written(line: Line, folder: Path, scheduler: Scheduler | None) -> tuple[Run
 
     # matrices of 128 rows: a second thread gains nothing, and on busy cores it waits for ages
     torch.set_num_threads(1)
+    with steps() as tell:
+        line, plan, _ = planned(line, tell)
+    tell_plan(plan)
     name = run_id(line.settings.task, line.settings.model_dump_json())
     with run_folder(folder, name) as run, steps() as tell:
         comparison = line.asked.compare(line.command(), tell, scheduler)

@@ -17,7 +17,7 @@ from qhw.analysis.depth.merits import checked_merit
 from qhw.cli.bind import Bind, bound_values
 from qhw.cli.console import emit_json, err, out
 from qhw.cli.options import RUNS, DaskCluster, Json, NoiseScale, Out
-from qhw.cli.own import Angles, Names, own_workload
+from qhw.cli.own import Angles, Names, own_words, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_count
 
@@ -54,13 +54,20 @@ def depth_report(
         typer.Option(
             metavar="MERIT",
             help="What one device is recommended by: success, skill, dollars, dollars-for-error, "
-            "gates, depth or duration.",
+            "waiting, gates, depth or duration.",
         ),
     ] = "success",
     error: Annotated[
         float | None,
         typer.Option(min=1e-9, max=1.0, help="Wanted distance to exact: its shots and cost."),
     ] = None,
+    observable: Annotated[
+        list[str] | None,
+        typer.Option(help="With --error: the error of this Pauli sum instead; may be repeated."),
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the vendors what waits at their devices now.")
+    ] = False,
     time_limit: Annotated[
         float | None,
         typer.Option(
@@ -102,7 +109,7 @@ def depth_report(
     Writes DIR/<run>/ with report.html, result.json, rows.csv and the best compiled circuits.
     """
     wanted = checked_levels(_levels(levels), seeds=seeds, shots=shots)
-    checked_merit(by)
+    checked_merit(by, live=live)
     if not files and not model:
         raise ValueError("Argument `files` or `--model` must name a circuit, but neither does.")
     from qhw.analysis.depth.changes import changes, read_report
@@ -116,7 +123,8 @@ def depth_report(
 
     rows = angles is not None or names is not None
     work = own_workload(ctx, files if rows else None, angles, names, ())
-    subjects = _subjects(files or [], work, model or [], only, bound_values(bind))
+    words = own_words(files or (), angles, names)
+    subjects = _subjects(files or [], work, words, model or [], only, bound_values(bind))
     others = [name.strip() for name in compiler.split(",") if name.strip()]
     before = None if against is None else read_report(against)
     kept = made_cache_folder() if cache else None
@@ -142,12 +150,16 @@ def depth_report(
                     command=command if scale is None else f"{command}  # {scale.words}",
                     by=by,
                     error=error,
+                    observables=observable or (),
+                    live=live,
                     done=done,
                     limit=Limit(math.inf if time_limit is None else 60 * time_limit, _tell_minutes),
                 )
             if before is not None:
                 report = report.model_copy(update={"changes": changes(before, report)})
-            write_depth_files(folder.staging, folder.id, report, subjects)
+            report = write_depth_files(
+                folder.staging, folder.id, report, subjects, final=folder.final
+            )
         told = {} if scale is None else {"noise_scale": scale.words}
         documents.append({"run": str(folder.final), **told, **report.model_dump(mode="json")})
         if as_json:
@@ -171,6 +183,7 @@ def _scales(text: str | None) -> tuple[VendorScale | None, ...]:
 def _subjects(
     files: list[Path],
     work: Workload | None,
+    words: list[str],
     models: list[str],
     only: str,
     bind: dict[str, object],
@@ -182,7 +195,7 @@ def _subjects(
         with bar("reading", silent_s=2.0) as done:
             found += file_subjects(files, bind, done)
     else:
-        found.append(workload_subject(work, str(files[0])))
+        found.append(workload_subject(work, str(files[0]), words))
     kept = [s for s in found if only in s.name]
     if not kept:
         names = ", ".join(s.name for s in found)

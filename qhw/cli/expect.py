@@ -9,14 +9,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qhw.cli.console import emit_json, err, out, steps
-from qhw.cli.options import Again, Budget, Json, NoiseScale, Project, Seed, Shots
+from qhw.cli.options import (
+    Again,
+    Budget,
+    Json,
+    NoiseScale,
+    Probe,
+    Project,
+    Seed,
+    Shots,
+    ValuePrecision,
+)
 from qhw.cli.own import Angles, Names, own_words, tell_note
+from qhw.cli.precision import plan_document, read_precision, tell_plan
 from qhw.cli.submit import REHEARSED_PRICE
 from qhw.defaults import DEFAULT_DEVICE
 from qhw.mitigation.words import canonical
 
 if TYPE_CHECKING:
     from qhw.analysis.expect.result import ExpectSettings
+    from qhw.analysis.expect.values import ExpectQuote
+    from qhw.analysis.precision.asked import Precision
+    from qhw.analysis.precision.plan import ShotPlan
     from qhw.circuits.workload import Workload
     from qhw.paid.kept import Paying
 
@@ -24,6 +38,7 @@ _PROJECT = "default"
 
 
 def expect_command(
+    ctx: typer.Context,
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -47,6 +62,7 @@ def expect_command(
         str, typer.Option(metavar="PIPELINE", help="none, or techniques in a row.")
     ] = "readout+zne(1,3)",
     shots: Shots = 20_000,
+    precision: ValuePrecision = None,
     seed: Seed = 0,
     budget: Budget = None,
     project: Project = _PROJECT,
@@ -55,6 +71,7 @@ def expect_command(
     ] = False,
     again: Again = False,
     noise_scale: NoiseScale = None,
+    probe: Probe = False,
     out_folder: Annotated[
         Path | None,
         typer.Option(
@@ -77,12 +94,15 @@ def expect_command(
     check_name(device)
     canonical(mitigation)
     from qhw.analysis.expect.values import prepare
+    from qhw.analysis.precision.asked import UNPLANNED
     from qhw.analysis.validate.scale import scaled_devices
     from qhw.jobs.money import parse_money
+    from qhw.paid.expect import ExpectRun
     from qhw.paid.kept import Paying
     from qhw.report.runfolder import check_folder
 
     # all of it before the first step is told: bad input is one line
+    wanted = read_precision(ctx, precision, "observable")
     settings, work = prepare(
         files if len(files) > 1 else files[0],
         angles,
@@ -90,8 +110,10 @@ def expect_command(
         names=names,
         device=device,
         mitigation=mitigation,
-        shots=shots,
+        shots=shots if wanted is None else UNPLANNED,
+        precision=None if wanted is None else str(wanted),
         seed=seed,
+        probe=probe,
     )
     tell_note(work)
     if budget is not None:
@@ -109,6 +131,8 @@ def expect_command(
                 )
         scaled = scaled_devices(device, noise_scale)
         each = [settings.model_copy(update={"device": name}) for name in scaled]
+        if wanted is not None:
+            each = [_planned(one, work, wanted)[0] for one in each]
         lines = [_command_line(origin, one, budget, project) for one in each]
         _simulate(each, work, lines, out_folder, as_json=as_json)
     elif noise_scale is not None:
@@ -117,10 +141,30 @@ def expect_command(
             f"but the device is {device}"
         )
     elif estimate:
-        _price(settings, work, as_json=as_json)
+        plan = None
+        if wanted is not None:
+            settings, plan = _planned(settings, work, wanted, budget)
+        _price(settings, work, plan, as_json=as_json)
     else:
         paying = Paying(budget, project, command)
+        if wanted is not None and (again or not ExpectRun.in_ledger(settings)):
+            settings, _ = _planned(settings, work, wanted, budget)
         _measure(settings, work, paying, again, out_folder, as_json=as_json)
+
+
+def _planned(
+    settings: ExpectSettings, work: Workload, wanted: Precision, budget: str | None = None
+) -> tuple[ExpectSettings, ShotPlan]:
+    """With shots for a precision; the plan is told."""
+    from backends.registry import get_backend, get_vendor, is_vendor
+    from qhw.analysis.precision.values import planned_values
+
+    name = settings.device
+    backend = get_vendor(name) if is_vendor(name) else get_backend(name)
+    with steps() as tell:
+        settings, plan = planned_values(settings, work, backend, wanted, tell, budget)
+    tell_plan(plan)
+    return settings, plan
 
 
 def _simulate(
@@ -152,22 +196,32 @@ def _simulate(
         emit_json(documents[0] if len(documents) == 1 else {"runs": documents})
 
 
-def _price(settings: ExpectSettings, work: Workload, *, as_json: bool) -> None:
+def _price(
+    settings: ExpectSettings, work: Workload, plan: ShotPlan | None, *, as_json: bool
+) -> None:
     from backends.registry import get_vendor
     from backends.vendor import is_rehearsal
     from qhw.analysis.expect.values import quote_expectation
-    from qhw.cli.expect_output import quote_document, quote_line
+    from qhw.cli.expect_output import quote_document, quote_lines
 
     vendor = get_vendor(settings.device)
     rehearsal = is_rehearsal(vendor)
     with steps() as tell:
         quote = quote_expectation(settings, work, vendor, tell)
     if as_json:
-        emit_json(quote_document(quote, rehearsal=rehearsal))
+        emit_json({**quote_document(quote, rehearsal=rehearsal), **plan_document(plan)})
         return
     if rehearsal:
         out.print(REHEARSED_PRICE, soft_wrap=True)
-    out.print(quote_line(quote), soft_wrap=True)
+    for line in quote_lines(quote):
+        out.print(line, soft_wrap=True)
+
+
+def _tell_price(quote: ExpectQuote) -> None:
+    from qhw.cli.expect_output import quote_lines
+
+    for line in quote_lines(quote):
+        err.print(line, soft_wrap=True)
 
 
 def _measure(
@@ -179,7 +233,6 @@ def _measure(
     *,
     as_json: bool,
 ) -> None:
-    from qhw.cli.expect_output import quote_line
     from qhw.cli.paid import report_paid, say_what_goes_on
     from qhw.paid.expect import ExpectRun
 
@@ -189,7 +242,7 @@ def _measure(
             run.send(
                 lambda words: err.print(words, soft_wrap=True) if not fresh else tell(words),
                 fresh=fresh,
-                priced=lambda quote: err.print(quote_line(quote), soft_wrap=True),
+                priced=_tell_price,
             )
             found = run.wait(tell)
         except KeyboardInterrupt:
@@ -205,8 +258,11 @@ def _command_line(
     words = ["qhw", "expect", *origin]
     for text in settings.observables:
         words += ["--observable", text]
-    for name in ("device", "mitigation", "shots", "seed"):
+    planned = settings.precision is not None
+    for name in ("device", "mitigation", "precision" if planned else "shots", "seed"):
         words += [f"--{name}", str(getattr(settings, name))]
+    if settings.probe:
+        words += ["--probe"]
     if budget is not None:
         words += ["--budget", budget]
     if project != _PROJECT:

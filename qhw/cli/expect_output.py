@@ -9,6 +9,7 @@ from qhw.analysis.expect.values import ExpectQuote, Measured
 from qhw.cli.console import emit_json, out
 from qhw.jobs.money import show_money
 from qhw.report.expectation import expectation_lines, expectation_table, write_expectation
+from qhw.report.prediction_words import predicted_document, predicted_lines
 from qhw.report.runfolder import run_folder
 
 
@@ -53,10 +54,10 @@ def print_expectation(found: Measured, place: Path | None) -> None:
         out.print(f"report: {place / 'report.html'}", soft_wrap=True)
 
 
-def quote_line(quote: ExpectQuote) -> str:
-    """The estimate for people."""
+def quote_lines(quote: ExpectQuote) -> list[str]:
+    """The estimate for people, and what real devices made of such predictions."""
     basis, jobs = quote.jobs[0].cost.basis, len(quote.jobs)
-    return (
+    said = (
         f"estimate: {show_money(quote.micro)}, {jobs} job{'s' * (jobs > 1)}, "
         f"{quote.executions} circuits "
         f"of {quote.program.compiled.two_qubit_gates} two-qubit gates"
@@ -64,6 +65,7 @@ def quote_line(quote: ExpectQuote) -> str:
         f"{quote.program.total_shots:,} shots in all; budgets must hold "
         f"{show_money(quote.reserve_micro)}, the most it may cost; {basis}"
     )
+    return [said, *predicted_lines(quote.program.compiled)]
 
 
 def quote_document(quote: ExpectQuote, *, rehearsal: bool) -> dict[str, object]:
@@ -82,4 +84,5 @@ def quote_document(quote: ExpectQuote, *, rehearsal: bool) -> dict[str, object]:
         "needs": list(program.pipeline.needs),
         "qpu_seconds": [job.cost.qpu_seconds for job in quote.jobs],
         "basis": quote.jobs[0].cost.basis,
+        **predicted_document(program.compiled),
     }

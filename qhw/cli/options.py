@@ -45,6 +45,25 @@ Shots = Annotated[
         help="Shots of each row, mitigation included; 20k is 20000, 1M a million.",
     ),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="X",
+        help="In place of --shots: as many as the whole pipeline takes for an expected total "
+        "variation distance of X to what infinitely many would give; with rad behind, for that "
+        "angle of encoders' directions.",
+    ),
+]
+ValuePrecision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="X",
+        help="In place of --shots: as many as the whole pipeline takes for a standard error of X "
+        "of the worst observable.",
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(
@@ -132,6 +151,14 @@ WithRaw = Annotated[
         "--with-raw",
         help="On a paid device: also run the circuit itself with all shots, at its own cost. "
         "Without it, raw counts are those that the pipeline takes anyway.",
+    ),
+]
+Probe = Annotated[
+    bool,
+    typer.Option(
+        "--probe",
+        help="Run two or three smaller circuits of known answer beside each circuit, counted and "
+        "priced with it, and fit the device model's noise of the day to them.",
     ),
 ]
 DaskCluster = Annotated[

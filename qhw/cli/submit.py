@@ -8,8 +8,9 @@ import typer
 
 from qhw.cli.asked import takes_comparison
 from qhw.cli.compare import write_run
-from qhw.cli.console import emit_json, out, steps
+from qhw.cli.console import PlainConsole, emit_json, err, out, steps
 from qhw.cli.options import RUNS, Again, Budget, Json, Out, Project
+from qhw.cli.precision import plan_document, planned, tell_plan
 
 if TYPE_CHECKING:
     from qhw.analysis.compare.quote import StageQuote
@@ -29,10 +30,13 @@ def estimate(line: Any, as_json: Json = False) -> None:
     vendor = get_vendor(line.settings.device)
     rehearsal = is_rehearsal(vendor)
     with steps() as tell:
-        stages = line.asked.quote(vendor, tell)
+        line, plan, quotes = planned(line, tell, again=True)
+        stages = tuple(quotes) or line.asked.quote(vendor, tell)
     if as_json:
-        emit_json(_quote_document(stages, rehearsal=rehearsal))
+        emit_json({**_quote_document(stages, rehearsal=rehearsal), **plan_document(plan)})
         return
+    if plan is not None:
+        out.print(plan.words, soft_wrap=True)
     _print_quote(stages, rehearsal=rehearsal)
 
 
@@ -59,9 +63,11 @@ def submit(
     from qhw.paid.kept import Paying
     from qhw.report.runfolder import check_folder
 
-    paying = Paying(budget, project, line.command("submit"))
     if dry_run:
         check_folder(out_folder)
+    line = _planned(line, budget, again=again or dry_run)
+    paying = Paying(budget, project, line.command("submit"))
+    if dry_run:
         with steps() as tell:
             job = line.asked.new(paying)
             stages = job.prepare(tell)
@@ -117,6 +123,7 @@ def run(
         write_run(line, out_folder, as_json=as_json)
         return
     check_folder(out_folder)
+    line = _planned(line, budget, again=again)
     with steps() as tell:
         paying = Paying(budget, project, line.command("run"))
         job, fresh = line.asked.run(paying, again=again)
@@ -128,6 +135,20 @@ def run(
             raise
     assert comparison is not None  # waited for without a limit
     report_paid(job, comparison, out_folder, as_json=as_json)
+
+
+def _planned(line: Any, budget: str | None, *, again: bool) -> Any:
+    """The line with its shots planned; plan and price are told before anything is spent."""
+    with steps() as tell:
+        line, plan, quotes = planned(line, tell, budget, again=again)
+    tell_plan(plan)
+    if quotes:
+        from backends.registry import get_vendor
+        from backends.vendor import is_rehearsal
+
+        rehearsal = is_rehearsal(get_vendor(line.settings.device))
+        _print_quote(tuple(quotes), rehearsal=rehearsal, where=err)
+    return line
 
 
 def _quote_document(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> dict[str, object]:
@@ -150,6 +171,7 @@ def _quote_document(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> dict[
                 "qpu_seconds": [job.cost.qpu_seconds for job in stage.jobs],
                 "basis": stage.jobs[0].cost.basis,
                 "mitigation": _mitigation_document(stage),
+                "probes": len(stage.probes),
                 **predicted_document(stage.compiled),
             }
             for stage in stages
@@ -171,30 +193,37 @@ def _mitigation_document(stage: StageQuote) -> dict[str, object] | None:
     }
 
 
-def _print_quote(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> None:
+def _print_quote(
+    stages: tuple[StageQuote, ...], *, rehearsal: bool, where: PlainConsole = out
+) -> None:
     from qhw.jobs.money import show_money
     from qhw.report.prediction_words import predicted_lines
 
     if rehearsal:
-        out.print(REHEARSED_PRICE, soft_wrap=True)
+        where.print(REHEARSED_PRICE, soft_wrap=True)
     for stage in stages:
         shots = stage.jobs[0].submission.shots
         each = f"{shots} shots each" if stage.plan is None else f"{stage.total_shots} shots in all"
-        out.print(
+        where.print(
             f"{stage.role}: {show_money(stage.micro)}, {len(stage.jobs)} jobs, "
             f"{stage.executions} circuits of {stage.compiled.two_qubit_gates} two-qubit gates"
             f"{'' if stage.plan is None else ' and more'}, {each}; {stage.jobs[0].cost.basis}",
             soft_wrap=True,
         )
         if stage.plan is not None:
-            out.print(_mitigation_line(stage), soft_wrap=True)
+            where.print(_mitigation_line(stage), soft_wrap=True)
+        if stage.probes:
+            where.print(
+                f"  {len(stage.probes)} of them probes, {stage.probes[0].batch.shots} shots each",
+                soft_wrap=True,
+            )
         for said in predicted_lines(stage.compiled):
-            out.print(f"  {said}", soft_wrap=True)
+            where.print(f"  {said}", soft_wrap=True)
     total, most = (
         show_money(sum(getattr(stage, which) for stage in stages))
         for which in ("micro", "reserve_micro")
     )
-    out.print(f"total: {total}; budgets must hold {most}, the most it may cost")
+    where.print(f"total: {total}; budgets must hold {most}, the most it may cost")
 
 
 def _mitigation_line(stage: StageQuote) -> str:

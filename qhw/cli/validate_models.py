@@ -19,7 +19,9 @@ def validate_models_command(
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Results of your own in place of the shipped ones, JSON or lines."
+            metavar="FILE|DIR",
+            help="Results of your own in place of the shipped ones: JSON or lines of records, a "
+            "bundle of `qhw jobs export`, or the folder of a run on a paid device.",
         ),
     ] = None,
     cache: Annotated[
@@ -38,15 +40,16 @@ def validate_models_command(
     """
     import torch
 
-    from qhw.analysis.validate.records import read_results, shipped_results
+    from qhw.analysis.validate.records import shipped_results
     from qhw.analysis.validate.validation import validate_models
     from qhw.cache import made_cache_folder
+    from qhw.paid.own_results import given_results
     from qhw.report.runfolder import check_folder, run_folder, run_id
     from qhw.report.validation import write_validation
     from qhw.report.validation_terminal import validation_summary
 
     torch.set_num_threads(1)
-    results = shipped_results() if data is None else read_results(data)
+    results = shipped_results() if data is None else given_results(data)
     if out_folder is not None:
         check_folder(out_folder)
     kept = made_cache_folder() if cache else None

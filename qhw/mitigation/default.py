@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from qiskit import QuantumCircuit
 from qiskit.circuit import Instruction
 
 from backends.base import CompiledTemplate
-from backends.dynamic.circuit import is_dynamic
+from backends.dynamic.circuit import decides, is_dynamic
 from backends.exact import MAX_QUBITS
 from backends.outcomes import DENSE_BITS
 from backends.rewrite import Pair, two_qubit_gates
@@ -67,16 +68,17 @@ def resolve(
 def default_pipeline(compiled: CompiledTemplate, total_shots: int | None = None) -> Pipeline:
     """Readout correction and regression on training circuits, twirled where the gates allow it.
 
-    Counts of more than 20 bits are corrected for readout only, twirled where the gates allow it.
-    Extrapolation that shrinks takes the place of regression where the training circuits cannot be
-    simulated exactly or too few shots are left for them.
+    A dynamic circuit has :func:`valid_for_dynamic`. Counts of more than 20 bits are corrected for
+    readout only, twirled where the gates allow it. Extrapolation that shrinks takes the place of
+    regression where the training circuits cannot be simulated exactly or too few shots are left for
+    them.
 
     Args:
         compiled: circuit it is for.
         total_shots: of all rows, everything counted; ``None`` for enough.
     """
     if is_dynamic(compiled.circuit):
-        return Pipeline.parse("none")
+        return Pipeline.parse(valid_for_dynamic(compiled.circuit))
     gates = two_qubit_gates(compiled)
     if not gates:
         return Pipeline.parse("readout")
@@ -88,6 +90,15 @@ def default_pipeline(compiled: CompiledTemplate, total_shots: int | None = None)
     else:
         variants, tail = 4, "readout+cdr(16)"
     return _twirled(gates, variants, tail)
+
+
+def valid_for_dynamic(circuit: QuantumCircuit) -> str:
+    """The pipeline of a dynamic circuit for which nobody chose one.
+
+    Readout correction where nothing is decided by what is measured; a wrong bit that decides
+    changes what is done, which no correction of counts undoes.
+    """
+    return "none" if decides(circuit) else "readout"
 
 
 def _twirled(gates: Sequence[tuple[Instruction, Pair]], variants: int, tail: str) -> Pipeline:

@@ -16,7 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from backends.base import Backend, BackendError, CircuitBatch, CompiledTemplate, run_batches
+from backends.base import (
+    Backend,
+    BackendError,
+    CircuitBatch,
+    CompiledTemplate,
+    ShotResult,
+    run_batches,
+)
 from backends.checks import check_angles
 from backends.statevector import measured_probabilities
 from backends.vendor import VendorMitigated
@@ -81,6 +88,7 @@ class Expectations:
         finished: when the counts were complete, UTC; ``None`` where there are none.
         kept: ``(B,)`` place of each row among the program's; ``None`` for all of them.
         missing: why each of the other rows has no counts, the vendor's words.
+        beside: what circuits gave that ran beside, in the program's order.
     """
 
     values: FloatArray
@@ -93,6 +101,7 @@ class Expectations:
     finished: datetime | None = None
     kept: NDArray[np.int64] | None = None
     missing: Mapping[int, str] = field(default_factory=dict)
+    beside: tuple[ShotResult, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +118,7 @@ class ExpectationProgram:
         compiled: the circuit, its measurement bases free.
         vendor: the vendor's own mitigation of the counts, ``None`` for none.
         in_jobs: send circuits as rows of equal shots, which share a vendor's jobs.
+        beside: circuits that run with them, are priced and counted, and are no part of any value.
     """
 
     pipeline: Pipeline
@@ -120,6 +130,7 @@ class ExpectationProgram:
     compiled: CompiledTemplate
     vendor: str | None = None
     in_jobs: bool = False
+    beside: tuple[CircuitBatch, ...] = ()
 
     @property
     def batches(self) -> tuple[CircuitBatch, ...]:
@@ -128,11 +139,11 @@ class ExpectationProgram:
 
     @property
     def sent(self) -> tuple[CircuitBatch, ...]:
-        """:attr:`batches` as the device gets them."""
+        """:attr:`batches` as the device gets them, then those :attr:`beside`."""
         snapshot = self.compiled.snapshot
         if not self.in_jobs or snapshot is None:
-            return self.batches
-        return equal_shots(self.batches, snapshot.job_limits)
+            return (*self.batches, *self.beside)
+        return (*equal_shots(self.batches, snapshot.job_limits), *self.beside)
 
     @property
     def total_shots(self) -> int:
@@ -147,10 +158,11 @@ class ExpectationProgram:
         values = np.tile([o.constant for o in self.observables], (self.rows, 1))
         variance = np.zeros_like(values)
         parts = [g.spread for g in self.groups]
+        own = self.total_shots - sum(len(b.angles) * b.shots for b in self.beside)
         for group, program in zip(self.groups, self.programs, strict=True):
             p = measured_probabilities(program.compiled, program.angles)
             mean = p @ group.features.T
-            shots = self.total_shots / self.rows * group.spread / sum(parts)
+            shots = own / self.rows * group.spread / sum(parts)
             values = values + mean
             variance = variance + (p @ (group.features**2).T - mean**2) / shots
         return values, np.sqrt(np.maximum(variance, 0.0))
@@ -287,7 +299,7 @@ def run_expectation(program: ExpectationProgram, *, seed: int) -> Expectations:
     results = run_batches(backend, program.sent, seed=seed)
     counts: dict[str, NDArray[np.int64]] = {}
     missing: dict[int, str] = {}
-    for batch, result in zip(batches, results, strict=True):
+    for batch, result in zip(batches, results, strict=False):  # those beside come last
         counts[batch.label], failed = folded(batch, result)
         missing = {**failed, **missing}
         if failed and (program.serves_all(batch) or len(missing) == program.rows):
@@ -296,7 +308,9 @@ def run_expectation(program: ExpectationProgram, *, seed: int) -> Expectations:
                 f"Backend `{backend.name}` must give counts of every circuit of an expectation "
                 f"value, but {batch.label}, circuit {row}, has none: {words}"
             )
-    return program.combine(counts, finished=max(r.finished for r in results), missing=missing)
+    own = results[: len(batches)]
+    found = program.combine(counts, finished=max(r.finished for r in own), missing=missing)
+    return replace(found, beside=results[len(batches) :])
 
 
 def build_expectation(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.base import Backend, CircuitBatch, CompiledTemplate, run_batches, same_columns
-from backends.dynamic.circuit import is_dynamic
+from backends.dynamic.circuit import decides, is_dynamic
 from backends.outcomes import Outcomes, columns
 from calibration.readout import ReadoutCalibration, calibration_states, fit_readout
 from qhw.mitigation.base import (
@@ -231,8 +231,7 @@ def _check_dynamic(pipeline: Pipeline, compiled: CompiledTemplate) -> None:
     Raises:
         MitigationError: names the technique.
     """
-    decides = not {"if_else", "while_loop"}.isdisjoint(compiled.circuit.count_ops())
-    allowed = () if decides else ("readout",)
+    allowed = () if decides(compiled.circuit) else ("readout",)
     for technique in pipeline.techniques:
         if technique.name not in allowed:
             said = "none or readout" if allowed else "none"

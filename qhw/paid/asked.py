@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
 
+from backends.base import Backend
 from backends.checks import check_shots
-from backends.registry import get_backend
+from backends.registry import get_backend, get_vendor, is_vendor
 from backends.vendor import VendorBackend
 from qhw.analysis.compare.comparison import Comparison
 from qhw.analysis.compare.foreign import RecordedBackend, compare_counts
@@ -14,6 +16,10 @@ from qhw.analysis.compare.measure import measure, quote_workload
 from qhw.analysis.compare.model import compare
 from qhw.analysis.compare.quote import StageQuote, quote
 from qhw.analysis.compare.settings import MeasureSettings, Settings
+from qhw.analysis.precision.asked import Precision
+from qhw.analysis.precision.distances import Distances
+from qhw.analysis.precision.models import distances_of_model
+from qhw.analysis.precision.plan import ShotPlan, plan_shots
 from qhw.circuits.counts_files import CountsFile
 from qhw.circuits.workload import Workload
 from qhw.paid.compare import CompareRun, MeasureRun
@@ -39,6 +45,19 @@ class AskedModel:
     def quote(self, vendor: VendorBackend, tell: Notify) -> tuple[StageQuote, ...]:
         """What it would cost, see :func:`qhw.analysis.compare.quote.quote`."""
         return quote(self.settings, vendor, tell)
+
+    def planned(
+        self, wanted: Precision, tell: Notify, budget: str | None = None
+    ) -> tuple[Self, ShotPlan, Sequence[StageQuote]]:
+        """With shots for a precision, see :func:`~qhw.analysis.precision.plan.plan_shots`."""
+        what = distances_of_model(self.settings, _device(self.settings.device), wanted, tell)
+        plan = plan_shots(what, wanted, tell, budget)
+        settings = self.settings.model_copy(update=plan.settings)
+        return replace(self, settings=settings), plan, what.quotes(plan.shots)
+
+    def in_ledger(self) -> bool:
+        """A model's runs are all new."""
+        return False
 
     def new(self, paying: Paying) -> CompareRun:
         """A run that is not in the ledger yet, see :meth:`qhw.paid.run.PaidRun.new`."""
@@ -84,6 +103,20 @@ class AskedCircuit:
         """What it would cost, see :func:`qhw.analysis.compare.measure.quote_workload`."""
         return (quote_workload(self.settings, self.workload, vendor, tell),)
 
+    def planned(
+        self, wanted: Precision, tell: Notify, budget: str | None = None
+    ) -> tuple[Self, ShotPlan, Sequence[StageQuote]]:
+        """With shots for a precision, see :func:`~qhw.analysis.precision.plan.plan_shots`."""
+        place = _device(self.settings.device)
+        what = Distances.of_workload(self.settings, self.workload, place, tell)
+        plan = plan_shots(what, wanted, tell, budget)
+        settings = self.settings.model_copy(update=plan.settings)
+        return replace(self, settings=settings), plan, what.quotes(plan.shots)
+
+    def in_ledger(self) -> bool:
+        """Whether a run of the same settings goes on, or has given its result."""
+        return is_vendor(self.settings.device) and MeasureRun.in_ledger(self.settings)
+
     def new(self, paying: Paying) -> MeasureRun:
         """A run that is not in the ledger yet, see :meth:`qhw.paid.kept.WorkloadRun.begin`."""
         return MeasureRun.begin(self.settings, self.workload, *paying)
@@ -120,3 +153,7 @@ class AskedCounts(AskedCircuit):
 
 
 Asked: TypeAlias = AskedModel | AskedCircuit
+
+
+def _device(name: str) -> Backend | VendorBackend:
+    return get_vendor(name) if is_vendor(name) else get_backend(name)

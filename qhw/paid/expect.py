@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backends.base import CompiledTemplate
+from qhw.analysis.expect.predicted import predict_values
 from qhw.analysis.expect.result import ExpectSettings
 from qhw.analysis.expect.values import (
     LABEL,
@@ -50,6 +51,8 @@ class ExpectRun(WorkloadRun[ExpectSettings, Measured]):
         tell("building the circuits")
         compiled, work = self._compiled(), self._known_workload()
         program = plan(self.settings, self.backend, compiled, work, in_jobs=True)
+        texts = self.settings.observables
+        self.backend.freeze(LABEL, lambda: predict_values(program, texts).to_bytes())
         try:
             found = run_expectation(program, seed=self.settings.seed)
         except NoCountsError as error:
@@ -67,6 +70,7 @@ class ExpectRun(WorkloadRun[ExpectSettings, Measured]):
             command=self.backend.request.command,
             run=self.id,
             rehearsal=self.rehearsal,
+            frozen=self.backend.frozen(LABEL),
         )
 
     def _known_workload(self) -> Workload | None:

@@ -76,6 +76,19 @@ class WorkloadRun(PaidRun[S, R]):
         run = None if again else cls.before(settings)
         return (cls.begin(settings, workload, *paying), True) if run is None else (run, False)
 
+    @classmethod
+    def in_ledger(cls, settings: S) -> bool:
+        """Whether a run of the same settings goes on, or has given its result.
+
+        Raises:
+            LedgerError: the ledger cannot be opened.
+            BackendError: as :meth:`before`.
+        """
+        run = cls.before(settings)
+        if run is not None:
+            run.ledger.close()
+        return run is not None
+
     def start(self, tell: Notify) -> None:
         """Write the workload down, submit the first stage and return."""
         self.ledger.write(lambda connection: blobs.put(connection, self._packed))

@@ -241,8 +241,13 @@ class PaidRun(ABC, Generic[S, R]):
 
 
 def _asked(settings: BaseModel) -> dict[str, Any]:
-    """What is asked for; a circuit is known by its hash, its name may be another tomorrow."""
-    return settings.model_dump(exclude={"workload_sha256", "circuit"})
+    """What is asked for; a circuit is known by its hash, its name may be another tomorrow.
+
+    Of a precision not the shots: another calibration may plan others for the same.
+    """
+    planned = getattr(settings, "precision", None) is not None
+    other = {"workload_sha256", "circuit"} | ({"shots"} if planned else set())
+    return settings.model_dump(exclude=other)
 
 
 def _goes_on(jobs: tuple[JobRecord, ...]) -> bool:

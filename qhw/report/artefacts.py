@@ -15,12 +15,14 @@ from qhw.analysis.compare.result import (
     DeviceSource,
     SourceKey,
 )
+from qhw.analysis.probe.found import fitted_snapshot
 from qhw.analysis.scores.molecules import padded
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.sdf import to_sdf
 from qhw.report.outcomes import write_outcomes
 from qhw.report.pipeline import write_mitigation
+from qhw.report.probe import fitted_file
 
 SIDE_BY_SIDE: tuple[SourceKey, ...] = ("input", "exact", *MOLECULE_SOURCES)
 """Sources written to the SDF, row by row, in this order."""
@@ -54,6 +56,12 @@ def write_artefacts(comparison: Comparison, folder: Path) -> None:
             write_mitigation(stage.role, stage.pipeline, folder)
     if comparison.snapshot is not None:
         (folder / "snapshot.json").write_text(comparison.snapshot.to_json(), encoding="utf-8")
+    for told in comparison.result.probes:
+        fitted = None
+        if comparison.snapshot is not None:
+            fitted = fitted_snapshot(comparison.snapshot, told.noise)
+        if fitted is not None:
+            (folder / fitted_file(told)).write_text(fitted.to_json(), encoding="utf-8")
     if comparison.outcome.refitted is not None:
         text = comparison.outcome.refitted.head.to_json()
         (folder / "head.json").write_text(text, encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from qiskit import QuantumCircuit
 from backends.compilers.registry import OWN, compile_by
 from backends.native.compile import NativeCircuit, compile_native
 from calibration.catalog import load_snapshot
+from qhw.analysis.depth.merits import MERITS
 from qhw.analysis.depth.report import FIGURES, CircuitFacts, DepthReport, Row, Spread
 from qhw.analysis.depth.subjects import Subject
 from qhw.analysis.validate.interval import words
@@ -25,6 +27,8 @@ from qhw.report.pareto import pareto_figure
 _DRAWN_GATES = 1500
 """A larger circuit is not drawn: the page would hold megabytes of text."""
 _COLUMNS = 150
+_FOLD_FROM = 4
+"""Circuits from which on each is folded away: the page then begins with all recommendations."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Section:
     rows: tuple[Row, ...]
     failed: tuple[Failure, ...]
     best: Row | None
-    best_rows: frozenset[tuple[str, int | None]]
+    advised: Row | None
+    best_rows: frozenset[tuple[str, int | None, str]]
     devices: int
     beating: int
     needed: float | None
@@ -59,22 +64,28 @@ def best_natives(report: DepthReport, subjects: Sequence[Subject]) -> dict[str, 
     found = {}
     for subject in subjects:
         row = report.best_row(subject.name)
-        circuit = subject.compiled_from
-        if row is None or row.best is None or row.level is None or circuit is None:
-            continue
-        how: Any = {
-            "level": row.level,
-            "seed": row.best.seed,
-            "fractional": report.fractional,
-        }
-        if row.compiler != OWN:
-            bound = circuit.assign_parameters(dict(subject.values)) if subject.values else circuit
-            device = load_snapshot(row.device)
-            found[subject.name] = compile_by(row.compiler, bound, device, **how)
-            continue
-        native = compile_native(circuit, load_snapshot(row.device), **how)
-        found[subject.name] = native.bound(subject.values) if subject.values else native
+        if row is not None and subject.compiled_from is not None:
+            found[subject.name] = native_of(row, subject, fractional=report.fractional)
     return found
+
+
+def native_of(row: Row, subject: Subject, *, fractional: bool) -> NativeCircuit:
+    """A row's compiled circuit, compiled once more from its best seed.
+
+    Args:
+        row: with figures.
+        subject: its circuit.
+        fractional: of the report.
+    """
+    circuit = subject.compiled_from
+    assert circuit is not None and row.best is not None  # it has figures
+    device = load_snapshot(row.device)
+    how: Any = {"level": row.level, "seed": row.best.seed, "fractional": fractional}
+    if row.compiler != OWN:
+        bound = circuit.assign_parameters(dict(subject.values)) if subject.values else circuit
+        return compile_by(row.compiler, bound, device, **how)
+    native = compile_native(circuit, device, **how)
+    return native.bound(subject.values) if subject.values else native
 
 
 def render_depth(
@@ -101,6 +112,12 @@ def render_depth(
         .render(
             report=report,
             sections=sections,
+            fold_from=_FOLD_FROM,
+            favourites=_favourites(sections),
+            unadvised=sum(s.advised is None for s in sections),
+            skill_cell=skill_cell,
+            live=any(row.waiting is not None for row in report.rows),
+            merit=next((MERITS[one.by] for one in report.recommendations), ""),
             advised={one.circuit: one for one in report.recommendations},
             run_id=run_id,
             figures={key: heading for key, (heading, _) in FIGURES.items()},
@@ -132,6 +149,21 @@ def cell(key: str, spread: Spread) -> Markup:
     )
 
 
+def skill_cell(row: Row) -> Markup:
+    """Predicted skill of a row, below it where real devices lie."""
+    text = Markup("{}").format(number(row.skill))
+    if (ends := row.skill_interval) is None:
+        return text
+    return text + Markup('<br><span class="range">{} to {}</span>').format(
+        number(ends.low), number(ends.high)
+    )
+
+
+def _favourites(sections: Sequence[Section]) -> list[tuple[str, int]]:
+    """Devices recommended, and for how many circuits, the most often first."""
+    return Counter(s.advised.device for s in sections if s.advised is not None).most_common()
+
+
 def to_csv(report: DepthReport) -> str:
     """All rows as CSV, one line a row, times in seconds."""
     buffer = io.StringIO()
@@ -139,6 +171,7 @@ def to_csv(report: DepthReport) -> str:
     names = ["circuit", "device", "vendor", "taken", "level", "seeds", *spreads]
     names += ["best_seed", "qubits", "two_qubit_errors", "predicted_tvd", "beats_baseline", "rule"]
     names += ["shots_per_second", "usd", "price_as_of", "shots_for_error", "usd_for_error"]
+    names += ["jobs_waiting", "skill", "real_skill_low", "real_skill_high", "compiler"]
     names += ["reason", "real_success_low", "real_success_high", "public_results", "warning"]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(names)
@@ -158,6 +191,13 @@ def to_csv(report: DepthReport) -> str:
         values += [row.cost.usd, row.cost.as_of.isoformat()] if row.cost else ["", ""]
         paid, ends = row.cost_for_error, row.success_interval
         values += [row.shots_for_error, paid.usd if paid else ""]
+        skill = row.skill_interval
+        values += [
+            row.waiting.jobs if row.waiting else "",
+            row.skill,
+            *((skill.low, skill.high) if skill else ("", "")),
+            row.compiler,
+        ]
         values += [row.reason, *((ends.low, ends.high, ends.n) if ends else ("", "", ""))]
         writer.writerow(["" if v is None else v for v in (*values, row.warning)])
     return buffer.getvalue()
@@ -172,6 +212,7 @@ def _section(
     for row in good:
         by_device.setdefault(row.device, row)
     needed = needed_success(facts)
+    standing = next((a.best for a in report.recommendations if a.circuit == facts.name), None)
     chip = None
     if native is not None:
         chip = Markup(chip_figure(native.snapshot, {"circuit": native.qubits}))
@@ -180,7 +221,8 @@ def _section(
         rows=tuple(good),
         failed=_failures(own),
         best=good[0] if good else None,
-        best_rows=frozenset((r.device, r.level) for r in by_device.values()),
+        advised=report.row_of(facts.name, standing),
+        best_rows=frozenset((r.device, r.level, r.compiler) for r in by_device.values()),
         devices=len(by_device),
         beating=sum(bool(r.beats_baseline) for r in by_device.values()),
         needed=needed,

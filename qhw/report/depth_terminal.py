@@ -66,7 +66,8 @@ def standing(one: Standing, shots: int) -> str:
     """A recommended row on one line."""
     price = "" if one.usd is None else f", {usd(one.usd)} for {one.shots:,} shots"
     told = success(one.success, shots)
-    return f"{one.device}, level {one.level}, seed {one.seed}: predicted success {told}{price}"
+    by = "" if one.compiler == "qhw" else f", {one.compiler}"
+    return f"{one.device}{by}, level {one.level}, seed {one.seed}: predicted success {told}{price}"
 
 
 def changed_lines(found: Changes) -> Iterator[RenderableType]:
@@ -86,9 +87,10 @@ def changed_lines(found: Changes) -> Iterator[RenderableType]:
         gates = _both(["–" if g is None else str(g) for g in row.gates])
         told = _both([percent(s) for s in row.success])
         price = _both([usd(v) for v in row.usd])
+        by = "" if row.compiler == "qhw" else f" by {row.compiler}"
         dates = _both([date or "–" for date in row.calibrated])
         yield Text(
-            f"{printable(row.circuit)} on {row.device}, level {row.level}: two-qubit gates "
+            f"{printable(row.circuit)} on {row.device}{by}, level {row.level}: two-qubit gates "
             f"{gates}, success {told}, cost {price}, calibrated {dates}"
         )
 
@@ -104,7 +106,7 @@ def _table(rows: list[Row], shots: int) -> WholeTable:
     for heading in ("level", "2q gates", "2q depth", "pulses", "success"):
         table.add_column(heading, justify="right")
     table.add_column("real devices", justify="right")
-    for heading in ("distance", "beats"):
+    for heading in ("distance", "skill", "beats"):
         table.add_column(heading, justify="right")
     table.add_column("cost", justify="right")
     for row in rows:
@@ -120,6 +122,7 @@ def _table(rows: list[Row], shots: int) -> WholeTable:
             success(best.success, shots),
             _range(row),
             number(row.tvd),
+            number(row.skill),
             row.verdict,
             f"{usd(row.cost.usd)} ({row.cost.as_of})" if row.cost else "–",
         )

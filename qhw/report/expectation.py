@@ -10,8 +10,11 @@ from backends.export import to_openqasm3, to_qpy_bytes
 from qhw.analysis.compare.result import REHEARSAL
 from qhw.analysis.expect.result import ExpectResult
 from qhw.analysis.expect.values import Measured
-from qhw.report.expectation_page import render_expectation
+from qhw.analysis.probe.found import fitted_snapshot
+from qhw.report.expectation_page import hardware_lines, render_expectation
 from qhw.report.format import number
+from qhw.report.prediction import prediction_told
+from qhw.report.probe import FITTED_EXPECTATION, noise_words
 from qhw.report.tables import WholeTable
 
 _TOO_WIDE = "too wide"
@@ -57,6 +60,16 @@ def expectation_lines(result: ExpectResult) -> list[str]:
         lines.append(
             f"{result.circuits} circuits, {words} ${result.cost.usd:.2f}; {result.cost.basis}"
         )
+    if result.prediction is not None:
+        said = prediction_told(result.prediction)
+        lines.append(
+            f"predicted {result.prediction.made:%Y-%m-%d %H:%M} UTC before it was sent: {said}"
+        )
+    if result.probe is not None:
+        lines.append(noise_words(result.probe.noise))
+        if result.probe.again is not None:
+            lines.append(f"with the noise of the day: {prediction_told(result.probe.again)}")
+    lines += hardware_lines(result)
     lines += [f"row {m.name} has no counts: {m.text}" for m in result.missing[:_NAMED]]
     if len(result.missing) > _NAMED:
         lines.append(f"{len(result.missing)} rows in all have no counts")
@@ -89,5 +102,9 @@ def write_expectation(found: Measured, folder: Path, run_id: str) -> None:
     (folder / "circuit.qasm").write_text(to_openqasm3(compiled), encoding="utf-8")
     if compiled.snapshot is not None:
         (folder / "snapshot.json").write_text(compiled.snapshot.to_json(), encoding="utf-8")
+        if found.result.probe is not None:
+            fitted = fitted_snapshot(compiled.snapshot, found.result.probe.noise)
+            if fitted is not None:
+                (folder / FITTED_EXPECTATION).write_text(fitted.to_json(), encoding="utf-8")
     (folder / "report.html").write_text(render_expectation(found, run_id), encoding="utf-8")
     np.savez_compressed(folder / "counts.npz", allow_pickle=False, **found.found.counts)

@@ -11,14 +11,18 @@ from matplotlib.ticker import MaxNLocator
 from qhw.analysis.compare.result import REHEARSAL
 from qhw.analysis.expect.result import ExpectResult, ObservableValue, mean_distances
 from qhw.analysis.expect.values import Measured
+from qhw.analysis.validate.interval import words
 from qhw.report.chip import chip_figure
 from qhw.report.page import asset, environment
+from qhw.report.prediction import prediction_told
+from qhw.report.probe import FITTED_EXPECTATION, noise_words
 from qhw.report.svg import SOFT, house_style, to_svg
 
 _COLOURS = ("#2673b8", "#e07b39", "#3a9e6a", "#9b6bb3", "#a3271d", "#7b8592")
 _MOST_DRAWN = 60
 """Rows, or observables of one row, drawn one by one; more would be a smear."""
 _MOST_CURVES = 6
+_NAMED = 3
 _LONGEST = 28
 """Letters of an observable on an axis."""
 
@@ -46,7 +50,11 @@ def render_expectation(found: Measured, run_id: str) -> str:
             run_id=run_id,
             figure=Markup(figure),
             chip=chip,
+            hardware=hardware_lines(result),
             distances=mean_distances(result),
+            prediction_told=prediction_told,
+            noise_words=noise_words,
+            fitted_file=FITTED_EXPECTATION,
             rehearsal=REHEARSAL if result.rehearsal else None,
             css=asset("report.css"),
         )
@@ -110,3 +118,16 @@ def _draw(
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def hardware_lines(result: ExpectResult) -> list[str]:
+    """Raw values on a device model, and where real devices of its vendor would have them."""
+    told = [v for v in result.observables if v.raw is not None]
+    lines = [
+        f"{v.observable}{'' if result.settings.rows is None else f' of row {v.row_name}'}, raw "
+        f"{v.raw:z.4f}: {words(v.on_hardware)}"
+        for v in told[:_NAMED]
+    ]
+    if len(told) > _NAMED:
+        lines.append(f"the same of {len(told) - _NAMED} more values is in the result")
+    return lines

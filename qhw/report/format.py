@@ -39,6 +39,8 @@ def percent(value: float | None, *, zeros: bool = False) -> str:
         return "–"
     if 0 < abs(value) < _LEAST_SHARE:
         return f"{'< ' if value > 0 else '> -'}{100 * _LEAST_SHARE:g} %"
+    if abs(value) >= 9.995:
+        return f"{100 * value:,.0f} %"
     text = f"{100 * value:#.3g}".rstrip(".") if zeros and value else f"{100 * value:.3g}"
     return f"{text} %"
 

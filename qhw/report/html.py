@@ -32,6 +32,7 @@ from qhw.report.outcomes import likeliest
 from qhw.report.page import asset, environment
 from qhw.report.pipeline import fit_lines
 from qhw.report.prediction import prediction_words, three_columns
+from qhw.report.probe import fitted_file, noise_words
 
 Likeness = Literal["identical molecule", "same connectivity", "differs"]
 Tone = Literal["yes", "near", "no"]
@@ -151,6 +152,8 @@ def render(comparison: Comparison, run_id: str) -> str:
             foreign=[] if result.foreign is None else foreign_lines(result.foreign),
             three_columns=three_columns(comparison),
             prediction_words=prediction_words,
+            noise_words=noise_words,
+            fitted_file=fitted_file,
             head_lines=[] if result.head is None else head_lines(result.head),
             molecule_source=result.molecule_source,
         )

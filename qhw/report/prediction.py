@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from qhw.analysis.compare.comparison import Comparison
 from qhw.analysis.compare.facts import PredictionFacts
 from qhw.analysis.compare.predicted import Prediction
 from qhw.analysis.compare.stage import Stage
+from qhw.analysis.expect.result import ValuePrediction
 from qhw.circuits.workload import outcome_name
 from qhw.report.format import interval, number
 
@@ -60,6 +61,8 @@ def _of_stage(stage: Stage) -> Iterator[ThreeColumns]:
 def prediction_line(facts: PredictionFacts) -> str:
     """One circuit's three numbers and what they say."""
     made = f"{facts.role}, predicted {facts.made:%Y-%m-%d %H:%M} UTC before it was sent"
+    if facts.role == "expectation":  # a bundle has values without what they are compared with
+        return f"{made}: {facts.note}"
     if facts.predicted is None:
         return f"{made}: nothing; {facts.note}"
     about = f" ({facts.note})" if facts.note else ""
@@ -68,6 +71,28 @@ def prediction_line(facts: PredictionFacts) -> str:
         f"{number(facts.predicted)} predicted, {number(facts.measured)} measured; "
         f"{prediction_words(facts)}"
     )
+
+
+def prediction_told(told: ValuePrediction) -> str:
+    """How many raw values lie where the model and real devices' results put them."""
+    about = f" ({told.note})" if told.note else ""
+    if not told.values:
+        return f"nothing{about}"
+    apart = [abs(v.measured - v.predicted) for v in told.values if v.measured is not None]
+    noise = [abs(v.predicted - v.exact) for v in told.values]
+    said = f"raw values {number(_mean(noise))} from exact on average{about}"
+    if not apart:
+        return f"{said}; none measured at the device's own noise"
+    said += f", {number(_mean(apart))} from those measured"
+    judged = [v.inside for v in told.values if v.inside is not None]
+    if not judged:
+        return f"{said}; {NOTHING_TO_JUDGE_BY}"
+    level = f"{100 * (told.level or 0):.0f} % of {told.results} public results, and of shots"
+    return f"{said}; {sum(judged)} of {len(judged)} inside their interval ({level})"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def prediction_words(facts: PredictionFacts) -> str:

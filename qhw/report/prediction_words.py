@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backends.base import CompiledTemplate
-from qhw.analysis.validate.interval import Interval, interval_for, untimed_warning, words
+from qhw.analysis.validate.interval import Interval, interval_for, judged_as, untimed_warning, words
 from qhw.report.format import percent
 
 
@@ -29,7 +29,7 @@ def predicted_document(compiled: CompiledTemplate) -> dict[str, object]:
 
 def _interval(compiled: CompiledTemplate) -> Interval | None:
     snapshot = compiled.snapshot
-    vendor = None if snapshot is None else snapshot.vendor
+    vendor = None if snapshot is None else judged_as(snapshot)
     return interval_for(vendor, compiled.predicted_success)
 
 

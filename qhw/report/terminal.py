@@ -22,6 +22,7 @@ from qhw.report.head import head_lines
 from qhw.report.missing import missing_groups, rows_said
 from qhw.report.pipeline import mitigation_line
 from qhw.report.prediction import prediction_line
+from qhw.report.probe import probe_lines
 from qhw.report.tables import WholeTable
 
 _GROUPS = 5
@@ -181,6 +182,7 @@ def _facts(result: ComparisonResult) -> list[str]:
     lines += [f"{c.role}: {c.approximation}" for c in result.circuits if c.approximation]
     lines += [] if result.on_hardware is None else result.on_hardware.words
     lines += map(prediction_line, result.predictions)
+    lines += [line for told in result.probes for line in probe_lines(told)]
     lines += [] if result.foreign is None else foreign_lines(result.foreign)
     lines += [] if result.head is None else head_lines(result.head)
     if result.reference is not None:

@@ -43,6 +43,7 @@ def render_validation(found: Validation, run_id: str) -> str:
         run_id=run_id,
         found=found,
         judging=sum(row.suspect is None for row in found.rows),
+        left_out=found.left_out(),
         figure=Markup(scatter_figure(found)),
         factors=Markup(factor_figure(found)),
         css=asset("report.css"),

@@ -22,12 +22,9 @@ def validation_summary(found: Validation) -> Iterator[RenderableType]:
     yield _groups(found.groups)
     if found.median_error is not None:
         yield f"median |ln(measured signal / predicted signal)|: {number(found.median_error)}"
-    reasons: dict[str, list[str]] = {}
-    for row in found.rows:
-        if row.suspect is not None:
-            reasons.setdefault(row.suspect, []).append(row.id)
-    for reason, ids in sorted(reasons.items(), key=lambda item: -len(item[1]))[:_REASONS]:
-        yield Text(f"left out, {len(ids)} ({', '.join(ids[:3])} ...): {printable(reason)}")
+    for reason, ids in found.left_out()[:_REASONS]:
+        some = ", ".join(ids[:3]) + (" ..." if len(ids) > 3 else "")
+        yield Text(f"left out, {len(ids)} ({printable(some)}): {printable(reason)}")
     for source in found.sources:
         yield Text(
             printable(f"data: {source.title}, {source.licence}, {source.attribution}, {source.url}")

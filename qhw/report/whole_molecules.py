@@ -70,6 +70,10 @@ def other_rows(found: WholeReport) -> list[_Row]:
         (f"{name}, mean over valid", f"{of:,}", number(mean), "")
         for name, (mean, of) in found.likeness.items()
     ]
+    if (mmd := found.bond_mmd) is not None:
+        of = f"{len(mmd.by_type)} of {mmd.types} types"
+        name = "bond lengths between heavy atoms, MMD"
+        rows.append((name, of, number(mmd.mean), f"floor {number(mmd.floor)}"))
     if (relaxed := found.relaxation) is not None:
         told = relaxed.summary()
         of = f"{relaxed.converged:,} of {relaxed.tried:,} converged"

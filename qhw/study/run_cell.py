@@ -21,6 +21,7 @@ from qhw.analysis.compare.settings import PLAIN
 from qhw.analysis.scores.baselines import shot_floor_total_variation
 from qhw.analysis.scores.metrics import hellinger_fidelity, skill_score, total_variation
 from qhw.analysis.scores.molecules import padded, type_accuracy
+from qhw.analysis.validate.interval import judged_as
 from qhw.chem.rmsd import kabsch_rmsd
 from qhw.chem.validity import judge
 from qhw.circuits.workload import Role, Workload
@@ -182,7 +183,7 @@ def _facts(device: _Device) -> Row:
     encoder = device.compiled.get("encoder")
     scored = device.compiled["circuit" if "circuit" in device.compiled else "decoder"]
     return {
-        "vendor": snapshot.vendor,
+        "vendor": judged_as(snapshot),
         "snapshot_taken": snapshot.taken,
         "encoder_two_qubit_gates": None if encoder is None else encoder.two_qubit_gates,
         "decoder_two_qubit_gates": scored.two_qubit_gates,

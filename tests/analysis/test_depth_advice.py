@@ -25,23 +25,24 @@ from qhw.analysis.depth.verdict import shots_for
 
 GOLDEN = Path(__file__).parent / "golden" / "depth-report-v1.json"
 FACTS = CircuitFacts(
-    name="c", source="my c.qasm", reason=None, qubits=2, two_qubit_gates=1, spread=0.5,
-    baseline=0.4, note="",
+    name="c", source="my c.qasm", sent_as=("my c.qasm",), reason=None, qubits=2,
+    two_qubit_gates=1, spread=0.5, baseline=0.4, note="",
 )  # fmt: skip
 
 
 def row(device: str, level: int, gates: int, success: float, usd: float | None, **more: object):
     best = Compiled(seed=7, two_qubit_gates=gates, two_qubit_depth=gates, success=success)
     price = None if usd is None else Cost(usd=usd, as_of=datetime(2026, 5, 1, tzinfo=UTC).date())
-    given = {"beats_baseline": True, "vendor": "ibm", "tvd": (1 - success) * 0.5} | more
+    tvd = (1 - success) * 0.5
+    given = {"beats_baseline": True, "vendor": "ibm", "tvd": tvd, "skill": 1 - tvd / 0.4} | more
     return Row(circuit="c", device=device, level=level, best=best, cost=price, **given)
 
 
 ROWS = (
     row("ibm_a", 1, 9, 0.80, 7.0),
     row("ibm_a", 3, 5, 0.90, 7.5),
-    row("iqm_b@2026-05-05", 3, 4, 0.85, 3.0, vendor="iqm"),
-    row("ion_c", 3, 4, 0.70, 1.0, vendor="ionq", beats_baseline=False),
+    row("iqm_garnet@2026-05-05", 3, 4, 0.85, 3.0, vendor="iqm"),
+    row("ionq_forte_1", 3, 4, 0.70, 1.0, vendor="ionq", beats_baseline=False),
     row("ibm_none", 3, 1, 0.99, 0.1, source="x; made up: of nothing"),
     Row(circuit="other", device="ibm_z", level=3, best=Compiled(seed=0, success=1.0)),
 )
@@ -50,11 +51,11 @@ ROWS = (
 @pytest.mark.parametrize(
     ("by", "best", "value", "second"),
     [
-        ("success", "ibm_a", 0.90, "iqm_b@2026-05-05"),
-        ("skill", "ibm_a", 1 - 0.05 / 0.4, "iqm_b@2026-05-05"),
-        ("dollars", "iqm_b@2026-05-05", 3.0, "ibm_a"),
-        ("gates", "iqm_b@2026-05-05", 4, "ion_c"),
-        ("depth", "iqm_b@2026-05-05", 4, "ion_c"),
+        ("success", "ibm_a", 0.90, "iqm_garnet@2026-05-05"),
+        ("skill", "ibm_a", 1 - 0.05 / 0.4, "iqm_garnet@2026-05-05"),
+        ("dollars", "iqm_garnet@2026-05-05", 3.0, "ibm_a"),
+        ("gates", "iqm_garnet@2026-05-05", 4, "ionq_forte_1"),
+        ("depth", "iqm_garnet@2026-05-05", 4, "ionq_forte_1"),
     ],
 )
 def test_the_best_by_each_merit_and_the_next_device(by, best, value, second):
@@ -69,9 +70,11 @@ def test_the_line_that_sends_it_names_file_device_shots_and_seed():
     said = recommend(FACTS, ROWS, "success", 500).submit
     assert said == "qhw submit 'my c.qasm' --device ibm:ibm_a --shots 500 --seed 7"
     said = recommend(FACTS, ROWS, "dollars", 500).submit
-    assert said == "qhw submit 'my c.qasm' --device braket:iqm_b --shots 500 --seed 7"
-    live = FACTS.model_copy(update={"source": "live circuit"})
+    assert said == "qhw submit 'my c.qasm' --device braket:iqm_garnet --shots 500 --seed 7"
+    live = FACTS.model_copy(update={"sent_as": ()})
     assert recommend(live, ROWS, "success", 500).submit == ""
+    elsewhere = (row("helios_1", 3, 4, 0.99, 1.0, vendor="quantinuum"),)
+    assert recommend(FACTS, elsewhere, "success", 500).submit == ""  # nobody here sells it
     lower = recommend(FACTS, ROWS[:1], "success", 500)
     assert lower.submit == ""  # `qhw submit` would send what level 3 gives
 
@@ -79,9 +82,11 @@ def test_the_line_that_sends_it_names_file_device_shots_and_seed():
 def test_dollars_for_a_distance_are_of_its_own_shots():
     price = Cost(usd=0.5, as_of=datetime(2026, 5, 1, tzinfo=UTC).date())
     dear = row("ibm_a", 3, 5, 0.9, 1.0)
-    cheap = row("ion_c", 3, 5, 0.8, 9.0, vendor="ionq", shots_for_error=40, cost_for_error=price)
+    cheap = row(
+        "ionq_forte_1", 3, 5, 0.8, 9.0, vendor="ionq", shots_for_error=40, cost_for_error=price
+    )
     found = recommend(FACTS, (dear, cheap), "dollars-for-error", 500)
-    assert (found.best.device, found.best.usd, found.best.shots) == ("ion_c", 0.5, 40)
+    assert (found.best.device, found.best.usd, found.best.shots) == ("ionq_forte_1", 0.5, 40)
     assert "--shots 40" in found.submit
 
 
@@ -120,6 +125,20 @@ def test_what_is_no_report_is_refused_in_one_line(tmp_path, text):
     with pytest.raises(ValueError, match=r"result\.json must be a depth report, but") as told:
         read_report(path)
     assert "\n" not in str(told.value)
+
+
+def test_changes_keep_compilers_apart():
+    report = read_report(GOLDEN)
+    ours = next(r for r in report.rows if r.best is not None)
+    theirs = ours.model_copy(update={"compiler": "pytket"})
+    before = report.model_copy(update={"rows": (ours, theirs)})
+    better = theirs.best.model_copy(update={"success": theirs.best.success / 2})
+    now = before.model_copy(update={"rows": (ours, theirs.model_copy(update={"best": better}))})
+    found = changes(before, now)
+    assert found.same == 1
+    (changed,) = found.rows
+    assert changed.compiler == "pytket"
+    assert changed.success == (theirs.best.success, theirs.best.success / 2)
 
 
 def test_seconds_of_an_ibm_device_cost_what_its_plan_says(monkeypatch, tmp_path):

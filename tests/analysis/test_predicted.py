@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qhw.analysis.compare.noise_interval import NoiseInterval
-from qhw.analysis.compare.predicted import Prediction, at_noise, judged
+from qhw.analysis.compare.predicted import Prediction, _distances, at_noise, judged
 from qhw.analysis.scores.baselines import expected_total_variation, shot_floor_total_variation
 
 EXACT = np.array([[0.5, 0.0, 0.1, 0.4], [0.1, 0.2, 0.3, 0.4]])
@@ -99,5 +99,18 @@ def test_without_public_results_nothing_is_claimed() -> None:
 
 
 def test_a_later_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="schema_version 1 to 1, but has 2"):
-        Prediction.from_bytes(prediction(schema_version=2).to_bytes())
+    with pytest.raises(ValueError, match="schema_version 1 to 2, but has 3"):
+        Prediction.from_bytes(prediction(schema_version=3).to_bytes())
+
+
+def test_few_shots_widen_the_interval_by_what_they_scatter() -> None:
+    """Many experiments of the model itself lie inside as often as the interval says, or more."""
+    shots, rng = 300, np.random.default_rng(8)
+    told = prediction(shots=shots, **_distances(EXACT, PREDICTED, shots))
+    narrow = told.model_copy(
+        update={"interval": NoiseInterval(low=1, high=1, level=0.8, results=9)}
+    )
+    counts = [np.array([rng.multinomial(shots, p) for p in PREDICTED]) for _ in range(300)]
+    inside = [judged(narrow.to_bytes(), [0, 1], one, EXACT).inside for one in counts]
+    assert 0.72 < np.mean(inside) < 0.88
+    assert told.expected.low < narrow.expected.low < narrow.expected.high < told.expected.high

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rdkit import Chem
 from scipy.stats import wasserstein_distance
 
@@ -15,6 +16,7 @@ from qhw.analysis.whole.distances import (
     internal_coordinates,
     weighted_distance,
 )
+from qhw.analysis.whole.mmd import AT_MOST, bond_length_mmd, squared_mmd
 from qhw.analysis.whole.plausible import bust
 from qhw.analysis.whole.relax import relax
 from qhw.analysis.whole.report import Measures, judge_whole, shares_of
@@ -54,15 +56,50 @@ def test_distances_are_wassersteins_by_type() -> None:
     """Between two points it is their distance; types weigh as the reference has them."""
     reference = joined(methane(1.09), linear([1, 8], [0.0, 0.96]))
     sample = joined(methane(1.12), linear([1, 8], [0.0, 0.90]))
-    bonds, angles, dihedrals = distances_to(sample, reference)
+    (bonds, angles, dihedrals), _ = distances_to(sample, reference)
     assert bonds.value == pytest.approx((4 * 0.03 + 1 * 0.06) / 5)
     assert angles.value == pytest.approx(0.0, abs=1e-6)
     assert dihedrals.value is None and dihedrals.values == 0
     assert (bonds.covered, bonds.strange) == (1.0, 0.0)
-    alone = distances_to(linear([9, 9], [0.0, 1.4]), reference)[0]
+    alone = distances_to(linear([9, 9], [0.0, 1.4]), reference)[0][0]
     assert (alone.value, alone.covered, alone.strange) == (None, 0.0, 1.0)
-    half = distances_to(linear([1, 8], [0.0, 0.90]), reference)[0]
+    half = distances_to(linear([1, 8], [0.0, 0.90]), reference)[0][0]
     assert half.value == pytest.approx(0.06) and half.covered == pytest.approx(0.2)
+
+
+def test_the_discrepancy_of_two_points_has_a_closed_form() -> None:
+    """Each sample is one point k times: 5 within each, five Gaussians across."""
+    k, apart = 3, 0.2
+    mean = 2 * k**2 * apart**2 / ((2 * k) ** 2 - 2 * k)
+    across = sum(np.exp(-(apart**2) / (width * mean)) for width in (0.25, 0.5, 1, 2, 4))
+    found = squared_mmd(np.full(k, 1.4), np.full(k, 1.4 + apart))
+    assert found == pytest.approx(10 - 2 * across)
+
+
+def test_the_discrepancy_is_that_of_loops_and_of_thinned_samples() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(1.5, 0.1, 7), rng.normal(1.4, 0.2, 5)
+    both = [*x, *y]
+    mean = sum((a - b) ** 2 for a in both for b in both) / (12 * 11)
+
+    def kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+        widths = (mean / 4, mean / 2, mean, 2 * mean, 4 * mean)
+        return float(
+            np.mean([[sum(np.exp(-((p - q) ** 2) / w) for w in widths) for q in b] for p in a])
+        )
+
+    assert squared_mmd(x, y) == pytest.approx(kernel(x, x) + kernel(y, y) - 2 * kernel(x, y))
+    many = np.repeat(x, 3 * AT_MOST)
+    assert squared_mmd(many, many) == pytest.approx(0.0, abs=1e-12) and squared_mmd(many, y) > 0.1
+
+
+def test_bonds_of_heavy_atoms_are_compared_most_frequent_first() -> None:
+    reference = {"H-C": np.full(90, 1.1), "C-C": np.array([1.5, 1.6]), "C=O": np.array([1.2])}
+    found = bond_length_mmd({"C-C": np.array([1.5, 1.6])}, reference, (reference, reference))
+    assert dict(found.by_type) == {"C-C": 0.0} and (found.mean, found.floor) == (0.0, 0.0)
+    assert found.types == 2
+    nothing = bond_length_mmd({"H-C": np.full(3, 1.1)}, reference, (reference, reference))
+    assert nothing.mean is None and not nothing.by_type
 
 
 def test_wasserstein_of_uniform_samples_is_the_shift() -> None:

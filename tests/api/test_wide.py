@@ -97,7 +97,7 @@ def test_what_a_wide_result_says(tmp_path: Path) -> None:
 def test_without_exact_the_report_shows_what_remains(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def too_entangled(*_: object) -> NoReturn:
+    def too_entangled(*_: object, **__: object) -> NoReturn:
         raise TooEntangledError("a matrix product state drops too much of it")
 
     # as for a deep circuit, which no simulator could then run either

@@ -21,12 +21,15 @@ from qhw.analysis.compare.settings import Settings
 from qhw.analysis.depth.subjects import circuit_subject
 from qhw.analysis.depth.sweep import sweep
 from qhw.analysis.drift.effect import drift_effect
+from qhw.analysis.validate.records import OWN, CircuitOf, shipped_results
+from qhw.analysis.validate.validation import validate_models
 from qhw.report.depth_files import write_depth_files
 from qhw.report.drift import Pair, render_drift
 from qhw.report.drift_terminal import drift_document
 from qhw.report.mitigation import render_bench
 from qhw.report.side_by_side import render_runs
 from qhw.report.study import render_study
+from qhw.report.validation import write_validation
 from qhw.report.whole import write_comparison
 from qhw.saved.shelf import Shelf
 from qhw.saved.side_by_side import lay_side_by_side
@@ -74,6 +77,17 @@ def _ghz() -> QuantumCircuit:
     return circuit
 
 
+def _turned(k: int) -> QuantumCircuit:
+    """A pair with ``k`` two-qubit gates; of none every outcome is as likely as any other."""
+    circuit = QuantumCircuit(2, name=f"turned_{k}")
+    circuit.ry(0.4, 0) if k else circuit.h([0, 1])
+    for turn in range(k):
+        circuit.cx(turn % 2, 1 - turn % 2)
+        circuit.ry(0.3 + 0.2 * turn, [0, 1])
+    circuit.measure_all()
+    return circuit
+
+
 class Runs:
     """A folder of small runs, each made when it is first asked for."""
 
@@ -91,8 +105,10 @@ class Runs:
                 "expect": self._expect,
                 "noise-study": self._study,
                 "depth-report": self._depth,
+                "depth-reports": self._depths,
                 "mitigate-bench": self._bench,
                 "drift": self._drift,
+                "validate-models": self._validate,
                 "runs": self._runs,
             }
             place = self.folder / kind
@@ -113,7 +129,7 @@ class Runs:
         write_comparison(found, place, place.name)
 
     def _measure(self, place: Path) -> None:
-        qhw.measure(_chain(), ANGLES, "engine:ibm_fez", shots=500).save(place)
+        qhw.measure(_chain(), ANGLES, "engine:ibm_fez", shots=500, probe=True).save(place)
 
     def _measure_again(self, place: Path) -> None:
         qhw.measure(_chain(), ANGLES, "engine:iqm_garnet", shots=500).save(place)
@@ -127,6 +143,7 @@ class Runs:
             "engine:ibm_fez",
             shots=2000,
             mitigation="readout",
+            probe=True,
         ).save(place)
 
     def _study(self, place: Path) -> None:
@@ -139,6 +156,13 @@ class Runs:
     def _depth(self, place: Path) -> None:
         subjects = [circuit_subject(_ghz(), "ghz.qasm")]
         report = sweep(subjects, "iqm_garnet,ibm_fez,nope", levels=(0, 1), seeds=2)
+        place.mkdir()
+        write_depth_files(place, place.name, report, subjects)
+
+    def _depths(self, place: Path) -> None:
+        circuits = [_turned(k) for k in range(4)]
+        subjects = [circuit_subject(circuit, f"{circuit.name}.qasm") for circuit in circuits]
+        report = sweep(subjects, "iqm_garnet,ibm_fez", levels=(1,), seeds=1)
         place.mkdir()
         write_depth_files(place, place.name, report, subjects)
 
@@ -157,6 +181,15 @@ class Runs:
         document = {"schema_version": 1, "pairs": [drift_document(pair)]}
         (place / "result.json").write_text(json.dumps(document))
         (place / "report.html").write_text(render_drift([pair], "qhw drift"))
+
+    def _validate(self, place: Path) -> None:
+        """Every shipped result with the prediction that is shipped: nothing is compiled."""
+        shipped = shipped_results()
+        told = {"circuit": CircuitOf(name=OWN)}
+        records = tuple(record.model_copy(update=told) for record in shipped.records)
+        found = validate_models(shipped.model_copy(update={"records": records}))
+        place.mkdir()
+        write_validation(place, place.name, found)
 
     def _runs(self, place: Path) -> None:
         names = [self.page(kind).parent.name for kind in ("measure", "measure-again", "compare")]

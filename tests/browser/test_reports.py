@@ -13,7 +13,8 @@ from tests.browser.conftest import Runs
 from tests.browser.looks import CONTRAST, DANGLING, NARROW, WIDE, fits
 
 KINDS = (
-    "compare", "measure", "expect", "noise-study", "depth-report", "mitigate-bench", "drift", "runs"
+    "compare", "measure", "expect", "noise-study", "depth-report", "mitigate-bench", "drift",
+    "validate-models", "runs",
 )  # fmt: skip
 PAPER = 720
 
@@ -69,6 +70,43 @@ def test_rows_that_are_not_the_best_come_with_a_tick(runs: Runs, page: Page) -> 
     few = page.run(shown)
     page.run("document.querySelector('input[data-rows]').click()")
     assert 0 < few < page.run(shown)
+
+
+def test_recommendations_come_first_and_are_sorted_filtered_and_followed(
+    runs: Runs, page: Page
+) -> None:
+    page.look(WIDE)
+    page.goto(runs.page("depth-reports").as_uri())
+    assert page.run("document.querySelector('h2').innerText") == "Recommended"
+    row = "[...document.querySelectorAll('#overview tbody tr')].filter((r) => !r.hidden)"
+    names = f"{row}.map((r) => r.cells[0].innerText)"
+    assert page.run(names) == [f"turned_{k}" for k in range(4)]
+    gates = f"{row}.map((r) => Number(r.cells[4].innerText))"
+    head = "document.querySelectorAll('#overview th')[4].querySelector('button').click()"
+    page.run(f"{head}, {head}")
+    found = page.run(gates)
+    assert found == sorted(found, reverse=True)
+    assert len(set(found)) > 1
+    typed = """(() => {{ const box = document.querySelector('input[data-filter="overview"]');
+      box.value = {!r}; box.dispatchEvent(new Event("input")); }})()"""
+    page.run(typed.format("TURNED_2"))
+    assert page.run(names) == ["turned_2"]
+    page.run(typed.format("ibm_fez"))
+    assert page.run(f"{row}.every((r) => r.innerText.includes('ibm_fez'))")
+    page.run(typed.format("nowhere"))
+    assert page.run(names) == []
+    page.run(typed.format(""))
+    page.run("document.querySelector('input[data-beating=overview]').click()")
+    assert sorted(page.run(names)) == ["turned_1", "turned_2", "turned_3"]
+    page.look(NARROW)
+    assert fits(page, NARROW) == []
+    closed = "document.querySelector('details.circuit').open"
+    assert page.run(closed) is False
+    page.run("document.querySelector('#overview a[href=\"#c1\"]').click()")
+    page.wait_for(closed)  # what is linked to is unfolded
+    page.run("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert fits(page, NARROW) == []
+    assert page.problems == []
 
 
 def test_molecules_are_drawn_and_turn(runs: Runs, page: Page) -> None:

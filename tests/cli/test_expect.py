@@ -15,6 +15,7 @@ from scipy.linalg import expm
 from typer.testing import CliRunner
 
 from qhw.analysis.expect.result import ExpectResult
+from qhw.analysis.validate.interval import noise_factors
 from qhw.cli.app import app
 
 QASM = """OPENQASM 2.0;
@@ -179,3 +180,23 @@ def test_a_loose_bit_keeps_its_place_on_devices_that_write_rows(tmp_path: Path) 
         rows = json.loads(answer.stdout)["observables"]
         assert [row["exact"] for row in rows] == pytest.approx([1.0, 1.0, -1.0])
         assert [row["value"] for row in rows] == pytest.approx([1.0, 1.0, -1.0], abs=0.1)
+
+
+def test_real_devices_stand_beside_the_values_of_a_model(tmp_path: Path) -> None:
+    """The signal left, to the power of each end of the noise that public results show."""
+    path = tmp_path / "c.qasm"
+    path.write_text('OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\nh q[0];\ncx q[0],q[1];\n')
+    words = ("expect", str(path), "--observable", "ZZ + 1*II", "--mitigation", "none")
+    result = CliRunner().invoke(app, [*words, "--device", "engine:ibm_fez", "--json"])
+    (value,) = json.loads(result.stdout)["observables"]
+    factors = noise_factors("ibm")
+    assert factors is not None and value["raw"] == value["value"]
+    left = value["raw"] - 1  # of 1, the mixed state's value being 1 as well
+    told = value["on_hardware"]
+    assert told["low"] == pytest.approx(1 + left**factors.high)
+    assert told["high"] == pytest.approx(1 + left**factors.low)
+    said = CliRunner().invoke(app, [*words, "--device", "engine:ibm_fez"]).stdout
+    assert f"raw {value['raw']:.4f}: on real IBM devices" in said
+    for device in ("exact", "engine:ibm_fez+noise=2"):
+        plain = CliRunner().invoke(app, [*words, "--device", device, "--json"])
+        assert "on_hardware" not in json.loads(plain.stdout)["observables"][0]

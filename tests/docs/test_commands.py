@@ -41,7 +41,7 @@ NOT_RUN = {
 }
 PAID = r"--live|ibm:|braket:|jobs|qhw runs"
 SLOW = (
-    r"mitigate advise|validate-models ibm_fez|demo|"
+    r"mitigate advise|validate-models ibm_fez|demo|--probe|"
     r"depth-report|--circuit|--task|--device aer:|--device engine:ibm_boston|" + PAID
 )
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, qpy
 from qiskit.circuit.classical import expr
+from typer.testing import CliRunner
 
+import qhw
 from backends.aer import AerBackend
 from backends.base import BackendError
 from backends.braket.compile import compile_for
@@ -15,8 +19,10 @@ from backends.native.compile import compile_native
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from qhw.circuits.workload import Workload
+from qhw.cli.app import app
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.placed import Placed
+from qhw.mitigation.program import run_program
 from tests.dynamic.circuits import CIRCUITS, detection_rounds, teleportation
 
 NONE = np.empty((1, 0))
@@ -89,6 +95,50 @@ def test_longest_course_is_counted(device):
     assert 0 < native.prediction.layout.success < 1
 
 
+@pytest.mark.parametrize("name", CIRCUITS)
+@pytest.mark.parametrize("device_name", ["iqm_garnet", "ionq_forte_enterprise"])
+def test_braket_devices_refuse_every_one(name, device_name):
+    with pytest.raises(BackendError, match=f"on {device_name}.*runs no dynamic circuits") as error:
+        compile_for(Workload.of(CIRCUITS[name][0]).circuit, load_snapshot(device_name))
+    assert "\n" not in str(error.value)
+
+
+def test_readout_of_what_decides_nothing_is_corrected(device):
+    """The default pipeline brings the distribution nearer to the known one."""
+    circuit, expected = CIRCUITS["detection rounds"]
+    noise = NoiseOptions(gates=0.0, idle=0.0, readout=1.0)
+    placed = Placed.on(AerBackend(device, noise=noise), Workload.of(circuit), seed=0)
+    right = np.zeros(16)
+    for outcome, p in expected.items():
+        right[outcome] = p
+    apart = {}
+    for pipeline in ("none", "default"):
+        program = placed.program(placed.pipeline(pipeline, 40_000), shots=40_000, seed=0)
+        found = run_program(program, seed=1).probabilities[0]
+        apart[pipeline] = np.abs(found - right).sum() / 2
+    assert apart["default"] < 0.5 * apart["none"]
+
+
+def test_expectation_values_are_refused_in_one_line():
+    circuit = teleportation()
+    for given in (circuit, Workload.of(circuit)):
+        with pytest.raises(BackendError, match="is dynamic: `qhw compare` gives"):
+            qhw.expect(given, None, "ZII", "exact", shots=100, mitigation="none")
+
+
+@pytest.mark.parametrize(
+    ("circuit", "pipeline"), [(teleportation(), "none"), (detection_rounds(), "readout")]
+)
+def test_compare_takes_what_is_valid_where_nothing_is_typed(tmp_path, circuit, pipeline):
+    path = tmp_path / "mine.qpy"
+    with path.open("wb") as file:
+        qpy.dump(circuit, file)
+    words = ["compare", str(path), "--device", "aer:ibm_fez", "--shots", "500"]
+    answer = CliRunner().invoke(app, [*words, "--out", str(tmp_path), "--json"])
+    assert f"mitigation {pipeline}: what is valid for this dynamic circuit" in answer.stderr
+    assert json.loads(answer.stdout)["settings"]["mitigation"] == pipeline
+
+
 @pytest.mark.parametrize("name", ["iqm_garnet", "rigetti_cepheus_1_108q"])
 def test_devices_that_cannot_refuse_in_one_line(name):
     snapshot = load_snapshot(name)
@@ -118,8 +168,9 @@ def test_mitigation_that_is_not_valid_is_refused(device):
     for text in ("readout", "zne(1,3)"):
         with pytest.raises(MitigationError, match="must be none for this dynamic circuit"):
             decides.program(decides.pipeline(text, 1000), shots=1000, seed=0)
-    assert decides.pipeline("default", 1000).techniques == ()
+    assert str(decides.pipeline("default", 1000)) == "none"
     rounds = Placed.on(backend, Workload.of(detection_rounds()), seed=0)
+    assert str(rounds.pipeline("default", 1000)) == "readout"
     rounds.program(rounds.pipeline("readout", 1000), shots=1000, seed=0)
     with pytest.raises(MitigationError, match="none or readout"):
         rounds.program(rounds.pipeline("zne(1,3)", 1000), shots=1000, seed=0)

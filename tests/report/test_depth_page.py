@@ -8,6 +8,7 @@ import re
 
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 from rich.console import Console
 
 from calibration.catalog import load_snapshot
@@ -138,17 +139,22 @@ def superposition(n, name):
 
 
 def test_verdict_and_reason_are_in_terminal_page_csv_and_json():
-    """Where all outcomes are as likely a constant is exact; a large circuit's are not known."""
-    subjects = [ghz("ghz"), superposition(3, "uniform"), superposition(15, "large")]
+    """Where all outcomes are as likely a constant is exact; those of some are not known."""
+    free = QuantumCircuit(2, name="free")
+    free.rx(Parameter("t"), 0)
+    free.cx(0, 1)
+    unknown = circuit_subject(free, "free.qasm")
+    subjects = [ghz("ghz"), superposition(15, "uniform"), unknown]
     report = sweep(subjects, "iqm_garnet", levels=(1,), seeds=1)
-    verdicts = {"ghz": True, "uniform": False, "large": None}
+    verdicts = {"ghz": True, "uniform": False, "free": None}
     assert {r.circuit: r.beats_baseline for r in report.rows} == verdicts
     document = json.loads(report.to_json())
     assert [r["beats_baseline"] for r in document["rows"]] == [True, False, None]
     lines = list(csv.DictReader(io.StringIO(to_csv(report))))
     assert [line["beats_baseline"] for line in lines] == ["yes", "no", "cannot tell"]
     page = render_depth(report, subjects, best_natives(report, subjects), "run-1")
-    assert re.findall(r'<span class="tag [\w-]+">([\w ]+)<', page) == ["yes", "no", "cannot tell"]
+    tags = re.findall(r'<span class="tag [\w-]+">([\w ]+)<', page)
+    assert tags == 2 * ["yes", "no", "cannot tell"]  # recommended, and in each circuit's table
     assert re.findall(r'<p class="verdict (\w+)"', page) == ["better", "worse", "same"]
     console = Console(file=io.StringIO(), width=300)
     console.print(*depth_summary(report))

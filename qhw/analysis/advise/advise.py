@@ -27,7 +27,7 @@ from qhw.analysis.bench.subject import noisy_backend
 from qhw.analysis.scores.baselines import constant_distances, shot_floor_total_variation
 from qhw.analysis.scores.crossed import Measured, crossed_mean
 from qhw.analysis.scores.metrics import total_variation
-from qhw.analysis.validate.interval import Interval, interval_for, untimed_warning
+from qhw.analysis.validate.interval import Interval, interval_for, judged_as, untimed_warning
 from qhw.circuits.workload import Workload
 from qhw.mitigation.base import MitigationError
 from qhw.mitigation.pipeline import Pipeline
@@ -201,7 +201,7 @@ def advise(
         training=training,
         predicted_success=subject.compiled.predicted_success,
         success_interval=interval_for(
-            None if snapshot is None else snapshot.vendor, subject.compiled.predicted_success
+            None if snapshot is None else judged_as(snapshot), subject.compiled.predicted_success
         ),
         warning=None
         if snapshot is None

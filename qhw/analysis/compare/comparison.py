@@ -14,6 +14,7 @@ from qhw.analysis.compare.circuit_facts import circuit_facts
 from qhw.analysis.compare.facts import DeviceFacts, KappaPoint, ModelFacts
 from qhw.analysis.compare.mitigated import read_calibrations
 from qhw.analysis.compare.predicted import judged as judged_prediction
+from qhw.analysis.compare.probed import probe_facts
 from qhw.analysis.compare.result import (
     Agreement,
     ComparisonResult,
@@ -29,6 +30,7 @@ from qhw.analysis.scores.agreement import agreement
 from qhw.analysis.scores.molecules import Reports, molecule_records, reports, validity_rows
 from qhw.analysis.scores.verdict import verdict
 from qhw.analysis.validate.beside import on_hardware
+from qhw.analysis.validate.interval import judged_as
 from qhw.chem.molecule import MoleculeBatch
 from qhw.chem.novelty import Known
 from qhw.mitigation.pipeline import Pipeline
@@ -114,8 +116,9 @@ def assemble(
             for stage in outcome.stages
             if stage.predicted is not None
         ),
+        probes=tuple(filter(None, map(probe_facts, outcome.stages))),
         head=None if outcome.refitted is None else outcome.refitted.facts(moment),
-        on_hardware=on_hardware(snapshot.vendor, circuits, judged_section)
+        on_hardware=on_hardware(judged_as(snapshot), circuits, judged_section)
         if snapshot is not None and not is_vendor(backend.name)
         else None,
         provenance=_provenance(command, start, snapshot),
@@ -173,6 +176,7 @@ def runner_of(
         calibrations=read_calibrations(settings.calibrations, backend.name),
         own_raw=settings.own_raw,
         moment=moment,
+        probe=settings.probe,
     )
 
 

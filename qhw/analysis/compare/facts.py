@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from calibration.parts import Frozen, Utc
 from qhw.analysis.compare.parsed import Count as Count
+from qhw.analysis.probe.facts import NoiseOfTheDay
 from qhw.circuits.workload import Role
 
 Level = Literal["better", "same", "worse", "unknown"]
@@ -237,9 +238,11 @@ class PredictionFacts(Frozen):
         measured: of the device.
         inside: whether that lies in the interval; ``None`` where one of them is missing.
         note: what was not predicted, and why.
+        uniform: distance of a uniform answer; ``None`` where nothing was predicted, and in earlier
+            files.
     """
 
-    role: CircuitRole
+    role: CircuitRole | Literal["expectation"]
     made: Utc
     device: str | None
     taken: Utc | None
@@ -253,6 +256,24 @@ class PredictionFacts(Frozen):
     measured: float | None
     inside: bool | None
     note: str
+    uniform: float | None = None
+
+
+class ProbeFacts(Frozen):
+    """The noise of the day, and what it predicts of the circuit that it was measured beside.
+
+    Attributes:
+        role: which circuit.
+        noise: that the probes showed.
+        predicted: distances with the model as reported, beside what was measured; ``None`` where
+            nothing can be predicted.
+        again: with the fitted model.
+    """
+
+    role: CircuitRole
+    noise: NoiseOfTheDay
+    predicted: PredictionFacts | None = None
+    again: PredictionFacts | None = None
 
 
 class ForeignFacts(Frozen):

@@ -39,7 +39,7 @@ def kappa_sweep(
         simulated: the decoder may run again for each point.
     """
     mu, mu_hat = model.direction(encoder.exact), model.direction(encoder.best)
-    quiet = replace(runner, notify=lambda _: None)
+    quiet = replace(runner, notify=lambda _: None, probe=False)
     points = []
     for kappa in GRID:
         runner.notify(f"what kappa {kappa:g} would give")

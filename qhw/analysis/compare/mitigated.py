@@ -33,6 +33,7 @@ from calibration.documents import read_bounded
 from calibration.readout import ReadoutCalibration
 from qhw.analysis.compare.facts import MitigationFacts
 from qhw.analysis.compare.simulations import simulated_shots
+from qhw.analysis.probe.circuits import Probe
 from qhw.mitigation.base import PSEUDO_COUNTS, MitigationError
 from qhw.mitigation.calibrate import measured_device_qubits
 from qhw.mitigation.program import Mitigated, Program
@@ -52,15 +53,22 @@ class MitigationPlan:
     Attributes:
         program: the pipeline's circuits.
         raw: the circuit itself with all shots, ``None`` where the program's own counts serve.
+        probes: smaller circuits of known answer beside it, from which the noise is fitted.
     """
 
     program: Program
     raw: CircuitBatch | None
+    probes: tuple[Probe, ...] = ()
 
     @property
     def batches(self) -> tuple[CircuitBatch, ...]:
         """In the order they are run."""
         return (*self.program.batches, *(() if self.raw is None else (self.raw,)))
+
+    @property
+    def sent(self) -> tuple[CircuitBatch, ...]:
+        """:attr:`batches`, and probes after them: all that runs, is priced and counted."""
+        return (*self.batches, *(probe.batch for probe in self.probes))
 
     @property
     def raw_batches(self) -> tuple[CircuitBatch, ...]:
@@ -77,7 +85,7 @@ class MitigationPlan:
 
     @property
     def alone(self) -> bool:
-        """Whether that is all that runs."""
+        """Whether that is all that runs, probes apart."""
         return self.raw is None and self.itself is not None
 
 
@@ -90,6 +98,7 @@ class MitigatedRun:
         mitigated: of the rows that have counts.
         raw_counts: ``(K, 2**m)`` int64 of the same rows.
         raw_shots: behind each of them.
+        probed: the plan's probes that have counts, each with its counts.
         approximation: what the simulator left out, in words; empty for nothing.
     """
 
@@ -97,6 +106,7 @@ class MitigatedRun:
     mitigated: Mitigated
     raw_counts: NDArray[np.int64]
     raw_shots: int
+    probed: tuple[tuple[Probe, ShotResult], ...] = ()
     approximation: str = ""
 
     @property
@@ -205,7 +215,7 @@ def run_plan(
     """
     backend = plan.program.context.backend
     own = None if isinstance(backend, BatchBackend) else plan.itself
-    together = [batch for batch in plan.batches if batch is not own]
+    together = [batch for batch in plan.sent if batch is not own]
     if scheduler is not None and isinstance(backend, AerBackend):
         seeds = {batch: stream_seed(seed, batch.label) for batch in together}
         return simulated_shots(backend, seeds | ({} if own is None else {own: seed}), scheduler)
@@ -240,13 +250,17 @@ def combine_plan(
     plan: MitigationPlan, results: Mapping[str, ShotResult], kept: NDArray[np.int64]
 ) -> MitigatedRun:
     """What the counts of the rows ``kept`` become."""
-    counts, outcomes = same_columns(results)
-    finished = max(result.finished for result in results.values())
+    own = {batch.label: results[batch.label] for batch in plan.batches}
+    counts, outcomes = same_columns(own)
+    finished = max(result.finished for result in own.values())
     mitigated = plan.program.combine(counts, finished=finished, kept=kept, outcomes=outcomes)
     raw = sum(counts[batch.label][kept] for batch in plan.raw_batches)
     shots = sum(batch.shots for batch in plan.raw_batches)
-    words = "; ".join(dict.fromkeys(r.approximation for r in results.values() if r.approximation))
-    return MitigatedRun(plan, mitigated, np.asarray(raw, dtype=np.int64), shots, words)
+    words = "; ".join(dict.fromkeys(r.approximation for r in own.values() if r.approximation))
+    # a probe that failed is left out: what the circuit gave stands without it
+    probes = ((probe, results[probe.batch.label]) for probe in plan.probes)
+    probed = tuple((probe, found) for probe, found in probes if not found.row_errors)
+    return MitigatedRun(plan, mitigated, np.asarray(raw, dtype=np.int64), shots, probed, words)
 
 
 def read_calibrations(paths: Sequence[str], device: str) -> tuple[ReadoutCalibration, ...]:

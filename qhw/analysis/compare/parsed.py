@@ -9,6 +9,10 @@ from pydantic import Field, ValidationError
 from calibration.parts import Frozen
 
 Count = Annotated[int, Field(ge=0)]
+WantedPrecision = Annotated[
+    str | None, Field(max_length=20, exclude_if=lambda value: value is None)
+]
+"""What shots were planned for, of settings that say so."""
 
 
 class Parsed(Frozen):

@@ -16,6 +16,8 @@ from qhw.analysis.compare.mitigated import MitigationPlan
 from qhw.analysis.compare.model import check_request, given_molecules, model_runner
 from qhw.analysis.compare.settings import Settings
 from qhw.analysis.compare.stage import Notify, StageRunner
+from qhw.analysis.precision.plan import ShotPlan
+from qhw.analysis.probe.circuits import Probe
 from qhw.chem.qm9 import sample_molecules
 from qhw.circuits.workload import Role, Workload
 from qhw.jobs.intent import PlannedJob, Quote, plan_batches
@@ -36,12 +38,16 @@ class StageQuote(Quote):
         plan: what mitigation runs, ``None`` where that is the circuit itself and no more.
         plain_micro: price of the circuit itself with as many shots, millionths of a dollar;
             ``None`` where the device would not take that.
+        probes: smaller circuits of known answer among the jobs.
+        shot_plan: how the shots were planned; ``None`` where they were given.
     """
 
     role: Role
     compiled: CompiledTemplate
     plan: MitigationPlan | None
     plain_micro: int | None
+    probes: tuple[Probe, ...] = ()
+    shot_plan: ShotPlan | None = None
 
     @property
     def total_shots(self) -> int:
@@ -103,11 +109,11 @@ def quote_stage(runner: StageRunner, vendor: VendorBackend, placed: Placed) -> S
     plan = runner.plan(placed)
     more = None if plan.alone else plan
     jobs, price = _jobs_of(vendor, plan), _price(vendor, plain)
-    return StageQuote(jobs, placed.workload.role, placed.compiled, more, price)
+    return StageQuote(jobs, placed.workload.role, placed.compiled, more, price, plan.probes)
 
 
 def _jobs_of(vendor: VendorBackend, plan: MitigationPlan) -> tuple[PlannedJob, ...]:
-    return tuple(job for jobs in plan_batches(vendor, plan.batches).values() for job in jobs)
+    return tuple(job for jobs in plan_batches(vendor, plan.sent).values() for job in jobs)
 
 
 def _price(vendor: VendorBackend, submission: Submission) -> int | None:

@@ -23,6 +23,7 @@ from qhw.analysis.compare.facts import (
     Level,
     ModelFacts,
     PredictionFacts,
+    ProbeFacts,
 )
 from qhw.analysis.compare.facts import Count as Count
 from qhw.analysis.compare.facts import Estimate as Estimate
@@ -362,6 +363,8 @@ class ComparisonResult(Frozen):
         predictions: what the device's model said of each circuit before it was sent to a paid
             device, and whether that was so (since version 4).
         foreign: of counts that were made elsewhere, where they are from (since version 4).
+        probes: of a run with ``--probe``, the noise of the day and what it predicts of each circuit
+            (since version 4).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -385,6 +388,7 @@ class ComparisonResult(Frozen):
     on_hardware: OnHardware | None = None
     predictions: tuple[PredictionFacts, ...] = ()
     foreign: ForeignFacts | None = None
+    probes: tuple[ProbeFacts, ...] = ()
 
     @property
     def rows(self) -> int:

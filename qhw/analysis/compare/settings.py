@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from backends.registry import is_vendor
-from qhw.analysis.compare.parsed import Count, Parsed
+from qhw.analysis.compare.parsed import Count, Parsed, WantedPrecision
 from qhw.mitigation.words import PLAIN as PLAIN
 from qhw.mitigation.words import canonical
 
@@ -23,20 +24,26 @@ class Asked(Parsed):
     Attributes:
         device: backend name, for example ``aer:ibm_boston``.
         shots: per circuit.
+        precision: that the shots were planned for, such as ``0.01`` or ``0.05rad``; ``None`` where
+            they were given.
         seed: of everything random.
         mitigation: pipeline applied beside the raw counts, never instead of them.
         with_raw: on a paid device also run the circuit itself with all shots where the pipeline
             runs others; a simulated device always does.
         calibrations: files of ``qhw calibrate``; the readout correction takes the first that covers
             a circuit's qubits. Empty: the snapshot's own error rates.
+        probe: run two or three smaller circuits of known answer beside each circuit, and fit the
+            device model's noise to them.
     """
 
     device: str
     shots: Annotated[int, Field(ge=1)]
+    precision: WantedPrecision = None
     seed: Count = 0
     mitigation: Mitigation = "readout"
     with_raw: bool = False
     calibrations: tuple[str, ...] = ()
+    probe: Annotated[bool, Field(exclude_if=operator.not_)] = False
 
     @property
     def own_raw(self) -> bool:

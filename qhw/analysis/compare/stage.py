@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -28,6 +28,7 @@ from qhw.analysis.compare.predicted import Prediction, predict
 from qhw.analysis.compare.result import DeviceSource, SourceKey
 from qhw.analysis.compare.settings import PLAIN, Preparation
 from qhw.analysis.head.calibration import HeadCalibration, check_circuit
+from qhw.analysis.probe.circuits import probes_of
 from qhw.chem.structure import MoleculeStructure
 from qhw.circuits.workload import Role, Workload
 from qhw.distributions import relative_frequencies
@@ -150,6 +151,7 @@ class StageRunner:
             before it is used.
         scheduler: where devices are simulated; in this process by default.
         head: counts that read-outs are refitted to; must be of the very circuits that run.
+        probe: run probes beside every circuit.
     """
 
     backend: Backend
@@ -164,6 +166,7 @@ class StageRunner:
     structure: MoleculeStructure | None = None
     scheduler: Scheduler | None = None
     head: HeadCalibration | None = None
+    probe: bool = False
 
     def run(self, workload: Workload, exact: FloatArray | None = None) -> Stage:
         """Compile, bind every row, run, drop the rows that failed, mitigate.
@@ -224,7 +227,8 @@ class StageRunner:
 
         Raises:
             MitigationError: pipeline, shots, circuit, device and calibration do not go together.
-            ValueError: no calibration covers the circuit, or the head's counts are of another.
+            ValueError: no calibration covers the circuit, the head's counts are of another, or it
+                cannot be probed.
         """
         if self.head is not None:
             check_circuit(self.head, placed.workload.role, placed.compiled)
@@ -236,7 +240,12 @@ class StageRunner:
             moment=self.moment,
             structure=self.structure if placed.workload.role == "decoder" else None,
         )
-        return plan_mitigation(program, shots=self.shots, own_raw=self.own_raw)
+        plan = plan_mitigation(program, shots=self.shots, own_raw=self.own_raw)
+        if not self.probe:
+            return plan
+        label = placed.workload.role
+        probes = probes_of(placed.compiled, placed.angles, label=label, shots=self.shots)
+        return replace(plan, probes=probes)
 
     def stream(self, tag: int) -> np.random.Generator:
         """Random numbers of one purpose, apart from all others of the run."""
@@ -268,6 +277,7 @@ class StageRunner:
             f"{role}: running {rows} circuits"
             + (f" in {circuits} variants" if circuits > 1 else "")
             + f", {self.shots} shots each"
+            + (f", and {len(plan.probes)} probes" if plan.probes else "")
         )
         results = run_plan(plan, seed=seed, scheduler=self.scheduler)
         missing = row_errors(plan, results)

@@ -24,6 +24,7 @@ class Change(_Frozen):
         circuit: name.
         device: without the date of its calibration.
         level: optimisation level.
+        compiler: that made both.
         gates: two-qubit gates.
         success: predicted.
         usd: of each report's own shots.
@@ -37,6 +38,7 @@ class Change(_Frozen):
     success: tuple[float | None, float | None]
     usd: tuple[float | None, float | None]
     calibrated: tuple[str, str]
+    compiler: str = "qhw"
 
 
 class Changes(_Frozen):
@@ -80,7 +82,7 @@ def read_report(path: Path) -> DepthReport:
 
 
 def changes(before: DepthReport, now: DepthReport) -> Changes:
-    """What differs; rows are matched by circuit, device (of whatever date) and level."""
+    """What differs; rows are matched by circuit, device (of any date), level and compiler."""
     old, new = _by_place(before), _by_place(now)
     both = [(place, old[place], row) for place, row in new.items() if place in old]
     found = [_change(place, *rows) for place, *rows in both]
@@ -99,12 +101,12 @@ def changes(before: DepthReport, now: DepthReport) -> Changes:
     )
 
 
-_Place = tuple[str, str, int]
+_Place = tuple[str, str, int, str]
 
 
 def _by_place(report: DepthReport) -> dict[_Place, Row]:
     return {
-        (row.circuit, row.device.partition("@")[0], row.level): row
+        (row.circuit, row.device.partition("@")[0], row.level, row.compiler): row
         for row in report.rows
         if row.level is not None
     }
@@ -116,11 +118,12 @@ def _change(place: _Place, before: Row, now: Row) -> Change:
     success = [None if row.best is None else row.best.success for row in rows]
     usd = [None if row.cost is None else row.cost.usd for row in rows]
     taken = ["" if row.taken is None else f"{row.taken:%Y-%m-%d}" for row in rows]
-    circuit, device, level = place
+    circuit, device, level, compiler = place
     return Change(
         circuit=circuit,
         device=device,
         level=level,
+        compiler=compiler,
         gates=(gates[0], gates[1]),
         success=(success[0], success[1]),
         usd=(usd[0], usd[1]),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from backends.registry import sold_as
 from calibration.snapshot import MADE_UP
 from qhw.analysis.depth.merits import MERITS, checked_merit
-from qhw.circuits.files import SUFFIXES
 
 if TYPE_CHECKING:
     from qhw.analysis.depth.report import CircuitFacts, Row
@@ -26,6 +26,7 @@ class Standing(BaseModel):
 
     Attributes:
         device: reference of the snapshot.
+        compiler: that made it.
         level: optimisation level.
         seed: of layout and routing.
         value: of the figure of merit.
@@ -43,6 +44,7 @@ class Standing(BaseModel):
     success: float
     shots: int
     usd: float | None = None
+    compiler: str = "qhw"
 
 
 class Recommendation(BaseModel):
@@ -71,9 +73,8 @@ def _success(row: Row, _: CircuitFacts) -> float | None:
     return row.best.success if row.best else None
 
 
-def _skill(row: Row, facts: CircuitFacts) -> float | None:
-    constant = facts.spread if facts.baseline is None else facts.baseline
-    return None if row.tvd is None or not constant else 1 - row.tvd / constant
+def _skill(row: Row, _: CircuitFacts) -> float | None:
+    return row.skill
 
 
 def _dollars(row: Row, _: CircuitFacts) -> float | None:
@@ -82,6 +83,10 @@ def _dollars(row: Row, _: CircuitFacts) -> float | None:
 
 def _dollars_for_error(row: Row, _: CircuitFacts) -> float | None:
     return None if row.cost_for_error is None else -row.cost_for_error.usd
+
+
+def _waiting(row: Row, _: CircuitFacts) -> float | None:
+    return None if row.waiting is None or row.waiting.jobs is None else -float(row.waiting.jobs)
 
 
 def _least(key: str) -> Callable[[Row, CircuitFacts], float | None]:
@@ -96,20 +101,22 @@ _READ: dict[str, Callable[[Row, CircuitFacts], float | None]] = {
     "skill": _skill,
     "dollars": _dollars,
     "dollars-for-error": _dollars_for_error,
+    "waiting": _waiting,
     "gates": _least("two_qubit_gates"),
     "depth": _least("two_qubit_depth"),
     "duration": _least("duration_s"),
 }
 """How a row is read by each figure of merit, larger being better."""
-_LESS = ("dollars", "dollars-for-error", "gates", "depth", "duration")
+_LESS = ("dollars", "dollars-for-error", "waiting", "gates", "depth", "duration")
 """Those of which less is better: read with their sign turned."""
 
 
 def recommend(facts: CircuitFacts, rows: Iterable[Row], by: str, shots: int) -> Recommendation:
     """The best row of a circuit and the best of another device, on machines that exist.
 
-    Ties of the figure of merit are broken by predicted success, then by the higher level, which
-    is what `qhw submit` compiles at.
+    Devices that are out of service, where vendors were asked, are not recommended. Ties of the
+    figure of merit are broken by predicted success, then by the higher level, which is what
+    `qhw submit` compiles at.
 
     Args:
         facts: of the circuit.
@@ -121,8 +128,9 @@ def recommend(facts: CircuitFacts, rows: Iterable[Row], by: str, shots: int) -> 
     found = []
     for row in rows:
         value = None if row.circuit != facts.name or row.best is None else read(row, facts)
-        losing = by == "dollars" and row.beats_baseline is False
-        if value is not None and not losing and MADE_UP not in row.source:
+        losing = by in ("dollars", "waiting") and row.beats_baseline is False
+        closed = row.waiting is not None and row.waiting.in_service is False
+        if value is not None and not losing and not closed and MADE_UP not in row.source:
             found.append((value, row))
     if not found:
         why = f"no device of the report has a figure for it ({meaning})"
@@ -153,6 +161,7 @@ def _standing(by: str, value: float, row: Row, shots: int) -> Standing:
     price = row.cost_for_error if by == FOR_ERROR else row.cost
     return Standing(
         device=row.device,
+        compiler=row.compiler,
         level=row.level,
         seed=row.best.seed,
         value=-value if by in _LESS else value,
@@ -173,20 +182,29 @@ def _why(meaning: str, row: Row) -> str:
     most = min(shares, key=lambda name: shares[name])
     taken = f", calibration of {row.taken:%Y-%m-%d}" if row.taken else ""
     lost = "" if math.isclose(shares[most], 1.0) else f"; most is lost to {most}"
-    return f"{meaning}: {row.best.two_qubit_gates} two-qubit gates{lost}{taken}"
+    waits = "" if row.waiting is None else f"; {row.waiting.words}"
+    return f"{meaning}: {row.best.two_qubit_gates} two-qubit gates{lost}{taken}{waits}"
 
 
 def _submit(facts: CircuitFacts, row: Row, shots: int) -> str:
     """The command line; empty of live circuits, and of what would be compiled otherwise."""
-    if not facts.source.endswith(SUFFIXES) or "\n" in facts.source:
-        return ""
-    if row.level != LEVEL_SENT or row.compiler != "qhw":
-        return ""
-    prefix = "ibm" if row.vendor == "ibm" else "braket"
-    device = row.device.partition("@")[0]
-    if device.endswith(".json"):
+    if not facts.sent_as or row.level != LEVEL_SENT or row.compiler != "qhw":
         return ""
     assert row.best is not None  # compiled
-    words = ["qhw", "submit", facts.source, "--device", f"{prefix}:{device}"]
-    words += ["--shots", str(shots), "--seed", str(row.best.seed)]
+    return submit_line(facts.sent_as, row, shots, "--seed", str(row.best.seed))
+
+
+def submit_line(circuit: Sequence[str], row: Row, shots: int, *more: str) -> str:
+    """The command line that sends a circuit to a row's device; empty where none of ours does.
+
+    Args:
+        circuit: words that name it.
+        row: of the report.
+        shots: to take.
+        more: words that follow.
+    """
+    backend = sold_as(row.device.partition("@")[0], row.vendor)
+    if backend is None or row.device.endswith(".json") or any("\n" in word for word in circuit):
+        return ""
+    words = ["qhw", "submit", *circuit, "--device", backend, "--shots", str(shots), *more]
     return shlex.join(words)

@@ -23,13 +23,16 @@ from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth.changes import Changes
 from qhw.analysis.depth.cost import Cost, cost, rate
 from qhw.analysis.depth.jobs import Compiled
-from qhw.analysis.depth.recommend import Recommendation, recommend
+from qhw.analysis.depth.observed import Observed
+from qhw.analysis.depth.recommend import Recommendation, Standing, recommend
 from qhw.analysis.depth.subjects import Subject
-from qhw.analysis.depth.verdict import beats_constant, shots_for
+from qhw.analysis.depth.verdict import beats_constant, shots_for, skill_interval, skill_of
+from qhw.analysis.depth.waiting import Waiting
 from qhw.analysis.validate.interval import (
     Interval,
     distance_interval_of_success,
     interval_for,
+    judged_as,
     untimed_warning,
 )
 from qhw.provenance import versions
@@ -83,10 +86,14 @@ class Row(_Frozen):
         success_interval: where real devices of the vendor lie that are predicted so; ``None``
             where no public result judges its models.
         tvd_interval: likewise of ``tvd``.
+        skill: predicted, 1 − ``tvd`` / the best constant's distance; ``None`` where either is not
+            known, or the constant is exact.
+        skill_interval: likewise of ``skill``.
         warning: what the prediction leaves out here; ``None`` for nothing.
         shots_for_error: fewest shots whose predicted distance to exact is the wanted one; ``None``
             where none was wanted, or the device's own errors are larger.
         cost_for_error: of these.
+        waiting: what waits at the device; ``None`` where its vendor was not asked.
     """
 
     circuit: str
@@ -107,9 +114,12 @@ class Row(_Frozen):
     cost: Cost | None = None
     success_interval: Interval | None = None
     tvd_interval: Interval | None = None
+    skill: float | None = None
+    skill_interval: Interval | None = None
     warning: str | None = None
     shots_for_error: int | None = None
     cost_for_error: Cost | None = None
+    waiting: Waiting | None = None
 
     @property
     def verdict(self) -> str:
@@ -132,6 +142,8 @@ class CircuitFacts(_Frozen):
         unmapped_two_qubit_gates: written with ``cz`` as if all qubits were coupled; what a device
             has more is the overhead of mapping and routing.
         unmapped_two_qubit_depth: depth in them.
+        sent_as: words of a command line that name it; none where it is no file, or not as it is
+            in its file.
     """
 
     name: str
@@ -144,6 +156,7 @@ class CircuitFacts(_Frozen):
     note: str
     unmapped_two_qubit_gates: int | None = None
     unmapped_two_qubit_depth: int | None = None
+    sent_as: tuple[str, ...] = ()
 
 
 class DepthReport(_Frozen):
@@ -155,6 +168,7 @@ class DepthReport(_Frozen):
         command: how it was asked for.
         shots: that costs and verdicts are for.
         error: wanted distance to exact, ``None`` where none was.
+        observables: whose error is wanted in place of the distance, all of them.
         levels: swept.
         seeds: swept.
         fractional: whether gates that must be asked for were allowed.
@@ -172,6 +186,7 @@ class DepthReport(_Frozen):
     command: str
     shots: int
     error: float | None = None
+    observables: tuple[str, ...] = ()
     levels: tuple[int, ...]
     seeds: tuple[int, ...]
     fractional: bool
@@ -186,6 +201,15 @@ class DepthReport(_Frozen):
     def to_json(self) -> str:
         """JSON text."""
         return self.model_dump_json(indent=1) + "\n"
+
+    def row_of(self, circuit: str, one: Standing | None) -> Row | None:
+        """The row of a circuit that a recommendation names."""
+        if one is None:
+            return None
+        place = (circuit, one.device, one.level, one.compiler)
+        return next(
+            (r for r in self.rows if (r.circuit, r.device, r.level, r.compiler) == place), None
+        )
 
     def best_row(self, circuit: str) -> Row | None:
         """The row of highest predicted success of a circuit, ``None`` if all failed."""
@@ -215,6 +239,7 @@ def make_report(
     command: str = "",
     by: str = "success",
     error: float | None = None,
+    observables: Sequence[str] = (),
     now: datetime | None = None,
 ) -> DepthReport:
     """Put rows and circuits together, with a recommendation by a figure of merit for each."""
@@ -234,6 +259,7 @@ def make_report(
                 note=subject.note,
                 unmapped_two_qubit_gates=unmapped[0],
                 unmapped_two_qubit_depth=unmapped[1],
+                sent_as=subject.sent_as,
             )
         )
     return DepthReport(
@@ -241,6 +267,7 @@ def make_report(
         command=command,
         shots=shots,
         error=error,
+        observables=tuple(observables),
         levels=tuple(levels),
         seeds=tuple(seeds),
         fractional=fractional,
@@ -276,6 +303,7 @@ def make_row(
     compiled: Sequence[Compiled],
     shots: int,
     error: float | None = None,
+    observables: Sequence[Observed] | None = None,
 ) -> Row:
     """Summarise the seeds of one circuit, device and level.
 
@@ -286,6 +314,7 @@ def make_row(
         compiled: one a seed, failures among them.
         shots: that cost and verdict are for.
         error: wanted total variation distance to exact, whose shots are found.
+        observables: whose error is wanted instead; ``None`` for the distance.
 
     Raises:
         ValueError: the device has no snapshot, or nothing was compiled.
@@ -308,8 +337,15 @@ def make_row(
         return Row(**facts, reason=compiled[0].reason)
     best = max(good, key=lambda c: c.success)
     tvd = None if subject.spread is None else (1 - best.success) * subject.spread
+    judged = judged_as(snapshot)
+    away = distance_interval_of_success(judged, best.success, subject.spread)
     beats = beats_constant(subject, best.success, shots)
-    needed = None if error is None or tvd is None else shots_for(subject, tvd, error)
+    needed = None
+    if error is not None and observables is not None:
+        every = [one.shots(best.success, error) for one in observables]
+        needed = max((n for n in every if n), default=None) if all(every) else None
+    elif error is not None and tvd is not None:
+        needed = shots_for(subject, tvd, error)
     return Row(
         **facts,
         seeds=len(good),
@@ -320,8 +356,10 @@ def make_row(
         rule=beats.reason,
         shots_per_second=rate(best, snapshot),
         cost=cost(best, snapshot, shots),
-        success_interval=interval_for(snapshot.vendor, best.success),
-        tvd_interval=distance_interval_of_success(snapshot.vendor, best.success, subject.spread),
+        success_interval=interval_for(judged, best.success),
+        tvd_interval=away,
+        skill=skill_of(subject, tvd),
+        skill_interval=skill_interval(subject, away),
         warning=untimed_warning(best.duration_s, best.two_qubit_gates),
         shots_for_error=needed,
         cost_for_error=None if needed is None else cost(best, snapshot, needed),

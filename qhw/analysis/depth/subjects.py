@@ -20,6 +20,7 @@ from backends.plain import measured_form, on_qubits, plain, qubits_to_measure
 from qhw.analysis.compare.measure import exact_distributions
 from qhw.analysis.compare.model import make_prior
 from qhw.analysis.compare.synthesis import MAX_QUBITS, evolved_distribution, evolves
+from qhw.analysis.depth.wide import wide_exact
 from qhw.analysis.scores.baselines import constant_distances, uniform
 from qhw.analysis.scores.metrics import total_variation
 from qhw.circuits.files import LAYOUT_NOT_KEPT, CircuitFileError, read_circuits
@@ -33,6 +34,7 @@ FloatArray = NDArray[np.float64]
 
 BASELINE_ROWS = 32
 """Latents (or molecules) that a model's baseline is measured on."""
+_CONSTANT = "the constant that needs no QPU is the uniform distribution"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Subject:
             ensemble to take a mean of.
         note: one line on how these were found.
         exact: distributions ``(K, D)`` that these are means over; ``None`` where not known.
+        sent_as: words of a command line that name it, as it is.
+        seen: exact probabilities of some noiseless shots, of a circuit too wide for ``exact``.
     """
 
     name: str
@@ -63,8 +67,10 @@ class Subject:
     baseline: float | None = None
     note: str = ""
     exact: FloatArray | None = field(default=None, repr=False, compare=False)
+    seen: FloatArray | None = field(default=None, repr=False, compare=False)
     template: QuantumCircuit | None = field(default=None, repr=False, compare=False)
     values: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+    sent_as: tuple[str, ...] = ()
 
     @property
     def compiled_from(self) -> QuantumCircuit | None:
@@ -150,23 +156,26 @@ def file_subjects(
         except CircuitFileError as error:
             found.append(Subject(path.name, str(path), None, str(error)))
             continue
-        found += [circuit_subject(circuit, str(path)) for circuit in circuits]
+        own = [circuit_subject(circuit, str(path)) for circuit in circuits]
+        alone = len(circuits) == 1 and not bind and not circuits[0].parameters
+        found += [replace(s, sent_as=(str(path),)) for s in own] if alone else own
     names = Counter(subject.name for subject in found)
     return tuple(
         s if names[s.name] == 1 else replace(s, name=f"{s.name}, {s.source}") for s in found
     )
 
 
-def workload_subject(workload: Workload, source: str) -> Subject:
+def workload_subject(workload: Workload, source: str, sent_as: Sequence[str] = ()) -> Subject:
     """The circuit of a workload's first row, its baselines over all of them.
 
     Args:
         workload: rows of angles decide no gate counts.
         source: file it comes from.
+        sent_as: words of a command line that name all of it.
     """
     bound = next(workload.bound())
     bound.name = workload.name
-    found = circuit_subject(bound, source)
+    found = replace(circuit_subject(bound, source), sent_as=tuple(sent_as))
     if len(workload) < 2 or found.exact is None:
         return found
     exact = exact_distributions(workload).distributions
@@ -231,11 +240,16 @@ def _subject(given: QuantumCircuit, source: str) -> Subject:
     if evolves(circuit):
         note += "PauliEvolution is compiled as a product formula, exact output is the evolution's; "
     if circuit.num_qubits > MAX_QUBITS:
+        known = wide_exact(circuit)
+        if isinstance(known, str):
+            return Subject(circuit.name, source, circuit, note=f"{note}{known}")
         return Subject(
             circuit.name,
             source,
             circuit,
-            note=f"{note}{circuit.num_qubits} qubits: exact output not computed",
+            spread=known.spread,
+            note=f"{note}{known.note}; one circuit: {_CONSTANT}",
+            seen=known.seen,
         )
     exact = _courses(circuit) if dynamic else evolved_distribution(circuit)
     spread = float(total_variation(exact, uniform(exact))[0])
@@ -244,6 +258,6 @@ def _subject(given: QuantumCircuit, source: str) -> Subject:
         source,
         circuit,
         spread=spread,
-        note=f"{note}one circuit: the constant that needs no QPU is the uniform distribution",
+        note=f"{note}one circuit: {_CONSTANT}",
         exact=exact,
     )

@@ -16,6 +16,7 @@ from calibration.snapshot import SnapshotError
 from qhw.analysis.depth.asked import checked_levels
 from qhw.analysis.depth.jobs import Job, Limit, circuit_bytes, run_jobs, with_noise
 from qhw.analysis.depth.merits import checked_merit
+from qhw.analysis.depth.observed import Observed, observed
 from qhw.analysis.depth.report import (
     DepthReport,
     Device,
@@ -25,6 +26,7 @@ from qhw.analysis.depth.report import (
     make_row,
 )
 from qhw.analysis.depth.subjects import Subject
+from qhw.analysis.depth.waiting import with_waiting
 from qhw.scheduler import Scheduler
 
 ALL = "all"
@@ -49,6 +51,8 @@ def sweep(
     command: str = "",
     by: str = "success",
     error: float | None = None,
+    observables: Sequence[str] = (),
+    live: bool = False,
     done: Callable[[int, int], None] = lambda _finished, _total: None,
     limit: Limit | None = None,
 ) -> DepthReport:
@@ -70,6 +74,8 @@ def sweep(
         compilers: others whose results stand as rows of their own beside the house's.
         by: figure of merit of the recommendations, see :mod:`qhw.analysis.depth.recommend`.
         error: total variation distance to exact whose shots and cost are wanted.
+        observables: whose error is wanted in place of the distance.
+        live: ask vendors, once all is compiled, what waits at their devices.
         done: told how many compilation jobs of how many are finished.
         limit: of time.
 
@@ -79,10 +85,13 @@ def sweep(
         SweepError: not a single compilation succeeded.
     """
     wanted = checked_levels(levels, seeds=seeds, shots=shots)
-    checked_merit(by)
+    checked_merit(by, live=live)
     makers = tuple(dict.fromkeys(map(checked_compiler, (OWN, *compilers))))
     if not subjects:
         raise ValueError("Argument `subjects` must hold a circuit, but is empty.")
+    if observables and error is None:
+        raise ValueError("Argument `observables` must come with an `error`, but does not.")
+    wanted_of = {s.name: _observed(s, observables) for s in subjects if observables}
     usable = [s for s in subjects if s.circuit is not None]
     devices, left_out = _devices(names, usable)
     tries = tuple(range(seeds))
@@ -110,10 +119,13 @@ def sweep(
         if noise_scale is not None and device.snapshot is not None:
             factor = noise_scale(device.snapshot.vendor)
             found = tuple(with_noise(one, factor) for one in found)
-        row = make_row(subject, device, level, found, shots, error)
+        values = wanted_of.get(subject.name)
+        row = make_row(subject, device, level, found, shots, error, values)
         rows.append(row.model_copy(update={"compiler": job.compiler}))
     if all(row.reason is not None for row in rows):
         raise _nothing(rows)
+    if live:
+        rows = with_waiting(rows)
     return make_report(
         subjects,
         rows,
@@ -126,7 +138,17 @@ def sweep(
         command=command,
         by=by,
         error=error,
+        observables=observables,
     )
+
+
+def _observed(subject: Subject, texts: Sequence[str]) -> tuple[Observed, ...]:
+    if subject.circuit is None:
+        return ()
+    try:
+        return observed(subject.circuit, texts)
+    except ValueError as wrong:
+        raise ValueError(f"{subject.name}: {wrong}") from wrong
 
 
 def _nothing(rows: Sequence[Row]) -> SweepError:

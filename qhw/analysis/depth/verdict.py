@@ -13,7 +13,8 @@ import math
 from dataclasses import dataclass
 
 from qhw.analysis.depth.subjects import Subject
-from qhw.analysis.scores.baselines import shot_floor_total_variation
+from qhw.analysis.scores.baselines import shot_floor_of_seen, shot_floor_total_variation
+from qhw.analysis.validate.interval import Interval
 
 _EXACT = 1e-9
 """A constant this close to exact is exact to rounding."""
@@ -67,6 +68,33 @@ def beats_constant(subject: Subject, success: float, shots: int) -> Beats:
     return Beats(None, f"{said}, {least:.3f} to {most:.3f} by what the errors do, {beside}")
 
 
+def skill_of(subject: Subject, distance: float | None) -> float | None:
+    """Skill of a distance to exact against the best constant: 1 is exact, 0 no better than it.
+
+    Returns:
+        ``None`` where the distance is not known, or the constant is exact itself.
+    """
+    constant = _constant(subject)
+    if distance is None or constant is None or constant < _EXACT:
+        return None
+    return 1 - distance / constant
+
+
+def skill_interval(subject: Subject, away: Interval | None) -> Interval | None:
+    """Where the skill of real devices lies whose distance to exact lies in an interval."""
+    if away is None:
+        return None
+    low, high = skill_of(subject, away.high), skill_of(subject, away.low)
+    if low is None or high is None:
+        return None
+    return away.model_copy(update={"low": low, "high": high})
+
+
+def _constant(subject: Subject) -> float | None:
+    """Distance of the best constant."""
+    return subject.spread if subject.baseline is None else subject.baseline
+
+
 def shots_for(subject: Subject, predicted: float, error: float) -> int | None:
     """Fewest shots (to 1 %) whose distance to exact, errors and shots together, is the wanted one.
 
@@ -79,7 +107,7 @@ def shots_for(subject: Subject, predicted: float, error: float) -> int | None:
         ``None`` where the device's errors alone are larger, or more than :data:`MOST_SHOTS` are
         needed, or the exact distribution is not at hand.
     """
-    if subject.exact is None or predicted >= error:
+    if (subject.exact is None and subject.seen is None) or predicted >= error:
         return None
     wanted = math.sqrt(error**2 - predicted**2)
     if _floor(subject, MOST_SHOTS) > wanted:
@@ -93,6 +121,8 @@ def shots_for(subject: Subject, predicted: float, error: float) -> int | None:
 
 def _floor(subject: Subject, shots: int) -> float:
     """Distance of a perfect device; 0 where the distributions themselves are not at hand."""
+    if subject.seen is not None:
+        return shot_floor_of_seen(subject.seen, shots)
     if subject.exact is None:
         return 0.0
     return float(shot_floor_total_variation(subject.exact, shots).mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Literal
 
 import numpy as np
@@ -9,8 +10,10 @@ from pydantic import Field
 
 from calibration.documents import read_document
 from calibration.parts import Frozen, Utc
-from qhw.analysis.compare.parsed import Parsed
+from qhw.analysis.compare.parsed import Parsed, WantedPrecision
 from qhw.analysis.compare.result import Count, MissingRow, ResultError
+from qhw.analysis.probe.facts import NoiseOfTheDay
+from qhw.analysis.validate.interval import Interval
 
 SCHEMA_VERSION = 3
 """Version written by this code; every version up to it is read."""
@@ -31,6 +34,7 @@ class ExpectSettings(Parsed):
         device: backend name.
         mitigation: pipeline, as this version writes it.
         shots: everything counted.
+        precision: standard error that the shots were planned for; ``None`` where they were given.
         seed: of everything random.
         wires: measured wires of a circuit that measures nothing itself, by their place in the
             observables; ``None`` for all. Idle wires that no observable looks at are left out.
@@ -39,6 +43,8 @@ class ExpectSettings(Parsed):
         angles_sha256: of their values and names; ``None`` likewise.
         workload_sha256: of the circuit and its rows in the ledger; ``None`` outside it, and of runs
             of version 2. No part of what is asked.
+        probe: run two or three smaller circuits of known answer beside, and fit the device model's
+            noise to them.
     """
 
     task: Literal["expect"] = "expect"
@@ -48,12 +54,14 @@ class ExpectSettings(Parsed):
     device: str
     mitigation: str
     shots: Annotated[int, Field(ge=1)]
+    precision: WantedPrecision = None
     seed: Count = 0
     wires: Annotated[tuple[Count, ...] | None, Field(exclude_if=_is_none)] = None
     n_wires: Annotated[Count | None, Field(exclude_if=_is_none)] = None
     rows: Annotated[Count | None, Field(exclude_if=_is_none)] = None
     angles_sha256: Annotated[str | None, Field(exclude_if=_is_none)] = None
     workload_sha256: Annotated[str | None, Field(exclude_if=_is_none)] = None
+    probe: Annotated[bool, Field(exclude_if=operator.not_)] = False
 
 
 class ObservableValue(Frozen):
@@ -71,6 +79,9 @@ class ObservableValue(Frozen):
             noise apart; ``None`` for a circuit without evolutions, or too wide. Of version 2.
         shot_floor: deviation that as many shots have without noise; ``None`` likewise.
         uniform: of the maximally mixed state, where noise leads to and no QPU is needed.
+        raw: on a device model, of the counts at its own noise, before mitigation; ``None`` on
+            others and where there are none. Of version 3, like the next.
+        on_hardware: where real devices of the vendor would have that, by public results.
     """
 
     row: Count = 0
@@ -82,6 +93,71 @@ class ObservableValue(Frozen):
     synthesis: float | None = None
     shot_floor: float | None
     uniform: float
+    raw: Annotated[float | None, Field(exclude_if=_is_none)] = None
+    on_hardware: Annotated[Interval | None, Field(exclude_if=_is_none)] = None
+
+
+class JudgedValue(Frozen):
+    """An observable's raw value in one row: exact, predicted, measured.
+
+    Attributes:
+        row: number of the row.
+        observable: as given.
+        exact: without noise.
+        predicted: by the device's model.
+        low: lower end of where real devices' noise and the shots put it; ``None`` without public
+            results of the vendor's devices.
+        high: upper end.
+        measured: of the counts at the device's own noise; ``None`` where there are none.
+        inside: whether that lies between; ``None`` where one of them is missing.
+    """
+
+    row: Count
+    observable: str
+    exact: float
+    predicted: float
+    low: float | None
+    high: float | None
+    measured: float | None
+    inside: bool | None
+
+
+class ValuePrediction(Frozen):
+    """What a device model says of raw values, beside what came.
+
+    Attributes:
+        made: when it was predicted.
+        device: calibration that it rests on; ``None`` where there was none.
+        taken: time of that calibration.
+        snapshot_sha256: of its JSON.
+        sha256: of the whole prediction, in the ledger where it was made before a job was sent.
+        level: of the intervals.
+        results: public results that they rest on.
+        values: in the order of rows, observables of a row together.
+        note: what was not predicted, and why.
+    """
+
+    made: Utc
+    device: str | None
+    taken: Utc | None
+    snapshot_sha256: str | None
+    sha256: str
+    level: float | None
+    results: Count | None
+    values: tuple[JudgedValue, ...]
+    note: str
+
+
+class ProbedValues(Frozen):
+    """The noise of the day, and what it predicts of the values that it was measured beside.
+
+    Attributes:
+        noise: that the probes showed.
+        again: the prediction made again with it; ``None`` where there is no factor.
+    """
+
+    noise: NoiseOfTheDay
+    again: ValuePrediction | None = None
 
 
 class ExpectCost(Frozen):
@@ -119,6 +195,9 @@ class ExpectResult(Frozen):
         rehearsal: the vendor was a server on this machine: counts are simulated.
         observables: values beside the exact ones, all of one row after another.
         missing: rows without counts, and the vendor's words. Of version 3.
+        prediction: what the device's model said before a paid job was sent, and whether that was
+            so. Of version 3; earlier files of that version do not say.
+        probe: of a run with ``--probe``, the noise of the day. Likewise.
         command: that gives this result.
         versions: of what decides the numbers.
     """
@@ -141,6 +220,8 @@ class ExpectResult(Frozen):
     rehearsal: bool
     observables: tuple[ObservableValue, ...]
     missing: tuple[MissingRow, ...] = ()
+    prediction: Annotated[ValuePrediction | None, Field(exclude_if=_is_none)] = None
+    probe: Annotated[ProbedValues | None, Field(exclude_if=_is_none)] = None
     command: str
     versions: dict[str, str]
 

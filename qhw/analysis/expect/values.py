@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -14,16 +14,26 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from backends.base import Backend, CompiledTemplate, CostEstimate
+from backends.base import Backend, BackendError, CompiledTemplate, CostEstimate
+from backends.dynamic.circuit import is_dynamic
 from backends.exact import MAX_QUBITS
 from backends.native.routing import check_fits
 from backends.plain import on_qubits, plain, qubits_to_measure, with_written_bits
+from backends.registry import asked_noise
 from backends.vendor import ChecksEarly, VendorBackend
 from calibration.documents import read_bounded
 from qhw.analysis.compare.result import MissingRow
 from qhw.analysis.compare.stage import Notify
 from qhw.analysis.compare.synthesis import evolution_values, evolves, remembered
-from qhw.analysis.expect.result import ExpectCost, ExpectResult, ExpectSettings, ObservableValue
+from qhw.analysis.expect.predicted import beside_hardware, judge_values
+from qhw.analysis.expect.probed import probed_values, probes_beside
+from qhw.analysis.expect.result import (
+    ExpectCost,
+    ExpectResult,
+    ExpectSettings,
+    ObservableValue,
+)
+from qhw.analysis.precision.plan import ShotPlan
 from qhw.circuits.files import MAX_BYTES
 from qhw.circuits.given import CircuitSources, naming, read_given
 from qhw.circuits.workload import ROLE, Workload
@@ -41,6 +51,10 @@ from qhw.mitigation.observables import Observable, ObservableLike, names_bits
 from qhw.mitigation.pipeline import Pipeline
 from qhw.provenance import versions
 
+_DYNAMIC = (
+    "Argument `circuit` must be gates and then measurements for expectation values, but is "
+    "dynamic: `qhw compare` gives the distribution of its bits, of which sums of Z are averages."
+)
 LABEL = "expectation"
 """First part of every circuit's label, and the circuit's name in the ledger."""
 _DAY_S = 86_400.0
@@ -79,9 +93,11 @@ class ExpectQuote(Quote):
 
     Attributes:
         program: what they run.
+        shot_plan: how the shots were planned; ``None`` where they were given.
     """
 
     program: ExpectationProgram
+    shot_plan: ShotPlan | None = None
 
 
 def prepare(
@@ -121,11 +137,15 @@ def prepare(
     if isinstance(circuit, Workload):
         if angles is not None:
             raise ValueError("Argument `angles` must be None for a workload, which has its own")
+        if is_dynamic(circuit.circuit):
+            raise BackendError(_DYNAMIC)
         work, wires, width = circuit, None, circuit.n_bits
         wanted = read_observables(observables, width)
     else:
         given, source = read_given(circuit, angles, names), _source(circuit)
         with naming(circuit):
+            if is_dynamic(given.circuit):
+                raise BackendError(_DYNAMIC)
             opened = with_written_bits(plain(given.circuit))
             width = opened.num_clbits or opened.num_qubits
             wanted = read_observables(observables, width)
@@ -238,7 +258,7 @@ def plan(
     if workload is not None:
         own = [name for name in compiled.parameter_names if name in workload.parameter_names]
         angles = workload.columns(own)  # all but the measurement bases
-    return plan_expectation(
+    program = plan_expectation(
         backend,
         compiled,
         angles,
@@ -249,6 +269,10 @@ def plan(
         label=LABEL,
         in_jobs=in_jobs,
     )
+    if not settings.probe:
+        return program
+    probes = probes_beside(program, settings.shots, LABEL)
+    return replace(program, beside=tuple(probe.batch for probe in probes))
 
 
 def simulate(
@@ -278,7 +302,13 @@ def simulate(
     notify(f"running {sum(len(batch.angles) for batch in program.batches)} circuits")
     found = run_expectation(program, seed=settings.seed)
     cost = simulator_cost(backend, program)
-    return result_of(settings, program, found, workload, cost=cost, command=command)
+    measured = result_of(settings, program, found, workload, cost=cost, command=command)
+    if (
+        asked_noise(settings.device)[1] != 1.0
+    ):  # the interval is of devices beside their models as reported
+        return measured
+    values = beside_hardware(measured.result.observables, program, found)
+    return replace(measured, result=measured.result.model_copy(update={"observables": values}))
 
 
 def quote_expectation(
@@ -296,7 +326,16 @@ def quote_expectation(
     compiled = compile_circuit(settings, vendor, workload)
     notify("checking and pricing")
     # circuits are built for a device's name; nothing runs on it here
-    program = plan(settings, cast(Backend, vendor), compiled, workload, in_jobs=True)
+    return priced(plan(settings, cast(Backend, vendor), compiled, workload, in_jobs=True), vendor)
+
+
+def priced(program: ExpectationProgram, vendor: VendorBackend) -> ExpectQuote:
+    """Check and price a program that is planned to be sent.
+
+    Raises:
+        ValueError: nothing to measure.
+        BackendError: the device would refuse it, or its price is unknown.
+    """
     if not program.batches:
         raise ValueError(
             "Argument `observables` must have something to measure on a device that takes jobs, "
@@ -330,6 +369,7 @@ def result_of(
     command: str,
     run: str | None = None,
     rehearsal: bool = False,
+    frozen: bytes | None = None,
 ) -> Measured:
     """Values beside the exact ones, with where and how they were measured.
 
@@ -342,6 +382,7 @@ def result_of(
         command: that gives this result.
         run: in the ledger.
         rehearsal: the vendor was a server on this machine.
+        frozen: what was predicted before it was sent, byte for byte; ``None`` for nothing.
     """
     snapshot = program.compiled.snapshot
     taken = None if snapshot is None else snapshot.taken
@@ -371,6 +412,8 @@ def result_of(
             MissingRow(index=row, name=names[row], role=ROLE, text=text)
             for row, text in sorted(found.missing.items())
         ),
+        prediction=None if frozen is None else judge_values(frozen, program, found),
+        probe=probed_values(settings, program, found),
         command=command,
         versions=versions(),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from qhw.analysis.force.rows import ForceRows, Values
+from qhw.analysis.precision.shots import shots_of_error
 from qhw.chem.geometries import EV_OF, FloatArray
 from qhw.forces.model import ForceField
 
@@ -18,8 +18,6 @@ _AMOUNT = re.compile(
     r"(\d+(?:\.\d*)?|\.\d+)(?:e([+-]?\d{1,2}))?\s*(kcal/mol|mev|ev)(\s*/\s*(?:å|a))?",
     re.IGNORECASE,
 )
-_MOST = 10**12
-_FEWEST = 2
 
 
 @dataclass(frozen=True)
@@ -108,13 +106,7 @@ def shots_of_errors(rows: ForceRows, found: Values, shots: int, wanted: Precisio
             "Argument `precision` must be of energies where no forces are measured, but is of "
             "forces"
         )
-    planned = math.ceil(shots * max(asked) ** 2)
-    if planned > _MOST:
-        raise ValueError(
-            f"Argument `precision` must be one that {_MOST:.0e} shots reach, but would take "
-            f"{planned:.1e}"
-        )
-    return max(planned, _FEWEST)
+    return shots_of_error(shots, max(asked), 1.0)
 
 
 def _rms(force: FloatArray, rows: ForceRows) -> FloatArray:

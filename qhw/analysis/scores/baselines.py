@@ -91,9 +91,27 @@ def shot_floor_total_variation(p: ArrayLike, shots: int) -> FloatArray:
     Source: Diaconis and Zabell, Statistical Science 6, 284 (1991).
     """
     exact, n = as_distributions("p", p), check_shots(shots)
-    k = np.floor(n * exact) + 1.0
-    deviation = 2.0 * k * (1.0 - exact) * binom.pmf(k, n, exact)
-    return np.asarray(0.5 * deviation.sum(axis=-1) / n, dtype=np.float64)
+    return np.asarray(0.5 * _mean_deviation(exact, n).sum(axis=-1), dtype=np.float64)
+
+
+def shot_floor_of_seen(p: ArrayLike, shots: int) -> float:
+    """As :func:`shot_floor_total_variation`, of a distribution known by noiseless shots alone.
+
+    Args:
+        p: exact probabilities ``(S,)`` of the outcomes of S noiseless shots, above 0.
+        shots: N.
+
+    Returns:
+        The mean of each outcome's share over the S shots.
+    """
+    seen, n = np.asarray(p, dtype=np.float64), check_shots(shots)
+    return float((0.5 * _mean_deviation(seen, n) / seen).mean())
+
+
+def _mean_deviation(p: FloatArray, n: int) -> FloatArray:
+    """``E|X / n - p|`` of binomial counts X."""
+    k = np.floor(n * p) + 1.0
+    return np.asarray(2.0 * k * (1.0 - p) * binom.pmf(k, n, p) / n, dtype=np.float64)
 
 
 def expected_total_variation(p: ArrayLike, q: ArrayLike, shots: int) -> FloatArray:

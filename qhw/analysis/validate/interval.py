@@ -15,6 +15,7 @@ The public interface::
     interval_of_distance(vendor, tvd, spread) -> Interval | None  # TVD to exact, simulated
     distance_interval_of_success(vendor, success, spread)         # TVD to exact, by success
     noise_factors(vendor)                    -> NoiseFactors | None
+    judged_as(snapshot)                      -> str               # the ``vendor`` of all of these
     words(interval)                          -> "on real IBM devices 0.27 to 0.67 (80 %, N = 108)"
 """
 
@@ -27,7 +28,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from calibration.fitted import is_fitted
 from calibration.parts import Frozen
+from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.validate.probed import probed_results
 from qhw.analysis.validate.records import Results, shipped_results
 
 LEVEL = 0.8
@@ -37,6 +41,8 @@ HELD = 0.84
 about :data:`LEVEL` are then inside (78 % for IBM; with 0.80 it would be 76 %)."""
 FEWEST = 10
 """Usable results from which on a vendor has an interval."""
+_FITTED = " fitted"
+"""After a vendor: of its models after a fit to probes."""
 NOTHING_PUBLIC = "no public result to judge by"
 DEEP = 100
 """Two-qubit gates from which on waiting, which a model without gate times leaves out, matters."""
@@ -105,7 +111,7 @@ def interval_for(vendor: str | None, predicted_success: float | None) -> Interva
     found = noise_factors(vendor)
     if found is None:
         return None
-    return _interval(found, predicted_success**found.high, predicted_success**found.low)
+    return interval_of(found, predicted_success**found.high, predicted_success**found.low)
 
 
 def interval_of_distance(
@@ -126,7 +132,7 @@ def interval_of_distance(
     if found is None or tvd is None or spread is None or not 0 <= tvd < spread:
         return None
     ends = [distance_with(factor, tvd, spread) for factor in (found.low, found.high)]
-    return _interval(found, *ends)
+    return interval_of(found, *ends)
 
 
 def distance_interval_of_success(
@@ -144,6 +150,14 @@ def distance_with(factor: float, tvd: float, spread: float) -> float:
     """Distance to exact where noise is ``factor`` times what gives ``tvd``."""
     left: float = (1 - tvd / spread) ** factor
     return spread * (1 - left)
+
+
+def judged_as(snapshot: DeviceSnapshot) -> str:
+    """By which results a device model is judged: its vendor's, or those of models fitted to counts.
+
+    A fitted model stands for one device on one day, so real devices lie closer to it.
+    """
+    return snapshot.vendor + (_FITTED if is_fitted(snapshot) else "")
 
 
 def noise_factors(vendor: str | None) -> NoiseFactors | None:
@@ -179,20 +193,30 @@ def usable(results: Results) -> list[tuple[str, str, str, float]]:
 
 @lru_cache(maxsize=1)
 def _by_vendor() -> dict[str, NoiseFactors]:
-    rows = usable(shipped_results())
-    table = {}
+    shipped = shipped_results()
+    rows = usable(shipped)
+    fitted = [
+        (row.record.vendor, row.record.device, row.record.benchmark, row.factor_left)
+        for row in probed_results(shipped)
+    ]
+    found = {}
     for vendor in {row[0] for row in rows}:
-        own = [row for row in rows if row[0] == vendor]
-        if len(own) >= FEWEST:
-            values = [row[3] for row in own]
-            low, high = factors_of(values)
-            table[vendor.lower()] = NoiseFactors(
-                vendor, low, float(np.median(values)), high, len(own), len({r[1] for r in own})
-            )
-    return table
+        for key, of in ((vendor, rows), (vendor + _FITTED, fitted)):
+            own = [row for row in of if row[0] == vendor]
+            if len(own) >= FEWEST:
+                found[key.lower()] = _factors(vendor, own)
+    return found
 
 
-def _interval(found: NoiseFactors, low: float, high: float) -> Interval:
+def _factors(vendor: str, rows: Sequence[tuple[str, str, str, float]]) -> NoiseFactors:
+    values = [row[3] for row in rows]
+    low, high = factors_of(values)
+    devices = len({row[1] for row in rows})
+    return NoiseFactors(vendor, low, float(np.median(values)), high, len(rows), devices)
+
+
+def interval_of(found: NoiseFactors, low: float, high: float) -> Interval:
+    """Two ends by a vendor's factors, with the results that they rest on."""
     return Interval(
         low=low, high=high, level=LEVEL, n=found.n, devices=found.devices, vendor=found.vendor
     )

@@ -34,12 +34,12 @@ from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.validate.circuits import KINDS, BenchmarkCircuit
-from qhw.analysis.validate.records import DataError, Predicted, Record
+from qhw.analysis.validate.records import OWN, DataError, Predicted, Record
 from qhw.models.checkpoint import write_atomically
 
 FloatArray = NDArray[np.float64]
 
-_FORMAT = 1
+_FORMAT = 2
 _FAMILY_QUBITS = 10
 """Size whose exact signal stands for wider circuits of a family."""
 _PROCESS_OF_AVERAGE = 5 / 4
@@ -47,6 +47,8 @@ _PROCESS_OF_AVERAGE = 5 / 4
 _LEVELS = {"IBM": 2}
 """Qiskit's default, which IBM's users got; others compile as hard as they can, as we do at 3."""
 _IN_PLACE = 1
+_WIDEST, _WIDEST_LEVEL = 40, 2
+"""Qubits beyond which level 3 looks for a place among nearly all of a device: minutes a circuit."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def predicted(
         DataError: an unknown device, circuit or argument of it, counts of the wrong width.
         OSError: the cache cannot be written.
     """
+    if record.circuit.name == OWN:
+        return record.predicted
     snapshot = snapshot_of(record)
     options = noise or NoiseOptions()
     path = (
@@ -159,7 +163,7 @@ def score_of(record: Record, circuit: BenchmarkCircuit, distribution: FloatArray
 def _predict(record: Record, snapshot: DeviceSnapshot, noise: NoiseOptions) -> Predicted | None:
     if record.circuit.name == "layer_fidelity":
         return _layer_error(record, snapshot)
-    level = _LEVELS.get(record.vendor, LEVELS[-1]) if record.level is None else record.level
+    level = _level(record)
     asked = Asked(snapshot, level, noise)
     if record.sections:
         return _of_sections(record, replace(asked, level=_IN_PLACE))
@@ -168,6 +172,14 @@ def _predict(record: Record, snapshot: DeviceSnapshot, noise: NoiseOptions) -> P
     circuit = circuit_of(record)
     _check_width(record, circuit)
     return _of_circuit(record, circuit, asked)
+
+
+def _level(record: Record) -> int:
+    """Of the compilation: as it was done, where that is known."""
+    if record.level is not None:
+        return record.level
+    level = _LEVELS.get(record.vendor, LEVELS[-1])
+    return min(level, _WIDEST_LEVEL) if (record.circuit.n or 0) > _WIDEST else level
 
 
 def _of_circuit(record: Record, circuit: BenchmarkCircuit, asked: Asked) -> Predicted:

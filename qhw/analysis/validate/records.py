@@ -19,6 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from calibration.documents import read_bounded, read_document
 
 SCHEMA_VERSION = 1
+Day = date
+"""A record has a field of that name."""
+OWN = "own"
+"""Name of a circuit that no benchmark makes: its prediction is the one that was frozen."""
 SHIPPED = "public_results.json"
 _MOST_SIGNAL = 0.97
 """Predicted signal beyond which a shot or two decide the noise factor."""
@@ -135,7 +139,9 @@ class Record(_Read):
         snapshot: calibration the prediction uses.
         sections: copies side by side.
         counts: by outcome, where published.
-        predicted: by the device model of ``snapshot``, as shipped.
+        predicted: by the device model of ``snapshot``, as shipped; of circuit ``own`` as frozen
+            before the run.
+        taken: day of a calibration that is not in the catalog.
     """
 
     id: Text
@@ -162,6 +168,7 @@ class Record(_Read):
     sections: tuple[SectionOf, ...] = ()
     counts: dict[str, Counts] | None = None
     predicted: Predicted | None = None
+    taken: Day | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

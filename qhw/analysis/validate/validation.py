@@ -119,6 +119,14 @@ class Validation(Frozen):
     versions: dict[str, str]
     schema_version: int = 1
 
+    def left_out(self) -> list[tuple[str, list[str]]]:
+        """Why results judge no model, and which, the most frequent reason first."""
+        reasons: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.suspect is not None:
+                reasons.setdefault(row.suspect, []).append(row.id)
+        return sorted(reasons.items(), key=lambda item: -len(item[1]))
+
     def to_json(self) -> str:
         """JSON text."""
         return self.model_dump_json(indent=1) + "\n"
@@ -180,7 +188,7 @@ def _chosen(results: Results, devices: Sequence[str]) -> list[Record]:
 
 
 def _row(record: Record, cache: Path | None) -> ValidatedRow:
-    snapshot = snapshot_of(record)
+    taken = record.taken or snapshot_of(record).taken.date()
     said = predicted(record, cache=cache)
     value = None if said is None else said.value
     suspect = record.unfit(value)
@@ -193,7 +201,7 @@ def _row(record: Record, cache: Path | None) -> ValidatedRow:
         qubits=record.circuit.n,
         date=record.date,
         snapshot=record.snapshot or record.device,
-        age_days=(record.date - snapshot.taken.date()).days,
+        age_days=(record.date - taken).days,
         placement_known=record.placement_known,
         measured=record.measured,
         uncertainty=record.uncertainty,

@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from scipy.stats import wasserstein_distance
 
+from qhw.analysis.whole.mmd import BondLengthMMD, ByType, FloatArray, bond_length_mmd
 from qhw.chem.edm import bond_orders
 from qhw.chem.geometries import Geometries
 
-FloatArray = NDArray[np.float64]
 Kind = Literal["bond length", "angle", "dihedral"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 UNITS: Mapping[Kind, str] = {"bond length": "Å", "angle": "degrees", "dihedral": "degrees"}
 _AT_ONCE = 500
 _ORDER = " -=#"
-ByType = Mapping[str, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,14 @@ def internal_coordinates(molecules: Geometries) -> dict[Kind, pd.DataFrame]:
     return {k: pd.concat([part[k] for part in parts]) if parts else empty for k in KINDS}
 
 
-def distances_to(sample: Geometries, reference: Geometries) -> tuple[Distance, ...]:
-    """Of every kind."""
+def distances_to(
+    sample: Geometries, reference: Geometries
+) -> tuple[tuple[Distance, ...], BondLengthMMD]:
+    """Of every kind, and by the discrepancy that papers report of bond lengths."""
     found, wanted = internal_coordinates(sample), internal_coordinates(reference)
-    return tuple(_distance(kind, found[kind], wanted[kind]) for kind in KINDS)
+    bonds = wanted["bond length"]
+    mmd = bond_length_mmd(_by_type(found["bond length"]), _by_type(bonds), _halves(bonds))
+    return tuple(_distance(kind, found[kind], wanted[kind]) for kind in KINDS), mmd
 
 
 def weighted_distance(sample: ByType, reference: ByType) -> float | None:
@@ -79,15 +82,20 @@ def weighted_distance(sample: ByType, reference: ByType) -> float | None:
 
 def _distance(kind: Kind, found: pd.DataFrame, wanted: pd.DataFrame) -> Distance:
     sample, reference = _by_type(found), _by_type(wanted)
-    odd = wanted["molecule"] % 2 == 1
     return Distance(
         kind=kind,
         value=weighted_distance(sample, reference),
-        floor=weighted_distance(_by_type(wanted[odd]), _by_type(wanted[~odd])),
+        floor=weighted_distance(*_halves(wanted)),
         values=len(found),
         covered=_share(reference, sample),
         strange=1.0 - _share(sample, reference),
     )
+
+
+def _halves(table: pd.DataFrame) -> tuple[ByType, ByType]:
+    """Molecules taken in turn."""
+    odd = table["molecule"] % 2 == 1
+    return _by_type(table[odd]), _by_type(table[~odd])
 
 
 def _share(of: ByType, within: ByType) -> float:

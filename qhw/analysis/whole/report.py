@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qhw.analysis.compare.result import Estimate
 from qhw.analysis.scores.molecules import wilson
 from qhw.analysis.whole.distances import Distance, distances_to
+from qhw.analysis.whole.mmd import BondLengthMMD
 from qhw.analysis.whole.plausible import Plausibility, bust
 from qhw.analysis.whole.relax import Relaxation, relax
 from qhw.analysis.whole.subject import Subject
@@ -64,6 +65,7 @@ class WholeReport:
         likeness: by property, mean and how many valid molecules it is of.
         reference: what distances are to; empty for nothing.
         distances: of bond lengths, angles and dihedrals.
+        bond_mmd: maximum mean discrepancy of bond lengths; ``None`` without a reference.
         relaxation: by GFN2-xTB; ``None`` if not asked for.
         plausibility: PoseBusters' checks; ``None`` if not asked for.
     """
@@ -78,6 +80,7 @@ class WholeReport:
     likeness: dict[str, tuple[float | None, int]]
     reference: str
     distances: tuple[Distance, ...]
+    bond_mmd: BondLengthMMD | None
     relaxation: Relaxation | None
     plausibility: Plausibility | None
 
@@ -95,6 +98,7 @@ class WholeReport:
             "likeness": {k: {"mean": m, "of": n} for k, (m, n) in self.likeness.items()},
             "reference": self.reference or None,
             "distances": [asdict(one) for one in self.distances],
+            "bond_length_mmd": None if self.bond_mmd is None else asdict(self.bond_mmd),
             "relaxation": None if self.relaxation is None else self.relaxation.summary(),
             "posebusters": None if self.plausibility is None else self.plausibility.summary(),
         }
@@ -134,6 +138,7 @@ def judge_whole(subject: Subject, asked: Measures) -> WholeReport:
     if "valency" in asked.protocols:
         valency = judge_valency(subject.bonded, stated=stated)
     name, reference = asked.reference or ("", None)
+    distances, mmd = ((), None) if reference is None else distances_to(subject.whole, reference)
     return WholeReport(
         title=subject.title,
         samples=len(subject),
@@ -144,7 +149,8 @@ def judge_whole(subject: Subject, asked: Measures) -> WholeReport:
         valency=None if valency is None else shares_of(valency),
         likeness={name: _mean(graph_values(name, edm.smiles)) for name in _LIKENESS},
         reference=name,
-        distances=() if reference is None else distances_to(subject.whole, reference),
+        distances=distances,
+        bond_mmd=mmd,
         relaxation=_relaxation(subject, edm, asked),
         plausibility=_plausibility(subject, stated, asked),
     )

@@ -30,7 +30,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 // Rows of a table are shown if all its filters let them: data-rows shows all but those marked as
-// best, data-filter those whose first cell holds its words, data-beating those that beat a constant.
+// best, data-filter those whose data-words (else the first cell) hold what is typed, data-beating those
+// that beat a constant.
 const filters = "input[data-rows], input[data-filter], input[data-beating]";
 for (const input of document.querySelectorAll(filters)) {
   const id = input.dataset.rows ?? input.dataset.filter ?? input.dataset.beating;
@@ -41,7 +42,7 @@ for (const input of document.querySelectorAll(filters)) {
     const beating = find("beating")?.checked ?? false;
     for (const row of document.getElementById(id).tBodies[0].rows)
       row.hidden = (!every && !("best" in row.dataset))
-        || !row.cells[0].textContent.toLowerCase().includes(words)
+        || !(row.dataset.words ?? row.cells[0].textContent).toLowerCase().includes(words)
         || (beating && row.dataset.beats !== "yes");
   };
   input.addEventListener("input", show);

@@ -6,7 +6,6 @@ Python, which takes longer than everything else that is asked of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TypeAlias
 
 from qiskit import QuantumCircuit
@@ -16,13 +15,15 @@ Placed: TypeAlias = tuple[CircuitInstruction, str, tuple[int, ...]]
 """An instruction, its name, and the place of each of its qubits in the circuit."""
 
 
-def placed(circuit: QuantumCircuit, *, backwards: bool = False) -> Iterator[Placed]:
-    """Every instruction in order, or in reverse."""
+def placed(circuit: QuantumCircuit) -> list[Placed]:
+    """Every instruction in order."""
     index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
     places: dict[tuple[Qubit, ...], tuple[int, ...]] = {}
-    for item in reversed(circuit.data) if backwards else circuit.data:
+    found = []
+    for item in circuit.data:
         qubits = item.qubits
-        found = places.get(qubits)
-        if found is None:
-            found = places[qubits] = tuple(index[q] for q in qubits)
-        yield item, item.name, found
+        here = places.get(qubits)
+        if here is None:
+            here = places[qubits] = tuple(index[q] for q in qubits)
+        found.append((item, item.name, here))
+    return found
