@@ -262,7 +262,8 @@ def scan_command(
         raise ValueError(
             f"Option `--atoms` must be numbers with commas such as 3,9, but is {atoms[:60]!r}"
         ) from None
-    found = scan(read_molecule(file), made, places, np.linspace(start, end, points), out_file)
+    values = np.linspace(start, end, points, dtype=np.float64)
+    found = scan(read_molecule(file), made, places, values, out_file)
     if as_json:
         emit_json({"out": str(out_file), **found.to_dict()})
         return

@@ -188,7 +188,8 @@ def dynamics(
 
     run.attach(note)
     run.run(steps)
-    return Dynamics(*np.array(rows).T, np.array(distances))
+    time, potential, error, kinetic, kelvin = np.array(rows).T
+    return Dynamics(time, potential, error, kinetic, kelvin, np.array(distances))
 
 
 def _energy_error(calculator: Calculator) -> float:

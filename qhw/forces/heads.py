@@ -203,6 +203,6 @@ def _mapped(inputs: Tensor, kinds: Tensor, weights: Tensor) -> Tensor:
     is_sorted = bool((kinds[1:] >= kinds[:-1]).all())
     order = None if is_sorted else kinds.argsort(stable=True)
     counts = torch.bincount(kinds, minlength=len(weights)).tolist()
-    parts = (inputs if order is None else inputs[order]).split(counts)
+    parts = torch.split(inputs if order is None else inputs[order], counts)
     found = torch.cat([part @ weight for part, weight in zip(parts, weights, strict=True)])
     return found if order is None else found[order.argsort()]

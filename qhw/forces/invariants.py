@@ -118,7 +118,7 @@ class Invariants:
         """All invariants of M atoms, ``(M, F)``."""
         c = self.config
         degrees = [density[:, :, n * n : (n + 1) ** 2] for n in range(math.isqrt(density.shape[2]))]
-        by_species = [d.unflatten(1, (len(c.species), -1)) for d in degrees]
+        by_species = [d.reshape(len(d), len(c.species), -1, d.shape[2]) for d in degrees]
         parts = [
             bodies,
             _pairs([d[:, :, : c.radial].flatten(1, 2) for d in by_species[: c.degree + 1]]),

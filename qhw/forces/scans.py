@@ -70,7 +70,7 @@ def scan(
     out.unlink(missing_ok=True)
     rows = []
     for value in values:
-        frame = atoms.copy()
+        frame = atoms.copy()  # type: ignore[no-untyped-call]
         if len(places) == _BOND:
             frame.set_distance(near, far, float(value), fix=0, indices=side)
         else:
@@ -80,7 +80,7 @@ def scan(
         error = float(calculator.results.get("energy_error", 0.0))
         rows.append((value, energy, error))
         kept = frame.copy()
-        kept.calc = SinglePointCalculator(kept, energy=energy)
+        kept.calc = SinglePointCalculator(kept, energy=energy)  # type: ignore[no-untyped-call]
         kept.info |= {"energy_error": error, "value": float(value)}
         write(out, kept, format="extxyz", append=True)
     return Scan(*np.array(rows, dtype=float).T)
@@ -88,7 +88,7 @@ def scan(
 
 def _side(atoms: Atoms, near: int, far: int) -> list[int]:
     """Atoms that hang on ``far`` once its bond to ``near`` is cut."""
-    bonds = build_neighbor_list(atoms, natural_cutoffs(atoms), self_interaction=False)
+    bonds = build_neighbor_list(atoms, natural_cutoffs(atoms), self_interaction=False)  # type: ignore[no-untyped-call]
     matrix = bonds.get_connectivity_matrix(sparse=False)
     matrix = np.maximum(matrix, matrix.T)
     matrix[near, far] = matrix[far, near] = 0
@@ -113,10 +113,10 @@ def vibrations(atoms: Atoms, calculator: Calculator) -> FloatArray:
         calculator: of energy and forces.
     """
     atoms.calc = calculator
-    BFGS(atoms, logfile=None).run(fmax=1e-4, steps=500)
+    BFGS(atoms, logfile=None).run(fmax=1e-4, steps=500)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory() as folder:
         run = Vibrations(atoms, name=str(Path(folder) / "modes"), delta=_VIBRATIONS_STEP)
-        run.run()
+        run.run()  # type: ignore[no-untyped-call]
         found = run.get_frequencies()
     waves = np.where(found.imag > 0, -found.imag, found.real)
     linear = np.linalg.matrix_rank(atoms.positions - atoms.positions[0], tol=1e-3) < 2
