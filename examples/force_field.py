@@ -2,7 +2,6 @@
 
 from ase import units
 from ase.build import molecule
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
 
@@ -14,7 +13,7 @@ atoms.calc = qhw.calculator("ethanol")
 
 BFGS(atoms, logfile=None).run(fmax=0.01)
 print(f"minimum {atoms.get_potential_energy():.3f} eV")
-MaxwellBoltzmannDistribution(atoms, temperature_K=300)
+atoms.rattle(0.02, seed=0)
 run = VelocityVerlet(atoms, timestep=0.5 * units.fs)
 start = atoms.get_total_energy()
 run.run(20)

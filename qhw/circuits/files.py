@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from qiskit import QuantumCircuit, qasm2, qpy
@@ -21,6 +21,7 @@ from qiskit.exceptions import QiskitError
 
 from backends.delays import lost_units, with_stated_clock
 from calibration.documents import read_bounded
+from qhw.circuits.qasm3.faults import UnknownInputsError
 from qhw.circuits.qasm3.reader import read_qasm3
 from qhw.circuits.qasm_scan import TooLargeError, check_size, version_of, without_comments
 from qhw.circuits.qpy_scan import check_headers
@@ -68,6 +69,20 @@ class CircuitFileError(ValueError):
     """A circuit file cannot be used; one line says which and why."""
 
 
+class UnknownParametersError(CircuitFileError):
+    """Values are given for parameters that a circuit does not have.
+
+    Attributes:
+        unknown: their names.
+    """
+
+    def __init__(self, path: Path | str, unknown: Sequence[str], known: Iterable[str]) -> None:
+        names = ", ".join(map(repr, unknown[:8]))
+        shown = ", ".join(sorted(known)[:8]) or "none"
+        super().__init__(f"{path} has no free parameter {names}; there are: {shown}.")
+        self.unknown = tuple(unknown)
+
+
 def read_circuits(
     path: Path, bind: Mapping[str, object] | None = None
 ) -> tuple[QuantumCircuit, ...]:
@@ -80,8 +95,8 @@ def read_circuits(
 
     Raises:
         CircuitFileError: unknown suffix, unreadable, too large, not a circuit, with a gate that
-            only has a name, or without a parameter that is bound; the line names the file and the
-            place.
+            only has a name; the line names the file and the place.
+        UnknownParametersError: a parameter or input that is bound is not there.
     """
     values = dict(bind or {})
     if path.suffix not in SUFFIXES:
@@ -120,13 +135,13 @@ def bound(
         path: what the circuit is called in errors.
 
     Raises:
-        CircuitFileError: it has no such parameter, or a value is no number.
+        UnknownParametersError: it has no such parameter.
+        CircuitFileError: a value is no number.
     """
     free = {parameter.name for parameter in circuit.parameters}
+    if unknown := [name for name in values if name not in free]:
+        raise UnknownParametersError(path, unknown, free)
     for name, value in values.items():
-        if name not in free:
-            shown = ", ".join(sorted(free)[:8]) or "none"
-            raise CircuitFileError(f"{path} has no free parameter {name!r}; there are: {shown}.")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise CircuitFileError(
                 f"{path} must have numbers for its parameters, but {name!r} is given {value!r}."
@@ -176,6 +191,8 @@ def _from_qasm(raw: bytes, path: Path, values: Mapping[str, object]) -> QuantumC
         return read_qasm3(text, values)
     except CircuitFileError:
         raise
+    except UnknownInputsError as error:
+        raise UnknownParametersError(path, error.unknown, error.inputs) from error
     except RecursionError as error:
         raise CircuitFileError(
             f"{path} must be OpenQASM {version}, but is nested too deeply to be read."

@@ -10,7 +10,7 @@ from rich.text import Text
 from calibration.snapshot import MADE_UP
 from qhw.analysis.depth.changes import Changes
 from qhw.analysis.depth.recommend import Standing
-from qhw.analysis.depth.report import DepthReport, Row
+from qhw.analysis.depth.report import NO_DEVICE, DepthReport, Row
 from qhw.analysis.validate.interval import words
 from qhw.report.format import number, percent, printable, success, usd
 from qhw.report.tables import WholeTable
@@ -42,7 +42,8 @@ def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
                 yield f"and {len(by_device) - _SHOWN} more devices in the report"
         reasons = {r.reason: r for r in own if r.reason is not None}
         for reason, row in reasons.items():
-            yield Text(f"failed on {row.device}: {printable(reason)}")
+            where = "" if row.device == NO_DEVICE else f" on {row.device}"
+            yield Text(f"failed{where}: {printable(reason)}")
     if report.changes is not None:
         yield from changed_lines(report.changes)
 

@@ -9,7 +9,14 @@ from typing import Any, Literal
 from qhw.analysis.compare.result import Estimate
 
 Kind = Literal[
-    "comparison", "expectation", "mitigation bench", "depth report", "drift", "noise study", "?"
+    "comparison",
+    "expectation",
+    "mitigation bench",
+    "depth report",
+    "drift",
+    "noise study",
+    "model validation",
+    "?",
 ]
 Level = Literal["better", "same", "worse", "unknown"]
 

@@ -286,6 +286,25 @@ class DriftHead(_Head):
         return {"subject": days, "devices": (self.pairs[0].device,)}
 
 
+class _Grouped(_Part):
+    kind: Words
+    name: Words
+
+
+class ValidationHead(_Head):
+    """Of :class:`qhw.analysis.validate.validation.Validation`."""
+
+    kind = "model validation"
+    created: Utc
+    data: Words
+    groups: tuple[_Grouped, ...]
+
+    def told(self) -> dict[str, Any]:
+        """Fields of a :class:`qhw.saved.entry.SavedRun`."""
+        devices = tuple(group.name for group in self.groups if group.kind == "device")
+        return {"when": self.created, "subject": self.data, "devices": devices[:_MOST_NAMES]}
+
+
 class _Studied(_Part):
     name: Words
     task: Words = "generate"
@@ -339,12 +358,14 @@ def _kind(data: Mapping[str, Any]) -> type[_Head] | None:
     asked = settings if isinstance(settings, Mapping) else {}
     if "verdict" in data:
         return ComparisonHead
+    if "levels" in data and "circuits" in data:
+        return DepthHead
     if asked.get("task") == "expect" or "observables" in data:
         return ExpectHead
     if "pipelines" in asked:
         return BenchHead
-    if "levels" in data and "circuits" in data:
-        return DepthHead
+    if "groups" in data and "sources" in data:
+        return ValidationHead
     if "pairs" in data:
         return DriftHead
     return StudyHead if "config" in data and "curves" in data else None

@@ -14,6 +14,7 @@ from qhw.analysis.compare.result import ComparisonResult, Estimate
 from qhw.analysis.depth.report import DepthReport
 from qhw.analysis.drift.effect import DriftEffect
 from qhw.analysis.expect.result import ExpectResult
+from qhw.analysis.validate.validation import Validation
 from qhw.saved.entry import Kind, SavedRun
 from qhw.saved.figures_compared import DEVICE, comparison_parts
 from qhw.saved.figures_expected import expectation_parts
@@ -114,6 +115,21 @@ def _swept(text: bytes) -> Parts:
     return Parts(settings_of(asked), {}, figures)
 
 
+def _validated(text: bytes) -> Parts:
+    found = Validation.model_validate_json(text)
+    figures: dict[FigureKey, Figure] = {}
+    for group in found.groups:
+        for label, value in (
+            ("median noise factor", group.median_factor),
+            ("median |ln(measured signal / predicted)|", group.median_error),
+        ):
+            point = Estimate(value=value, low=value, high=value)
+            figures[f"{group.kind} {group.name}", label, DEVICE] = Figure(
+                label, "public results", "lower", point
+            )
+    return Parts(settings_of({"data": found.data, "level": found.level}), {}, figures)
+
+
 class _DriftPair(BaseModel):
     device: str
     before: str
@@ -172,5 +188,6 @@ _READ: dict[Kind, Callable[[bytes], Parts]] = {
     "mitigation bench": _benched,
     "depth report": _swept,
     "drift": _drifted,
+    "model validation": _validated,
     "noise study": _studied,
 }

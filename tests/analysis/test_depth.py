@@ -191,7 +191,7 @@ def test_sweep_goes_on_over_failures_and_names_each(tmp_path):
     assert "called 'nowhere'" in reasons["bell", "nowhere"]
     assert "damaged.json" in reasons["bell", str(damaged)]
     assert reasons["free", "iqm_garnet"] is None  # counts need no values
-    assert "broken.qasm" in reasons["broken.qasm", "–"]
+    assert "broken.qasm" in reasons["broken", "–"]
     assert DepthReport.model_validate_json(report.to_json()) == report
 
 

@@ -131,6 +131,7 @@ def test_every_kind_is_listed_and_lies_beside_the_others(runs: Runs) -> None:
         "depth-report": "depth report",
         "mitigate-bench": "mitigation bench",
         "drift": "drift",
+        "validate-models": "model validation",
     }
     names = [name for name in KINDS if name != "runs"]
     assert all(found[name].page and found[name].problem is None for name in names)

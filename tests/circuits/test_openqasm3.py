@@ -207,7 +207,7 @@ def test_inputs_that_decide_what_the_circuit_is_must_be_given(tmp_path):
     with pytest.raises(CircuitFileError, match=r"3,0: the input 'n' .* --bind n="):
         read(tmp_path, text)
     assert same(read(tmp_path, text, n=2, b="01"), by(4, ("x", 1), ("x", 2)))
-    with pytest.raises(CircuitFileError, match="no input is called 'm'; there are: n, b"):
+    with pytest.raises(CircuitFileError, match="has no free parameter 'm'; there are: b, n"):
         read(tmp_path, text, n=2, b="01", m=1)
     with pytest.raises(CircuitFileError, match="'n' must be a whole number, but"):
         read(tmp_path, text, n=1.5, b="01")

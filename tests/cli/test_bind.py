@@ -67,7 +67,7 @@ def test_other_values_are_another_run(circuit: Path) -> None:
 REFUSED = {
     "a column of a bound parameter": (["--bind", "a=1", "--angles", "rows.csv"], "also has a"),
     "a value is missing": (["--bind", "a=1"], "must be given for 1 free parameters (b)"),
-    "no such parameter": (["--bind", "z=1"], "no input is called 'z'"),
+    "no such parameter": (["--bind", "z=1"], "has no free parameter 'z'"),
 }
 
 
@@ -93,3 +93,23 @@ def test_left_out_without_a_file(command: str, tmp_path: Path) -> None:
     answer = run(command, *words.get(command, []), "--bind", "a=1")
     assert answer.exit_code == 2
     assert "`--bind` must be left out without a circuit file, but is a=1" in answer.output
+
+
+def test_values_go_to_the_circuits_of_a_report_that_have_them(
+    circuit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fixed, other = tmp_path / "fixed.qasm", tmp_path / "other.qasm"
+    fixed.write_text('OPENQASM 2.0; include "qelib1.inc"; qreg q[1]; h q[0];')
+    other.write_text(
+        "input int n; qubit[1] q; for int i in [1:n] { h q[0]; } bit b = measure q[0];"
+    )
+    sizes = ("--devices", "ibm_lagos", "--levels", "0", "--seeds", "1", "--processes", "1")
+    asked = ["depth-report", circuit, fixed, other, *sizes, "--bind", "a=1", "--bind", "n=2"]
+    answer = run(*asked, "--json")
+    assert answer.exit_code == 0, answer.output
+    rows = json.loads(answer.stdout)["rows"]
+    assert {row["circuit"] for row in rows} == {circuit.stem, "fixed", "other"}
+    assert all(row["reason"] is None for row in rows)
+    answer = run(*asked, "--bind", "z=1")
+    assert answer.exit_code == 2 and "no circuit has 'z'" in answer.output

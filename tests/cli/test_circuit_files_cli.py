@@ -127,8 +127,8 @@ BAD = {
         "instruction 0, rz on qubit 1, has inf",
     ),
     "phase": (THREE + "qubit q; gphase(1e400); x q;", "global phase"),
-    "reset": (TWO + "qreg q[2]; h q[0]; reset q[0];", "instruction 1 resets qubit 0"),
-    "condition": (TWO + "qreg q[1]; creg c[1]; measure q->c; if(c==1) x q[0];", "if_else"),
+    "reset": (TWO + "qreg q[2]; h q[0]; reset q[0];", "is dynamic"),
+    "condition": (TWO + "qreg q[1]; creg c[1]; measure q->c; if(c==1) x q[0];", "is dynamic"),
     "input": (
         THREE + "input float a; qubit q; rx(a) q;",
         "`--angles` must be given for 1 free parameters .a. of mine.qasm",

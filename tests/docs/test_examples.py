@@ -15,6 +15,7 @@ SAYS = {
     "choose_mitigation": r"zne\(1,3\)",
     "compare_devices": r"ibm_fez .*iqm_garnet .*ionq_forte_enterprise .*better",
     "expectation": r"off by [+-]0\.0",
+    "force_field": r"minimum -4210\.2.*after 10 fs [+-]\d\.\d\d meV",
     "gradient": r"theta\[0\].*theta\[1\]",
     "molecules": r"strict valid.*rmsd.*report\.html",
     "qiskit_primitives": r"\[(0\.9\d+|1\.) +(0\.9\d+|1\.) *\].*'11': 2\d\d",

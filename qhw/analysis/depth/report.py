@@ -48,6 +48,8 @@ FIGURES: dict[str, tuple[str, Callable[[Compiled], float]]] = {
     "compile_s": ("compile time (s)", lambda c: c.compile_s),
 }
 """Figures summarised over seeds: heading and how to read them."""
+NO_DEVICE = "–"
+"""Where a row failed before any device was looked at."""
 
 
 class _Frozen(BaseModel):

@@ -23,7 +23,12 @@ from qhw.analysis.compare.synthesis import MAX_QUBITS, evolved_distribution, evo
 from qhw.analysis.depth.wide import wide_exact
 from qhw.analysis.scores.baselines import constant_distances, uniform
 from qhw.analysis.scores.metrics import total_variation
-from qhw.circuits.files import LAYOUT_NOT_KEPT, CircuitFileError, read_circuits
+from qhw.circuits.files import (
+    LAYOUT_NOT_KEPT,
+    CircuitFileError,
+    UnknownParametersError,
+    read_circuits,
+)
 from qhw.circuits.templates import PREPARATIONS
 from qhw.circuits.workload import Role, Workload
 from qhw.models.checkpoint import load
@@ -145,24 +150,45 @@ def file_subjects(
 
     Args:
         paths: of the files.
-        bind: values of parameters and inputs, by name.
+        bind: values of parameters and inputs, by name, for the circuits that have them.
         done: told how many files of how many are read.
+
+    Raises:
+        CircuitFileError: a name that no circuit has.
     """
     found: list[Subject] = []
+    missing: list[UnknownParametersError] = []
     for number, path in enumerate(paths):
         done(number, len(paths))
         try:
-            circuits = read_circuits(path, bind)
+            circuits = _with_what_it_has(path, bind or {}, missing)
         except CircuitFileError as error:
-            found.append(Subject(path.name, str(path), None, str(error)))
+            found.append(Subject(path.stem, str(path), None, str(error)))
             continue
         own = [circuit_subject(circuit, str(path)) for circuit in circuits]
         alone = len(circuits) == 1 and not bind and not circuits[0].parameters
         found += [replace(s, sent_as=(str(path),)) for s in own] if alone else own
+    for name in bind or {}:
+        if len(missing) == len(paths) and all(name in error.unknown for error in missing):
+            raise CircuitFileError(
+                "Argument `bind` must name free parameters, but no circuit has "
+                f"{name!r}: {missing[0]}"
+            )
     names = Counter(subject.name for subject in found)
     return tuple(
         s if names[s.name] == 1 else replace(s, name=f"{s.name}, {s.source}") for s in found
     )
+
+
+def _with_what_it_has(
+    path: Path, bind: Mapping[str, object], missing: list[UnknownParametersError]
+) -> tuple[QuantumCircuit, ...]:
+    """A file's circuits with those values bound that they have names for."""
+    try:
+        return read_circuits(path, bind)
+    except UnknownParametersError as error:
+        missing.append(error)
+        return read_circuits(path, {k: v for k, v in bind.items() if k not in error.unknown})
 
 
 def workload_subject(workload: Workload, source: str, sent_as: Sequence[str] = ()) -> Subject:

@@ -18,6 +18,7 @@ from qhw.analysis.depth.jobs import Job, Limit, circuit_bytes, run_jobs, with_no
 from qhw.analysis.depth.merits import checked_merit
 from qhw.analysis.depth.observed import Observed, observed
 from qhw.analysis.depth.report import (
+    NO_DEVICE,
     DepthReport,
     Device,
     Row,
@@ -100,7 +101,7 @@ def sweep(
     jobs: list[Job] = []
     for subject in subjects:
         if (circuit := subject.compiled_from) is None:
-            rows.append(failed_row(subject, "–", subject.reason or "no circuit"))
+            rows.append(failed_row(subject, NO_DEVICE, subject.reason or "no circuit"))
             continue
         raw = circuit_bytes(circuit)
         for device in devices:

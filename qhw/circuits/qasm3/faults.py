@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 from openqasm3 import ast
@@ -18,6 +19,19 @@ class Qasm3Error(ValueError):
     def __init__(self, message: str, line: int | None = None, column: int = 0) -> None:
         super().__init__(message)
         self.line, self.column = line, column
+
+
+class UnknownInputsError(Qasm3Error):
+    """Values are given for inputs that a program does not have.
+
+    Attributes:
+        unknown: their names.
+        inputs: what it has.
+    """
+
+    def __init__(self, unknown: Sequence[str], inputs: Sequence[str]) -> None:
+        super().__init__(f"has no input {unknown[0]!r}")
+        self.unknown, self.inputs = tuple(unknown), tuple(inputs)
 
 
 def refuse(node: ast.QASMNode | None, message: str) -> NoReturn:

@@ -13,7 +13,7 @@ import openqasm3
 from openqasm3.parser import QASM3ParsingError
 from qiskit import QuantumCircuit
 
-from qhw.circuits.qasm3.faults import Qasm3Error
+from qhw.circuits.qasm3.faults import Qasm3Error, UnknownInputsError
 from qhw.circuits.qasm3.pieces import Flat, Pieces
 from qhw.circuits.qasm3.scope import State
 from qhw.circuits.qasm3.statements import Statements, run_program
@@ -51,8 +51,7 @@ def read_qasm3(text: str, values: Mapping[str, object] | None = None) -> Quantum
             raise
         raise Qasm3Error(f"{pieces.place(error.line, error.column)}: {error}") from error
     if unknown := sorted(set(state.values) - set(state.inputs)):
-        inputs = ", ".join(state.inputs[:8]) or "none"
-        raise Qasm3Error(f"no input is called {unknown[0]!r}; there are: {inputs}")
+        raise UnknownInputsError(unknown, state.inputs)
     state.place_on_device()
     return state.circuit
 
