@@ -166,7 +166,7 @@ def _price(settings: HeadSettings, *, as_json: bool) -> None:
             f"{quote.role}: {show_money(quote.micro)}, {len(quote.jobs)} "
             f"job{'s' * (len(quote.jobs) > 1)}, {quote.executions} circuits of "
             f"{quote.compiled.two_qubit_gates} two-qubit gates, {settings.shots} shots each; "
-            f"{quote.jobs[0].cost.basis}",
+            f"{quote.basis}",
             soft_wrap=True,
         )
     out.print(_total(quotes), soft_wrap=True)

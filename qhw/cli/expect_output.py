@@ -56,7 +56,7 @@ def print_expectation(found: Measured, place: Path | None) -> None:
 
 def quote_lines(quote: ExpectQuote) -> list[str]:
     """The estimate for people, and what real devices made of such predictions."""
-    basis, jobs = quote.jobs[0].cost.basis, len(quote.jobs)
+    basis, jobs = quote.basis, len(quote.jobs)
     said = (
         f"estimate: {show_money(quote.micro)}, {jobs} job{'s' * (jobs > 1)}, "
         f"{quote.executions} circuits "
@@ -83,6 +83,6 @@ def quote_document(quote: ExpectQuote, *, rehearsal: bool) -> dict[str, object]:
         "mitigation": str(program.pipeline),
         "needs": list(program.pipeline.needs),
         "qpu_seconds": [job.cost.qpu_seconds for job in quote.jobs],
-        "basis": quote.jobs[0].cost.basis,
+        "basis": quote.basis,
         **predicted_document(program.compiled),
     }

@@ -169,7 +169,7 @@ def _quote_document(stages: tuple[StageQuote, ...], *, rehearsal: bool) -> dict[
                 "usd": stage.micro / 1e6,
                 "most_usd": stage.reserve_micro / 1e6,
                 "qpu_seconds": [job.cost.qpu_seconds for job in stage.jobs],
-                "basis": stage.jobs[0].cost.basis,
+                "basis": stage.basis,
                 "mitigation": _mitigation_document(stage),
                 "probes": len(stage.probes),
                 **predicted_document(stage.compiled),
@@ -207,7 +207,7 @@ def _print_quote(
         where.print(
             f"{stage.role}: {show_money(stage.micro)}, {len(stage.jobs)} jobs, "
             f"{stage.executions} circuits of {stage.compiled.two_qubit_gates} two-qubit gates"
-            f"{'' if stage.plan is None else ' and more'}, {each}; {stage.jobs[0].cost.basis}",
+            f"{'' if stage.plan is None else ' and more'}, {each}; {stage.basis}",
             soft_wrap=True,
         )
         if stage.plan is not None:

@@ -32,6 +32,10 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _KEY_LETTERS = 20  # 100 random bits; with the prefix 24 characters, short enough for any tag
 
 
+_BASES = 3
+"""Different ones that are told in words."""
+
+
 @dataclass(frozen=True)
 class RunRequest:
     """What a person asked for.
@@ -94,6 +98,14 @@ class Quote:
     def reserve_micro(self) -> int:
         """The most the vendor may charge, millionths of a dollar."""
         return sum(job.reserve_micro for job in self.jobs)
+
+    @property
+    def basis(self) -> str:
+        """What the price is made of, in words: of each job, of many alike of one."""
+        told = dict.fromkeys(job.cost.basis for job in self.jobs)
+        shown = list(told)[:_BASES]
+        more = len(told) - len(shown)
+        return "; and ".join(shown) + (f"; and {more} more" if more else "")
 
     @property
     def executions(self) -> int:

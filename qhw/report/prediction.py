@@ -17,7 +17,7 @@ from qhw.report.format import interval, number
 
 _OUTCOMES = 8
 """Of each circuit's first row, the likeliest."""
-NOTHING_TO_JUDGE_BY = "no public result of this vendor's devices to judge by"
+NOTHING_TO_JUDGE_BY = "no public results to judge it by"
 
 
 class ThreeColumns(NamedTuple):

@@ -126,14 +126,21 @@ def recommend(facts: CircuitFacts, rows: Iterable[Row], by: str, shots: int) -> 
     """
     meaning, read = MERITS[checked_merit(by)], _READ[by]
     found = []
+    losers = 0
     for row in rows:
         value = None if row.circuit != facts.name or row.best is None else read(row, facts)
         losing = by in ("dollars", "waiting") and row.beats_baseline is False
         closed = row.waiting is not None and row.waiting.in_service is False
-        if value is not None and not losing and not closed and MADE_UP not in row.source:
+        if value is None or closed or MADE_UP in row.source:
+            continue
+        if losing:
+            losers += 1
+        else:
             found.append((value, row))
     if not found:
         why = f"no device of the report has a figure for it ({meaning})"
+        if losers:
+            why = "every device that has a figure for it is predicted to lose to a constant"
         return Recommendation(circuit=facts.name, by=by, why=why)
     found.sort(key=lambda pair: _order(*pair), reverse=True)
     best = found[0][1]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from qhw.analysis.precision.asked import WORDS, Precision
-from qhw.analysis.precision.shots import fewest_shots, upwards
+from qhw.analysis.precision.shots import CLOSE, fewest_shots, upwards
 from qhw.jobs.errors import BudgetError
 from qhw.jobs.intent import Quote
 from qhw.jobs.money import parse_money, show_money
@@ -109,7 +109,9 @@ def _check_budget(what: Planned, plan: ShotPlan, budget: str, least: int) -> Non
     while high > _CLOSE * low + 1:
         middle = math.isqrt(low * high)
         low, high = (middle, high) if _price(what, middle) <= most else (low, middle)
-    allowed = Precision(upwards(what.error(low)), plan.precision.quantity)
+    # a plan stays up to CLOSE below what is asked for: asking for this takes no more than `low`
+    offered = upwards(what.error(low) / (1 - CLOSE))
+    allowed = Precision(offered, plan.precision.quantity)
     raise BudgetError(
         f"{said}; it allows a precision of {allowed} ({low:,} shots); nothing was sent"
     )

@@ -12,7 +12,7 @@ MOST_SHOTS = 10**12
 """More are a mistake."""
 FEWEST_SHOTS = 2
 _FIRST = 10_000
-_CLOSE = 0.03
+CLOSE = 0.03
 """How far below the wanted error the expected one may stay."""
 _TRIES = 12
 _DIGITS = 3
@@ -101,7 +101,7 @@ def fewest_shots(
             continue
         if error > wanted and shots == most:
             raise OutOfReachError(wanted, error, most)
-        close = wanted * (1 - _CLOSE) <= error <= wanted
+        close = wanted * (1 - CLOSE) <= error <= wanted
         following = _next(tried, shots, wanted, least, most)
         if close or following in tried:
             break
@@ -121,7 +121,7 @@ def fewest_shots(
 
 def _next(tried: dict[int, float], shots: int, wanted: float, least: int, most: int) -> int:
     """What to try after ``shots``, by the power law through the two tries next to the aim."""
-    aim, error = wanted * (1 - _CLOSE / 2), tried[shots]
+    aim, error = wanted * (1 - CLOSE / 2), tried[shots]
     power = 0.5
     others = sorted((abs(math.log(n / shots)), n) for n in tried if n != shots)
     if others and error > 0:
