@@ -183,10 +183,10 @@ class Runs:
         (place / "report.html").write_text(render_drift([pair], "qhw drift"))
 
     def _validate(self, place: Path) -> None:
-        """Every shipped result with the prediction that is shipped: nothing is compiled."""
+        """Every fifth shipped result with the prediction that is shipped: nothing is compiled."""
         shipped = shipped_results()
         told = {"circuit": CircuitOf(name=OWN)}
-        records = tuple(record.model_copy(update=told) for record in shipped.records)
+        records = tuple(record.model_copy(update=told) for record in shipped.records[::5])
         found = validate_models(shipped.model_copy(update={"records": records}))
         place.mkdir()
         write_validation(place, place.name, found)

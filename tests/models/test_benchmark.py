@@ -22,6 +22,7 @@ def test_our_step_trains() -> None:
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_rivals_that_are_not_installed_are_skipped_with_a_reason(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
