@@ -101,6 +101,9 @@ def _each_row(axes: Axes, metric: Metric, rows: NDArray[np.int64]) -> None:
     scale = "log scale, " if logarithmic else ""
     axes.set_ylabel(f"{_name(metric)}\n({scale}{metric.better} is better)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if total == 1:  # its tick is a row's number, not a fraction of one
+        axes.set_xlim(-1, 1)
+        axes.set_xticks([0])
     axes.grid(axis="y", color=SOFT, alpha=0.25, lw=0.6)
 
 

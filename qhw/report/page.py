@@ -34,8 +34,14 @@ def environment(*packages: str) -> Environment:
         "success": success,
         "usd": usd,
         "plain_line": plain_line,
+        "of_row": of_row,
     }
     return made
+
+
+def of_row(name: str, place: int) -> str:
+    """A row's number and name, which a row without a name has from its number."""
+    return name if name == str(place) else f"{place}. {name}"
 
 
 def asset(name: str) -> Markup:
