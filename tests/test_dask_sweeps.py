@@ -113,6 +113,7 @@ def timeless(rows: Sequence[Row]) -> list[Row]:
     return found
 
 
+@pytest.mark.slow
 def test_the_address_is_enough_in_python(cluster: Cluster) -> None:
     asked: dict[str, Any] = {"levels": (3,), "seeds": 1, "cache": False}
     found = depth_report(chain(3), "iqm_garnet", scheduler=cluster.address, **asked)
@@ -195,6 +196,7 @@ def test_judge(cluster: Cluster, pool: DaskScheduler, monkeypatch: pytest.Monkey
         molecule_scores.reports(spoilt, scheduler=pool)
 
 
+@pytest.mark.slow
 def test_compare(pool: DaskScheduler, small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # of the six qubits with the one that routes: a row of angles is a piece
     monkeypatch.setattr(aer, "_MATRIX_WORK", 4**6)

@@ -39,6 +39,7 @@ def test_a_worker_that_dies_once_costs_nothing(pool: LocalScheduler, tmp_path: P
     assert dict(pool.map(die_once, items)) == {item: item.name for item in items}
 
 
+@pytest.mark.slow
 def test_an_item_that_kills_its_workers_is_given_up_and_the_rest_done() -> None:
     pool = LocalScheduler(1)
     found = dict(pool.map(die_on_three, range(5)))

@@ -56,6 +56,7 @@ def test_values_are_those_of_the_statevector_in_both_precisions() -> None:
     np.testing.assert_array_equal(function(torch.from_numpy(ROWS[1])), double[1])  # one row
 
 
+@pytest.mark.slow
 def test_derivatives_pass_gradcheck_and_are_those_of_shift_rules() -> None:
     function = qhw.expectation_function(circuit(), OBSERVABLES)
     x = torch.from_numpy(ROWS[:2]).requires_grad_()

@@ -117,6 +117,7 @@ def test_without_a_calibration(small_model: Path) -> None:
     assert (raw.counts == stage.counts).all()
 
 
+@pytest.mark.slow
 def test_with_a_pair_that_is_misread_together(small_model: Path, tmp_path: Path) -> None:
     qubits = measured_device_qubits(compared(small_model, mitigation="none")[0].compiled)
     m, first, second = len(qubits), len(qubits) - 1, 1  # neither neighbours nor in order

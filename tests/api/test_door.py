@@ -188,6 +188,7 @@ def test_paid_once_and_taken_up_by_the_same_call(vendors: Vendors, name: str) ->
     assert (newest.id, older.id) == (other.run, first.run)
 
 
+@pytest.mark.slow
 def test_another_process_takes_a_run_up_by_its_name_alone(vendors: Vendors, tmp_path: Path) -> None:
     run = qhw.submit(
         asymmetric("passed on"),

@@ -20,6 +20,8 @@ import pytest
 from qhw.chem.qm9 import _CACHE_VERSION, sample_molecules
 from tests.api.own_package import install
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = """
 import json, sys
 from typer.testing import CliRunner

@@ -59,6 +59,7 @@ def peak_kb(circuit: QuantumCircuit, device: str, shots: int, folder: Path) -> i
     return int(told.stdout.split()[-1])
 
 
+@pytest.mark.slow
 def test_a_hundred_qubits_under_a_gigabyte(tmp_path: Path) -> None:
     assert peak_kb(ghz(100), "exact", 10_000, tmp_path) < GIGABYTE_KB
 
@@ -74,6 +75,7 @@ def test_ten_thousand_shots_under_a_gigabyte(
     assert peak_kb(circuit, device, 10_000, tmp_path) < GIGABYTE_KB
 
 
+@pytest.mark.slow
 def test_what_a_wide_result_says(tmp_path: Path) -> None:
     found = qhw.measure(ghz(60), device="engine:ibm_fez", shots=500, mitigation="readout")
     result = found.result

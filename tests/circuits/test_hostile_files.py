@@ -160,7 +160,10 @@ def test_none_takes_more_than_half_a_gigabyte(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == len(files)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n == "parsed" else n for n in HOSTILE],
+)
 def test_the_line_names_file_and_bound(tmp_path: Path, name: str) -> None:
     text, message = HOSTILE[name]
     path = tmp_path / "small.qasm"

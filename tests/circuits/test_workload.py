@@ -82,6 +82,7 @@ def built(angle: float = 0.25, wire: int = 1) -> QuantumCircuit:
     return circuit
 
 
+@pytest.mark.slow
 def test_a_fingerprint_is_of_what_runs_in_every_process() -> None:
     assert _fingerprint(built()) == _fingerprint(built())
     assert _fingerprint(built()) != _fingerprint(built(angle=0.25000000000000006))

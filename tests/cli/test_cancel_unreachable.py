@@ -32,6 +32,7 @@ def queued(platform: IBMPlatform, small_model: Path) -> str:
     return str(done["run"])
 
 
+@pytest.mark.slow
 def test_a_vendor_that_is_gone_for_a_while(
     ibm: Ibm, small_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,9 +15,8 @@ NISQ = ("--task", "generate", "--model", "nisq-chain5", "--molecules", "3", "--s
 FAITHFUL = ("--model", "qcvae-logp", "--prior", "posterior")
 
 
-@pytest.mark.parametrize(
-    "more", [(), pytest.param(FAITHFUL, marks=pytest.mark.slow)], ids=["nisq", "faithful"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), FAITHFUL], ids=["nisq", "faithful"])
 def test_a_condition_from_estimate_to_report(
     braket: BraketService, more: tuple[str, ...], tmp_path: Path
 ) -> None:

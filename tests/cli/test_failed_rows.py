@@ -75,6 +75,7 @@ def test_braket_executables_that_fail_leave_both_stages(
         assert (arrays["decoder_counts"].sum(axis=1) == 200).all()
 
 
+@pytest.mark.slow
 def test_taking_a_run_up_again_pays_nothing_twice(braket: BraketService, given: Given) -> None:
     braket.queue.behaviour.failing_rows = frozenset({0})
     arguments = given("braket:iqm_garnet", "reconstruct")
@@ -119,6 +120,7 @@ def test_braket_tasks_that_fail_keep_the_vendors_words(braket: BraketService, gi
     assert "decoder rows 1 failed: " in text
 
 
+@pytest.mark.slow
 def test_an_ibm_job_that_fails_hides_no_other(
     ibm: tuple[IBMPlatform, LoopbackServer], given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:

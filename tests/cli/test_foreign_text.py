@@ -124,6 +124,7 @@ def test_the_ledgers_words(
         json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_snapshots_words_and_a_files_name(tmp_path: Path) -> None:
     snapshot = load_snapshot("iqm_garnet")
     evil = snapshot.model_copy(update={"source": EVIL, "processor": EVIL})

@@ -57,7 +57,13 @@ def options(model: Path, device: str, out: Path) -> tuple[object, ...]:
 
 def _some_slow(names: Iterable[str]) -> list[object]:
     marks = {
-        name: [pytest.mark.slow] for name in ("ibm:ibm_boston", "braket:rigetti_cepheus_1_108q")
+        name: [pytest.mark.slow]
+        for name in (
+            "ibm:ibm_boston",
+            "ibm:ibm_sherbrooke",
+            "braket:ionq_forte_enterprise",
+            "braket:rigetti_cepheus_1_108q",
+        )
     }
     return [pytest.param(name, marks=marks.get(name, [])) for name in names]
 

@@ -14,6 +14,7 @@ from tests.cli.test_jobs_cli import document, qhw
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.usefixtures("own_home")]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_names_what_goes_on(
     ibm: tuple[IBMPlatform, LoopbackServer], small_model: Path, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def test_ibm_run_with_a_lost_answer_makes_one_job(
     assert distance(done, "device_raw") < 1.3 * distance(done, "shots_only")  # a perfect device
 
 
+@pytest.mark.slow
 def test_a_rehearsal_says_so_everywhere(
     ibm: tuple[IBMPlatform, LoopbackServer],
     given: Given,

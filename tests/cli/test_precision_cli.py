@@ -85,6 +85,7 @@ def test_an_absurd_precision_of_values_is_refused(circuit: Path) -> None:
     assert "left out where `shots`" in refused(*words, "0.1", "--shots", "5")
 
 
+@pytest.mark.slow
 def test_a_budget_says_which_precision_it_allows(
     braket: BraketService, circuit: Path, tmp_path: Path
 ) -> None:

@@ -81,6 +81,7 @@ def test_credentials_that_are_none(
         refused(submit(), "No AWS credentials.*AWS_ACCESS_KEY_ID")
 
 
+@pytest.mark.slow
 def test_ledgers_that_cannot_be_written(submit: Submit, tmp_path: Path) -> None:
     file = tmp_path / "data" / "ledger.db"
     with closing(sqlite3.connect(file)) as raw, raw:
@@ -129,6 +130,7 @@ def test_devices_that_are_too_small_or_not_there(narrow: IBMPlatform, submit: Su
     assert narrow.queue.jobs == ()
 
 
+@pytest.mark.slow
 def test_a_queue_that_never_moves_is_a_state_and_the_run_goes_on_later(
     small_model: Path, braket: BraketService, tmp_path: Path
 ) -> None:

@@ -110,6 +110,7 @@ def test_the_same_from_python(hostile_folder: Path, tmp_path: Path) -> None:
     assert compared.save(tmp_path / "page") == tmp_path / "page" / "runs.html"
 
 
+@pytest.mark.slow
 @pytest.mark.allow_hosts(["127.0.0.1"])
 def test_the_dashboard_ends_with_one_line(
     hostile_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

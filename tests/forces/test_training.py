@@ -148,6 +148,7 @@ def test_double_precision_finds_the_same_ridge(folder: Path, data: ForceData) ->
     assert np.abs(weights[0][1] - weights[1][1]).max() < 5e-3
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_weights(tmp_path: Path, folder: Path) -> None:
     for name in ("whole", "cut"):
         (tmp_path / f"{name}.yaml").write_text(json.dumps(settings(folder, epochs=8)))

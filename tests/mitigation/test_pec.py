@@ -118,6 +118,7 @@ def test_draws_follow_the_weights() -> None:
     assert np.array_equal(signs, (-1.0) ** np.count_nonzero(picks, axis=1))
 
 
+@pytest.mark.slow
 def test_mean_over_samples_is_unbiased_and_error_bars_hold() -> None:
     backend = depolarising(0.01)
     compiled = backend.compile(chain())

@@ -98,6 +98,7 @@ def test_loss_is_seeded_and_has_finite_gradients(model: QVAE, molecules: Molecul
         assert parameter.grad.abs().max() > 1e-6
 
 
+@pytest.mark.slow
 def test_loss_gradient_equals_finite_differences(model: QVAE, molecules: MoleculeBatch) -> None:
     data = model.precompute(molecules[:8])
 

@@ -42,6 +42,7 @@ def test_step_equals_its_public_parts_under_autograd(
     torch.testing.assert_close(gradients, expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_a_bit(
     molecules: MoleculeBatch, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

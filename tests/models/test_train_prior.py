@@ -136,6 +136,7 @@ def test_trained_network_draws_what_is_asked_and_the_whole_where_nothing_is(tmp_
     assert x[:, 2:].std() < 0.08
 
 
+@pytest.mark.slow
 def test_samples_follow_a_property_and_the_rest_where_it_is_left_open(tmp_path: Path) -> None:
     # the property turns latents from one axis to the next: its angle is what a sample must show
     rng = np.random.default_rng(0)

@@ -58,7 +58,7 @@ def _kill_after(process: subprocess.Popen[bytes], study: Path, cells: int, delay
 
 
 @pytest.mark.parametrize(
-    "kills", [pytest.param(2, id="few"), pytest.param(10, id="ten", marks=pytest.mark.slow)]
+    "kills", [pytest.param(1, id="once"), pytest.param(10, id="ten", marks=pytest.mark.slow)]
 )
 def test_killed_at_random_moments(sweep_file: Path, tmp_path: Path, kills: int) -> None:
     out, whole = tmp_path / "killed", tmp_path / "whole"

@@ -162,7 +162,11 @@ def test_questions_are_asked_again(vendor: Vendor, order: Submission, fault: Fau
 
 @pytest.mark.parametrize(
     "fault",
-    [Fault.hang(), pytest.param(Fault.drip(0.1), marks=pytest.mark.slow), Fault.answer(503)],
+    [
+        pytest.param(Fault.hang(), marks=pytest.mark.slow),
+        pytest.param(Fault.drip(0.1), marks=pytest.mark.slow),
+        Fault.answer(503),
+    ],
 )
 def test_no_question_waits_for_ever(vendor: Vendor, order: Submission, fault: Fault) -> None:
     backend = vendor.connect()

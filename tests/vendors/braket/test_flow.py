@@ -145,6 +145,7 @@ def test_payload_is_what_was_posted(vendor: Vendor, order: Submission) -> None:
     assert shown["outputS3Bucket"] == BUCKET
 
 
+@pytest.mark.slow
 def test_estimate_is_what_is_billed(start: Start) -> None:
     for device in (*QPUS, "sv1", "dm1"):
         vendor = start(device)

@@ -164,7 +164,14 @@ def test_questions_are_put_again(vendor: Vendor, order: Submission, fault: Fault
 
 
 @pytest.mark.parametrize(
-    "fault", [*PASSING, Fault.throttle(3600), Fault.drip(0.3), Fault.answer(200)], ids=named
+    "fault",
+    [
+        *PASSING,
+        Fault.throttle(3600),
+        pytest.param(Fault.drip(0.3), marks=pytest.mark.slow),
+        Fault.answer(200),
+    ],
+    ids=named,
 )
 def test_questions_end(vendor: Vendor, order: Submission, fault: Fault) -> None:
     backend = ready(vendor, order, patience_for(fault))

@@ -49,7 +49,7 @@ def bearers(vendor: Vendor) -> set[str]:
         Fault.answer(503),
         Fault.throttle(),
         Fault.drop(),
-        Fault.hang(),
+        pytest.param(Fault.hang(), marks=pytest.mark.slow),
         Fault.malformed(),
         Fault.malformed(b'{"access_token": null}'),
         pytest.param(Fault.drip(0.3), marks=pytest.mark.slow),
