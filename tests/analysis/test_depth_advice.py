@@ -79,6 +79,13 @@ def test_the_line_that_sends_it_names_file_device_shots_and_seed():
     assert lower.submit == ""  # `qhw submit` would send what level 3 gives
 
 
+def test_why_nothing_is_recommended_tells_losers_from_what_has_no_figure() -> None:
+    losing = row("ibm_a", 3, 5, 0.90, 7.5, beats_baseline=False)
+    assert "predicted to lose to a constant" in recommend(FACTS, (losing,), "dollars", 500).why
+    free = row("ibm_a", 3, 5, 0.90, None)
+    assert "no device of the report has a figure" in recommend(FACTS, (free,), "dollars", 500).why
+
+
 def test_dollars_for_a_distance_are_of_its_own_shots():
     price = Cost(usd=0.5, as_of=datetime(2026, 5, 1, tzinfo=UTC).date())
     dear = row("ibm_a", 3, 5, 0.9, 1.0)

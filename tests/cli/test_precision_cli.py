@@ -101,17 +101,19 @@ def test_a_budget_says_which_precision_it_allows(
     shots = int(told[2].replace(",", ""))
     per_shot = (priced["usd"] - 0.3) / plan["shots"]
     assert 0.94 * 0.6 <= 0.3 + per_shot * shots <= 0.6
+    offered = ("run", *words[:-1], told[1], "--budget", "0.6usd", "--out", tmp_path / "offered")
+    assert qhw(*offered).exit_code == 0  # what is offered can be had
+    assert len(braket.queue.tasks) == 1
     assert "allows no precision" in refused("run", *words, "--budget", "0.1usd", "--out", tmp_path)
-    assert braket.queue.tasks == ()
     done = qhw("run", *words, "--budget", "9usd", "--json", "--out", tmp_path)
     assert json.loads(done.stdout)["settings"]["shots"] == plan["shots"]
     told_before = done.stderr.index("precision 0.02"), done.stderr.index("budgets must hold")
     assert max(told_before) < done.stderr.index("submitted as")
-    assert len(braket.queue.tasks) == 1
+    assert len(braket.queue.tasks) == 2
     # the same line again is the same run, and nothing is planned or paid for it
     again = qhw("run", *words, "--budget", "9usd", "--json", "--out", tmp_path)
     assert "nothing is sent twice" in again.stderr and "planning" not in again.stderr
-    assert len(braket.queue.tasks) == 1
+    assert len(braket.queue.tasks) == 2
 
 
 def test_values_on_a_paid_device_are_planned_and_paid_once(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from qhw.analysis.compare.result import Estimate
 from qhw.report.format import interval, percent, success, usd
+from qhw.report.page import of_row
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,7 @@ def test_success_is_a_bound_just_where_less_than_one_shot_would_show_it(
 ) -> None:
     told = [success(value, shots).startswith("below 1 in") for value in (one, other)]
     assert told == [value * shots < 1 for value in (one, other)]
+
+
+def test_a_row_named_by_its_number_is_told_once() -> None:
+    assert (of_row("0", 0), of_row("0", 1), of_row("ethanol", 3)) == ("0", "1. 0", "3. ethanol")
