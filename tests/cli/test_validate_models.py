@@ -11,23 +11,12 @@ import pytest
 
 from qhw.analysis.compare.result import ComparisonResult
 from qhw.paid.own_results import given_results
+from tests.analysis.validate.test_records import GOOD
 from tests.cli.own_circuits import write_files
 from tests.cli.test_own_circuits import call, document
 
 pytestmark = pytest.mark.usefixtures("own_home")
-RECORD = {
-    "id": "a",
-    "device": "ibm_fez",
-    "vendor": "IBM",
-    "date": "2026-01-02",
-    "benchmark": "qml_kernel",
-    "circuit": {"name": "qml_kernel", "n": 2, "seed": 0},
-    "score": "P(0...0)",
-    "exact": 1.0,
-    "floor": 0.25,
-    "shots": 100,
-    "measured": 0.9,
-}
+RECORD = {name: value for name, value in GOOD.items() if name != "uncertainty"}
 
 
 @pytest.fixture(scope="module")
