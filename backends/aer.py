@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel
 
 from backends.base import BackendError, CompiledTemplate, CostEstimate, ShotResult
 from backends.binding import bind_rows, columns_of
@@ -74,10 +75,11 @@ class AerBackend:
         self._scheduled = scheduled
         self._fractional = fractional
         self._last: tuple[CompiledTemplate, FloatArray, FloatArray] | None = None
+        self._model: tuple[tuple[int, ...], NoiseModel] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """What it is, without what it keeps: other processes make that themselves."""
-        return {**self.__dict__, "_last": None}
+        return {**self.__dict__, "_last": None, "_model": None}
 
     @property
     def _asked(self) -> str:
@@ -247,6 +249,12 @@ class AerBackend:
             counts, shots, self.name, seed, done, outcomes=outcomes, approximation=WORDS
         )
 
+    def _noise_model(self, qubits: tuple[int, ...]) -> NoiseModel:
+        """Kept for the last qubits: a pipeline's circuits are all on the same ones."""
+        if self._model is None or self._model[0] != qubits:
+            self._model = (qubits, to_aer_noise_model(self._simulable, qubits, self._noise))
+        return self._model[1]
+
     def _experiments(
         self,
         circuit: QuantumCircuit,
@@ -259,7 +267,7 @@ class AerBackend:
         **options: Any,
     ) -> Iterator[dict[str, Any]]:
         """Aer's data of every row, in order; the same whatever the size of the pieces."""
-        model = to_aer_noise_model(self._simulable, compiled.physical_qubits, self._noise)
+        model = self._noise_model(compiled.physical_qubits)
         circuit = for_aer(circuit)
         simulator = AerSimulator(method=method, noise_model=model, fusion_threshold=5)
         columns = columns_of(compiled)

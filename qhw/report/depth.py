@@ -7,15 +7,13 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 from qiskit import QuantumCircuit
 
-from backends.compilers.registry import OWN, compile_by
-from backends.native.compile import NativeCircuit, compile_native
-from calibration.catalog import load_snapshot
+from backends.native.compile import NativeCircuit
 from qhw.analysis.depth.merits import MERITS
+from qhw.analysis.depth.natives import native_of
 from qhw.analysis.depth.report import FIGURES, CircuitFacts, DepthReport, Row, Spread
 from qhw.analysis.depth.subjects import Subject
 from qhw.analysis.validate.interval import words
@@ -67,25 +65,6 @@ def best_natives(report: DepthReport, subjects: Sequence[Subject]) -> dict[str, 
         if row is not None and subject.compiled_from is not None:
             found[subject.name] = native_of(row, subject, fractional=report.fractional)
     return found
-
-
-def native_of(row: Row, subject: Subject, *, fractional: bool) -> NativeCircuit:
-    """A row's compiled circuit, compiled once more from its best seed.
-
-    Args:
-        row: with figures.
-        subject: its circuit.
-        fractional: of the report.
-    """
-    circuit = subject.compiled_from
-    assert circuit is not None and row.best is not None  # it has figures
-    device = load_snapshot(row.device)
-    how: Any = {"level": row.level, "seed": row.best.seed, "fractional": fractional}
-    if row.compiler != OWN:
-        bound = circuit.assign_parameters(dict(subject.values)) if subject.values else circuit
-        return compile_by(row.compiler, bound, device, **how)
-    native = compile_native(circuit, device, **how)
-    return native.bound(subject.values) if subject.values else native
 
 
 def render_depth(

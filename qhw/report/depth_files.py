@@ -10,10 +10,11 @@ from backends.dynamic.circuit import is_dynamic
 from backends.export import openqasm3_file, qpy_file
 from backends.native.as_compiled import Place, marked
 from backends.native.compile import NativeCircuit
+from qhw.analysis.depth.natives import native_of
 from qhw.analysis.depth.recommend import Recommendation, submit_line
 from qhw.analysis.depth.report import DepthReport, Row
 from qhw.analysis.depth.subjects import Subject
-from qhw.report.depth import best_natives, native_of, render_depth, to_csv
+from qhw.report.depth import best_natives, render_depth, to_csv
 
 
 def write_depth_files(

@@ -51,6 +51,23 @@ def cost(best: Compiled, snapshot: DeviceSnapshot, shots: int) -> Cost | None:
     return Cost(usd=usd, as_of=price.as_of)
 
 
+def cost_of_circuits(
+    best: Compiled, snapshot: DeviceSnapshot, shots: int, circuits: int
+) -> Cost | None:
+    """What shots cost that are shared by several circuits of about the same length.
+
+    Args:
+        best: one of them.
+        snapshot: the device.
+        shots: of all together.
+        circuits: that each are a task of their own where those are paid.
+    """
+    if snapshot.vendor == "ibm":  # a job takes them all
+        return cost(best, snapshot, shots)
+    each = cost(best, snapshot, max(1, math.ceil(shots / max(circuits, 1))))
+    return None if each is None else each.model_copy(update={"usd": each.usd * max(circuits, 1)})
+
+
 def _by_second(best: Compiled, snapshot: DeviceSnapshot, shots: int) -> Cost | None:
     each = _circuit_time(best, snapshot)
     if each is None or snapshot.made_up is not None:

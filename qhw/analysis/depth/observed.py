@@ -48,11 +48,13 @@ class Observed:
         value: exact.
         constant: known without measuring.
         parts: one a basis.
+        observable: as asked for.
     """
 
     value: float
     constant: float
     parts: tuple[Part, ...]
+    observable: Observable
 
     def shots(self, success: float, error: float) -> int | None:
         """Fewest shots with the wanted error, ``None`` where the device's own bias is as large.
@@ -103,4 +105,4 @@ def _observed(circuit: QuantumCircuit, text: str) -> Observed:
         even = float((feature**2).mean())
         parts.append(Part(group.spread / whole, mean, square, even))
         value += mean
-    return Observed(value, wanted.constant, tuple(parts))
+    return Observed(value, wanted.constant, tuple(parts), wanted)

@@ -63,18 +63,48 @@ def distribution_error(
     if not program.pipeline.techniques and error is mean_distance:
         (batch,) = program.batches
         return float(shot_floor_total_variation(modelled.of(batch, rows), batch.shots).mean())
-    of_rows = {batch.label: program.of_rows(batch) for batch in program.batches}
-    shots = {batch.label: batch.shots for batch in program.batches}
-    endless = without_shot_noise(modelled, program.batches, rows, of_rows)
-    reference = _distributions(program, endless, rows)
-    rng = np.random.default_rng([seed, _STREAM])
-    size = len(rows) * len(program.batches) * 2**program.compiled.n_measured
-    most = int(np.clip(_MOST_DRAWN // size, *_EXPERIMENTS))
-    found: list[float] = []
-    while len(found) < most and not _sure(found):
-        counts = draw(modelled, program.batches, shots, rows, of_rows, rng)
-        found.append(error(_distributions(program, counts, rows), reference))
+    reference = endless(program, modelled, rows)
+    found = _experiments(program, modelled, seed, rows, lambda p: error(p, reference))
     return float(np.mean(found))
+
+
+def endless(program: Program, modelled: Modelled, rows: NDArray[np.int64]) -> FloatArray:
+    """Mitigated distributions ``(K, 2**m)`` of infinitely many shots.
+
+    Args:
+        program: its shots do not matter.
+        modelled: device.
+        rows: looked at.
+
+    Raises:
+        BackendError: the model cannot simulate a circuit.
+        MitigationError: counts that the pipeline cannot work on.
+    """
+    counts = without_shot_noise(modelled, program.batches, rows, _of_rows(program))
+    return _distributions(program, counts, rows)
+
+
+def distances_to(
+    program: Program, modelled: Modelled, seed: int, exact: FloatArray
+) -> tuple[float, float]:
+    """Expected mean distance of mitigated distributions to exact, and how far one run's strays.
+
+    Args:
+        program: with its shots.
+        modelled: device.
+        seed: of the experiments.
+        exact: distributions ``(B, 2**m)`` of all its rows.
+
+    Returns:
+        The mean over experiments and their standard deviation.
+
+    Raises:
+        BackendError: the model cannot simulate a circuit.
+        MitigationError: counts that the pipeline cannot work on.
+    """
+    rows = np.arange(len(program.angles))
+    found = _experiments(program, modelled, seed, rows, lambda p: mean_distance(p, exact))
+    return float(np.mean(found)), float(np.std(found, ddof=1))
 
 
 def value_errors(program: ExpectationProgram, modelled: Modelled, seed: int) -> FloatArray:
@@ -106,6 +136,30 @@ def value_errors(program: ExpectationProgram, modelled: Modelled, seed: int) -> 
         counts = draw(modelled, program.batches, shots, rows, of_rows, rng)
         squares.append(program.combine(counts, missing=missing).standard_error ** 2)
     return np.asarray(np.sqrt(np.mean(squares, axis=0)))
+
+
+def _experiments(
+    program: Program,
+    modelled: Modelled,
+    seed: int,
+    rows: NDArray[np.int64],
+    read: Callable[[FloatArray], float],
+) -> list[float]:
+    """What is read of mitigated distributions, as often as it takes to know its mean."""
+    of_rows = _of_rows(program)
+    shots = {batch.label: batch.shots for batch in program.batches}
+    rng = np.random.default_rng([seed, _STREAM])
+    size = len(rows) * len(program.batches) * 2**program.compiled.n_measured
+    most = int(np.clip(_MOST_DRAWN // size, *_EXPERIMENTS))
+    found: list[float] = []
+    while len(found) < most and not _sure(found):
+        counts = draw(modelled, program.batches, shots, rows, of_rows, rng)
+        found.append(read(_distributions(program, counts, rows)))
+    return found
+
+
+def _of_rows(program: Program) -> dict[str, bool]:
+    return {batch.label: program.of_rows(batch) for batch in program.batches}
 
 
 def _distributions(
