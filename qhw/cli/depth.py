@@ -7,6 +7,7 @@ import math
 import shlex
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,13 +21,17 @@ from qhw.cli.options import RUNS, DaskCluster, Json, NoiseScale, Out
 from qhw.cli.own import Angles, Names, own_words, own_workload
 from qhw.cli.progress import bar
 from qhw.cli.shot_counts import shot_count
+from qhw.mitigation.words import canonical
 
 _WORTH_TELLING_S = 60.0
 
 if TYPE_CHECKING:
+    from qhw.analysis.depth.jobs import Limit
+    from qhw.analysis.depth.report import DepthReport
     from qhw.analysis.depth.subjects import Subject
     from qhw.analysis.validate.scale import VendorScale
     from qhw.circuits.workload import Workload
+    from qhw.scheduler import Scheduler
 
 
 def depth_report(
@@ -64,6 +69,14 @@ def depth_report(
     observable: Annotated[
         list[str] | None,
         typer.Option(help="With --error: the error of this Pauli sum instead; may be repeated."),
+    ] = None,
+    mitigation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PIPELINE",
+            help="Simulate each device's best row with this pipeline, such as default: what is "
+            "left of its errors. Up to 10 qubits; about 5 to 20 s a row.",
+        ),
     ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Ask the vendors what waits at their devices now.")
@@ -110,6 +123,7 @@ def depth_report(
     """
     wanted = checked_levels(_levels(levels), seeds=seeds, shots=shots)
     checked_merit(by, live=live)
+    pipeline = None if mitigation is None else canonical(mitigation)
     if not files and not model:
         raise ValueError("Argument `files` or `--model` must name a circuit, but neither does.")
     from qhw.analysis.depth.changes import changes, read_report
@@ -131,30 +145,35 @@ def depth_report(
     command = shlex.join(["qhw", *sys.argv[1:]])
     settings = [[s.name for s in subjects], devices, wanted, seeds, shots, fractional]
     settings += [others] if others else []
+    settings += [] if pipeline is None else [pipeline]
     documents = []
     for scale in _scales(noise_scale):
         named = json.dumps(settings if scale is None else [*settings, noise_scale, scale.words])
         with run_folder(out_folder, run_id("depth-report", named)) as folder:
-            with closing(compilers(processes, scheduler)) as pool, bar("compiling") as done:
-                report = sweep(
-                    subjects,
-                    devices,
-                    levels=wanted,
-                    seeds=seeds,
-                    shots=shots,
-                    fractional=fractional,
-                    cache=kept,
-                    scheduler=pool,
-                    noise_scale=scale,
-                    compilers=others,
-                    command=command if scale is None else f"{command}  # {scale.words}",
-                    by=by,
-                    error=error,
-                    observables=observable or (),
-                    live=live,
-                    done=done,
-                    limit=Limit(math.inf if time_limit is None else 60 * time_limit, _tell_minutes),
-                )
+            time_left = Limit(math.inf if time_limit is None else 60 * time_limit, _tell_minutes)
+            with closing(compilers(processes, scheduler)) as pool:
+                with bar("compiling") as done:
+                    report = sweep(
+                        subjects,
+                        devices,
+                        levels=wanted,
+                        seeds=seeds,
+                        shots=shots,
+                        fractional=fractional,
+                        cache=kept,
+                        scheduler=pool,
+                        noise_scale=scale,
+                        compilers=others,
+                        command=command if scale is None else f"{command}  # {scale.words}",
+                        by=by,
+                        error=error,
+                        observables=observable or (),
+                        live=live,
+                        done=done,
+                        limit=time_left,
+                    )
+                if pipeline is not None:
+                    report = _mitigated(report, subjects, pipeline, pool, scale, time_left)
             if before is not None:
                 report = report.model_copy(update={"changes": changes(before, report)})
             report = write_depth_files(
@@ -203,10 +222,27 @@ def _subjects(
     return kept
 
 
-def _tell_minutes(seconds: float) -> None:
+def _tell_minutes(seconds: float, what: str = "compile") -> None:
     """Say how long it will take where that is worth knowing."""
     if seconds > _WORTH_TELLING_S:
-        err.print(f"about {seconds / 60:.0f} min of CPU to compile, shared by the processes")
+        err.print(f"about {seconds / 60:.0f} min of CPU to {what}, shared by the processes")
+
+
+def _mitigated(
+    report: DepthReport,
+    subjects: list[Subject],
+    pipeline: str,
+    pool: Scheduler,
+    scale: VendorScale | None,
+    limit: Limit,
+) -> DepthReport:
+    from qhw.analysis.depth.mitigated import mitigated_report
+
+    limit = replace(limit, tell=lambda seconds: _tell_minutes(seconds, "simulate"))
+    with bar("simulating") as done:
+        return mitigated_report(
+            report, subjects, pipeline, noise_scale=scale, scheduler=pool, done=done, limit=limit
+        )
 
 
 def _levels(text: str) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from qiskit import QuantumCircuit
 
 from backends.native.compile import NativeCircuit
 from qhw.analysis.depth.merits import MERITS
+from qhw.analysis.depth.mitigated import AfterMitigation
 from qhw.analysis.depth.natives import native_of
 from qhw.analysis.depth.report import FIGURES, CircuitFacts, DepthReport, Row, Spread
 from qhw.analysis.depth.subjects import Subject
@@ -25,6 +26,22 @@ from qhw.report.pareto import pareto_figure
 _DRAWN_GATES = 1500
 """A larger circuit is not drawn: the page would hold megabytes of text."""
 _COLUMNS = 150
+_MITIGATED = [
+    "pipeline",
+    "circuits",
+    "raw_tvd_simulated",
+    "mitigated_tvd",
+    "mitigated_tvd_strays",
+    "mitigated_tvd_endless",
+    "mitigated_success",
+    "mitigated_skill",
+    "mitigated_value_error",
+    "mitigated_usd",
+    "mitigated_shots_for_error",
+    "mitigated_usd_for_error",
+    "not_simulated",
+]
+"""Columns of what is expected after mitigation."""
 _FOLD_FROM = 4
 """Circuits from which on each is folded away: the page then begins with all recommendations."""
 
@@ -95,6 +112,7 @@ def render_depth(
             favourites=_favourites(sections),
             unadvised=sum(s.advised is None for s in sections),
             skill_cell=skill_cell,
+            mitigated_cell=mitigated_cell,
             live=any(row.waiting is not None for row in report.rows),
             merit=next((MERITS[one.by] for one in report.recommendations), ""),
             advised={one.circuit: one for one in report.recommendations},
@@ -152,6 +170,7 @@ def to_csv(report: DepthReport) -> str:
     names += ["shots_per_second", "usd", "price_as_of", "shots_for_error", "usd_for_error"]
     names += ["jobs_waiting", "skill", "real_skill_low", "real_skill_high", "compiler"]
     names += ["reason", "real_success_low", "real_success_high", "public_results", "warning"]
+    names += _MITIGATED if report.mitigation is not None else []
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(names)
     for row in report.rows:
@@ -178,8 +197,44 @@ def to_csv(report: DepthReport) -> str:
             row.compiler,
         ]
         values += [row.reason, *((ends.low, ends.high, ends.n) if ends else ("", "", ""))]
-        writer.writerow(["" if v is None else v for v in (*values, row.warning)])
+        values += [row.warning]
+        values += _after(row.mitigated) if report.mitigation is not None else []
+        writer.writerow(["" if v is None else v for v in values])
     return buffer.getvalue()
+
+
+def mitigated_cell(row: Row) -> Markup:
+    """Expected distance after mitigation, below it that of plain counts and of endless shots."""
+    found = row.mitigated
+    if found is None:
+        return Markup("")
+    if found.reason is not None:
+        return Markup('<span title="{}">not simulated</span>').format(found.reason)
+    text = Markup("{} ± {}").format(number(found.distance), number(found.strays))
+    below = Markup('<br><span class="range">{} raw, {} at endless shots</span>')
+    return text + below.format(number(found.raw), number(found.bias))
+
+
+def _after(found: AfterMitigation | None) -> list[object]:
+    """Values of :data:`_MITIGATED`."""
+    if found is None:
+        return [""] * len(_MITIGATED)
+    needed, price = found.cost_for_error, found.cost
+    return [
+        found.pipeline,
+        found.circuits or "",
+        found.raw,
+        found.distance,
+        found.strays,
+        found.bias,
+        found.success,
+        found.skill,
+        found.value_error,
+        price.usd if price else "",
+        found.shots_for_error,
+        needed.usd if needed else "",
+        found.reason,
+    ]
 
 
 def _section(

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from calibration.snapshot import MADE_UP
 from qhw.analysis.depth.changes import Changes
+from qhw.analysis.depth.mitigated import AfterMitigation
 from qhw.analysis.depth.recommend import Standing
 from qhw.analysis.depth.report import NO_DEVICE, DepthReport, Row
 from qhw.analysis.validate.interval import words
@@ -38,6 +39,8 @@ def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
             yield Text(
                 f"beats a constant that needs no QPU on {best.device}: {best.verdict}; {best.rule}"
             )
+            if report.mitigation is not None:
+                yield from _after(report, good)
             if len(by_device) > _SHOWN:
                 yield f"and {len(by_device) - _SHOWN} more devices in the report"
         reasons = {r.reason: r for r in own if r.reason is not None}
@@ -46,6 +49,36 @@ def depth_summary(report: DepthReport) -> Iterator[RenderableType]:
             yield Text(f"failed{where}: {printable(reason)}")
     if report.changes is not None:
         yield from changed_lines(report.changes)
+
+
+def _after(report: DepthReport, rows: list[Row]) -> Iterator[RenderableType]:
+    """What mitigation is expected to leave, a line a device, and why others have none."""
+    found = [row for row in rows if row.mitigated is not None]
+    for row in [row for row in found if row.mitigated and not row.mitigated.reason][:_SHOWN]:
+        one = row.mitigated
+        assert one is not None  # chosen so
+        yield Text(
+            f"after {one.pipeline} on {row.device}: distance {number(one.distance)} ± "
+            f"{number(one.strays)} of one run ({number(one.raw)} raw, {number(one.bias)} at "
+            f"endless shots), skill {number(one.skill)}, {report.shots:,} shots in "
+            f"{one.circuits} circuits{_for_error(report, one)}"
+        )
+    reasons = {row.mitigated.reason: row for row in found if row.mitigated}
+    for reason, row in reasons.items():
+        if reason is not None:
+            yield Text(f"after mitigation on {row.device}: {printable(reason)}")
+
+
+def _for_error(report: DepthReport, one: AfterMitigation) -> str:
+    """Shots for the wanted error, where one was."""
+    if report.error is None:
+        return ""
+    value = "" if one.value_error is None else f", worst observable off by {one.value_error:.2g}"
+    if one.shots_for_error is None:
+        return f"{value}; an error of {report.error:g} is out of reach"
+    price = one.cost_for_error
+    paid = "" if price is None else f", {usd(price.usd)}"
+    return f"{value}; {one.shots_for_error:,} shots for an error of {report.error:g}{paid}"
 
 
 def _advised(report: DepthReport, circuit: str) -> Iterator[RenderableType]:

@@ -7,8 +7,10 @@ Expectation values are those of `qhw expect`, which compiles anew with the row's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -21,10 +23,12 @@ from backends.base import BackendError
 from backends.checks import MAX_SIMULATED_SHOTS
 from backends.dynamic.circuit import is_dynamic
 from backends.native.compile import NativeCircuit
+from calibration.catalog import load_snapshot
 from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth.cost import Cost, cost_of_circuits
+from qhw.analysis.depth.jobs import Limit
 from qhw.analysis.depth.natives import native_of
-from qhw.analysis.depth.observed import Observed
+from qhw.analysis.depth.observed import Observed, observed
 from qhw.analysis.depth.subjects import Subject
 from qhw.analysis.depth.verdict import skill_of
 from qhw.analysis.precision.errors import distances_to, endless, mean_distance, value_errors
@@ -32,16 +36,16 @@ from qhw.analysis.precision.modelled import Modelled, without_shot_noise
 from qhw.analysis.precision.shots import OutOfReachError, fewest_shots
 from qhw.analysis.scores.baselines import expected_total_variation
 from qhw.circuits.workload import ROLE, Workload
+from qhw.mitigation.bases import with_free_basis
 from qhw.mitigation.default import resolve
 from qhw.mitigation.expectation import ExpectationProgram, plan_expectation
-from qhw.mitigation.bases import with_free_basis
 from qhw.mitigation.placed import Placed
 from qhw.mitigation.program import Program
-from qhw.mitigation.words import MitigationError
-from qhw.scheduler import Lost, Scheduler, by_place
+from qhw.mitigation.words import MitigationError, canonical
+from qhw.scheduler import LocalScheduler, Lost, Scheduler, by_place
 
 if TYPE_CHECKING:
-    from qhw.analysis.depth.report import Row
+    from qhw.analysis.depth.report import DepthReport, Row
 
 FloatArray = NDArray[np.float64]
 
@@ -50,13 +54,15 @@ DYNAMIC = "a dynamic circuit has no exact noisy distribution: not simulated"
 _NOT_EXACT = "the exact outcome is not known"
 _DIED = "the process that simulated it died, perhaps for want of memory"
 _NO_ANGLES = np.empty((1, 0))
+_FIXED_ENTRIES = 4.0**8
+"""Size of a density matrix that takes as long as what any circuit takes."""
 
 
 class AfterMitigation(BaseModel):
     """A row's circuit through a pipeline, expected; ``None`` where ``reason`` says why.
 
     Attributes:
-        pipeline: as it runs; ``default`` is written out.
+        pipeline: as it runs; ``default`` is written out, as of the report's shots.
         reason: why nothing is expected.
         circuits: that run, calibration and training counted.
         raw: expected distance to exact of plain counts of as many shots.
@@ -130,9 +136,9 @@ class Simulation:
 
     @property
     def effort(self) -> float:
-        """About how long it takes beside others: entries of density matrices."""
-        best = self.row.best
-        return 0.0 if best is None else 4.0 ** min(len(best.qubits), MAX_EXACT_QUBITS)
+        """About how long it takes beside others: fixed work of each circuit, and its matrix."""
+        assert self.row.best is not None  # it has figures
+        return _FIXED_ENTRIES + 4.0 ** len(self.row.best.qubits)
 
 
 def after_mitigation(job: Simulation) -> AfterMitigation:
@@ -154,40 +160,91 @@ def after_mitigation(job: Simulation) -> AfterMitigation:
         return told.model_copy(update={"reason": " ".join(str(error).split())})
 
 
-def with_mitigation(
-    rows: Sequence[Row],
-    simulations: Sequence[tuple[int, Simulation]],
-    scheduler: Scheduler,
-    done: Callable[[int, int], None],
+def mitigated_report(
+    report: DepthReport,
+    subjects: Sequence[Subject],
+    pipeline: str,
     *,
-    over: Callable[[], bool],
-    late: str,
-) -> list[Row]:
-    """Rows with what is expected of some of them after mitigation.
+    noise_scale: Callable[[str], float] | None = None,
+    scheduler: Scheduler | None = None,
+    done: Callable[[int, int], None] = lambda _finished, _total: None,
+    limit: Limit | None = None,
+) -> DepthReport:
+    """A report, each device's best row with what is expected of it after mitigation.
 
     Args:
-        rows: of a report.
-        simulations: places of rows, and what is simulated for them.
-        scheduler: where.
+        report: of :func:`~qhw.analysis.depth.sweep.sweep`.
+        subjects: its circuits, in its order.
+        pipeline: text of it.
+        noise_scale: factor on the noise of a vendor's devices, as the report was made with.
+        scheduler: where; in this process by default.
         done: told how many of how many are finished.
-        over: whether the time is up.
-        late: reason of what is not begun by then.
+        limit: of time; what is not begun by then has that for its reason.
+
+    Raises:
+        MitigationError: not a pipeline.
     """
-    out, jobs = list(rows), [job for _, job in simulations]
-    found = {i: AfterMitigation(pipeline=j.asked.pipeline, reason=late) for i, j in simulations}
-    done(0, len(jobs))
-    finished = by_place(scheduler, after_mitigation, jobs) if not over() else ()
-    for count, (place, one) in enumerate(finished, 1):
-        index, job = simulations[place]
-        if isinstance(one, Lost):
-            one = AfterMitigation(pipeline=job.asked.pipeline, reason=_DIED)
-        found[index] = one
-        done(count, len(jobs))
-        if over():
-            break
-    for index, one in found.items():
-        out[index] = out[index].model_copy(update={"mitigated": one})
-    return out
+    pipeline, rows = canonical(pipeline), list(report.rows)
+    named = {facts.name: one for facts, one in zip(report.circuits, subjects, strict=True)}
+    simulations = {}
+    for place in _best_of_devices(rows):
+        row, subject = rows[place], named[rows[place].circuit]
+        of = observed(subject.circuit, report.observables) if subject.circuit is not None else ()
+        asked = Asked(pipeline, report.shots, report.error, of, report.fractional)
+        scale = 1.0 if noise_scale is None else noise_scale(row.vendor)
+        simulations[place] = Simulation(row, subject, load_snapshot(row.device), asked, scale)
+    found = _run(simulations, scheduler or LocalScheduler(0), done, limit or Limit(math.inf))
+    for place in simulations:
+        late = f"not simulated within the time limit of {limit.seconds / 60:g} min" if limit else ""
+        one = found.get(place, AfterMitigation(pipeline=pipeline, reason=late))
+        rows[place] = rows[place].model_copy(update={"mitigated": one})
+    return report.model_copy(update={"rows": tuple(rows), "mitigation": pipeline})
+
+
+def _run(
+    simulations: Mapping[int, Simulation],
+    scheduler: Scheduler,
+    done: Callable[[int, int], None],
+    limit: Limit,
+) -> dict[int, AfterMitigation]:
+    """What is expected, by place; without what the limit left."""
+    left = sorted(simulations, key=lambda place: simulations[place].effort)
+    found: dict[int, AfterMitigation] = {}
+    done(0, len(left))
+
+    def work(places: list[int]) -> None:
+        results = by_place(scheduler, after_mitigation, [simulations[p] for p in places])
+        for number, one in results:
+            place = places[number]
+            if isinstance(one, Lost):
+                one = AfterMitigation(pipeline=simulations[place].asked.pipeline, reason=_DIED)
+            found[place] = one
+            done(len(found), len(left))
+            if limit.over:
+                return
+
+    if left and not limit.over:
+        first, *others = left  # it must be done anyway, and tells how long the others take
+        begun = time.monotonic()
+        work([first])
+        share = (time.monotonic() - begun) / simulations[first].effort
+        limit.tell(share * sum(simulations[place].effort for place in others))
+        if others and not limit.over:
+            work(others)
+    return found
+
+
+def _best_of_devices(rows: Sequence[Row]) -> set[int]:
+    """Places of the rows of highest predicted success of each circuit on each device."""
+    best: dict[tuple[str, str], int] = {}
+    for place, row in enumerate(rows):
+        if row.best is None:
+            continue
+        known = best.setdefault((row.circuit, row.device), place)
+        other = rows[known].best
+        if other is not None and row.best.success > other.success:
+            best[row.circuit, row.device] = place
+    return set(best.values())
 
 
 def _simulated(job: Simulation, told: AfterMitigation) -> AfterMitigation:
@@ -254,12 +311,12 @@ class _Distribution:
         compiled = native.kept(circuit, seed=seed, scheduled=True)
         self._placed = Placed(work, self.backend, compiled)
         self._modelled = Modelled(self.backend, mixed=False)
-        self._asked, self._seed, self._exact = asked, seed, subject.exact[:1]
+        self._seed, self._exact = seed, subject.exact[:1]
+        self._pipeline = self._placed.pipeline(asked.pipeline, asked.shots)
 
     def program(self, shots: int) -> Program:
-        """Everything that runs."""
-        pipeline = self._placed.pipeline(self._asked.pipeline, shots)
-        return self._placed.program(pipeline, shots=shots, seed=self._seed)
+        """Everything that runs: the pipeline of the report's shots, whatever the shots."""
+        return self._placed.program(self._pipeline, shots=shots, seed=self._seed)
 
     def raw(self, shots: int) -> float:
         """Expected distance of plain counts."""
@@ -286,20 +343,21 @@ class _Values:
         turned = with_free_basis(subject.circuit)
         turned.name = "expectation"
         self._compiled = backend.compile(turned, seed=seed)
-        self._backend, self._asked, self._seed = backend, asked, seed
+        self._backend, self._seed = backend, seed
+        self._observables = [one.observable for one in asked.observables]
+        self._pipeline = resolve(asked.pipeline, self._compiled, total_shots=asked.shots)
+        self._pipeline.check("expectation")
         self._modelled = Modelled(backend, mixed=False)
         self._exact = np.array([[one.value for one in asked.observables]])
 
     def program(self, shots: int) -> ExpectationProgram:
-        """Everything that runs."""
-        pipeline = resolve(self._asked.pipeline, self._compiled, total_shots=shots)
-        pipeline.check("expectation")
+        """Everything that runs, as :meth:`_Distribution.program`."""
         return plan_expectation(
             self._backend,
             self._compiled,
             _NO_ANGLES,
-            [one.observable for one in self._asked.observables],
-            pipeline=pipeline,
+            self._observables,
+            pipeline=self._pipeline,
             shots=shots,
             seed=self._seed,
         )

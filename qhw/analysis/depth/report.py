@@ -23,6 +23,7 @@ from calibration.snapshot import DeviceSnapshot
 from qhw.analysis.depth.changes import Changes
 from qhw.analysis.depth.cost import Cost, cost, rate
 from qhw.analysis.depth.jobs import Compiled
+from qhw.analysis.depth.mitigated import AfterMitigation
 from qhw.analysis.depth.observed import Observed
 from qhw.analysis.depth.recommend import Recommendation, Standing, recommend
 from qhw.analysis.depth.subjects import Subject
@@ -96,6 +97,8 @@ class Row(_Frozen):
             where none was wanted, or the device's own errors are larger.
         cost_for_error: of these.
         waiting: what waits at the device; ``None`` where its vendor was not asked.
+        mitigated: what the report's pipeline is expected to make of it; ``None`` where none was
+            asked for, and of all but the device's row of highest predicted success.
     """
 
     circuit: str
@@ -122,6 +125,7 @@ class Row(_Frozen):
     shots_for_error: int | None = None
     cost_for_error: Cost | None = None
     waiting: Waiting | None = None
+    mitigated: AfterMitigation | None = None
 
     @property
     def verdict(self) -> str:
@@ -171,6 +175,7 @@ class DepthReport(_Frozen):
         shots: that costs and verdicts are for.
         error: wanted distance to exact, ``None`` where none was.
         observables: whose error is wanted in place of the distance, all of them.
+        mitigation: pipeline that rows are simulated with; ``None`` for none.
         levels: swept.
         seeds: swept.
         fractional: whether gates that must be asked for were allowed.
@@ -189,6 +194,7 @@ class DepthReport(_Frozen):
     shots: int
     error: float | None = None
     observables: tuple[str, ...] = ()
+    mitigation: str | None = None
     levels: tuple[int, ...]
     seeds: tuple[int, ...]
     fractional: bool
