@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from qiskit import QuantumCircuit
@@ -16,7 +16,7 @@ from qhw.analysis.head.calibration import HeadCalibration, HeadSettings
 from qhw.analysis.head.measure import measure_head
 from qhw.api.devices import DeviceLike
 from qhw.api.devices import device as as_device
-from qhw.api.measuring import CircuitLike
+from qhw.api.measuring import CircuitLike, check_complete
 from qhw.circuits.workload import Role, Workload, measured_circuit
 from qhw.defaults import DEFAULT_DEVICE
 from qhw.mitigation.calibrate import (
@@ -39,6 +39,7 @@ def calibrate(
     circuit: CircuitLike | None = None,
     device: DeviceLike = DEFAULT_DEVICE,
     *,
+    bind: Mapping[str, object] | None = None,
     shots: int | str = 20_000,
     qubits: Sequence[int] | None = None,
     model: str | Path | Model | None = None,
@@ -54,6 +55,7 @@ def calibrate(
         circuit: as for :func:`qhw.measure`, whose measured qubits are calibrated where the same
             seed puts them; its parameters need no angles.
         device: a simulator, or a backend that gives counts at once.
+        bind: of a circuit, as for :func:`qhw.measure`: OpenQASM 3's inputs that have no default.
         shots: of each prepared state.
         qubits: of the device, in place of those that a circuit reads.
         model: whose circuit, where no circuit is given; the shipped one for devices by default.
@@ -84,12 +86,14 @@ def calibrate(
         )
     if part not in ("decoder", "encoder"):
         raise ValueError(f"Argument `part` must be decoder or encoder, but is {part!r}")
+    if bind and circuit is None:
+        raise ValueError("Argument `bind` must be left out without a circuit, but is given")
     given = {"circuit": circuit, "qubits": qubits, "model": model}
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
         raise ValueError(f"Argument `{named[1]}` must be left out beside {named[0]}, but is given")
     if qubits is None:
-        template = _model_circuit(model, part) if circuit is None else _own_circuit(circuit)
+        template = _model_circuit(model, part) if circuit is None else _own_circuit(circuit, bind)
         tell(f"compiling the {part if circuit is None else 'circuit'}, to calibrate what it reads")
         chosen = measured_device_qubits(backend.compile(template, seed=seed))
     else:
@@ -211,8 +215,11 @@ def _absolute(model: str | Path) -> str:
     return str(model) if str(model) in shipped() else str(Path(model).resolve())
 
 
-def _own_circuit(circuit: CircuitLike) -> QuantumCircuit:
-    return circuit.circuit if isinstance(circuit, Workload) else measured_circuit(circuit)
+def _own_circuit(circuit: CircuitLike, bind: Mapping[str, object] | None) -> QuantumCircuit:
+    if isinstance(circuit, Workload):
+        check_complete(None, bind)
+        return circuit.circuit
+    return measured_circuit(circuit, bind)
 
 
 def _model_circuit(model: str | Path | Model | None, part: str) -> QuantumCircuit:

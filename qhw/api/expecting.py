@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, overload
 
 from backends.registry import get_vendor
@@ -38,6 +38,7 @@ def expect(
     observables: Observables,
     device: DeviceLike = ...,
     *,
+    bind: Mapping[str, object] | None = ...,
     shots: int | str | None = ...,
     precision: float | None = ...,
     mitigation: str = ...,
@@ -57,6 +58,7 @@ def expect(
     observables: Observables,
     device: DeviceLike = ...,
     *,
+    bind: Mapping[str, object] | None = ...,
     shots: int | str | None = ...,
     precision: float | None = ...,
     mitigation: str = ...,
@@ -75,6 +77,7 @@ def expect(
     observables: Observables,
     device: DeviceLike = DEFAULT_DEVICE,
     *,
+    bind: Mapping[str, object] | None = None,
     shots: int | str | None = None,
     precision: float | None = None,
     mitigation: str = DEFAULT_MITIGATION,
@@ -101,6 +104,8 @@ def expect(
             ``Z0`` being classical bit 0, the qubit 0 of a circuit without measurements; Qiskit's
             ``SparsePauliOp``; coefficients by string; or :class:`qhw.Observable`.
         device: where, see :func:`qhw.device`.
+        bind: values of parameters and of OpenQASM 3's inputs by name, the same in every row;
+            angles are of the others.
         shots: of each row, with everything counted: all bases, mitigation, calibration. The
             shifted rows of a gradient have as many each.
         precision: in place of shots, the standard error of the worst observable in any row, in its
@@ -156,7 +161,7 @@ def expect(
         raise ValueError('Argument `wrt` must be left out without gradient="shift"')
     place = as_device(device)
     options = shots, precision, mitigation, seed
-    settings, work = asked_values(circuit, angles, observables, place, options)
+    settings, work = asked_values(circuit, angles, observables, place, options, bind)
     settings = settings.model_copy(update={"probe": probe})
     if gradient is None:
         return _evaluated(place, work, settings, again=again, tell=tell)
@@ -216,6 +221,7 @@ def asked_values(
     observables: Observables,
     place: Device,
     options: tuple[int | str | None, float | None, str, int],
+    bind: Mapping[str, object] | None = None,
 ) -> tuple[ExpectSettings, Workload]:
     """What is asked for, checked as far as it can be without the device.
 
@@ -225,6 +231,7 @@ def asked_values(
         observables: likewise.
         place: device.
         options: shots, precision, mitigation and seed.
+        bind: likewise.
 
     Raises:
         ValueError: see :func:`expect`.
@@ -236,6 +243,7 @@ def asked_values(
         circuit,
         angles,
         observables,
+        bind=bind,
         device=place.name,
         mitigation=mitigation,
         shots=UNPLANNED if shots is None else number_of_shots(shots),

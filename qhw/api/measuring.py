@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -40,6 +40,7 @@ def measure(
     angles: object = None,
     device: DeviceLike = DEFAULT_DEVICE,
     *,
+    bind: Mapping[str, object] | None = None,
     shots: int | str | None = None,
     precision: float | str | None = None,
     mitigation: str = "default",
@@ -64,6 +65,8 @@ def measure(
         angles: rows of angles, radians, in any form :func:`qhw.circuits.angles.read_rows` takes;
             ``None`` where nothing is free, and for a workload, which has its own.
         device: where, see :func:`qhw.device`.
+        bind: values of parameters and of OpenQASM 3's inputs by name, the same in every row;
+            angles are of the others.
         shots: of each row, with everything that mitigation runs counted.
         precision: in place of shots, the total variation distance to what infinitely many would
             give that is expected of them, as a mean over rows; as many are planned as the whole
@@ -105,7 +108,7 @@ def measure(
         True
     """
     options = Options(shots, mitigation, seed, with_raw, tuple(calibrations), precision, probe)
-    place, work, settings = asked(circuit, angles, device, options)
+    place, work, settings = asked(circuit, angles, device, options, bind)
     settings, _ = planned(place, work, settings, tell, again=again)
     if place.backend is not None:
         with some_scheduler(workers, scheduler) as pool:
@@ -132,7 +135,11 @@ class Options:
 
 
 def asked(
-    circuit: CircuitLike, angles: object, device: DeviceLike, options: Options
+    circuit: CircuitLike,
+    angles: object,
+    device: DeviceLike,
+    options: Options,
+    bind: Mapping[str, object] | None = None,
 ) -> tuple[Device, Workload, MeasureSettings]:
     """What is asked for, checked as far as it can be without the device.
 
@@ -143,7 +150,7 @@ def asked(
     one_of(options.shots, options.precision)
     wanted = None if options.precision is None else parse_precision(options.precision, "distance")
     place = as_device(device)
-    work = workload_of(circuit, angles)
+    work = workload_of(circuit, angles, bind)
     settings = settings_of(
         work,
         device=place.name,
@@ -185,17 +192,29 @@ def planned(
     return settings.model_copy(update=plan.settings), plan
 
 
-def workload_of(circuit: CircuitLike, angles: object) -> Workload:
+def workload_of(
+    circuit: CircuitLike, angles: object, bind: Mapping[str, object] | None = None
+) -> Workload:
     """What runs.
 
     Raises:
-        ValueError: what :meth:`Workload.of` refuses, or angles beside a workload.
+        ValueError: what :meth:`Workload.of` refuses, or angles or values beside a workload.
     """
     if not isinstance(circuit, Workload):
-        return Workload.of(circuit, angles)
-    if angles is not None:
-        raise ValueError("Argument `angles` must be None for a workload, which has its own")
+        return Workload.of(circuit, angles, bind=bind)
+    check_complete(angles, bind)
     return circuit
+
+
+def check_complete(angles: object, bind: Mapping[str, object] | None) -> None:
+    """Refuse what a workload has already.
+
+    Raises:
+        ValueError: names it.
+    """
+    for name, value in (("angles", angles), ("bind", bind or None)):
+        if value is not None:
+            raise ValueError(f"Argument `{name}` must be None for a workload, which has its own")
 
 
 def begun(

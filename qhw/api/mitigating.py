@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +74,7 @@ def bench(
     angles: object = None,
     devices: str | Sequence[str] = DEFAULT_DEVICE,
     *,
+    bind: Mapping[str, object] | None = None,
     shots: int | str | Sequence[int | str],
     pipelines: Sequence[str] = CANDIDATES,
     repeats: int = 5,
@@ -89,6 +90,7 @@ def bench(
         circuit: as for :func:`qhw.measure`.
         angles: two rows or more, as for :func:`qhw.measure`.
         devices: simulators, such as ``engine:ibm_fez``.
+        bind: as for :func:`qhw.measure`.
         shots: budgets of a row, everything counted.
         pipelines: to compare; raw and readout correction are added.
         repeats: of everything random but the circuits, two or more.
@@ -104,7 +106,7 @@ def bench(
         BackendError: no such device, or one that the circuit does not fit.
         SchedulerError: the cluster cannot be used.
     """
-    work = workload_of(circuit, angles)
+    work = workload_of(circuit, angles, bind)
     settings = BenchSettings.parse(
         **circuit_subject(work),
         devices=(devices,) if isinstance(devices, str) else tuple(devices),
@@ -125,6 +127,7 @@ def advise(
     angles: object = None,
     device: str = DEFAULT_DEVICE,
     *,
+    bind: Mapping[str, object] | None = None,
     shots: int | str,
     pipelines: Sequence[str] = CANDIDATES,
     target: float | None = None,
@@ -140,6 +143,7 @@ def advise(
         circuit: as for :func:`qhw.measure`.
         angles: two rows or more, as for :func:`qhw.measure`.
         device: a simulator, or a device that costs money, predicted on its calibration.
+        bind: as for :func:`qhw.measure`.
         shots: of a row, everything counted.
         pipelines: to compare.
         target: distance to exact whose shots are wanted.
@@ -155,7 +159,7 @@ def advise(
         BackendError: no such device, or one that the circuit does not fit.
         SchedulerError: the cluster cannot be used.
     """
-    work = workload_of(circuit, angles)
+    work = workload_of(circuit, angles, bind)
     settings = BenchSettings.parse(
         **circuit_subject(work),
         devices=(device,),

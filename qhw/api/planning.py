@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,12 @@ from qiskit import QuantumCircuit
 from rich.console import RenderableType
 
 from backends.native.levels import LEVELS
+from qhw.analysis.depth.mitigated import mitigated_report
 from qhw.analysis.depth.report import DepthReport
 from qhw.analysis.depth.subjects import (
+    LIVE,
     Subject,
-    circuit_subject,
-    file_subjects,
+    given_subjects,
     model_subjects,
     workload_subject,
 )
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CircuitOrModel: TypeAlias = QuantumCircuit | Workload | str | Path
-_SOURCE = "live circuit"
 
 
 def _quiet(_finished: int, _total: int) -> None:
@@ -78,6 +78,11 @@ def depth_report(
     seeds: int = 5,
     shots: int | str = 10_000,
     by: str = "success",
+    error: float | None = None,
+    observables: Sequence[str] = (),
+    bind: Mapping[str, object] | None = None,
+    compilers: Sequence[str] = (),
+    mitigation: str | None = None,
     fractional: bool = False,
     live: bool = False,
     cache: bool = True,
@@ -88,14 +93,21 @@ def depth_report(
     """Compile circuits for devices and say what that takes.
 
     Args:
-        circuits: one or several: live circuits with nothing free, workloads (their first row),
-            circuit files, or names of shipped models.
+        circuits: one or several: live circuits, workloads (their first row), circuit files, or
+            names of shipped models.
         devices: ``all``, or names and calibration files separated by commas.
         levels: optimisation levels among 0 to 3.
         seeds: of layout and routing, tried at each level.
         shots: that costs are for.
-        by: what one device is recommended by: success, skill, dollars, waiting, gates, depth or
-            duration.
+        by: what one device is recommended by: success, skill, dollars, dollars-for-error, waiting,
+            gates, depth or duration.
+        error: wanted total variation distance to exact: its shots and cost.
+        observables: Pauli sums as text; the ``error`` is then theirs.
+        bind: values of parameters and of OpenQASM 3's inputs by name, for the circuits and files
+            that have them; gates and depth need none, the exact outcome does.
+        compilers: others as rows beside ours: ``qiskit``, ``pytket``, ``bqskit``.
+        mitigation: pipeline that each device's best row is simulated with, for what it leaves of
+            the errors: up to 10 qubits, seconds each.
         live: ask vendors what waits at their devices now, which costs nothing.
         fractional: allow IBM's ``rzz`` and ``rx`` where they are calibrated.
         cache: keep compilations for the next time.
@@ -117,8 +129,8 @@ def depth_report(
     """
     one = isinstance(circuits, QuantumCircuit | Workload | str | Path)
     given: list[CircuitOrModel] = [circuits] if one else list(circuits)  # type: ignore[arg-type]
-    subjects = tuple(subject for one in given for subject in _subjects(one))
-    with closing(compilers(processes, scheduler)) as pool:
+    subjects = _subjects(given, bind)
+    with closing(compiling(processes, scheduler)) as pool:
         report = sweep(
             subjects,
             devices,
@@ -128,15 +140,20 @@ def depth_report(
             fractional=fractional,
             cache=made_cache_folder() if cache else None,
             scheduler=pool,
+            compilers=compilers,
             command="qhw.depth_report(...)",
             by=by,
+            error=error,
+            observables=observables,
             live=live,
             done=done,
         )
+        if mitigation is not None:
+            report = mitigated_report(report, subjects, mitigation, scheduler=pool)
     return Depths(report, subjects)
 
 
-def compilers(processes: int | None, address: str | None) -> Scheduler:
+def compiling(processes: int | None, address: str | None) -> Scheduler:
     """Where a depth report's circuits are compiled, as :func:`depth_report` is asked.
 
     Raises:
@@ -146,10 +163,22 @@ def compilers(processes: int | None, address: str | None) -> Scheduler:
     return open_scheduler(workers, address, name="processes")
 
 
-def _subjects(one: CircuitOrModel) -> tuple[Subject, ...]:
-    if isinstance(one, QuantumCircuit):
-        return (circuit_subject(one, _SOURCE),)
-    if isinstance(one, Workload):
-        return (workload_subject(one, _SOURCE),)
-    path = Path(one)
-    return file_subjects([path]) if path.suffix else model_subjects(str(one))
+def _subjects(
+    given: Sequence[CircuitOrModel], bind: Mapping[str, object] | None
+) -> tuple[Subject, ...]:
+    """Subjects in the order of what is given; values go to whatever has their names."""
+    found: dict[int, Sequence[Subject]] = {}
+    own: dict[int, Path | QuantumCircuit] = {}
+    for place, one in enumerate(given):
+        if isinstance(one, Workload):
+            found[place] = (workload_subject(one, LIVE),)
+        elif isinstance(one, QuantumCircuit):
+            own[place] = one
+        elif (path := Path(one)).suffix:
+            own[place] = path
+        else:
+            found[place] = model_subjects(str(one))
+    if bind and not own:
+        raise ValueError("Argument `bind` must be left out without circuits or files, but is given")
+    found |= dict(zip(own, given_subjects(list(own.values()), bind), strict=True))
+    return tuple(subject for place in sorted(found) for subject in found[place])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,6 +107,7 @@ def submit(
     device: DeviceLike = DEFAULT_EMULATOR,
     *,
     observables: Observables | None = None,
+    bind: Mapping[str, object] | None = None,
     shots: int | str | None = None,
     precision: float | None = None,
     mitigation: str | None = None,
@@ -121,6 +122,7 @@ def submit(
         angles: as for these.
         device: one that takes jobs.
         observables: as for :func:`qhw.expect`; ``None`` for counts.
+        bind: as for these.
         shots: as for these.
         precision: as for these, in place of shots.
         mitigation: as for these, and by default as there.
@@ -136,11 +138,11 @@ def submit(
     check_takes_jobs(place)
     if observables is None:
         options = Options(shots, mitigation or _COUNTS, seed, with_raw, precision=precision)
-        _, work, settings = asked(circuit, angles, place, options)
+        _, work, settings = asked(circuit, angles, place, options, bind)
         settings, _ = planned(place, work, settings, _LOG.info, again=again)
         return Run(begun(MeasureRun, place, work, settings, again=again, tell=_LOG.info))
     given = (shots, precision, mitigation, seed, with_raw)
-    values, work = _values(circuit, angles, observables, place, given)
+    values, work = _values(circuit, angles, observables, place, given, bind)
     values, _ = planned_values(place, work, values, _LOG.info, again=again)
     return Run(begun(ExpectRun, place, work, values, again=again, tell=_LOG.info))
 
@@ -151,6 +153,7 @@ def estimate(
     device: DeviceLike = DEFAULT_EMULATOR,
     *,
     observables: Observables | None = None,
+    bind: Mapping[str, object] | None = None,
     shots: int | str | None = None,
     precision: float | None = None,
     mitigation: str | None = None,
@@ -164,6 +167,7 @@ def estimate(
         angles: as for these.
         device: one that takes jobs.
         observables: as for :func:`qhw.expect`; ``None`` for counts.
+        bind: as for these.
         shots: as for these.
         precision: as for these, in place of shots.
         mitigation: as for these, and by default as there.
@@ -178,12 +182,12 @@ def estimate(
     check_takes_jobs(place)
     if observables is None:
         options = Options(shots, mitigation or _COUNTS, seed, with_raw, precision=precision)
-        _, work, settings = asked(circuit, angles, place, options)
+        _, work, settings = asked(circuit, angles, place, options, bind)
         settings, plan = planned(place, work, settings, _LOG.info, again=True)
         counts = quote_workload(settings, work, get_vendor(place.name), _LOG.info)
         return replace(counts, shot_plan=plan)
     given = (shots, precision, mitigation, seed, with_raw)
-    values, work = _values(circuit, angles, observables, place, given)
+    values, work = _values(circuit, angles, observables, place, given, bind)
     values, plan = planned_values(place, work, values, _LOG.info, again=True)
     found = quote_expectation(values, work, get_vendor(place.name), _LOG.info)
     return replace(found, shot_plan=plan)
@@ -195,12 +199,13 @@ def _values(
     observables: Observables,
     place: Device,
     options: tuple[int | str | None, float | None, str | None, int, bool],
+    bind: Mapping[str, object] | None,
 ) -> tuple[ExpectSettings, Workload]:
     shots, precision, mitigation, seed, with_raw = options
     if with_raw:
         raise ValueError("Argument `with_raw` must be left out beside observables")
     asked_for = (shots, precision, mitigation or DEFAULT_MITIGATION, seed)
-    return asked_values(circuit, angles, observables, place, asked_for)
+    return asked_values(circuit, angles, observables, place, asked_for, bind)
 
 
 def run(name: str) -> Run:

@@ -72,6 +72,7 @@ def noise_study(
     angles: object = None,
     *,
     folder: str | Path,
+    bind: Mapping[str, object] | None = None,
     sweep: Sweep = None,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -84,6 +85,7 @@ def noise_study(
         study: a study of models, or its YAML file; or a circuit, as for :func:`qhw.measure`.
         angles: three rows of a circuit's angles or more, as for :func:`qhw.measure`.
         folder: of its cells, table and report, made if missing; what is there is kept.
+        bind: of a circuit, as for :func:`qhw.measure`.
         sweep: of a circuit: fields of :class:`~qhw.study.config.StudyConfig` by name, ``devices``
             at least, or a YAML file of them.
         workers: local processes; one a core by default, 0 for none.
@@ -96,7 +98,7 @@ def noise_study(
         AnglesError: angles that do not fit the circuit.
         StoreError: the folder cannot be used.
     """
-    config, work = study_of(study, angles, sweep)
+    config, work = study_of(study, angles, sweep, bind)
     return studied(
         config,
         work,
@@ -146,13 +148,14 @@ def study_of(
     study: StudyConfig | CircuitLike,
     angles: object = None,
     sweep: Sweep = None,
+    bind: Mapping[str, object] | None = None,
 ) -> tuple[StudyConfig, Workload | None]:
     """A study, checked as far as it can be before its first cell, and the circuit if it is of one.
 
     Raises:
         ConfigError: see :func:`noise_study`.
     """
-    config, work = _read_study(study, angles, sweep)
+    config, work = _read_study(study, angles, sweep, bind)
     check_names(config)
     return config, work
 
@@ -161,17 +164,18 @@ def _read_study(
     study: StudyConfig | CircuitLike,
     angles: object,
     sweep: Mapping[str, object] | str | Path | None,
+    bind: Mapping[str, object] | None,
 ) -> tuple[StudyConfig, Workload | None]:
     of_models = isinstance(study, StudyConfig) or (
         isinstance(study, str | Path) and Path(study).suffix in STUDY_SUFFIXES
     )
     if not of_models:
-        work = workload_of(study, angles)
+        work = workload_of(study, angles, bind)
         given, where = sweep, "Argument `sweep`"
         if isinstance(sweep, str | Path):
             given, where = read_sweep(Path(sweep)), str(sweep)
         return circuit_study(work, given, where), work
-    for name, value in (("angles", angles), ("sweep", sweep)):
+    for name, value in (("angles", angles), ("sweep", sweep), ("bind", bind or None)):
         if value is not None:
             raise ValueError(f"Argument `{name}` must be left out of a study of models")
     if isinstance(study, StudyConfig):

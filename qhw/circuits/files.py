@@ -146,7 +146,11 @@ def bound(
             raise CircuitFileError(
                 f"{path} must have numbers for its parameters, but {name!r} is given {value!r}."
             )
-    return circuit.assign_parameters(dict(values)) if values else circuit
+    if not values:
+        return circuit
+    found = circuit.assign_parameters(dict(values))
+    found.name = circuit.name  # Qiskit numbers it, differently in every process
+    return found
 
 
 def _opaque(circuit: QuantumCircuit) -> str | None:

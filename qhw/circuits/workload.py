@@ -244,14 +244,16 @@ def outcome_name(circuit: QuantumCircuit, index: int) -> str:
     return " ".join(reversed(parts))
 
 
-def measured_circuit(circuit: CircuitSources) -> QuantumCircuit:
-    """The circuit of :meth:`Workload.of` without its angles.
+def measured_circuit(
+    circuit: CircuitSources, bind: Mapping[str, object] | None = None
+) -> QuantumCircuit:
+    """The circuit of :meth:`Workload.of` without its angles; arguments as there.
 
     Raises:
         ValueError: as there.
         BackendError: as there.
     """
-    return _measured(read_given(circuit, None).circuit, circuit)
+    return _measured(read_given(circuit, None, bind=bind).circuit, circuit)
 
 
 def _measured(circuit: QuantumCircuit, source: CircuitSources) -> QuantumCircuit:

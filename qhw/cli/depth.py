@@ -129,7 +129,7 @@ def depth_report(
     from qhw.analysis.depth.changes import changes, read_report
     from qhw.analysis.depth.jobs import Limit
     from qhw.analysis.depth.sweep import sweep
-    from qhw.api.planning import compilers
+    from qhw.api.planning import compiling
     from qhw.cache import made_cache_folder
     from qhw.report.depth_files import write_depth_files
     from qhw.report.depth_terminal import depth_summary
@@ -151,7 +151,7 @@ def depth_report(
         named = json.dumps(settings if scale is None else [*settings, noise_scale, scale.words])
         with run_folder(out_folder, run_id("depth-report", named)) as folder:
             time_left = Limit(math.inf if time_limit is None else 60 * time_limit, _tell_minutes)
-            with closing(compilers(processes, scheduler)) as pool:
+            with closing(compiling(processes, scheduler)) as pool:
                 with bar("compiling") as done:
                     report = sweep(
                         subjects,

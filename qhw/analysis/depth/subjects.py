@@ -27,6 +27,7 @@ from qhw.circuits.files import (
     LAYOUT_NOT_KEPT,
     CircuitFileError,
     UnknownParametersError,
+    bound,
     read_circuits,
 )
 from qhw.circuits.templates import PREPARATIONS
@@ -39,6 +40,8 @@ FloatArray = NDArray[np.float64]
 
 BASELINE_ROWS = 32
 """Latents (or molecules) that a model's baseline is measured on."""
+LIVE = "live circuit"
+"""Source of a circuit that is in no file."""
 _CONSTANT = "the constant that needs no QPU is the uniform distribution"
 
 
@@ -156,39 +159,60 @@ def file_subjects(
     Raises:
         CircuitFileError: a name that no circuit has.
     """
-    found: list[Subject] = []
+    return tuple(s for own in given_subjects(paths, bind, done) for s in own)
+
+
+def given_subjects(
+    sources: Sequence[Path | QuantumCircuit],
+    bind: Mapping[str, object] | None = None,
+    done: Callable[[int, int], None] = lambda _finished, _total: None,
+) -> list[list[Subject]]:
+    """:func:`file_subjects` of each source apart, live circuits among them."""
+    found: list[list[Subject]] = []
     missing: list[UnknownParametersError] = []
-    for number, path in enumerate(paths):
-        done(number, len(paths))
+    for number, source in enumerate(sources):
+        done(number, len(sources))
+        where = str(source) if isinstance(source, Path) else LIVE
         try:
-            circuits = _with_what_it_has(path, bind or {}, missing)
+            circuits = _with_what_it_has(source, bind or {}, missing)
         except CircuitFileError as error:
-            found.append(Subject(path.stem, str(path), None, str(error)))
+            name = source.stem if isinstance(source, Path) else source.name
+            found.append([Subject(name, where, None, str(error))])
             continue
-        own = [circuit_subject(circuit, str(path)) for circuit in circuits]
-        alone = len(circuits) == 1 and not bind and not circuits[0].parameters
-        found += [replace(s, sent_as=(str(path),)) for s in own] if alone else own
+        own = [circuit_subject(circuit, where) for circuit in circuits]
+        if where != LIVE and len(circuits) == 1 and not bind and not circuits[0].parameters:
+            own = [replace(s, sent_as=(where,)) for s in own]
+        found.append(own)
     for name in bind or {}:
-        if len(missing) == len(paths) and all(name in error.unknown for error in missing):
+        if len(missing) == len(sources) and all(name in error.unknown for error in missing):
             raise CircuitFileError(
                 "Argument `bind` must name free parameters, but no circuit has "
                 f"{name!r}: {missing[0]}"
             )
-    names = Counter(subject.name for subject in found)
-    return tuple(
-        s if names[s.name] == 1 else replace(s, name=f"{s.name}, {s.source}") for s in found
-    )
+    names = Counter(subject.name for own in found for subject in own)
+    return [
+        [s if names[s.name] == 1 else replace(s, name=f"{s.name}, {s.source}") for s in own]
+        for own in found
+    ]
 
 
 def _with_what_it_has(
-    path: Path, bind: Mapping[str, object], missing: list[UnknownParametersError]
+    source: Path | QuantumCircuit,
+    bind: Mapping[str, object],
+    missing: list[UnknownParametersError],
 ) -> tuple[QuantumCircuit, ...]:
-    """A file's circuits with those values bound that they have names for."""
+    """A source's circuits with those values bound that they have names for."""
     try:
-        return read_circuits(path, bind)
+        return _read(source, bind)
     except UnknownParametersError as error:
         missing.append(error)
-        return read_circuits(path, {k: v for k, v in bind.items() if k not in error.unknown})
+        return _read(source, {k: v for k, v in bind.items() if k not in error.unknown})
+
+
+def _read(source: Path | QuantumCircuit, bind: Mapping[str, object]) -> tuple[QuantumCircuit, ...]:
+    if isinstance(source, Path):
+        return read_circuits(source, bind)
+    return (bound(source, bind, source.name),)
 
 
 def workload_subject(workload: Workload, source: str, sent_as: Sequence[str] = ()) -> Subject:

@@ -138,8 +138,11 @@ def prepare(
     mitigation.check("expectation")
     source = None
     if isinstance(circuit, Workload):
-        if angles is not None:
-            raise ValueError("Argument `angles` must be None for a workload, which has its own")
+        for name, value in (("angles", angles), ("bind", bind or None)):
+            if value is not None:
+                raise ValueError(
+                    f"Argument `{name}` must be None for a workload, which has its own"
+                )
         if is_dynamic(circuit.circuit):
             raise BackendError(_DYNAMIC)
         work, wires, width = circuit, None, circuit.n_bits
