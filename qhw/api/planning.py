@@ -167,18 +167,18 @@ def _subjects(
     given: Sequence[CircuitOrModel], bind: Mapping[str, object] | None
 ) -> tuple[Subject, ...]:
     """Subjects in the order of what is given; values go to whatever has their names."""
-    found: dict[int, Sequence[Subject]] = {}
     own: dict[int, Path | QuantumCircuit] = {}
     for place, one in enumerate(given):
-        if isinstance(one, Workload):
-            found[place] = (workload_subject(one, LIVE),)
-        elif isinstance(one, QuantumCircuit):
+        if isinstance(one, QuantumCircuit):
             own[place] = one
-        elif (path := Path(one)).suffix:
-            own[place] = path
-        else:
-            found[place] = model_subjects(str(one))
+        elif not isinstance(one, Workload) and Path(one).suffix:
+            own[place] = Path(one)
     if bind and not own:
         raise ValueError("Argument `bind` must be left out without circuits or files, but is given")
-    found |= dict(zip(own, given_subjects(list(own.values()), bind), strict=True))
+    found = dict(zip(own, given_subjects(list(own.values()), bind), strict=True))
+    for place, one in enumerate(given):
+        if isinstance(one, Workload):
+            found[place] = [workload_subject(one, LIVE)]
+        elif place not in own:
+            found[place] = list(model_subjects(str(one)))
     return tuple(subject for place in sorted(found) for subject in found[place])

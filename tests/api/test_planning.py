@@ -58,7 +58,7 @@ def test_depth_report_takes_values_errors_and_observables_as_the_command_does(
     with pytest.raises(ValueError, match="no circuit has 'other'"):
         qhw.depth_report([live, file], "iqm_garnet", bind={"other": 1.0}, **QUICK)
     with pytest.raises(ValueError, match="`bind` must be left out"):
-        qhw.depth_report("qvae-mol-1-devices", "iqm_garnet", bind={"t": 1.0}, **QUICK)
+        qhw.depth_report("qvae-l10", "iqm_garnet", bind={"t": 1.0}, **QUICK)
 
 
 def test_every_function_that_takes_a_circuit_file_takes_values(tmp_path: Path) -> None:
