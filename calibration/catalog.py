@@ -7,6 +7,7 @@ format or of Braket ``deviceCapabilities``.
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -102,8 +103,15 @@ def _by_name(name: str | Path, machine: bool) -> DeviceSnapshot:
 
 
 def list_snapshots() -> tuple[CatalogRow, ...]:
-    """Every snapshot, each date of a device its own row, sorted by name (about a second)."""
-    return tuple(_row(name) for name in sorted({*available_ibm(), *published.DEVICES, *_shipped()}))
+    """Every snapshot, each date of a device its own row, sorted by name (half a second)."""
+    names = sorted({*available_ibm(), *published.DEVICES, *_shipped()})
+    collecting = gc.isenabled()
+    gc.disable()  # it finds nothing among a million parsed numbers, and takes a quarter of the time
+    try:
+        return tuple(map(_row, names))
+    finally:
+        if collecting:
+            gc.enable()
 
 
 @lru_cache(maxsize=16)

@@ -31,6 +31,11 @@ _FRACTIONAL = ("rx", "rzz")
 # Heron's native rzz takes angles in this range only (Qiskit folds the rest into it).
 _RZZ_LIMIT = GateLimit(gate="rzz", minimum=0.0, maximum=math.pi / 2)
 _TIMES = ("T1", "T2", "gate_length", "readout_length")
+_SCALES: Mapping[tuple[bool, object], float] = {
+    **{(True, unit): scale for unit, scale in SECONDS.items()},
+    (False, ""): 1.0,
+}
+"""Factor to SI units by whether it is a time, and its unit."""
 _OF_QUBITS = ("T1", "T2", "prob_meas1_prep0", "prob_meas0_prep1", "readout_error", "readout_length")
 _OF_GATES = ("gate_error", "gate_length")
 _FAKE = "fake_"
@@ -74,12 +79,11 @@ def read_ibm_fake(name: str) -> DeviceSnapshot:
         )
     raw = [(folder / f"{part}_{key}.json").read_bytes() for part in ("conf", "props")]
     conf, props = (json.loads(part) for part in raw)
-    version = importlib.metadata.version("qiskit-ibm-runtime")
     return ibm_snapshot(
         conf,
         props,
         name=f"ibm_{key}",
-        source=f"qiskit-ibm-runtime {version}, fake_{key}{_made_up(conf)}",
+        source=f"qiskit-ibm-runtime {_runtime()}, fake_{key}{_made_up(conf)}",
         sha256=hashlib.sha256(b"".join(raw)).hexdigest(),
     )
 
@@ -210,7 +214,12 @@ def _figures(listed: Node, wanted: tuple[str, ...]) -> dict[str, float | None]:
         if not isinstance(name, str):
             name = listed[index]["name"].text()  # says what is wrong
         if name in wanted:
-            found[name] = _si(name, Node(entry, listed.file, f"{listed.path}.{name}"))
+            value, unit = entry.get("value"), entry.get("unit")
+            scale = _SCALES.get((name in _TIMES, unit)) if isinstance(unit, str) else None
+            if type(value) is float and scale is not None and math.isfinite(value):
+                found[name] = value * scale  # as nearly all are: tens of thousands of a catalogue
+            else:
+                found[name] = _si(name, Node(entry, listed.file, f"{listed.path}.{name}"))
     return found
 
 
@@ -246,6 +255,11 @@ def _short(name: str) -> str:
         if name.startswith(prefix):
             return name.removeprefix(prefix)
     return name
+
+
+@cache
+def _runtime() -> str:
+    return importlib.metadata.version("qiskit-ibm-runtime")
 
 
 @cache
