@@ -208,7 +208,7 @@ def _gates(props: Json, basis: tuple[str, ...], source: str, clean: Cleaner) -> 
 
 def _figures(listed: Node, wanted: tuple[str, ...]) -> dict[str, float | None]:
     """Values by name in SI units, ``None`` for what was not measured."""
-    found = {}
+    found: dict[str, float | None] = {}
     for index, entry in enumerate(listed.entries()):
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str):
