@@ -253,7 +253,7 @@ def _modified(words: list[str]) -> int:
     for i, word in enumerate(modifiers[:-2]):
         if word in ("ctrl", "negctrl") and modifiers[i + 1] == "(":
             controls = _number(modifiers[i + 2])
-            if controls >= operands:
+            if controls > operands or (controls == operands and words[last] != "gphase"):
                 raise TooLargeError(
                     f"must name a qubit for every control, but has {controls} controls and "
                     f"{operands} qubits"

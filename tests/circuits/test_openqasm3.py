@@ -164,6 +164,34 @@ FEATURES = {
         by(2, ("cx", 0, 1)),
     ),
     "end": (HEAD + "qubit q; x q; end; h q;", by(1, ("x", 0))),
+    "drafts of the language": (
+        HEAD + "qubit q[3];\nbit c[3];\nfor i in [0:1] { x q[i]; }\nfor j in {2} h q[j];",
+        by(3, ("x", 0), ("x", 1), ("h", 2)),
+    ),
+    "annotations": (
+        HEAD + "qubit[2] q;\n@first\nx q[0];\n@second 1 2\nfor int i in [0:1] {\n@third\n"
+        "  s q[i];\n}\n@last",
+        by(2, ("x", 0), ("s", 0), ("s", 1)),
+    ),
+    "a phase on controls alone": (
+        HEAD + "qubit[2] q; ctrl(2) @ gphase(0.4) q[0], q[1];",
+        by(2, ("cp", 0.4, 0, 1)),
+    ),
+    "modified gates with free angles": (
+        HEAD + "gate turned(t) a, b { rx(t) a; cx a, b; }\n"
+        "gate mine(t) a, b, c { ctrl @ turned(t) a, b, c; pow(-2) @ turned(2 * t) b, c; "
+        "inv @ turned(t) a, c; pow(0) @ turned(t) a, b; pow(0.5) @ rz(t) a; }\n"
+        "qubit[3] q; mine(0.3) q[0], q[1], q[2];",
+        by(
+            3,
+            ("crx", 0.3, 0, 1),
+            ("ccx", 0, 1, 2),
+            *(("cx", 1, 2), ("rx", -0.6, 1)) * 2,
+            ("cx", 0, 2),
+            ("rx", -0.3, 0),
+            ("rz", 0.15, 0),
+        ),
+    ),
 }
 
 
@@ -259,6 +287,8 @@ def test_measurements_go_where_they_are_written(tmp_path):
         ("qubit q;\nfloat n = undefined;", "4,10", "'undefined' is not defined"),
         ("qubit q;\nx q;\nx q;\nh q;\nbreak;", "7,0", "'break' statement outside loop"),
         ("const int n = 1;\nn = 2;", "4,0", "'n' is constant"),
+        ("gate a(t) q {\n  pow(65) @ u(t, 0, 0) q; }\nqubit q;", "4,2", "must be up to 64"),
+        ("gate a(t) q { rx(t) q; }\ngate b(t) q {\npow(0.5) @ a(t) q; }", "5,0", "are free"),
     ],
 )
 def test_faults_name_their_place(tmp_path, text, place, reason):

@@ -36,6 +36,8 @@ _SIMPLE = re.compile(r"(?:[\d.\s()+\-/*]|(?<=\d)[eE](?=[\d+-])|\bpi\b)*")
 _MAX_SIMPLE = 200
 _MAX_KEPT = 200_000
 _SAME_TO = 1e-10
+_MAX_TIMES = 64
+"""Times that a gate with free angles is repeated."""
 
 
 class Application:
@@ -91,7 +93,8 @@ class Application:
         exact = bool(node.modifiers) or self._defining
         gate = self._make(name, angles, len(operands) - controls, exact=exact)
         cost = self._defined(name).operations * (len(operands) ** 2 if controls else 1)
-        self.append(self._modified(gate, node.modifiers, node), operands, node, cost)
+        modified, times = self._modified(gate, node.modifiers, node)
+        self.append(modified, operands, node, cost * times)
 
     def phase(self, node: ast.QuantumPhase) -> None:
         """Write a global phase, or one that controls turn into a gate.
@@ -113,7 +116,7 @@ class Application:
             self._state.circuit.global_phase += angle
             return
         bare = QuantumCircuit(0, global_phase=angle).to_gate()
-        self.append(self._modified(bare, node.modifiers, node), operands, node)
+        self.append(self._modified(bare, node.modifiers, node)[0], operands, node)
 
     def define(self, node: ast.QuantumGateDefinition) -> None:
         """Define a gate.
@@ -312,20 +315,28 @@ class Application:
             refuse(modifier, f"an exponent must be a known number, but is {said(value)}")
         return value
 
-    def _modified(self, gate: Gate, modifiers: Sequence[Any], node: Any) -> Gate:
+    def _modified(self, gate: Gate, modifiers: Sequence[Any], node: Any) -> tuple[Gate, int]:
+        """A modified gate, and how many times the gate itself is in it."""
+        times = 1
         try:
             for modifier in reversed(modifiers):
                 if modifier.modifier is ast.GateModifierName.inv:
                     gate = gate.inverse()
                 elif modifier.modifier is ast.GateModifierName.pow:
-                    gate = gate.power(self._power(modifier))
+                    power = self._power(modifier)
+                    if _is_free(gate) and float(power).is_integer():
+                        gate, times = _repeated(gate, int(power), node), times * abs(int(power))
+                    else:
+                        gate = gate.power(power)
                 else:
                     count = self._count_of(modifier)
                     on_one = modifier.modifier is ast.GateModifierName.ctrl
                     gate = gate.control(count, ctrl_state=(1 << count) - 1 if on_one else 0)
+        except TypeError:  # free angles where Qiskit takes numbers
+            refuse(node, f"{gate.name} cannot be modified so while its angles are free")
         except QiskitError as error:
             refuse(node, f"the modified gate cannot be made: {str(error)[:200]}")
-        return gate
+        return gate, max(1, times)
 
     def _flat_qubits(self, name: str, index: int | None) -> Qubits:
         found = self._state.find(name)
@@ -378,6 +389,28 @@ class _Definition:
             {p: a for p, a in values.items() if p in used}
         )
         return gate
+
+
+def _is_free(gate: Gate) -> bool:
+    """Whether angles of a gate are free, as inside a definition."""
+    return any(isinstance(p, ParameterExpression) and p.parameters for p in gate.params)
+
+
+def _repeated(gate: Gate, times: int, node: Any) -> Gate:
+    """A whole power of a gate whose angles are free: the gate, or its inverse, so many times.
+
+    Raises:
+        Qasm3Error: too many.
+    """
+    if abs(times) > _MAX_TIMES:
+        refuse(node, f"a power of a gate with free angles must be up to {_MAX_TIMES}")
+    inside = QuantumCircuit(gate.num_qubits)
+    one = gate.inverse() if times < 0 else gate
+    for _ in range(abs(times)):
+        inside.append(one, range(gate.num_qubits))
+    made = Gate(f"{gate.name}_times_{times}".replace("-", "m"), gate.num_qubits, list(gate.params))
+    made.definition = inside
+    return made
 
 
 def _means(name: str, inside: QuantumCircuit, free: Sequence[Parameter]) -> bool:

@@ -20,6 +20,10 @@ from qhw.circuits.qasm3.statements import Statements, run_program
 
 MAX_PARSED = 1_500_000
 """Characters left to the reference parser, which takes a second and 30 MB for 100,000."""
+_OLD_REGISTER = re.compile(r"\b(qubit|bit)(\s+)([^\W\d]\w*)(\s*)(\[[^\[\]{};]*\])(?=\s*;)")
+"""``qubit q[3];``, as drafts of the language had it and many files still do."""
+_OLD_LOOP = re.compile(r"\bfor(\s+)([^\W\d]\w*)(\s+in\b)")
+"""``for i in [0:2]``, likewise."""
 _TOLD = re.compile(r"L(\d+):C(\d+): (.*)", re.DOTALL)
 """How the parser says what it refuses by its own rules."""
 
@@ -37,6 +41,7 @@ def read_qasm3(text: str, values: Mapping[str, object] | None = None) -> Quantum
     Raises:
         Qasm3Error: it does not parse, or has a part that is not read; with the place.
     """
+    text = _OLD_LOOP.sub(r"for\1int \2\3", _OLD_REGISTER.sub(r"\1\5\2\3\4", text))
     pieces = Pieces.of(text)
     if len(pieces.rest) > MAX_PARSED:
         raise Qasm3Error(
