@@ -133,11 +133,11 @@ def needed_success(facts: CircuitFacts) -> float | None:
     return max(0.0, 1 - facts.baseline / facts.spread)
 
 
-def cell(key: str, spread: Spread) -> Markup:
+def cell(key: str, spread: Spread | None) -> Markup:
     """A figure of a row: the median, and below it the range over seeds where there is one."""
     write = duration if key.endswith("_s") else number
-    if key == "duration_s" and spread.high == 0:
-        return Markup("–")
+    if spread is None or (key == "duration_s" and spread.high == 0):  # 0 in version 1
+        return Markup("unknown")
     text = Markup("{}").format(write(spread.median))
     if spread.low == spread.high:
         return text
@@ -175,7 +175,7 @@ def to_csv(report: DepthReport) -> str:
     writer.writerow(names)
     for row in report.rows:
         figures = [
-            getattr(row.figures[key], part) if key in row.figures else ""
+            getattr(row.figures.get(key), part, "")
             for key in FIGURES
             for part in ("median", "low", "high")
         ]

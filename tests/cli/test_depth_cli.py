@@ -56,6 +56,11 @@ def test_depth_report_json_is_one_document(run, tmp_path, ghz):
     document = json.loads(found.stdout)
     assert [row["level"] for row in document["rows"]] == [1, 3]
     assert not (tmp_path / "cache").exists()
+    for row in document["rows"]:  # IQM publishes no gate times: nobody knows, 0 would be a lie
+        assert row["best"]["duration_s"] is None
+        assert row["figures"]["duration_s"] is None
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert "<b>unknown</b>" in (folder / "report.html").read_text()
 
 
 def test_model_circuits_are_reported(run, tmp_path, small_model):

@@ -215,7 +215,7 @@ def bench_device(
         taken=None if snapshot is None else snapshot.taken,
         two_qubit_gates=compiled.two_qubit_gates,
         two_qubit_depth=compiled.two_qubit_depth,
-        duration_s=compiled.duration_s,
+        duration_s=compiled.duration_s or None,  # gate times unknown
         expected_errors=expected_errors(compiled),
         uniform=float(constants[0]),
         prior_mean=float(constants[1]),

@@ -226,7 +226,7 @@ class DeviceBench(Frozen):
     taken: Utc | None
     two_qubit_gates: int
     two_qubit_depth: int
-    duration_s: float
+    duration_s: float | None
     expected_errors: float | None
     uniform: float
     prior_mean: float

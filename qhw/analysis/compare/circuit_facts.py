@@ -26,7 +26,7 @@ def circuit_facts(stage: Stage) -> CircuitFacts:
         two_qubit_gates=compiled.two_qubit_gates,
         two_qubit_depth=compiled.two_qubit_depth,
         depth=compiled.depth,
-        duration_s=compiled.duration_s,
+        duration_s=compiled.duration_s or None,  # gate times unknown
         qubits=compiled.physical_qubits,
         expected_two_qubit_errors=expected_errors(compiled),
         predicted_success=compiled.predicted_success,

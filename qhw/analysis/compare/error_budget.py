@@ -62,7 +62,7 @@ class ErrorBudget(Frozen):
         taken: time of its calibration (UTC).
         qubits: device qubits used.
         two_qubit_gates: in the circuit.
-        duration_s: of the circuit.
+        duration_s: of the circuit, seconds; ``None`` where gate times are unknown.
         latents: rows the means run over.
         total: TVD to exact with all sources.
         sources: one row a source that is on, largest saving first.
@@ -73,7 +73,7 @@ class ErrorBudget(Frozen):
     taken: Utc
     qubits: tuple[int, ...]
     two_qubit_gates: int
-    duration_s: float
+    duration_s: float | None
     latents: int
     total: Estimate
     sources: tuple[SourceCost, ...]
@@ -151,7 +151,7 @@ def error_budget(
         taken=compiled.snapshot.taken,
         qubits=compiled.physical_qubits,
         two_qubit_gates=compiled.two_qubit_gates,
-        duration_s=compiled.duration_s,
+        duration_s=compiled.duration_s or None,  # gate times unknown
         latents=len(x),
         total=_estimate(total, rng),
         sources=tuple(sorted(rows, key=lambda row: -row.saved.value)),

@@ -173,7 +173,7 @@ class CircuitFacts(Frozen):
         two_qubit_gates: after compilation.
         two_qubit_depth: depth counting them only.
         depth: full depth.
-        duration_s: of one execution.
+        duration_s: of one execution, seconds; ``None`` where gate times are unknown.
         qubits: device qubits, in circuit order.
         expected_two_qubit_errors: sum of the reported errors of the two-qubit gates.
         predicted_success: the layout's estimate of a run without any error.
@@ -200,7 +200,7 @@ class CircuitFacts(Frozen):
     two_qubit_gates: int
     two_qubit_depth: int
     depth: int
-    duration_s: float
+    duration_s: float | None
     qubits: tuple[int, ...]
     expected_two_qubit_errors: float | None
     predicted_success: float | None

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
@@ -58,7 +58,7 @@ class Compiled(BaseModel):
         depth: depth without virtual gates.
         pulses: physical one-qubit gates.
         swaps: swaps inserted by routing.
-        duration_s: first gate to readout, seconds; 0 where the device reports no timing.
+        duration_s: first gate to readout, seconds; ``None`` where the device reports no gate times.
         success: predicted probability that nothing goes wrong, idle decay and readout included.
         two_qubit_share: two-qubit gates' factor of it.
         one_qubit_share: one-qubit gates' factor.
@@ -79,7 +79,7 @@ class Compiled(BaseModel):
     depth: int = 0
     pulses: int = 0
     swaps: int = 0
-    duration_s: float = 0.0
+    duration_s: float | None = 0.0
     success: float = 0.0
     two_qubit_share: float = 0.0
     one_qubit_share: float = 0.0
@@ -89,6 +89,15 @@ class Compiled(BaseModel):
     qubits: tuple[int, ...] = ()
     compiler: str = OWN
     compile_s: float = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _untimed(cls, data: Any) -> Any:
+        """No pulse takes no time: as earlier versions kept it, 0 meant that none is known."""
+        if not isinstance(data, dict) or data.get("duration_s"):
+            return data
+        gates = data.get("pulses") or data.get("two_qubit_gates")
+        return {**data, "duration_s": None} if gates else data
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Compiled) and self._same() == other._same()

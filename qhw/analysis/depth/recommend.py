@@ -91,7 +91,8 @@ def _waiting(row: Row, _: CircuitFacts) -> float | None:
 
 def _least(key: str) -> Callable[[Row, CircuitFacts], float | None]:
     def read(row: Row, _: CircuitFacts) -> float | None:
-        return -float(getattr(row.best, key)) or None if row.best else None
+        value = getattr(row.best, key) if row.best else None
+        return -float(value) if value else None
 
     return read
 

@@ -38,7 +38,7 @@ from qhw.analysis.validate.interval import (
 )
 from qhw.provenance import versions
 
-FIGURES: dict[str, tuple[str, Callable[[Compiled], float]]] = {
+FIGURES: dict[str, tuple[str, Callable[[Compiled], float | None]]] = {
     "two_qubit_gates": ("two-qubit gates", lambda c: c.two_qubit_gates),
     "two_qubit_depth": ("two-qubit depth", lambda c: c.two_qubit_depth),
     "depth": ("depth", lambda c: c.depth),
@@ -77,7 +77,7 @@ class Row(_Frozen):
         level: optimisation level, ``None`` when nothing was compiled.
         reason: why there are no figures; ``None`` when there are.
         seeds: seeds that compiled.
-        figures: by key of :data:`FIGURES`, over the seeds.
+        figures: by key of :data:`FIGURES`, over the seeds; ``None`` for one that is not known.
         compiler: that made them.
         best: the seed of highest predicted success; the fields below are about it.
         tvd: predicted total variation distance to exact.
@@ -109,7 +109,7 @@ class Row(_Frozen):
     level: int | None = None
     reason: str | None = None
     seeds: int = 0
-    figures: dict[str, Spread] = {}
+    figures: dict[str, Spread | None] = {}
     best: Compiled | None = None
     compiler: str = "qhw"
     tvd: float | None = None
@@ -374,5 +374,8 @@ def make_row(
     )
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def _spread(found: Sequence[float | None]) -> Spread | None:
+    values = [value for value in found if value is not None]
+    if len(values) < len(found):
+        return None
     return Spread(median=median(values), low=min(values), high=max(values))

@@ -239,11 +239,11 @@ def words(interval: Interval | None, *, percent: bool = False) -> str:
     )
 
 
-def untimed_warning(duration_s: float, two_qubit_gates: float) -> str | None:
+def untimed_warning(duration_s: float | None, two_qubit_gates: float) -> str | None:
     """A plain warning where a deep circuit's waits are left out, else ``None``.
 
     Args:
-        duration_s: of the compiled circuit, 0 where the vendor publishes no gate times.
+        duration_s: of the compiled circuit, 0 or ``None`` where the vendor publishes no gate times.
         two_qubit_gates: in it.
     """
     if duration_s or two_qubit_gates < DEEP:
