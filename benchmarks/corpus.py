@@ -4,7 +4,8 @@
                                 [--most-qubits N] [--json FILE]
 
 ``--mqt`` takes MQT Bench's algorithms (extra ``bench``), as they are and independent of targets,
-as OpenQASM 2 and 3 files in several sizes; folders are searched for .qasm and .qpy files. On four
+as OpenQASM 2 and 3 files in several sizes, and tells them also as circuits (an algorithm at a level
+and size, whatever the languages), which is how others count them; folders are searched for .qasm and .qpy files. On four
 devices at level 1 every circuit is compiled by qhw, Qiskit and, where it is installed, pytket; with
 ``--read-only`` none is. Told are circuits read, refused by reason and failed (anything but one line
 is a failure), and geometric means of the ratios to Qiskit and pytket of two-qubit gates, pulses and
@@ -87,6 +88,17 @@ def read(paths: Iterable[Path]) -> tuple[dict[str, QuantumCircuit], Counter[str]
     return found, refused, failed
 
 
+def instances(paths: Iterable[Path], circuits: Iterable[str], failed: Iterable[str]) -> str:
+    """MQT Bench's circuits, each of an algorithm, level and size, in however many languages."""
+    every = {path.stem for path in paths}
+    read_ = {Path(name.rpartition("#")[0]).stem for name in circuits} & every
+    wrong = {Path(name).stem for name in failed} & every
+    return (
+        f"{len(every)} circuits (algorithm, level, size), {len(read_)} read in at least one "
+        f"language, {len(every - wrong)} read or refused in one line in every one"
+    )
+
+
 def timed(compiler: str, circuit: QuantumCircuit, device: str) -> tuple[Any, float]:
     """A compilation and its processor time."""
     start = time.process_time()
@@ -150,6 +162,7 @@ def main(argv: list[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as made:
         paths = [p for f in asked.folders for p in sorted(f.rglob("*")) if p.suffix in SUFFIXES]
+        given = len(paths)
         if asked.mqt:
             paths += list(mqt_files(Path(made), [int(n) for n in asked.sizes.split(",")]))
         if not paths:
@@ -159,6 +172,8 @@ def main(argv: list[str] | None = None) -> int:
         f"files {len(paths)}: circuits read {len(circuits)}, refused {sum(refused.values())}, "
         f"failed {len(failed)}"
     )
+    if asked.mqt:
+        print(f"MQT Bench: {instances(paths[given:], circuits, failed)}")
     for reason, count in refused.most_common():
         print(f"  refused {count}: {reason}")
     small = {n: c for n, c in circuits.items() if c.num_qubits <= asked.most_qubits}
