@@ -4,9 +4,9 @@
                                 [--most-qubits N] [--json FILE]
 
 ``--mqt`` takes MQT Bench's algorithms (extra ``bench``), as they are and independent of targets,
-as OpenQASM 2 and 3 files in several sizes, and tells them also as circuits (an algorithm at a level
-and size, whatever the languages), which is how others count them; folders are searched for .qasm and .qpy files. On four
-devices at level 1 every circuit is compiled by qhw, Qiskit and, where it is installed, pytket; with
+as OpenQASM 2 and 3 files in several sizes, and tells them also as circuits: an algorithm at a level
+and size, in whatever languages. Folders are searched for .qasm and .qpy files. On four devices at
+level 1 every circuit is compiled by qhw, Qiskit and, where it is installed, pytket; with
 ``--read-only`` none is. Told are circuits read, refused by reason and failed (anything but one line
 is a failure), and geometric means of the ratios to Qiskit and pytket of two-qubit gates, pulses and
 processor time, over the circuits that both compiled.
