@@ -14,7 +14,6 @@ import typer
 
 from backends.registry import check_name
 from qhw.cli.bind import Bind
-from qhw.cli.console import err
 from qhw.cli.options import (
     Condition,
     Device,
@@ -28,7 +27,15 @@ from qhw.cli.options import (
     Shots,
     WithRaw,
 )
-from qhw.cli.own import Angles, Files, Names, given, own_words, own_workload
+from qhw.cli.own import (
+    Angles,
+    Files,
+    Names,
+    given,
+    own_words,
+    own_workload,
+    valid_mitigation,
+)
 from qhw.cli.precision import read_precision
 from qhw.defaults import DEFAULT_DEVICE, default_task
 
@@ -180,15 +187,11 @@ def asked_line(
     Asked.parse(**shared)
     work = own_workload(ctx, files, angles, names, _OF_MODELS, bind)
     if work is not None:
-        from backends.dynamic.circuit import is_dynamic
         from qhw.analysis.compare.measure import settings_of
-        from qhw.mitigation.default import valid_for_dynamic
         from qhw.paid.asked import AskedCircuit
 
-        if not given(ctx, "mitigation") and is_dynamic(work.circuit):
-            shared["mitigation"] = valid_for_dynamic(work.circuit)
-            told = f"mitigation {shared['mitigation']}: what is valid for this dynamic circuit"
-            err.print(f"{work.name}: {told}", markup=False, soft_wrap=True)
+        if not given(ctx, "mitigation") and (valid := valid_mitigation(work)) is not None:
+            shared["mitigation"] = valid
         origin = own_words(files or (), angles, names, bind)
         typed = frozenset(name for name in shared if given(ctx, name))
         return Line(AskedCircuit(settings_of(work, **shared), work), tuple(origin), typed, wanted)

@@ -21,7 +21,7 @@ from qhw.cli.options import (
     Shots,
     ValuePrecision,
 )
-from qhw.cli.own import Angles, Names, own_words, tell_note
+from qhw.cli.own import Angles, Names, given, own_words, tell_note, valid_mitigation
 from qhw.cli.precision import plan_document, read_precision, tell_plan
 from qhw.cli.submit import REHEARSED_PRICE
 from qhw.defaults import DEFAULT_DEVICE
@@ -119,6 +119,8 @@ def expect_command(
         probe=probe,
     )
     tell_note(work)
+    if not given(ctx, "mitigation") and (valid := valid_mitigation(work)) is not None:
+        settings = settings.model_copy(update={"mitigation": valid})
     if budget is not None:
         parse_money(budget)
     if out_folder is not None:
@@ -126,8 +128,8 @@ def expect_command(
     origin = own_words(files, angles, names, bind)
     command = _command_line(origin, settings, budget, project)
     if not is_vendor(device):
-        for name, given in (("estimate", estimate), ("again", again)):
-            if given:
+        for name, asked in (("estimate", estimate), ("again", again)):
+            if asked:
                 raise ValueError(
                     f"Argument `{name}` must be given for a device that takes jobs, but {device} "
                     "is a simulator here"

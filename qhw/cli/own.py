@@ -99,6 +99,19 @@ def own_circuits(
     return files if len(files) > 1 else files[0]
 
 
+def valid_mitigation(work: Workload) -> str | None:
+    """The pipeline of a dynamic circuit for which nobody chose one, told; ``None`` of others."""
+    from backends.dynamic.circuit import is_dynamic
+    from qhw.mitigation.default import valid_for_dynamic
+
+    if not is_dynamic(work.circuit):
+        return None
+    found = valid_for_dynamic(work.circuit)
+    told = f"{work.name}: mitigation {found}: what is valid for this dynamic circuit"
+    err.print(told, markup=False, soft_wrap=True)
+    return found
+
+
 def tell_note(work: Workload) -> None:
     """Say what was left behind of the circuit as written."""
     if work.note:

@@ -13,7 +13,8 @@ from qiskit.circuit import ParameterVector
 
 from backends.base import CompiledTemplate
 from backends.checks import check_circuit
-from backends.plain import add_classical_register, plain, with_written_bits
+from backends.dynamic.circuit import is_dynamic
+from backends.plain import add_classical_register, measured_form, plain, with_written_bits
 from backends.rewrite import fixed
 from qhw.mitigation.base import MitigationError
 
@@ -24,7 +25,7 @@ _ANGLES = {"Z": (0.0, 0.0), "X": (0.0, -np.pi / 2), "Y": (-np.pi / 2, -np.pi / 2
 
 
 def with_free_basis(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit with a free rotation before every measurement.
+    """The circuit with a free rotation before every measurement; a dynamic one as it is.
 
     Free, so that no compiler may drop what a measurement of z alone would not see.
 
@@ -35,6 +36,8 @@ def with_free_basis(circuit: QuantumCircuit) -> QuantumCircuit:
         BackendError: as :func:`as_measured`.
         MitigationError: a parameter has the name of the rotations.
     """
+    if is_dynamic(circuit):  # whatever it measures on the way is no basis of ours to choose
+        return measured_form(circuit)
     measured = as_measured(circuit)
     taken = [p.name for p in circuit.parameters if p.name.startswith(_TURNS)]
     if taken:
@@ -75,6 +78,8 @@ def in_basis(compiled: CompiledTemplate, basis: str) -> CompiledTemplate:
         compiled: with its rotations free.
         basis: X, Y or Z for every measured wire, wire 0 leftmost.
     """
+    if not any(name.startswith(_TURNS) for name in compiled.parameter_names):
+        return compiled  # dynamic: its bits are read as they are
     values = {}
     for wire, letter in enumerate(basis):
         for i, angle in enumerate(_ANGLES[letter]):

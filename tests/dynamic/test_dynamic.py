@@ -119,11 +119,24 @@ def test_readout_of_what_decides_nothing_is_corrected(device):
     assert apart["default"] < 0.5 * apart["none"]
 
 
-def test_expectation_values_are_refused_in_one_line():
+@pytest.mark.parametrize("device", ["exact", "aer:ibm_fez"])
+def test_expectation_values_are_averages_of_the_bits(device):
+    circuit, expected = CIRCUITS["phase estimation"]
+    assert expected == {0b101: 1.0}
+    asked, exact = ["Z0", "Z1", "0.5 * Z0 Z1"], [-1.0, 1.0, -0.5]
+    for given in (circuit, Workload.of(circuit)):
+        found = qhw.expect(given, None, asked, device, shots=2_000, mitigation="none")
+        assert found.exact[0] == pytest.approx(exact, abs=1e-9)
+        assert found.values[0] == pytest.approx(exact, abs=1e-9 if device == "exact" else 0.3)
+
+
+def test_what_bits_do_not_say_is_refused_in_one_line():
     circuit = teleportation()
     for given in (circuit, Workload.of(circuit)):
-        with pytest.raises(BackendError, match="is dynamic: `qhw compare` gives"):
-            qhw.expect(given, None, "ZII", "exact", shots=100, mitigation="none")
+        with pytest.raises(BackendError, match=r"Z and I for a dynamic circuit.*has XII"):
+            qhw.expect(given, None, "0.5 * ZII + XII", "exact", shots=100, mitigation="none")
+    with pytest.raises(MitigationError, match="must be none for this dynamic circuit"):
+        qhw.expect(circuit, None, "ZII", "exact", shots=100)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +148,10 @@ def test_compare_takes_what_is_valid_where_nothing_is_typed(tmp_path, circuit, p
         qpy.dump(circuit, file)
     words = ["compare", str(path), "--device", "aer:ibm_fez", "--shots", "500"]
     answer = CliRunner().invoke(app, [*words, "--out", str(tmp_path), "--json"])
+    assert f"mitigation {pipeline}: what is valid for this dynamic circuit" in answer.stderr
+    assert json.loads(answer.stdout)["settings"]["mitigation"] == pipeline
+    words = ["expect", str(path), "--observable", "Z0", "--device", "exact", "--shots", "100"]
+    answer = CliRunner().invoke(app, [*words, "--json"])
     assert f"mitigation {pipeline}: what is valid for this dynamic circuit" in answer.stderr
     assert json.loads(answer.stdout)["settings"]["mitigation"] == pipeline
 

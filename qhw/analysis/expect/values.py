@@ -37,7 +37,7 @@ from qhw.analysis.expect.result import (
 from qhw.analysis.precision.plan import ShotPlan
 from qhw.circuits.files import MAX_BYTES
 from qhw.circuits.given import CircuitSources, naming, read_given
-from qhw.circuits.workload import ROLE, Workload
+from qhw.circuits.workload import ROLE, Workload, measured_circuit
 from qhw.jobs.intent import Quote, plan_batches
 from qhw.mitigation.bases import as_measured, with_free_basis
 from qhw.mitigation.expectation import (
@@ -52,10 +52,6 @@ from qhw.mitigation.observables import Observable, ObservableLike, names_bits
 from qhw.mitigation.pipeline import Pipeline
 from qhw.provenance import versions
 
-_DYNAMIC = (
-    "Argument `circuit` must be gates and then measurements for expectation values, but is "
-    "dynamic: `qhw compare` gives the distribution of its bits, of which sums of Z are averages."
-)
 LABEL = "expectation"
 """First part of every circuit's label, and the circuit's name in the ledger."""
 _DAY_S = 86_400.0
@@ -112,6 +108,8 @@ def prepare(
 ) -> tuple[ExpectSettings, Workload]:
     """What is asked and what is compiled for it, on the qubits that matter.
 
+    Of a dynamic circuit only what its bits say at the end can be asked for: sums of Z.
+
     An observable has a letter for every measured bit, highest first; where nothing is measured, for
     every qubit of the circuit. Qubits that nothing acts on are dropped where the circuit measures.
     Where it does not, but was written for a device (see :func:`~backends.plain.qubits_to_measure`),
@@ -138,24 +136,28 @@ def prepare(
     mitigation.check("expectation")
     source = None
     if isinstance(circuit, Workload):
-        for name, value in (("angles", angles), ("bind", bind or None)):
+        for argument, value in (("angles", angles), ("bind", bind or None)):
             if value is not None:
                 raise ValueError(
-                    f"Argument `{name}` must be None for a workload, which has its own"
+                    f"Argument `{argument}` must be None for a workload, which has its own"
                 )
-        if is_dynamic(circuit.circuit):
-            raise BackendError(_DYNAMIC)
         work, wires, width = circuit, None, circuit.n_bits
         wanted = read_observables(observables, width)
+        if is_dynamic(circuit.circuit):
+            _check_diagonal(wanted)
     else:
         given, source = read_given(circuit, angles, names, bind), _source(circuit)
         with naming(circuit):
             if is_dynamic(given.circuit):
-                raise BackendError(_DYNAMIC)
-            opened = with_written_bits(plain(given.circuit))
-            width = opened.num_clbits or opened.num_qubits
-            wanted = read_observables(observables, width)
-            small, wires = _narrowed(opened, wanted, placed=given.circuit.layout is not None)
+                small, wires = measured_circuit(given.circuit), None
+                width = small.num_clbits
+                wanted = read_observables(observables, width)
+                _check_diagonal(wanted)
+            else:
+                opened = with_written_bits(plain(given.circuit))
+                width = opened.num_clbits or opened.num_qubits
+                wanted = read_observables(observables, width)
+                small, wires = _narrowed(opened, wanted, placed=given.circuit.layout is not None)
         name = None if source is None else source.name
         work = Workload.measuring(small, given, name=name)
     check_width(work.n_bits)
@@ -194,6 +196,21 @@ def observable_texts(
         form if isinstance(form, str) else str(found)
         for form, found in zip(forms, wanted, strict=True)
     )
+
+
+def _check_diagonal(wanted: Sequence[Observable]) -> None:
+    """Refuse observables of a dynamic circuit that are not functions of the bits it leaves.
+
+    Raises:
+        BackendError: names a string of letters.
+    """
+    strings = [string for observable in wanted for string, _ in observable.terms]
+    for string in strings:
+        if not set(string) <= {"I", "Z"}:
+            raise BackendError(
+                "Argument `observables` must be of Z and I for a dynamic circuit, whose bits are "
+                f"written on the way and read as they are at its end, but one has {string}"
+            )
 
 
 def _narrowed(

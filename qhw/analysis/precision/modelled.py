@@ -82,7 +82,10 @@ class Modelled:
                     "Argument `precision` must come with a circuit whose distribution the "
                     f"device's model gives, `shots` go in its place; but: {error}"
                 ) from error
-            self.note = "planned for the maximally mixed state: too wide for the device's model"
+            self.note = (
+                "planned for the maximally mixed state: the device's model gives no exact "
+                "distribution of so wide or dynamic a circuit"
+            )
             return np.full((len(angles), 2**compiled.n_measured), 0.5**compiled.n_measured)
 
     def _model(self, compiled: CompiledTemplate) -> DistributionBackend:
