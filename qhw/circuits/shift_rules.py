@@ -12,7 +12,7 @@ general case.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,13 +149,16 @@ class Occurrences:
     """Where a circuit's parameters stand, all gates written as rotations.
 
     Args:
-        circuit: in plain gates; parameters may be free.
+        circuit: in plain gates; parameters may be free. Of what measurements decide, every course
+            counts: frequencies that are not there do no harm.
+
+    Raises:
+        ShiftError: a parameter stands in a loop that measurements end.
     """
 
     def __init__(self, circuit: QuantumCircuit) -> None:
         native = transpile(circuit, basis_gates=_ROTATIONS, optimization_level=0)
-        angles = (a for item in native.data for a in getattr(item.operation, "params", ()))
-        self._angles = [a for a in angles if isinstance(a, ParameterExpression) and a.parameters]
+        self._angles = [a for a in _angles(native) if a.parameters]
         self._slopes: dict[tuple[ParameterExpression, Parameter], ParameterExpression | float] = {}
 
     def coefficients(self, name: str, values: Mapping[str, float]) -> tuple[float, ...]:
@@ -187,6 +190,22 @@ class Occurrences:
         if key not in self._slopes:
             self._slopes[key] = angle.gradient(by)
         return self._slopes[key]
+
+
+def _angles(circuit: QuantumCircuit) -> Iterator[ParameterExpression]:
+    """Angles of all gates, those in blocks included."""
+    for item in circuit.data:
+        blocks = getattr(item.operation, "blocks", ())
+        for block in blocks:
+            if item.operation.name == "while_loop" and block.parameters:
+                raise ShiftError(
+                    "Argument `wrt` must name parameters of which no loop is repeated until a "
+                    f"measurement ends it, but {block.parameters[0].name} stands in one"
+                )
+            yield from _angles(block)
+        if not blocks:
+            angles = getattr(item.operation, "params", ())
+            yield from (a for a in angles if isinstance(a, ParameterExpression))
 
 
 def _value(slope: ParameterExpression | complex, values: Mapping[str, float]) -> float:

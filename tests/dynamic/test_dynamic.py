@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit, qpy
+from qiskit.circuit import Parameter
 from qiskit.circuit.classical import expr
 from typer.testing import CliRunner
 
@@ -18,6 +19,7 @@ from backends.exact import ExactBackend
 from backends.native.compile import compile_native
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
+from qhw.circuits.shift_rules import ShiftError
 from qhw.circuits.workload import Workload
 from qhw.cli.app import app
 from qhw.mitigation.base import MitigationError
@@ -128,6 +130,25 @@ def test_expectation_values_are_averages_of_the_bits(device):
         found = qhw.expect(given, None, asked, device, shots=2_000, mitigation="none")
         assert found.exact[0] == pytest.approx(exact, abs=1e-9)
         assert found.values[0] == pytest.approx(exact, abs=1e-9 if device == "exact" else 0.3)
+
+
+def test_gradients_count_what_measurements_decide():
+    t, circuit = Parameter("t"), QuantumCircuit(2, 2)
+    circuit.ry(t, 0)
+    circuit.measure(0, 0)
+    with circuit.if_test((circuit.clbits[0], 1)):
+        circuit.ry(t, 1)
+    circuit.measure(1, 1)
+    asked = {"shots": 100, "mitigation": "none", "gradient": "shift"}
+    found = qhw.expect(circuit, [[0.7]], "Z1", "exact", **asked)
+    # <Z1> = cos^2(t/2) + sin^2(t/2) cos t = (1 + 2 cos t - cos^2 t) / 2
+    right = -np.sin(0.7) + np.cos(0.7) * np.sin(0.7)
+    assert found.exact_gradient[0, 0, 0] == pytest.approx(right, abs=1e-9)
+    with circuit.while_loop((circuit.clbits[1], 1)):
+        circuit.ry(t, 1)
+        circuit.measure(1, 1)
+    with pytest.raises(ShiftError, match="but t stands in one"):
+        qhw.expect(circuit, [[0.7]], "Z0", "exact", **asked)
 
 
 def test_what_bits_do_not_say_is_refused_in_one_line():
