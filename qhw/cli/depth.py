@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qhw.analysis.depth.asked import checked_levels
+from qhw.analysis.depth.asked import check_wanted, checked_levels
 from qhw.analysis.depth.merits import checked_merit
 from qhw.cli.bind import Bind, bound_values
 from qhw.cli.console import emit_json, err, out
@@ -123,9 +123,11 @@ def depth_report(
     """
     wanted = checked_levels(_levels(levels), seeds=seeds, shots=shots)
     checked_merit(by, live=live)
+    check_wanted(by, error, observable or ())
     pipeline = None if mitigation is None else canonical(mitigation)
     if not files and not model:
         raise ValueError("Argument `files` or `--model` must name a circuit, but neither does.")
+    from backends.compilers.registry import checked_compiler
     from qhw.analysis.depth.changes import changes, read_report
     from qhw.analysis.depth.jobs import Limit
     from qhw.analysis.depth.sweep import sweep
@@ -135,12 +137,13 @@ def depth_report(
     from qhw.report.depth_terminal import depth_summary
     from qhw.report.runfolder import run_folder, run_id
 
+    # whatever can be refused is, before the first file is read
+    others = [checked_compiler(n.strip()) for n in compiler.split(",") if n.strip()]
+    before = None if against is None else read_report(against)
     rows = angles is not None or names is not None
     work = own_workload(ctx, files, angles, names, (), bind) if rows else None
     words = own_words(files or (), angles, names, bind)
     subjects = _subjects(files or [], work, words, model or [], only, bound_values(bind))
-    others = [name.strip() for name in compiler.split(",") if name.strip()]
-    before = None if against is None else read_report(against)
     kept = made_cache_folder() if cache else None
     command = shlex.join(["qhw", *sys.argv[1:]])
     settings = [[s.name for s in subjects], devices, wanted, seeds, shots, fractional]

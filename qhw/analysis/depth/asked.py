@@ -7,6 +7,18 @@ from collections.abc import Sequence
 from backends.native.levels import LEVELS
 
 
+def check_wanted(by: str, error: float | None, observables: Sequence[str]) -> None:
+    """Refuse what needs a wanted error where there is none.
+
+    Raises:
+        ValueError: observables, or a recommendation by what they cost, without an error.
+    """
+    if observables and error is None:
+        raise ValueError("Argument `observables` must come with an `error`, but does not.")
+    if by == "dollars-for-error" and error is None:
+        raise ValueError("Argument `by` must come with an `error`, but is 'dollars-for-error'")
+
+
 def checked_levels(levels: Sequence[int], *, seeds: int, shots: int) -> tuple[int, ...]:
     """Optimisation levels, each once, of a sweep that can be.
 

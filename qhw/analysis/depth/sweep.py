@@ -13,7 +13,7 @@ from backends.native.routing import region_of
 from calibration.catalog import list_snapshots, load_snapshot, snapshot_names
 from calibration.closest import closest, quoted
 from calibration.snapshot import SnapshotError
-from qhw.analysis.depth.asked import checked_levels
+from qhw.analysis.depth.asked import check_wanted, checked_levels
 from qhw.analysis.depth.jobs import Job, Limit, circuit_bytes, run_jobs, with_noise
 from qhw.analysis.depth.merits import checked_merit
 from qhw.analysis.depth.observed import Observed, observed
@@ -87,11 +87,10 @@ def sweep(
     """
     wanted = checked_levels(levels, seeds=seeds, shots=shots)
     checked_merit(by, live=live)
+    check_wanted(by, error, observables)
     makers = tuple(dict.fromkeys(map(checked_compiler, (OWN, *compilers))))
     if not subjects:
         raise ValueError("Argument `subjects` must hold a circuit, but is empty.")
-    if observables and error is None:
-        raise ValueError("Argument `observables` must come with an `error`, but does not.")
     wanted_of = {s.name: _observed(s, observables) for s in subjects if observables}
     usable = [s for s in subjects if s.circuit is not None]
     devices, left_out = _devices(names, usable)
