@@ -16,7 +16,7 @@ from typing import Any, Literal, NoReturn
 
 from qiskit import QuantumCircuit
 
-from calibration.documents import read_bounded
+from calibration.documents import once, read_bounded
 
 Order = Literal["qiskit", "reversed", "qubits"]
 """Of the letters of an outcome: classical bit 0 last, as Qiskit writes it, or first; or a letter
@@ -92,7 +92,7 @@ def read_counts(path: Path, bits: Sequence[int], order: Order | None = None) -> 
 
     try:
         raw = read_bounded(path, _MOST_BYTES)
-        document = json.loads(raw, object_pairs_hook=_once)
+        document = json.loads(raw, object_pairs_hook=once)
     except OSError as error:
         say(error.strerror or "cannot be read")
     except (ValueError, RecursionError) as error:
@@ -108,15 +108,6 @@ def read_counts(path: Path, bits: Sequence[int], order: Order | None = None) -> 
     sha = hashlib.sha256(raw).hexdigest()
     stated = order is not None or told is not None
     return CountsFile(path, sha, kind, rows, read, stated, _device(document))
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object none of whose names is there twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for place, (name, _) in enumerate(pairs) if name in dict(pairs[:place]))
-        raise ValueError(f"the name {twice[:_SHOWN]!r} is there twice")
-    return found
 
 
 Table = tuple[Any, Any]
