@@ -187,13 +187,14 @@ def _braket(document: dict[str, Any], say: Say) -> Table:
     metadata = document.get("taskMetadata")
     shots = metadata.get("shots") if isinstance(metadata, dict) else None
     qubits = document.get("measuredQubits")
-    if isinstance(qubits, list) and qubits != sorted(q for q in qubits if _is(q, int)):
+    if isinstance(qubits, list) and qubits != sorted({q for q in qubits if _is(q, int)}):
         say("`measuredQubits` must rise, but does not: which qubit is which bit is not known")
+    width = len(qubits) if isinstance(qubits, list) else None
     lines = document.get("measurements")
     if isinstance(lines, list) and lines:
-        return _tallied(lines, say), shots
+        return _of_width(_tallied(lines, say), width, say), shots
     shares = document.get("measurementProbabilities")
-    if not isinstance(shares, dict) or not isinstance(shots, int) or not 0 < shots <= MOST_SHOTS:
+    if not isinstance(shares, dict) or type(shots) is not int or not 0 < shots <= MOST_SHOTS:
         say("must have `measurements`, or `measurementProbabilities` and shots")
     table = {}
     for outcome, share in shares.items():
@@ -203,7 +204,14 @@ def _braket(document: dict[str, Any], say: Say) -> Table:
         if abs(share * shots - whole) > 1e-6 * shots:
             say(f"the probability of {outcome[:_SHOWN]!r} is no whole number of {shots} shots")
         table[outcome] = whole
-    return table, shots
+    return _of_width(table, width, say), shots
+
+
+def _of_width(table: dict[str, int], width: int | None, say: Say) -> dict[str, int]:
+    for outcome in table:
+        if width not in (None, len(outcome)):
+            say(f"`measuredQubits` must be one for each letter of {outcome[:_SHOWN]!r}")
+    return table
 
 
 def _tallied(lines: Iterable[Any], say: Say) -> dict[str, int]:
@@ -237,7 +245,7 @@ def _row(
     total = sum(row.values())
     if not 1 <= total <= MOST_SHOTS:
         say(f"{place} must have 1 to {MOST_SHOTS} shots, but has {total}")
-    if stated is not None and stated != total:
+    if stated is not None and (isinstance(stated, bool) or stated != total):
         say(
             f"{place}: counts must add up to the {str(stated)[:_SHOWN]} shots stated, but do to "
             f"{total}"

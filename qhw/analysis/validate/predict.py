@@ -48,7 +48,7 @@ _LEVELS = {"IBM": 2}
 """Qiskit's default, which IBM's users got; others compile as hard as they can, as we do at 3."""
 _IN_PLACE = 1
 _LAYERED = "layer_fidelity"
-_SHOWN = 60
+_SHOWN, _LONGEST = 60, 300
 _WIDEST, _WIDEST_LEVEL = 40, 2
 """Qubits beyond which level 3 looks for a place among nearly all of a device: minutes a circuit."""
 
@@ -111,7 +111,7 @@ def predicted(
         found = _predict(record, snapshot, options)
     except BackendError as error:
         if record.placement_known:
-            raise DataError(f"{record.id}: {error}") from error
+            raise DataError(f"{record.id}: {str(error)[:_LONGEST]}") from error
         return None
     if path is not None and found is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -306,7 +306,7 @@ def read_results(path: Path) -> Results:
         _parsed(text, str(path))
         found = read_document(Results, text, SCHEMA_VERSION, str(path), DataError)
     else:
-        lines = enumerate(text.splitlines(), start=1)
+        lines = enumerate(text.split("\n"), start=1)  # others are letters of a JSON text
         records = tuple(_line(line, f"{path}, line {n}") for n, line in lines if line.strip())
         try:
             found = Results(records=records)

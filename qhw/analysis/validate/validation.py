@@ -157,7 +157,7 @@ def validate_models(
     chosen = _chosen(results, devices)
     if results is not shipped_results():  # tests check those
         for record in chosen:
-            check(record)
+            _check(record, data)
     rows = []
     for finished, record in enumerate(chosen):
         done(finished, len(chosen))
@@ -177,6 +177,13 @@ def validate_models(
         sources=tuple(source for source in results.sources if source.key in cited),
         versions=versions(),
     )
+
+
+def _check(record: Record, data: str) -> None:
+    try:
+        check(record)
+    except DataError as error:
+        raise DataError(f"{data}: {error}") from error
 
 
 def _chosen(results: Results, devices: Sequence[str]) -> list[Record]:

@@ -122,3 +122,11 @@ def test_a_byte_order_mark_is_no_part_of_the_first_record(tmp_path):
     path = tmp_path / "own.jsonl"
     path.write_text(json.dumps(GOOD), encoding="utf-8-sig")
     assert [record.id for record in read_results(path).records] == ["a"]
+
+
+def test_a_line_ends_at_its_end_only(tmp_path):
+    path = tmp_path / "own.jsonl"
+    names = ["a\u2028b", "c\x85d"]
+    lines = [json.dumps({**GOOD, "id": name}, ensure_ascii=False) for name in names]
+    path.write_bytes("\r\n".join(lines).encode())
+    assert [record.id for record in read_results(path).records] == names
