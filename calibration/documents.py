@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,6 +15,7 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 MAX_BYTES = 64 * 2**20
 """Of a document: many times the largest calibration."""
+_SHOWN = 60
 
 
 def read_bounded(path: Path, most: int = MAX_BYTES) -> bytes:
@@ -36,6 +37,20 @@ def read_bounded(path: Path, most: int = MAX_BYTES) -> bytes:
     if len(raw) > most:
         raise OSError(errno.EFBIG, f"must have at most {most} bytes, but has more", str(path))
     return raw
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object none of whose names is there twice, for ``object_pairs_hook`` of :mod:`json`.
+
+    Raises:
+        ValueError: one is.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise ValueError(f"the name {twice[:_SHOWN]!r} is there twice")
+    return found
 
 
 def read_document(
@@ -63,7 +78,7 @@ def read_document(
     except (ValueError, RecursionError) as error:
         raise failure(f"{where} must be JSON, but: {error}") from error
     version = data.get("schema_version") if isinstance(data, dict) else None
-    if version not in range(1, newest + 1):
+    if type(version) is not int or version not in range(1, newest + 1):  # True is 1
         said = "none" if version is None else repr(version)
         raise failure(f"{where} must have schema_version 1 to {newest}, but has {said}")
     try:

@@ -301,6 +301,11 @@ class DeviceNoise:
         """Relaxation of a qubit that waits ``duration_s`` seconds."""
         return self._relax(qubit, duration_s * self.options.idle)
 
+    def waiting(self, qubit: int, duration_s: float) -> GateChannel:
+        """All that happens to a qubit that waits: relaxation, and its frequency offset's angle."""
+        turn = (self.offset_angle(qubit, duration_s),)
+        return GateChannel((self.idle(qubit, duration_s),), 0.0, z_rad=turn)
+
     def _relax(self, qubit: int, duration_s: float) -> Relaxation:
         q = self.snapshot.qubits[qubit]
         return Relaxation.during(duration_s, q.t1_s, q.t2_s)

@@ -19,7 +19,7 @@ from backends.base import CompiledTemplate
 from backends.binding import angle_values
 from backends.engine import pauli
 from calibration.interaction import delay_seconds
-from calibration.noise import DeviceNoise, GateChannel
+from calibration.noise import DeviceNoise
 
 FloatArray = NDArray[np.float64]
 
@@ -113,9 +113,7 @@ def _noise_after(noise: DeviceNoise, name: str, qubits: tuple[int, ...]) -> Floa
 
 
 def _waiting(noise: DeviceNoise, qubit: int, delay: Instruction) -> FloatArray:
-    seconds = delay_seconds(delay, noise.snapshot.dt_s)
-    turn = (noise.offset_angle(qubit, seconds),)
-    channel = GateChannel((noise.idle(qubit, seconds),), 0.0, z_rad=turn)
+    channel = noise.waiting(qubit, delay_seconds(delay, noise.snapshot.dt_s))
     return pauli.of_superoperator(channel.superoperator())
 
 

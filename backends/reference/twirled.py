@@ -33,7 +33,7 @@ from backends.reference.clifford import Step, clifford_steps, through
 from backends.reference.mps import SITE_WORK, Evolving, MPSReference, TooEntangledError
 from backends.reference.stabilizer import stabilizer_reference
 from calibration.interaction import delay_seconds
-from calibration.noise import DeviceNoise, Relaxation
+from calibration.noise import DeviceNoise
 
 FloatArray = NDArray[np.float64]
 BitArray = NDArray[np.uint8]
@@ -99,16 +99,10 @@ def _probabilities(
     noise: DeviceNoise, name: str, qubits: tuple[int, ...], waits_s: float
 ) -> FloatArray | None:
     """Of each Pauli by number (bit q for X on qubit q, bit k + q for Z); ``None`` without noise."""
-    if name == "delay":
-        relaxation = noise.idle(qubits[0], waits_s)
-        if relaxation == Relaxation():
-            return None
-        channel = relaxation.superoperator()
-    else:
-        gate = noise.gate(name, qubits)
-        if gate is None or gate.is_ideal:
-            return None
-        channel = gate.superoperator()
+    gate = noise.waiting(qubits[0], waits_s) if name == "delay" else noise.gate(name, qubits)
+    if gate is None or gate.is_ideal:
+        return None
+    channel = gate.superoperator()
     k = len(qubits)
     diagonal = np.real(np.diagonal(Chi(SuperOp(channel)).data)) / 2**k
     out = np.zeros(4**k)

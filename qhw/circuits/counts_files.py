@@ -16,7 +16,7 @@ from typing import Any, Literal, NoReturn
 
 from qiskit import QuantumCircuit
 
-from calibration.documents import read_bounded
+from calibration.documents import once, read_bounded
 
 Order = Literal["qiskit", "reversed", "qubits"]
 """Of the letters of an outcome: classical bit 0 last, as Qiskit writes it, or first; or a letter
@@ -92,7 +92,7 @@ def read_counts(path: Path, bits: Sequence[int], order: Order | None = None) -> 
 
     try:
         raw = read_bounded(path, _MOST_BYTES)
-        document = json.loads(raw, object_pairs_hook=_once)
+        document = json.loads(raw, object_pairs_hook=once)
     except OSError as error:
         say(error.strerror or "cannot be read")
     except (ValueError, RecursionError) as error:
@@ -108,15 +108,6 @@ def read_counts(path: Path, bits: Sequence[int], order: Order | None = None) -> 
     sha = hashlib.sha256(raw).hexdigest()
     stated = order is not None or told is not None
     return CountsFile(path, sha, kind, rows, read, stated, _device(document))
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object none of whose names is there twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for place, (name, _) in enumerate(pairs) if name in dict(pairs[:place]))
-        raise ValueError(f"the name {twice[:_SHOWN]!r} is there twice")
-    return found
 
 
 Table = tuple[Any, Any]
@@ -196,13 +187,14 @@ def _braket(document: dict[str, Any], say: Say) -> Table:
     metadata = document.get("taskMetadata")
     shots = metadata.get("shots") if isinstance(metadata, dict) else None
     qubits = document.get("measuredQubits")
-    if isinstance(qubits, list) and qubits != sorted(q for q in qubits if _is(q, int)):
+    if isinstance(qubits, list) and qubits != sorted({q for q in qubits if _is(q, int)}):
         say("`measuredQubits` must rise, but does not: which qubit is which bit is not known")
+    width = len(qubits) if isinstance(qubits, list) else None
     lines = document.get("measurements")
     if isinstance(lines, list) and lines:
-        return _tallied(lines, say), shots
+        return _of_width(_tallied(lines, say), width, say), shots
     shares = document.get("measurementProbabilities")
-    if not isinstance(shares, dict) or not isinstance(shots, int) or not 0 < shots <= MOST_SHOTS:
+    if not isinstance(shares, dict) or type(shots) is not int or not 0 < shots <= MOST_SHOTS:
         say("must have `measurements`, or `measurementProbabilities` and shots")
     table = {}
     for outcome, share in shares.items():
@@ -212,7 +204,14 @@ def _braket(document: dict[str, Any], say: Say) -> Table:
         if abs(share * shots - whole) > 1e-6 * shots:
             say(f"the probability of {outcome[:_SHOWN]!r} is no whole number of {shots} shots")
         table[outcome] = whole
-    return table, shots
+    return _of_width(table, width, say), shots
+
+
+def _of_width(table: dict[str, int], width: int | None, say: Say) -> dict[str, int]:
+    for outcome in table:
+        if width not in (None, len(outcome)):
+            say(f"`measuredQubits` must be one for each letter of {outcome[:_SHOWN]!r}")
+    return table
 
 
 def _tallied(lines: Iterable[Any], say: Say) -> dict[str, int]:
@@ -246,7 +245,7 @@ def _row(
     total = sum(row.values())
     if not 1 <= total <= MOST_SHOTS:
         say(f"{place} must have 1 to {MOST_SHOTS} shots, but has {total}")
-    if stated is not None and stated != total:
+    if stated is not None and (isinstance(stated, bool) or stated != total):
         say(
             f"{place}: counts must add up to the {str(stated)[:_SHOWN]} shots stated, but do to "
             f"{total}"

@@ -88,12 +88,15 @@ def tell_head(found: HeadCalibration, file: Path, *, as_json: bool) -> None:
                         "rows": len(part.counts),
                         "two_qubit_gates": part.two_qubit_gates,
                         "qubits": list(part.qubits),
+                        "prediction": part.prediction and part.prediction.model_dump(mode="json"),
                     }
                     for part in found.parts
                 ],
             }
         )
         return
+    from qhw.report.prediction import prediction_line
+
     if found.rehearsal:
         out.print(REHEARSAL)
     for part in found.parts:
@@ -102,6 +105,8 @@ def tell_head(found: HeadCalibration, file: Path, *, as_json: bool) -> None:
             f"{part.two_qubit_gates} two-qubit gates on qubits {', '.join(map(str, part.qubits))}",
             soft_wrap=True,
         )
+        if part.prediction is not None:
+            out.print(prediction_line(part.prediction), soft_wrap=True)
     word = "would have cost" if found.rehearsal else "cost"
     out.print(
         f"{found.total_shots:,} shots on {found.device}, {found.taken:%Y-%m-%d %H:%M} UTC; {word} "

@@ -100,7 +100,7 @@ def pauli_noise(compiled: CompiledTemplate) -> list[PauliNoise]:
 def _one_qubit_factor(device: DeviceNoise, operation: Instruction, qubit: int) -> float:
     if operation.name == "delay":
         seconds = delay_seconds(operation, device.snapshot.dt_s)
-        channel: GateChannel | None = GateChannel((device.idle(qubit, seconds),), 0.0)
+        channel: GateChannel | None = device.waiting(qubit, seconds)
     else:
         channel = device.gate(operation.name, (qubit,))
     if channel is None:

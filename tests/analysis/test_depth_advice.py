@@ -22,6 +22,7 @@ from qhw.analysis.depth.report import CircuitFacts, Row
 from qhw.analysis.depth.subjects import Subject, circuit_subject
 from qhw.analysis.depth.sweep import sweep
 from qhw.analysis.depth.verdict import shots_for
+from qhw.analysis.scores.baselines import shot_floor_total_variation
 
 GOLDEN = Path(__file__).parent / "golden" / "depth-report-v1.json"
 FACTS = CircuitFacts(
@@ -176,6 +177,9 @@ def test_shots_for_a_distance_are_the_fewest_that_reach_it():
     assert found is not None
     # of a fair coin the mean distance of n shots is sqrt(1 / (2 pi n)) for many
     assert found == pytest.approx(1 / (2 * np.pi * (0.05**2 - 0.03**2)), rel=0.03)
+    left, many = 0.04, shot_floor_total_variation(np.array([0.5, 0.5]), found)
+    fewer = shot_floor_total_variation(np.array([0.5, 0.5]), int(0.97 * found))
+    assert many <= left < fewer
     assert shots_for(subject, 0.05, 0.05) is None  # errors alone are as large
     assert shots_for(subject, 0.0, 1e-7) is None  # more than anyone takes
 

@@ -66,9 +66,21 @@ def test_ibm_is_paid_once_within_the_budget(ibm: Ibm, small_model: Path, tmp_pat
     assert done["usd"] == pytest.approx(sum(j.billed_s for j in platform.queue.jobs) * 1.6)
     assert done["usd"] == pytest.approx(priced["usd"], rel=1e-3)
     first = file.read_text()
+    for circuit in done["circuits"]:  # frozen in the ledger before the post
+        told = circuit["prediction"]
+        assert told["device"] == "ibm_lagos" and told["rows"] == 4 and not told["note"]
+        assert 0 < told["floor"] < told["predicted"] and 0 < told["measured"] < told["uniform"]
+        assert told["interval"]["low"] < told["predicted"] < told["interval"]["high"]
+    bundle = tmp_path / "run.qhw"
+    document("jobs", "export", done["run"], "--out", bundle)
+    verified = document("verify", bundle)["predictions"]
+    own = {c["role"]: c["prediction"] for c in done["circuits"]}
+    assert {p["role"]: p["sha256"] for p in verified} == {r: o["sha256"] for r, o in own.items()}
+    assert all(p["measured"] == pytest.approx(own[p["role"]]["measured"]) for p in verified)
     file.unlink()
     again = qhw(*command, "--budget", "40usd")
     assert f"taking up {done['run']}" in again.stderr and REHEARSAL in again.stdout
+    assert again.stdout.count("UTC before it was sent: distance to exact") == 2
     assert file.read_text() == first and sent() == 2
     fetched = document("jobs", "fetch", done["run"], "--out", tmp_path / "late")
     assert Path(fetched["file"]).read_text() == first

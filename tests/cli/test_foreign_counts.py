@@ -25,6 +25,7 @@ pytestmark = pytest.mark.usefixtures("own_home")
 BITS = (1, 2, 0)
 """Of qubits 0, 1, 2 of :func:`template`."""
 SHOTS = 4000
+BRAKET = {"braketSchemaHeader": {}, "measurements": [[0, 0, 1]]}
 
 
 def sampled(row: int, probabilities: NDArray[np.float64] | None = None) -> dict[str, int]:
@@ -110,6 +111,9 @@ def test_files_of_others_are_read_in_their_order(tmp_path: Path) -> None:
         ({"001": 0}, "must have 1 to"),
         ({"001": 1, "0x1": 1}, "is there twice"),
         ({"counts": {"001": 5}, "shots": 6}, "must add up to the 6 shots stated, but do to 5"),
+        ({"counts": {"001": 1}, "shots": True}, "must add up to the True shots stated"),
+        ({**BRAKET, "measuredQubits": [0, 1]}, "`measuredQubits` must be one for each letter"),
+        ({**BRAKET, "measuredQubits": [0, 0, 1]}, "`measuredQubits` must rise"),
         ({"counts": {"001": 5}, "bit_order": "odd"}, "`bit_order` must be"),
         ({"__type__": "PrimitiveResult", "__value__": {}}, "get_counts"),
         ("[" * 100_000, "must be JSON"),

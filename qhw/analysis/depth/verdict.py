@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 from qhw.analysis.depth.subjects import Subject
+from qhw.analysis.precision.shots import OutOfReachError, fewest_shots
 from qhw.analysis.scores.baselines import shot_floor_of_seen, shot_floor_total_variation
 from qhw.analysis.validate.interval import Interval
 
@@ -20,6 +21,8 @@ _EXACT = 1e-9
 """A constant this close to exact is exact to rounding."""
 MOST_SHOTS = 10**9
 """No one takes more."""
+_CLOSE = 0.005
+"""How far below a wanted distance the planned one may stay: a hundredth of the shots."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def _constant(subject: Subject) -> float | None:
 
 
 def shots_for(subject: Subject, predicted: float, error: float) -> int | None:
-    """Fewest shots (to 1 %) whose distance to exact, errors and shots together, is the wanted one.
+    """Fewest shots (to 2 %) whose distance to exact, errors and shots together, is the wanted one.
 
     Args:
         subject: the circuit.
@@ -110,13 +113,12 @@ def shots_for(subject: Subject, predicted: float, error: float) -> int | None:
     if (subject.exact is None and subject.seen is None) or predicted >= error:
         return None
     wanted = math.sqrt(error**2 - predicted**2)
-    if _floor(subject, MOST_SHOTS) > wanted:
+    try:
+        return fewest_shots(
+            lambda shots: _floor(subject, shots), wanted, least=1, most=MOST_SHOTS, close=_CLOSE
+        ).shots
+    except OutOfReachError:
         return None
-    low, high = 0, MOST_SHOTS
-    while high - low > max(1, low // 100):
-        middle = (low + high) // 2 if low else math.isqrt(high)
-        low, high = (low, middle) if _floor(subject, middle) <= wanted else (middle, high)
-    return high
 
 
 def _floor(subject: Subject, shots: int) -> float:

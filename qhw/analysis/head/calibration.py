@@ -21,6 +21,7 @@ from calibration.documents import read_bounded, read_document
 from calibration.parts import Frozen, Utc
 from calibration.readout import AGE_LIMIT
 from calibration.snapshot import DeviceSnapshot
+from qhw.analysis.compare.facts import PredictionFacts
 from qhw.analysis.compare.parsed import Parsed
 from qhw.analysis.compare.settings import Preparation
 from qhw.circuits.fingerprint import fingerprint
@@ -79,6 +80,8 @@ class CircuitCounts(Frozen):
         two_qubit_gates: of the compiled circuit.
         inputs: a row each: latents of the decoder, data of the encoder's preparation.
         counts: raw, a row each, amplitude index of the measured wires.
+        prediction: what the device's model said of them before they were sent; ``None`` on
+            simulators and in earlier files.
     """
 
     role: HeadRole
@@ -87,6 +90,7 @@ class CircuitCounts(Frozen):
     two_qubit_gates: int
     inputs: tuple[tuple[float, ...], ...] = Field(min_length=FEWEST_ROWS, max_length=MOST_ROWS)
     counts: tuple[tuple[Annotated[int, Field(ge=0, le=2**53)], ...], ...]
+    prediction: Annotated[PredictionFacts | None, Field(exclude_if=lambda v: v is None)] = None
 
     @model_validator(mode="after")
     def _rectangular(self) -> Self:

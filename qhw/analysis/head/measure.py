@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,9 @@ from backends.base import Backend, BackendError, CompiledTemplate, ShotResult, s
 from backends.checks import check_shots
 from backends.vendor import Submission, VendorBackend
 from calibration.snapshot import DeviceSnapshot
-from qhw.analysis.compare.stage import Notify
+from qhw.analysis.compare.facts import PredictionFacts
+from qhw.analysis.compare.predicted import judged, predict
+from qhw.analysis.compare.stage import FreezesPredictions, Notify
 from qhw.analysis.head.calibration import (
     FEWEST_ROWS,
     CircuitCounts,
@@ -58,11 +60,18 @@ class Ran:
         inputs: ``(n, ...)``.
         compiled: its circuit.
         result: counts.
+        prediction: what was said before they were sent, beside them; ``None`` on simulators.
     """
 
     inputs: FloatArray
     compiled: CompiledTemplate
     result: ShotResult
+    prediction: PredictionFacts | None = None
+
+    @property
+    def kept(self) -> NDArray[np.int64]:
+        """Rows that have counts."""
+        return np.setdiff1d(np.arange(len(self.inputs)), list(self.result.row_errors))
 
 
 def head_model(settings: HeadSettings) -> tuple[ExactModel, str]:
@@ -146,14 +155,29 @@ def run_circuit(
     tell(f"{role}: compiling for {backend.name}, running {settings.rows} rows of known outcome")
     inputs, rows = placed(exact, role, settings, backend)
     seed = stream_seed(settings.seed, f"head {role}")
-    result = backend.run(rows.compiled, rows.angles, shots=settings.shots, seed=seed)
+    compiled, exact_rows = rows.compiled, rows.workload.known
+    assert exact_rows is not None  # of a model
+    if isinstance(backend, FreezesPredictions):
+        backend.freeze(
+            role,
+            lambda: predict(
+                role, compiled, rows.angles, exact_rows, shots=settings.shots
+            ).to_bytes(),
+        )
+    result = backend.run(compiled, rows.angles, shots=settings.shots, seed=seed)
     if settings.rows - len(result.row_errors) < max(FEWEST_ROWS, settings.rows // 2):
         words = next(iter(result.row_errors.values()))
         raise BackendError(
             f"Backend `{backend.name}` must give counts for half of the {settings.rows} {role} "
             f"rows or more, but {len(result.row_errors)} failed: {words}"
         )
-    return Ran(inputs, rows.compiled, result)
+    ran = Ran(inputs, compiled, result)
+    told = backend.frozen(role) if isinstance(backend, FreezesPredictions) else None
+    if told is None:
+        return ran
+    kept = ran.kept
+    facts = judged(told, kept.tolist(), result.counts[kept], exact_rows[kept])
+    return replace(ran, prediction=facts)
 
 
 def quote_head(
@@ -244,7 +268,7 @@ def measure_head(
 
 
 def _part(role: HeadRole, ran: Ran) -> CircuitCounts:
-    kept = np.setdiff1d(np.arange(len(ran.inputs)), list(ran.result.row_errors))
+    kept = ran.kept
     return CircuitCounts(
         role=role,
         fingerprint=circuit_fingerprint(ran.compiled),
@@ -252,4 +276,5 @@ def _part(role: HeadRole, ran: Ran) -> CircuitCounts:
         two_qubit_gates=ran.compiled.two_qubit_gates,
         inputs=tuple(map(tuple, ran.inputs[kept].tolist())),
         counts=tuple(map(tuple, ran.result.counts[kept].tolist())),
+        prediction=ran.prediction,
     )

@@ -68,6 +68,7 @@ def fewest_shots(
     *,
     least: int = FEWEST_SHOTS,
     most: int = MOST_SHOTS,
+    close: float = CLOSE,
 ) -> Planned:
     """The fewest shots, up to three digits, with which an error is at most the wanted one.
 
@@ -79,6 +80,7 @@ def fewest_shots(
         wanted: error, above 0.
         least: fewest shots there can be.
         most: shots there can be.
+        close: how far below the wanted error the expected one may stay, relative to it.
 
     Raises:
         OutOfReachError: the most shots there can be do not reach it.
@@ -101,14 +103,14 @@ def fewest_shots(
             continue
         if error > wanted and shots == most:
             raise OutOfReachError(wanted, error, most)
-        close = wanted * (1 - CLOSE) <= error <= wanted
-        following = _next(tried, shots, wanted, least, most)
-        if close or following in tried:
+        enough = wanted * (1 - close) <= error <= wanted
+        following = _next(tried, shots, wanted * (1 - close / 2), least, most)
+        if enough or following in tried:
             break
         shots = following
-    enough = [shots for shots, error in tried.items() if error <= wanted]
-    if enough:
-        return Planned(min(enough), tried[min(enough)])
+    reached = [shots for shots, error in tried.items() if error <= wanted]
+    if reached:
+        return Planned(min(reached), tried[min(reached)])
     if refused is not None and not tried:
         raise refused
     shots = max(tried)  # the law is none: as by the root, and once more
@@ -119,9 +121,9 @@ def fewest_shots(
     return Planned(shots, error)
 
 
-def _next(tried: dict[int, float], shots: int, wanted: float, least: int, most: int) -> int:
+def _next(tried: dict[int, float], shots: int, aim: float, least: int, most: int) -> int:
     """What to try after ``shots``, by the power law through the two tries next to the aim."""
-    aim, error = wanted * (1 - CLOSE / 2), tried[shots]
+    error = tried[shots]
     power = 0.5
     others = sorted((abs(math.log(n / shots)), n) for n in tried if n != shots)
     if others and error > 0:

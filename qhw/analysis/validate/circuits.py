@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, ValidationError, validate_call
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import HGate, SGate
 from qiskit.quantum_info import Clifford, Pauli
@@ -24,6 +26,19 @@ _WIT_FIELDS = (0.0566794, 0.01039906, 0.0632158)
 _WIT_STEPS = 3
 _GHZ_CHAIN = ((0, 2), (2, 1), (2, 3), (3, 4), (4, 3))
 _ONE_QUBIT_CLIFFORDS = 24
+MOST_QUBITS = 4096
+_MOST_LAYERS = 1000
+_MOST_GATES = 10**6
+"""About as many rotations as are laid out before anything is compiled."""
+_LARGEST = 1e6
+
+Size = Annotated[int, Field(strict=True, ge=1, le=MOST_QUBITS)]
+Layers = Annotated[int, Field(strict=True, ge=1, le=_MOST_LAYERS)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
+Place = Annotated[int, Field(strict=True, ge=0, lt=MOST_QUBITS)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_LARGEST, le=_LARGEST)]
+Edges = Annotated[Sequence[tuple[Place, Place, Number]], Field(min_length=1)]
+"""Two qubits and a weight each; these types are what :func:`built` holds arguments against."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,7 @@ class BenchmarkCircuit:
     edges: tuple[tuple[int, int, float], ...] = ()
 
 
-def kernel(n: int, seed: int = 0) -> BenchmarkCircuit:
+def kernel(n: Size, seed: Seed = 0) -> BenchmarkCircuit:
     """Overlap of a ZZ feature map on a line with itself: all bits come back 0.
 
     Args:
@@ -67,7 +82,7 @@ def kernel(n: int, seed: int = 0) -> BenchmarkCircuit:
     return BenchmarkCircuit(whole, expected=0)
 
 
-def wormhole(n: int = 7) -> BenchmarkCircuit:
+def wormhole(n: Size = 7) -> BenchmarkCircuit:
     """Teleportation through a size-winding kicked Ising chain; bit 0 is qubit 5.
 
     Raises:
@@ -110,9 +125,14 @@ def _fields(qc: QuantumCircuit, qubits: Sequence[int], sign: int) -> None:
 
 
 def ramp_on_path(
-    n: int, p: int = 10, seed: int = 123, delta_beta: float = 0.3, delta_gamma: float = 0.6
+    n: Size,
+    p: Layers = 10,
+    seed: Seed = 123,
+    delta_beta: Number = 0.3,
+    delta_gamma: Number = 0.6,
 ) -> BenchmarkCircuit:
     """Linear-ramp QAOA of weighted MaxCut on a path, weights drawn by the seed."""
+    _check_gates(n * p)
     draw = random.Random(seed)
     weights = [draw.choice(_LR_WEIGHTS) for _ in range(n - 1)]
     qc = QuantumCircuit(n, n)
@@ -136,11 +156,12 @@ def _even_then_odd(n: int) -> Iterator[int]:
     yield from range(1, n - 1, 2)
 
 
-def ramp_on_chain(
-    n: int, p: int, delta: float, edges: Sequence[Sequence[float]]
-) -> BenchmarkCircuit:
+def ramp_on_chain(n: Size, p: Layers, delta: Number, edges: Edges) -> BenchmarkCircuit:
     """Linear-ramp QAOA on a line of weighted couplings, each one ``cx rz cx``."""
-    listed = _edges(edges)
+    _check_gates(n * p)
+    listed = _edges(n, edges)
+    if any(b - a != 1 for a, b, _ in listed):
+        raise ValueError("Argument `edges` must couple neighbours of a line.")
     weights = {a: w for a, _, w in listed}
     largest = max(map(abs, weights.values()))
     qc = QuantumCircuit(n, n)
@@ -156,11 +177,12 @@ def ramp_on_chain(
     return BenchmarkCircuit(qc, edges=listed)
 
 
-def ramp_by_swaps(
-    n: int, p: int, delta: float, edges: Sequence[Sequence[float]]
-) -> BenchmarkCircuit:
+def ramp_by_swaps(n: Size, p: Layers, delta: Number, edges: Edges) -> BenchmarkCircuit:
     """Linear-ramp QAOA of a complete graph on a line: a swap network reverses it every layer."""
-    listed = _edges(edges)
+    _check_gates(n**2 * p)
+    listed = _edges(n, edges)
+    if len(listed) < n * (n - 1) // 2:
+        raise ValueError(f"Argument `edges` must hold every pair of {n} qubits.")
     weights = {(a, b): w for a, b, w in listed}
     largest = max(weights.values())
     qc = QuantumCircuit(n, n)
@@ -188,11 +210,10 @@ def _swapped_rotation(qc: QuantumCircuit, angle: float, a: int, b: int) -> None:
     qc.cx(a, b)
 
 
-def ramp_all_to_all(
-    n: int, p: int, delta: float, edges: Sequence[Sequence[float]]
-) -> BenchmarkCircuit:
+def ramp_all_to_all(n: Size, p: Layers, delta: Number, edges: Edges) -> BenchmarkCircuit:
     """Linear-ramp QAOA of a complete graph with direct ZZ rotations."""
-    listed = _edges(edges)
+    _check_gates(n**2 * p)
+    listed = _edges(n, edges)
     largest = max(w for _, _, w in listed)
     qc = QuantumCircuit(n, n)
     qc.h(range(n))
@@ -204,8 +225,20 @@ def ramp_all_to_all(
     return BenchmarkCircuit(qc, edges=listed)
 
 
-def _edges(edges: Sequence[Sequence[float]]) -> tuple[tuple[int, int, float], ...]:
-    return tuple((int(min(a, b)), int(max(a, b)), float(w)) for a, b, w in edges)
+def _check_gates(gates: int) -> None:
+    if gates > _MOST_GATES:
+        raise ValueError(f"Arguments must make at most {_MOST_GATES} gates, but make {gates}.")
+
+
+def _edges(n: int, edges: Edges) -> tuple[tuple[int, int, float], ...]:
+    """Smaller qubit first, each pair once, and something to cut."""
+    found = tuple((min(a, b), max(a, b), float(w)) for a, b, w in edges)
+    pairs = {(a, b) for a, b, _ in found}
+    if any(a == b or b >= n for a, b in pairs) or len(pairs) < len(found):
+        raise ValueError(f"Argument `edges` must have different pairs of {n} qubits.")
+    if not sum(w for _, _, w in found) > 0 or not max(w for _, _, w in found) > 0:
+        raise ValueError("Argument `edges` must have weights that add up to more than 0.")
+    return found
 
 
 def ghz_witness(basis: str) -> BenchmarkCircuit:
@@ -237,7 +270,11 @@ def ghz_witness(basis: str) -> BenchmarkCircuit:
 
 
 def mirror(
-    n: int, layers: int, p2: float = 0.5, barriers: str = "", seed: int | None = None
+    n: Size,
+    layers: Layers,
+    p2: Annotated[Number, Field(ge=0, le=1)] = 0.5,
+    barriers: str = "",
+    seed: Seed | None = None,
 ) -> BenchmarkCircuit:
     """A circuit of the mirror ensemble on a path: published runs name no seed, so not theirs.
 
@@ -248,6 +285,7 @@ def mirror(
         barriers: ``every layer`` for barriers between all layers, else around the middle only.
         seed: of this instance; 0 by default.
     """
+    _check_gates(n * layers)
     rng = np.random.default_rng(seed or 0)
     apart = barriers == "every layer"
     first = QuantumCircuit(n)
@@ -339,3 +377,26 @@ KINDS: Mapping[str, Callable[..., BenchmarkCircuit]] = {
     "mirror": mirror,
 }
 """Maker of each kind of circuit, by the ``name`` of a record's circuit."""
+
+
+@cache
+def _checking(name: str) -> Callable[..., BenchmarkCircuit]:
+    return validate_call(KINDS[name])
+
+
+def built(name: str, arguments: Mapping[str, Any]) -> BenchmarkCircuit:
+    """A circuit by what a file says.
+
+    Args:
+        name: one of :data:`KINDS`.
+        arguments: of its maker, of any kind.
+
+    Raises:
+        ValueError: one that it does not take, of the wrong kind or out of range.
+    """
+    try:
+        return _checking(name)(**arguments)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"`{place}`: {first['msg']}") from error

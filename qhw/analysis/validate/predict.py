@@ -33,7 +33,7 @@ from backends.native.levels import LEVELS
 from calibration.catalog import load_snapshot
 from calibration.noise import NoiseOptions
 from calibration.snapshot import DeviceSnapshot
-from qhw.analysis.validate.circuits import KINDS, BenchmarkCircuit
+from qhw.analysis.validate.circuits import KINDS, BenchmarkCircuit, built
 from qhw.analysis.validate.records import OWN, DataError, Predicted, Record
 from qhw.models.checkpoint import write_atomically
 
@@ -47,6 +47,8 @@ _PROCESS_OF_AVERAGE = 5 / 4
 _LEVELS = {"IBM": 2}
 """Qiskit's default, which IBM's users got; others compile as hard as they can, as we do at 3."""
 _IN_PLACE = 1
+_LAYERED = "layer_fidelity"
+_SHOWN, _LONGEST = 60, 300
 _WIDEST, _WIDEST_LEVEL = 40, 2
 """Qubits beyond which level 3 looks for a place among nearly all of a device: minutes a circuit."""
 
@@ -109,7 +111,7 @@ def predicted(
         found = _predict(record, snapshot, options)
     except BackendError as error:
         if record.placement_known:
-            raise DataError(f"{record.id}: {error}") from error
+            raise DataError(f"{record.id}: {str(error)[:_LONGEST]}") from error
         return None
     if path is not None and found is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +128,62 @@ def snapshot_of(record: Record) -> DeviceSnapshot:
     try:
         return load_snapshot(record.snapshot or record.device)
     except ValueError as error:
-        raise DataError(f"{record.id}: {error}") from error
+        field = "snapshot" if record.snapshot else "device"
+        said = str(error).removeprefix("Argument `name`")
+        raise DataError(f"{record.id}: `{field}`{said}") from error
+
+
+def check(record: Record) -> None:
+    """Refuse what cannot be predicted, before anything is.
+
+    Raises:
+        DataError: an unknown device or circuit, arguments it does not take, counts of the wrong
+            width, qubits that are not the device's or not the circuit's.
+    """
+    if record.circuit.name == OWN:
+        return
+    snapshot = snapshot_of(record)
+    if record.circuit.name == _LAYERED:
+        _check_qubits(record, _chain(record), snapshot, "chain")
+        return
+    circuit = circuit_of(record)
+    _check_width(record, circuit)
+    if circuit.edges and not record.floor > 0:
+        raise DataError(f"{record.id}: `floor` of a cut must be above 0, but is {record.floor:g}")
+    used = circuit.circuit.num_qubits
+    if record.qubits is not None:
+        _check_qubits(record, record.qubits, snapshot, "qubits", used)
+    for place, section in enumerate(record.sections):
+        _check_qubits(record, section.qubits, snapshot, f"sections.{place}.qubits", used)
+
+
+def _chain(record: Record) -> tuple[int, ...]:
+    """Qubits of layered gates, in a line; empty where they are not recorded.
+
+    Raises:
+        DataError: something else stands there.
+    """
+    chain = (record.circuit.model_extra or {}).get("chain") or ()
+    if not isinstance(chain, list | tuple) or any(type(q) is not int for q in chain):
+        raise DataError(f"{record.id}: `circuit.chain` must be a list of qubits, but is not")
+    return tuple(chain)
+
+
+def _check_qubits(
+    record: Record,
+    qubits: tuple[int, ...],
+    snapshot: DeviceSnapshot,
+    field: str,
+    used: int | None = None,
+) -> None:
+    n = snapshot.n_qubits
+    wrong = len(set(qubits)) < len(qubits) or any(not 0 <= q < n for q in qubits)
+    if wrong or used not in (None, len(qubits)):
+        many = "" if used is None else f"{used} "
+        raise DataError(
+            f"{record.id}: `{field}` must be {many}different numbers below {n}, the qubits of "
+            f"{snapshot.name}, but is {str(list(qubits))[:_SHOWN]}"
+        )
 
 
 def circuit_of(record: Record) -> BenchmarkCircuit:
@@ -141,8 +198,8 @@ def circuit_of(record: Record) -> BenchmarkCircuit:
         known = ", ".join(sorted(KINDS))
         raise DataError(f"{record.id}: circuit must be one of {known}, but is {name!r}")
     try:
-        return KINDS[name](**arguments)
-    except (TypeError, ValueError, LookupError) as error:
+        return built(name, arguments)
+    except ValueError as error:
         raise DataError(f"{record.id}: circuit {name}: {error}") from error
 
 
@@ -161,7 +218,7 @@ def score_of(record: Record, circuit: BenchmarkCircuit, distribution: FloatArray
 
 
 def _predict(record: Record, snapshot: DeviceSnapshot, noise: NoiseOptions) -> Predicted | None:
-    if record.circuit.name == "layer_fidelity":
+    if record.circuit.name == _LAYERED:
         return _layer_error(record, snapshot)
     level = _level(record)
     asked = Asked(snapshot, level, noise)
@@ -179,6 +236,8 @@ def _level(record: Record) -> int:
     if record.level is not None:
         return record.level
     level = _LEVELS.get(record.vendor, LEVELS[-1])
+    if record.qubits is not None:  # level 3 looks for a place of its own
+        return min(level, LEVELS[-1] - 1)
     return min(level, _WIDEST_LEVEL) if (record.circuit.n or 0) > _WIDEST else level
 
 
@@ -264,7 +323,7 @@ def _of_ensemble(record: Record, asked: Asked) -> Predicted:
 
 def _layer_error(record: Record, snapshot: DeviceSnapshot) -> Predicted | None:
     """Process infidelity a layered gate: of isolated gates, of the chain where it is recorded."""
-    chain = record.circuit.model_extra.get("chain") if record.circuit.model_extra else None
+    chain = _chain(record)
     pairs = pairwise(chain) if chain else snapshot.usable_couplings
     gates = [snapshot.two_qubit_gate(a, b) for a, b in pairs]
     errors = [gate.error for gate in gates if gate is not None and gate.error is not None]

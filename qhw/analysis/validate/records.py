@@ -16,7 +16,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from calibration.documents import read_bounded, read_document
+from calibration.documents import once, read_bounded, read_document
+from qhw.analysis.validate.circuits import MOST_QUBITS
 
 SCHEMA_VERSION = 1
 Day = date
@@ -33,8 +34,11 @@ _ONLY_TOLD = ("converted",)
 """Flags so begun say what was done to a number, not that it is doubtful."""
 
 Text = Annotated[str, Field(max_length=_LONGEST)]
-Value = Annotated[float, Field(allow_inf_nan=False)]
-Counts = Annotated[int, Field(ge=0)]
+_LARGEST = 1e12
+"""Of scores, counts and shots: more are a mistake, and differences stay finite."""
+Value = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_LARGEST, le=_LARGEST)]
+Counts = Annotated[int, Field(strict=True, ge=0, le=int(_LARGEST))]
+Shots = Annotated[int, Field(strict=True, ge=1, le=int(_LARGEST))]
 
 
 class DataError(ValueError):
@@ -93,7 +97,7 @@ class CircuitOf(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
     name: Text
-    n: Annotated[int, Field(ge=1, le=4096)] | None = None
+    n: Annotated[int, Field(strict=True, ge=1, le=MOST_QUBITS)] | None = None
 
 
 class SectionOf(_Read):
@@ -155,10 +159,10 @@ class Record(_Read):
     score: Text
     exact: Value
     floor: Value
-    shots: Annotated[int, Field(ge=1)]
-    circuits: Annotated[int, Field(ge=1)] = 1
+    shots: Shots
+    circuits: Shots = 1
     measured: Value
-    uncertainty: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    uncertainty: Annotated[Value, Field(ge=0)] | None = None
     compiled: Text = ""
     placement: Text = ""
     qubits: tuple[Counts, ...] | None = None
@@ -295,21 +299,22 @@ def read_results(path: Path) -> Results:
         DataError: the line names the file, the record and the reason.
     """
     try:
-        text = read_bounded(path).decode("utf-8")
+        text = read_bounded(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     if _is_document(text):
-        return read_document(Results, text, SCHEMA_VERSION, str(path), DataError)
-    records = []
-    for place, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            records.append(_line(line, f"{path}, line {place}"))
-    if not records:
-        raise DataError(f"{path} must hold records, but is empty")
-    try:
-        return Results(records=tuple(records))
-    except ValidationError as error:
-        raise DataError(f"{path}: {_first(error)}") from error
+        _parsed(text, str(path))
+        found = read_document(Results, text, SCHEMA_VERSION, str(path), DataError)
+    else:
+        lines = enumerate(text.split("\n"), start=1)  # others are letters of a JSON text
+        records = tuple(_line(line, f"{path}, line {n}") for n, line in lines if line.strip())
+        try:
+            found = Results(records=records)
+        except ValidationError as error:
+            raise DataError(f"{path}: {_first(error)}") from error
+    if not found.records:
+        raise DataError(f"{path} must hold records, but holds none")
+    return found
 
 
 def _is_document(text: str) -> bool:
@@ -320,11 +325,15 @@ def _is_document(text: str) -> bool:
     return isinstance(found, dict) and "records" in found
 
 
-def _line(line: str, where: str) -> Record:
+def _parsed(text: str, where: str) -> Any:
     try:
-        data = json.loads(line)
+        return json.loads(text, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where} must be a JSON object, but: {error}") from error
+
+
+def _line(line: str, where: str) -> Record:
+    data = _parsed(line, where)
     if not isinstance(data, dict):
         raise DataError(f"{where} must be a JSON object, but is a {type(data).__name__}")
     try:

@@ -13,8 +13,8 @@ from pydantic import AwareDatetime
 from calibration.closest import closest, quoted
 from calibration.parts import Frozen
 from qhw.analysis.validate.interval import FEWEST, LEVEL, factors_of
-from qhw.analysis.validate.predict import predicted, snapshot_of
-from qhw.analysis.validate.records import DataError, Record, Results, Source
+from qhw.analysis.validate.predict import check, predicted, snapshot_of
+from qhw.analysis.validate.records import DataError, Record, Results, Source, shipped_results
 from qhw.provenance import versions
 
 
@@ -152,9 +152,12 @@ def validate_models(
         now: the present by default.
 
     Raises:
-        DataError: a device without results, or what :func:`predicted` raises.
+        DataError: a device without results, or what :func:`check` and :func:`predicted` raise.
     """
     chosen = _chosen(results, devices)
+    if results is not shipped_results():  # tests check those
+        for record in chosen:
+            _check(record, data)
     rows = []
     for finished, record in enumerate(chosen):
         done(finished, len(chosen))
@@ -174,6 +177,13 @@ def validate_models(
         sources=tuple(source for source in results.sources if source.key in cited),
         versions=versions(),
     )
+
+
+def _check(record: Record, data: str) -> None:
+    try:
+        check(record)
+    except DataError as error:
+        raise DataError(f"{data}: {error}") from error
 
 
 def _chosen(results: Results, devices: Sequence[str]) -> list[Record]:

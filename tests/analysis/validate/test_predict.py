@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from qiskit.quantum_info import Statevector
 
 from qhw.analysis.validate.circuits import KINDS
-from qhw.analysis.validate.predict import circuit_of, predicted, score_of
-from qhw.analysis.validate.records import DataError, shipped_results
+from qhw.analysis.validate.predict import check, circuit_of, predicted, score_of
+from qhw.analysis.validate.records import CircuitOf, DataError, SectionOf, shipped_results
 from qhw.analysis.validate.validation import validate_models
 
 RECORDS = {record.id: record for record in shipped_results().records}
@@ -78,6 +80,42 @@ def test_bad_records_are_one_line():
     ):
         with pytest.raises(DataError, match=f"m003: .*{reason}"):
             predicted(record.model_copy(update=changed))
+
+
+def test_what_cannot_be_predicted_is_refused_before_anything_is():
+    line = {"name": "lr_chain", "n": 3, "p": 1, "delta": 1.0, "edges": [(0, 1, 1.0), (1, 2, 1.0)]}
+    asked = [
+        ({"name": "qml_kernel", "n": 2, "foo": 1}, "`foo`"),
+        ({"name": "qml_kernel", "n": 2, "seed": -5}, "`seed`"),
+        ({"name": "mirror", "n": 3}, "`layers`"),
+        ({"name": "mirror", "n": 3, "layers": 10**9}, "`layers`"),
+        ({"name": "mirror", "n": 4000, "layers": 1000}, "at most 1000000 gates"),
+        ({**line, "p": 0}, "`p`"),
+        ({**line, "delta": 1e308}, "`delta`"),
+        ({**line, "edges": []}, "`edges`"),
+        ({**line, "edges": [(0, 1, math.nan)]}, "`edges.0.2`"),
+        ({**line, "edges": [(0, 1, 0.0), (1, 2, 0.0)]}, "add up to more than 0"),
+        ({**line, "edges": [(0, 1, 1.0), (0, 1, 1.0)]}, "different pairs"),
+        ({**line, "edges": [(0, 2, 1.0)]}, "neighbours"),
+        ({**line, "name": "lr_full_swap"}, "every pair"),
+        ({"name": "layer_fidelity", "chain": 5}, "`circuit.chain`"),
+        ({"name": "layer_fidelity", "chain": [0, 10**9]}, "`chain` must be different numbers"),
+    ]
+    for circuit, reason in asked:
+        record = RECORDS["m003"].model_copy(update={"circuit": CircuitOf(**circuit)})
+        with pytest.raises(DataError, match=f"m003: .*{reason}"):
+            check(record)
+    for changed, reason in (
+        ({"qubits": (0, 0)}, "`qubits` must be 2 different numbers below"),
+        ({"qubits": (0, 10**9)}, "`qubits` must be 2 different numbers below"),
+        ({"qubits": ()}, "`qubits` must be 2 different numbers below"),
+        ({"sections": (SectionOf(qubits=(0, 999)),)}, "`sections.0.qubits` must be 2 different"),
+        ({"circuit": CircuitOf(**line), "floor": 0.0}, "`floor` of a cut must be above 0"),
+    ):
+        with pytest.raises(DataError, match=reason):
+            check(RECORDS["m003"].model_copy(update=changed))
+    check(RECORDS["m003"])
+    check(RECORDS["l_ibm_fez_5_1D_p3"])
 
 
 def test_a_validation_says_who_judges_and_whose_data_they_are(tmp_path):

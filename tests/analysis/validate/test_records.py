@@ -42,6 +42,12 @@ def _read(path: Path, **changed):
         ({"floor": 1.0}, "must differ from `floor`"),
         ({"measured": None}, "`measured`: Field required"),
         ({"shots": 0}, "`shots`"),
+        ({"shots": True}, "`shots`"),
+        ({"shots": "100"}, "`shots`"),
+        ({"shots": 10**40}, "`shots`"),
+        ({"counts": {"00": 10**400}}, "`counts.00`"),
+        ({"measured": 1e308}, "`measured`"),
+        ({"measured": "0.9"}, "`measured`"),
     ],
 )
 def test_a_bad_record_is_one_line_with_file_place_and_reason(tmp_path, changed, reason):
@@ -95,3 +101,32 @@ def test_every_shipped_record_names_its_source_and_licence():
         assert record.licence
         assert any(record.source.startswith(key) for key in keys)
     assert all(source.licence and source.attribution for source in found.sources)
+
+
+def test_a_name_twice_an_odd_version_and_an_empty_document_are_refused(tmp_path):
+    path, record = tmp_path / "own.json", json.dumps(GOOD)
+    for text, reason in (
+        (record[:-1] + ', "measured": 0.2}', "the name 'measured' is there twice"),
+        ('{"schema_version": 1, "records": [], "records": []}', "'records' is there twice"),
+        ('{"schema_version": true, "records": [' + record + "]}", "but has True"),
+        ('{"schema_version": 1.0, "records": [' + record + "]}", "but has 1.0"),
+        ('{"schema_version": 1, "records": []}', "must hold records"),
+        ("", "must hold records"),
+    ):
+        path.write_text(text)
+        with pytest.raises(DataError, match=reason):
+            read_results(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_record(tmp_path):
+    path = tmp_path / "own.jsonl"
+    path.write_text(json.dumps(GOOD), encoding="utf-8-sig")
+    assert [record.id for record in read_results(path).records] == ["a"]
+
+
+def test_a_line_ends_at_its_end_only(tmp_path):
+    path = tmp_path / "own.jsonl"
+    names = ["a\u2028b", "c\x85d"]
+    lines = [json.dumps({**GOOD, "id": name}, ensure_ascii=False) for name in names]
+    path.write_bytes("\r\n".join(lines).encode())
+    assert [record.id for record in read_results(path).records] == names

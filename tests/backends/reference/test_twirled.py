@@ -8,7 +8,10 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import Chi, DensityMatrix, Pauli, SuperOp
 
 from backends.aer import AerBackend
+from backends.base import CompiledTemplate
 from backends.checks import measured_qubits
+from backends.engine import pauli
+from backends.engine.steps import lower
 from backends.native.schedule import schedule_alap
 from backends.reference.clifford import clifford_steps
 from backends.reference.twirled import clifford_shots, draw_errors, misread, mps_shots
@@ -94,3 +97,23 @@ def test_readout_keeps_its_directions() -> None:
     confusion = np.array([[[0.9, 0.3], [0.1, 0.7]], [[0.98, 0.25], [0.02, 0.75]]])
     read = misread(bits, confusion, np.random.default_rng(0)).mean(axis=0)
     np.testing.assert_allclose(read, [0.1, 0.75], atol=0.01)
+
+
+def test_a_waiting_qubit_turns_by_its_frequency_offset() -> None:
+    part, waits = load_snapshot("ibm_fez").restricted((0,)), 2e-6
+    circuit = QuantumCircuit(1, 1)
+    circuit.h(0)  # no gate of the device: it takes no time and has no noise
+    circuit.delay(waits, 0, unit="s")
+    circuit.h(0)
+    circuit.measure(0, 0)
+    noise = DeviceNoise(part, offsets_rad_s=(0.9 / waits,))
+    fringe = (1 - noise.idle(0, waits).coherence * np.cos(0.9)) / 2
+    state = pauli.ZERO
+    for step in lower(CompiledTemplate(circuit, (), 1, (0,), 0, 0, 3, waits, 0, part), noise):
+        state = step.parts[0] @ state
+    assert (pauli.readout_effects(np.eye(2)) @ state)[1] == pytest.approx(fringe)
+    rng, shots, steps = np.random.default_rng(1), 40_000, clifford_steps(circuit)
+    assert steps is not None
+    errors = draw_errors(circuit, noise, shots, rng)
+    found = clifford_shots(circuit, steps, [0], errors, shots, rng).mean()
+    assert abs(found - fringe) < 5 * np.sqrt(fringe * (1 - fringe) / shots)
