@@ -123,6 +123,28 @@ def multiply_back(rows, place, weight, slope, out):  # type: ignore[no-untyped-d
                 out[block, b, j] += w * slope[block, f, j] * rows[block, a, j]
 
 
+@kernel
+def multiply_forward(rows, place, weight, tangents, out, slopes):  # type: ignore[no-untyped-def]
+    """Add to ``out`` the terms' products, and to ``slopes`` their derivatives along directions.
+
+    Args:
+        rows: ``(atoms, .)``.
+        place: of :class:`Terms`.
+        weight: of :class:`Terms`.
+        tangents: of the rows, ``(atoms, ., directions)``, a multiple of :data:`ATOMS`.
+        out: ``(atoms, .)``.
+        slopes: as ``tangents``.
+    """
+    for atom in range(len(rows)):
+        for t in range(len(weight)):
+            f, a, b = place[t, 0], place[t, 1], place[t, 2]
+            x, y = weight[t] * rows[atom, a], weight[t] * rows[atom, b]
+            out[atom, f] += x * rows[atom, b]
+            for start in range(0, tangents.shape[2], ATOMS):
+                for j in range(start, start + ATOMS):
+                    slopes[atom, f, j] += x * tangents[atom, b, j] + y * tangents[atom, a, j]
+
+
 def derivatives(
     circuit: AtomCircuit, angles: Tensor, fixed: Tensor | None, outcomes: FloatArray
 ) -> tuple[Tensor, Tensor]:

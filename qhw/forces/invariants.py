@@ -105,19 +105,23 @@ class Invariants:
         c = self.config
         species = torch.tensor(c.species, device=numbers.device)
         kind = (numbers[..., None] == species).to(positions.dtype)  # (B, A, S)
-        exists = numbers > 0
-        pair = exists[:, :, None] & exists[:, None, :]
-        pair = pair & ~torch.eye(numbers.shape[1], dtype=torch.bool, device=numbers.device)
-        apart = positions[:, None, :, :] - positions[:, :, None, :]
-        apart = torch.where(pair[..., None], apart, torch.ones_like(apart))
-        distance = apart.norm(dim=-1)
-        wide, most = c.wide, max(c.pair_radial, c.wide)
-        radial = radial_functions(distance, c.cutoff, most) * pair[..., None]
+        radial, harmonics = self.pairs(*pairs_of(numbers, positions))
         bodies = torch.einsum("bjs,bijn->bisn", kind, radial[..., : c.pair_radial]).flatten(2)
-        harmonics = torch.cat(spherical_harmonics(apart / distance[..., None], c.largest), -1)
-        near = radial[..., None, :wide].permute(0, 1, 3, 4, 2)  # (B, A, 1, N, A)
+        near = radial[..., None, : c.wide].permute(0, 1, 3, 4, 2)  # (B, A, 1, N, A)
         near = kind.transpose(1, 2)[:, None, :, None, :] * near
         return bodies, near.flatten(2, 3) @ harmonics
+
+    def pairs(self, pair: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
+        """What every pair adds to the density: radial functions, zero of no pair, and harmonics.
+
+        Args:
+            pair: which there are, ``(B, A, A)``.
+            apart: from the first to the second, ``(B, A, A, 3)`` Å, not zero.
+        """
+        c = self.config
+        distance = apart.norm(dim=-1)
+        radial = radial_functions(distance, c.cutoff, max(c.pair_radial, c.wide)) * pair[..., None]
+        return radial, torch.cat(spherical_harmonics(apart / distance[..., None], c.largest), -1)
 
     def _products(self, bodies: Tensor, density: Tensor) -> Tensor:
         """All invariants of M atoms, ``(M, F)``."""
@@ -132,6 +136,15 @@ class Invariants:
             few = [d[:, :, : c.triple_radial].flatten(1, 2) for d in by_species]
             parts.extend(_triple_products(few, self._triples))
         return torch.cat(parts, dim=-1)
+
+
+def pairs_of(numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Which pairs there are ``(B, A, A)``, and from the first to the second ``(B, A, A, 3)``."""
+    exists = numbers > 0
+    pair = exists[:, :, None] & exists[:, None, :]
+    pair = pair & ~torch.eye(numbers.shape[1], dtype=torch.bool, device=numbers.device)
+    apart = positions[:, None, :, :] - positions[:, :, None, :]
+    return pair, torch.where(pair[..., None], apart, torch.ones_like(apart))
 
 
 def radial_functions(distance: Tensor, cutoff: float, count: int) -> Tensor:

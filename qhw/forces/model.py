@@ -146,10 +146,12 @@ class ForceField(Model):
     def shot_variance(self, geometries: Geometries) -> FloatArray:
         """Variance of the energy at one shot of every atom's circuit, ``(B,)`` eV²."""
         numbers, positions = self._tensors(geometries)
-        with torch.no_grad():
-            _, variance = self.head.energies(*self._inputs(numbers, positions))
         found = positions.new_zeros(numbers.shape)
-        found[numbers > 0] = variance
+        for first in range(0, len(numbers), _FRAMES_AT_ONCE):
+            rows = slice(first, first + _FRAMES_AT_ONCE)
+            with torch.no_grad():
+                _, variance = self.head.energies(*self._inputs(numbers[rows], positions[rows]))
+            found[rows][numbers[rows] > 0] = variance
         return found.sum(dim=1).double().numpy()
 
     def _inputs(self, numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
