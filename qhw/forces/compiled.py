@@ -165,7 +165,9 @@ def derivatives(
         couplings = 0.5 * fixed.view_as(couplings)
     turns = torch.stack([torch.cos(couplings), torch.sin(couplings)], dim=1)
     energies, slopes = np.empty((len(angles), ATOMS)), np.empty(angles.shape)
-    read(torch.cos(half).numpy(), torch.sin(half).numpy(), turns.numpy(), outcomes, energies, slopes)
+    read(
+        torch.cos(half).numpy(), torch.sin(half).numpy(), turns.numpy(), outcomes, energies, slopes
+    )
     return torch.from_numpy(energies), torch.from_numpy(slopes)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.autograd.forward_ad as fwAD
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from qhw.forces.compiled import ATOMS, multiply_forward, products_of
 from qhw.forces.invariants import Invariants, pairs_of
@@ -51,10 +51,10 @@ def _given(invariants: Invariants, numbers: Tensor, positions: Tensor) -> tuple[
         near = radial[..., : c.wide, None] * harmonics[..., None, :]
         return torch.cat([near.flatten(-2), radial[..., : c.pair_radial]], dim=-1)
 
-    with fwAD.dual_level():  # all three directions as one
+    with forward_ad.dual_level():  # all three directions as one
         ways = torch.eye(3).to(apart)[:, None, None, None].expand(3, *apart.shape)
-        dual = fwAD.make_dual(apart.expand_as(ways).contiguous(), ways.contiguous())
-        each = fwAD.unpack_dual(of_pairs(dual)).tangent
+        dual = forward_ad.make_dual(apart.expand_as(ways).contiguous(), ways.contiguous())
+        each = forward_ad.unpack_dual(of_pairs(dual)).tangent
     assert each is not None  # (3, B, A, A, R / S)
     kind = (numbers[..., None] == torch.tensor(c.species)).to(each)
     split = (c.wide * (c.largest + 1) ** 2, c.pair_radial)

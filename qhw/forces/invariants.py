@@ -27,7 +27,6 @@ from torch import Tensor
 
 from qhw.forces.harmonics import spherical_harmonics, triple_integrals
 
-
 UNLIKE = float(np.float32(math.sqrt(2)))
 """Weight of products of two different channels; rounded, as trained weights know it."""
 

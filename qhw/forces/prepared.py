@@ -71,11 +71,17 @@ class LabelledInputs:
 
 
 def labelled_inputs(
-    invariants: Invariants, geometries: Geometries, ridge: Ridge, dtype: torch.dtype
+    invariants: Invariants,
+    geometries: Geometries,
+    ridge: Ridge,
+    dtype: torch.dtype,
+    title: str = "",
 ) -> LabelledInputs:
     """All frames at once, for training."""
     names, made, done = ("kinds", "inputs", "slopes", "energies", "gradients"), [], 0
-    for part in in_chunks(invariants, geometries, ridge, dtype):  # held once: slopes are gigabytes
+    for part in in_chunks(
+        invariants, geometries, ridge, dtype, title
+    ):  # held once: slopes are gigabytes
         values = [getattr(part, name) for name in names]
         if not made:
             made = [value.new_empty(len(geometries), *value.shape[1:]) for value in values]
@@ -86,7 +92,11 @@ def labelled_inputs(
 
 
 def in_chunks(
-    invariants: Invariants, geometries: Geometries, ridge: Ridge, dtype: torch.dtype
+    invariants: Invariants,
+    geometries: Geometries,
+    ridge: Ridge,
+    dtype: torch.dtype,
+    title: str = "",
 ) -> Iterator[LabelledInputs]:
     """Some frames at a time."""
     assert geometries.energies is not None
@@ -97,7 +107,7 @@ def in_chunks(
     energies = torch.from_numpy(geometries.energies) - counts @ ridge.reference
     gradients = -torch.from_numpy(geometries.forces).flatten(1)
     kinds = kinds_of(numbers, species)
-    for rows, values, slopes in slopes_in_chunks(invariants, geometries, dtype):
+    for rows, values, slopes in slopes_in_chunks(invariants, geometries, dtype, title):
         there = kinds[rows]
         yield LabelledInputs(
             there,

@@ -13,8 +13,9 @@ from torch.func import jvp, vmap
 from qhw.chem.geometries import Geometries
 from qhw.forces.forward import invariant_slopes
 from qhw.forces.invariants import Invariants
+from qhw.models.training_run import shown
 
-_CHUNK_VALUES = 40_000_000
+_CHUNK_VALUES = 20_000_000
 """Numbers in the largest array of derivatives held at once, about."""
 
 
@@ -90,13 +91,17 @@ def invariants_in_chunks(
 
 
 def slopes_in_chunks(
-    invariants: Inputs, geometries: Geometries, dtype: torch.dtype
+    invariants: Inputs, geometries: Geometries, dtype: torch.dtype, title: str = ""
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Frames' rows, invariants ``(n, A, F)``, their derivatives by positions ``(n, A, F, 3 A)``."""
+    """Frames' rows, invariants ``(n, A, F)``, their derivatives by positions ``(n, A, F, 3 A)``.
+
+    A bar of this title is shown on stderr, if there is one.
+    """
     numbers, positions = _tensors(geometries, dtype)
     step = _chunk(invariants, geometries, 3 * numbers.shape[1])
-    for first in range(0, len(numbers), step):
-        rows = slice(first, first + step)
+    parts = -(-len(numbers) // step)
+    for part in shown(range(parts), title, parts, bool(title), "parts"):
+        rows = slice(part * step, (part + 1) * step)
         if isinstance(invariants, Invariants):
             yield rows, *invariant_slopes(invariants, numbers[rows], positions[rows])
         else:

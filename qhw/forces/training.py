@@ -91,8 +91,8 @@ def read_data(spec: DataSpec) -> ForceData:
     return ForceData(frames[:count], frames[left:], test, source)
 
 
-def prepare(config: ForceTrainConfig, data: ForceData) -> Prepared:
-    """Fit the ridge, compute inputs and their derivatives; seconds to a minute.
+def prepare(config: ForceTrainConfig, data: ForceData, *, progress: bool = False) -> Prepared:
+    """Fit the ridge, compute inputs and their derivatives: seconds, of large molecules minutes.
 
     Raises:
         ValueError: a bad config of the invariants, or no forces.
@@ -114,9 +114,10 @@ def prepare(config: ForceTrainConfig, data: ForceData) -> Prepared:
         inputs=config.inputs,
         energy_weight=config.energy_weight,
         dtype=dtype,
+        title="ridge" if progress else "",
     )
     return Prepared(
-        labelled_inputs(invariants, data.train, ridge, dtype),
+        labelled_inputs(invariants, data.train, ridge, dtype, "inputs" if progress else ""),
         labelled_inputs(invariants, data.validation, ridge, dtype),
         invariants,
         ridge,
@@ -161,7 +162,7 @@ def train_force_field(
     make_folder(out)
     config.check_batch(len(data.train))
     with torch_threads(config.threads):
-        ready = prepared or prepare(config, data)
+        ready = prepared or prepare(config, data, progress=progress)
         weights = Weights(lambda: _started(config.model.config.head, config, ready))
         head = weights.head
         if config.model.config.head.units:  # else it is a closed form
