@@ -46,7 +46,7 @@ class ClosedForm:
         energies = rows.new_zeros(len(rows))
         kinds = kinds_of(numbers, self._invariants.config.species).flatten()
         for kind in range(len(self._maps)):
-            for atoms in (kinds == kind).nonzero()[:, 0].split(_BLOCKS_AT_ONCE * ATOMS):
+            for atoms in torch.split((kinds == kind).nonzero()[:, 0], _BLOCKS_AT_ONCE * ATOMS):
                 energies[atoms], slopes[atoms] = self._atoms(rows[atoms], kind)
         (found,) = torch.autograd.grad(given, places, slopes)
         return energies.view(numbers.shape), found

@@ -33,10 +33,10 @@ def invariant_slopes(
     found = np.zeros((atoms, invariants.count, wide), given.dtype)
     for terms, out, by in ((products.pairs, rows, tangents), (products.invariants, values, found)):
         multiply_forward(rows, terms.place, terms.weight.astype(given.dtype), tangents, out, by)
-    shape = numbers.shape
+    shape = (*numbers.shape, invariants.count)
     return (
-        torch.from_numpy(values).unflatten(0, shape),
-        torch.from_numpy(found)[..., :directions].unflatten(0, shape),
+        torch.from_numpy(values).view(shape),
+        torch.from_numpy(found).view(*shape, wide)[..., :directions],
     )
 
 
@@ -53,16 +53,18 @@ def _given(invariants: Invariants, numbers: Tensor, positions: Tensor) -> tuple[
 
     with forward_ad.dual_level():  # all three directions as one
         ways = torch.eye(3).to(apart)[:, None, None, None].expand(3, *apart.shape)
-        dual = forward_ad.make_dual(apart.expand_as(ways).contiguous(), ways.contiguous())
-        each = forward_ad.unpack_dual(of_pairs(dual)).tangent
-    assert each is not None  # (3, B, A, A, R / S)
+        places = apart.expand_as(ways).contiguous()
+        dual = forward_ad.make_dual(places, ways.contiguous())  # type: ignore[no-untyped-call]
+        found = forward_ad.unpack_dual(of_pairs(dual))  # type: ignore[no-untyped-call]
+    each: Tensor = found.tangent  # (3, B, A, A, R / S)
     kind = (numbers[..., None] == torch.tensor(c.species)).to(each)
     split = (c.wide * (c.largest + 1) ** 2, c.pair_radial)
     parts = [
-        torch.einsum("bjs,xbijq->bisqjx", kind, part).flatten(2, 3) for part in each.split(split, 4)
+        torch.einsum("bjs,xbijq->bisqjx", kind, part).flatten(2, 3)
+        for part in torch.split(each, split, 4)
     ]
-    found = torch.cat(parts, dim=2)  # (B, A, R, A, 3)
+    slopes = torch.cat(parts, dim=2)  # (B, A, R, A, 3)
     place = torch.arange(numbers.shape[1])
-    found[:, place, :, place] = -found.sum(dim=3).transpose(0, 1)
+    slopes[:, place, :, place] = -slopes.sum(dim=3).transpose(0, 1)
     given = torch.cat([density.flatten(2), bodies], dim=2)
-    return given.flatten(0, 1), found.flatten(3).flatten(0, 1)
+    return given.flatten(0, 1), slopes.flatten(3).flatten(0, 1)

@@ -97,7 +97,7 @@ class ForceField(Model):
         parts = [
             closed(there, places)
             for there, places in zip(
-                numbers.split(_FRAMES_AT_ONCE), positions.split(_FRAMES_AT_ONCE), strict=True
+                *(torch.split(part, _FRAMES_AT_ONCE) for part in (numbers, positions)), strict=True
             )
         ]
         atomic, slopes = (torch.cat(part) for part in zip(*parts, strict=True))

@@ -78,7 +78,9 @@ def labelled_inputs(
     title: str = "",
 ) -> LabelledInputs:
     """All frames at once, for training."""
-    names, made, done = ("kinds", "inputs", "slopes", "energies", "gradients"), [], 0
+    names = ("kinds", "inputs", "slopes", "energies", "gradients")
+    made: list[Tensor] = []
+    done = 0
     for part in in_chunks(
         invariants, geometries, ridge, dtype, title
     ):  # held once: slopes are gigabytes
