@@ -58,10 +58,10 @@ def _given(invariants: Invariants, numbers: Tensor, positions: Tensor) -> tuple[
         found = forward_ad.unpack_dual(of_pairs(dual))  # type: ignore[no-untyped-call]
     each: Tensor = found.tangent  # (3, B, A, A, R / S)
     kind = (numbers[..., None] == torch.tensor(c.species)).to(each)
-    split = (c.wide * (c.largest + 1) ** 2, c.pair_radial)
+    dense = c.wide * (c.largest + 1) ** 2
     parts = [
         torch.einsum("bjs,xbijq->bisqjx", kind, part).flatten(2, 3)
-        for part in torch.split(each, split, 4)
+        for part in (each[..., :dense], each[..., dense:])
     ]
     slopes = torch.cat(parts, dim=2)  # (B, A, R, A, 3)
     place = torch.arange(numbers.shape[1])

@@ -101,7 +101,7 @@ class ForceField(Model):
             )
         ]
         atomic, slopes = (torch.cat(part) for part in zip(*parts, strict=True))
-        return self._summed(atomic[numbers > 0], numbers).numpy(), -slopes.numpy()
+        return self._summed(atomic[numbers > 0], numbers).numpy(), -slopes.double().numpy()
 
     def circuits(self, geometries: Geometries) -> Workload:
         """The circuit of every atom, a row each, frame by frame: what a device is sent.

@@ -158,9 +158,8 @@ def _linear(
         there = exists[rows]  # atoms are summed before anything is projected: far fewer products
         summed = there @ values - there.sum(-1, keepdim=True) * center
         energy.append(torch.einsum("nsf,sfk->nsk", summed, weights).flatten(1))
-        pulled = (there @ slopes.flatten(2)).view(
-            *there.shape[:2], *slopes.shape[2:]
-        )  # (n, S, F, 3 A)
+        pulled = there @ slopes.flatten(2)
+        pulled = pulled.view(*there.shape[:2], *slopes.shape[2:])  # (n, S, F, 3 A)
         slope.append((weights.transpose(1, 2) @ pulled).flatten(1, 2).transpose(1, 2))
     counts = torch.stack([(numbers == z).sum(1) for z in species], 1).double()
     target = torch.from_numpy(geometries.energies) - counts @ torch.from_numpy(reference)
