@@ -65,6 +65,21 @@ def evaluate(
     """
     frames, digest = read_geometries(path, unit, trust_units=trust_units)
     check_geometry(frames, model.config.invariants.species, str(path))
+    return errors_on(model, frames, path.name, digest)
+
+
+def errors_on(model: ForceField, frames: Geometries, data: str, digest: str) -> Evaluation:
+    """Compare a force field with labelled frames.
+
+    Args:
+        model: any.
+        frames: labelled, of species that it knows.
+        data: their name.
+        digest: sha256 of their file.
+
+    Raises:
+        GeometryError: no energies or forces.
+    """
     energies, forces = model.energy_and_forces(frames)
     wanted, pulled = _labels(frames)
     there = frames.numbers > 0
@@ -73,7 +88,7 @@ def evaluate(
     if model.config.head.quantum:
         sigma = _MILLI * float(np.sqrt(model.shot_variance(frames).mean()))
     return Evaluation(
-        data=path.name,
+        data=data,
         sha256=digest,
         frames=len(frames),
         energy_mae=_mean(off),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from qhw.forces.atom_head import AtomHead
 from qhw.forces.circuit import AtomCircuit
+from qhw.forces.compiled import derivatives
 
 HeadKind = Literal["circuit", "product", "mlp", "cosine", "ridge", "mean"]
 
@@ -167,6 +168,56 @@ class Head(AtomHead):
         mean = (probabilities * outcomes).sum(dim=1)
         variance = (probabilities * outcomes.square()).sum(dim=1) - mean.square()
         return energy + mean, variance
+
+    def maps(self) -> tuple[Tensor, Tensor]:
+        """Units, then the bypass if there is one, as linear maps of inputs.
+
+        Returns:
+            Weights ``(S, units [+ 1], K)`` and what is added to their products, ``(S, .)``: biases,
+            and the atom's constant energy.
+        """
+        species, bypassed = len(self.shift), self.config.bypassed
+        weights = self.shift.new_zeros(species, self.config.units + bypassed, self.inputs)
+        biases = self.shift.new_zeros(weights.shape[:2])
+        with torch.no_grad():
+            if self.config.units:
+                weights[:, : self.config.units] = self.weight.transpose(1, 2)
+                biases[:, : self.config.units] = self.bias
+            if bypassed:
+                weights[:, -1], biases[:, -1] = self.bypass, self.shift
+        return weights, biases
+
+    def derived(self, units: Tensor, kind: int) -> tuple[Tensor, Tensor]:
+        """Energies of atoms of one species, and their derivatives by what :meth:`maps` gives.
+
+        Args:
+            units: ``(blocks, units [+ 1], ATOMS)``.
+            kind: index of the species.
+
+        Returns:
+            ``(blocks, ATOMS)`` eV, and as ``units``, eV a radian; the last, of the bypass, are 1.
+        """
+        slopes = torch.ones_like(units)
+        energies = units[:, -1] if self.config.bypassed else self.shift.detach()[kind]
+        if not self.config.units:
+            return energies.expand(len(units), units.shape[2]), slopes
+        arguments = units[:, : self.config.units]
+        if self.config.quantum:
+            circuit = self.config.circuit
+            outcomes = circuit.signs @ self.readout.detach()[kind].numpy()
+            fixed = self.coupling.detach()[kind] if circuit.entangled else None
+            found, by_units = derivatives(circuit, arguments, fixed, outcomes)
+        else:
+            weights = self.readout.detach()[kind][:, None]
+            if self.config.kind == "mlp":
+                reads = torch.tanh(arguments)
+                by_units = weights * (1 - reads.square())
+            else:
+                reads = torch.cos(arguments)
+                by_units = -weights * torch.sin(arguments)
+            found = (weights * reads).sum(dim=1)
+        slopes[:, : self.config.units] = by_units
+        return energies + found, slopes
 
     def linear(self, inputs: Tensor, kinds: Tensor) -> Tensor:
         """What of the atomic energies no circuit or hidden unit carries, ``(M,)``."""

@@ -20,11 +20,15 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import combinations_with_replacement, permutations, product
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from qhw.forces.harmonics import spherical_harmonics, triple_integrals
+
+UNLIKE = float(np.float32(math.sqrt(2)))
+"""Weight of products of two different channels; rounded, as trained weights know it."""
 
 
 class InvariantsConfig(BaseModel):
@@ -49,6 +53,16 @@ class InvariantsConfig(BaseModel):
     degree: int = Field(default=4, ge=0, le=8)
     triple_radial: int = Field(default=0, ge=0, le=8)
     triple_degree: int = Field(default=2, ge=0, le=4)
+
+    @property
+    def wide(self) -> int:
+        """Radial functions of the density."""
+        return max(self.radial, self.triple_radial)
+
+    @property
+    def largest(self) -> int:
+        """Degree of the density."""
+        return max(self.degree, self.triple_degree if self.triple_radial else 0)
 
 
 class Invariants:
@@ -78,41 +92,35 @@ class Invariants:
             numbers: atomic numbers ``(B, A)``, 0 where there is no atom.
             positions: ``(B, A, 3)``, Å; differentiable, also forwards.
         """
-        bodies, density = self._density(numbers, positions)
+        bodies, density = self.density(numbers, positions)
         found = self._products(bodies.flatten(0, 1), density.flatten(0, 1))
         return found.view(*numbers.shape, -1)
 
-    def of_atoms(self, numbers: Tensor, positions: Tensor, atoms: Tensor) -> Tensor:
-        """Invariants ``(M, F)`` of some atoms, in their order.
+    def density(self, numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Two-body invariants ``(B, A, .)``, and the density ``(B, A, S * N, (l + 1)**2)``.
 
-        Args:
-            numbers: as of :meth:`of`.
-            positions: as of :meth:`of`.
-            atoms: which, ``frame * A + place``, ``(M,)``.
+        Arguments as of :meth:`of`.
         """
-        bodies, density = self._density(numbers, positions)
-        return self._products(bodies.flatten(0, 1)[atoms], density.flatten(0, 1)[atoms])
-
-    def _density(self, numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Two-body invariants ``(B, A, .)``, and the density ``(B, A, S * N, (l + 1)**2)``."""
         c = self.config
         species = torch.tensor(c.species, device=numbers.device)
         kind = (numbers[..., None] == species).to(positions.dtype)  # (B, A, S)
-        exists = numbers > 0
-        pair = exists[:, :, None] & exists[:, None, :]
-        pair = pair & ~torch.eye(numbers.shape[1], dtype=torch.bool, device=numbers.device)
-        apart = positions[:, None, :, :] - positions[:, :, None, :]
-        apart = torch.where(pair[..., None], apart, torch.ones_like(apart))
-        distance = apart.norm(dim=-1)
-        wide = max(c.radial, c.triple_radial)
-        most = max(c.pair_radial, wide)
-        radial = radial_functions(distance, c.cutoff, most) * pair[..., None]
+        radial, harmonics = self.pairs(*pairs_of(numbers, positions))
         bodies = torch.einsum("bjs,bijn->bisn", kind, radial[..., : c.pair_radial]).flatten(2)
-        degrees = max(c.degree, c.triple_degree if c.triple_radial else 0)
-        harmonics = torch.cat(spherical_harmonics(apart / distance[..., None], degrees), -1)
-        near = radial[..., None, :wide].permute(0, 1, 3, 4, 2)  # (B, A, 1, N, A)
+        near = radial[..., None, : c.wide].permute(0, 1, 3, 4, 2)  # (B, A, 1, N, A)
         near = kind.transpose(1, 2)[:, None, :, None, :] * near
         return bodies, near.flatten(2, 3) @ harmonics
+
+    def pairs(self, pair: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
+        """What every pair adds to the density: radial functions, zero of no pair, and harmonics.
+
+        Args:
+            pair: which there are, ``(B, A, A)``.
+            apart: from the first to the second, ``(B, A, A, 3)`` Å, not zero.
+        """
+        c = self.config
+        distance = apart.norm(dim=-1)
+        radial = radial_functions(distance, c.cutoff, max(c.pair_radial, c.wide)) * pair[..., None]
+        return radial, torch.cat(spherical_harmonics(apart / distance[..., None], c.largest), -1)
 
     def _products(self, bodies: Tensor, density: Tensor) -> Tensor:
         """All invariants of M atoms, ``(M, F)``."""
@@ -127,6 +135,15 @@ class Invariants:
             few = [d[:, :, : c.triple_radial].flatten(1, 2) for d in by_species]
             parts.extend(_triple_products(few, self._triples))
         return torch.cat(parts, dim=-1)
+
+
+def pairs_of(numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Which pairs there are ``(B, A, A)``, and from the first to the second ``(B, A, A, 3)``."""
+    exists = numbers > 0
+    pair = exists[:, :, None] & exists[:, None, :]
+    pair = pair & ~torch.eye(numbers.shape[1], dtype=torch.bool, device=numbers.device)
+    apart = positions[:, None, :, :] - positions[:, :, None, :]
+    return pair, torch.where(pair[..., None], apart, torch.ones_like(apart))
 
 
 def radial_functions(distance: Tensor, cutoff: float, count: int) -> Tensor:
@@ -151,7 +168,7 @@ def _pairs(density: list[Tensor]) -> Tensor:
     """Products of two, ``(M, pairs * degrees)``, scaled to equal norms of all pairs."""
     channels = density[0].shape[1]
     rows, columns = torch.triu_indices(channels, channels, device=density[0].device)
-    both = torch.where(rows == columns, 1.0, math.sqrt(2)).to(density[0].dtype)
+    both = torch.where(rows == columns, 1.0, UNLIKE).to(density[0].dtype)
     products = torch.stack([d @ d.transpose(1, 2) for d in density], 1).flatten(2)
     found = products.index_select(2, rows * channels + columns) * both
     return found.flatten(1)
@@ -185,6 +202,15 @@ def _triples(channels: int, largest: int) -> Triples:
                 places.append((alike, place))
         found.append((degrees, torch.tensor([place for _, place in sorted(places)])))
     return found
+
+
+def distinct_triples(
+    channels: int, largest: int
+) -> Iterator[tuple[tuple[int, int, int], list[tuple[int, ...]]]]:
+    """Degrees of every product of three, and its triples of channels, in the invariants' order."""
+    for degrees, places in _triples(channels, largest):
+        formed = list(_formed(channels, degrees))
+        yield degrees, [formed[place] for place in places.tolist()]
 
 
 def _formed(channels: int, degrees: tuple[int, int, int]) -> Iterator[tuple[int, ...]]:

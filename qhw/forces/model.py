@@ -12,6 +12,7 @@ from torch import Tensor
 from qhw.chem.geometries import FloatArray, Geometries, check_geometry
 from qhw.chem.molecule import MoleculeBatch
 from qhw.circuits.workload import Workload
+from qhw.forces.closed_form import ClosedForm
 from qhw.forces.heads import Head, HeadConfig
 from qhw.forces.invariants import Invariants, InvariantsConfig
 from qhw.forces.projected import kinds_of
@@ -81,7 +82,9 @@ class ForceField(Model):
         Raises:
             GeometryError: a species it does not know, atoms too close, positions not finite.
         """
-        return self._energies(*self._tensors(geometries))
+        numbers, positions = self._tensors(geometries)
+        atomic, _ = self.head.energies(*self._inputs(numbers, positions))
+        return self._summed(atomic, numbers)
 
     def energy_and_forces(self, geometries: Geometries) -> tuple[FloatArray, FloatArray]:
         """Energies ``(B,)`` eV and forces ``(B, A, 3)`` eV/Å, zero where there is no atom.
@@ -90,18 +93,15 @@ class ForceField(Model):
             GeometryError: see :meth:`energy`.
         """
         numbers, positions = self._tensors(geometries)
-        energies, forces = [], []
-        for first in range(0, len(numbers), _FRAMES_AT_ONCE):
-            rows = slice(first, first + _FRAMES_AT_ONCE)
-            places = positions[rows].clone().requires_grad_()
-            energy = self._energies(numbers[rows], places)
-            (slope,) = torch.autograd.grad(energy.sum(), places)
-            energies.append(energy.detach())
-            forces.append(-slope)
-        return (
-            torch.cat(energies).double().numpy(),
-            torch.cat(forces).double().numpy(),
-        )
+        closed = ClosedForm(self.invariants, self.center, self.head)
+        parts = [
+            closed(there, places)
+            for there, places in zip(
+                *(torch.split(part, _FRAMES_AT_ONCE) for part in (numbers, positions)), strict=True
+            )
+        ]
+        atomic, slopes = (torch.cat(part) for part in zip(*parts, strict=True))
+        return self._summed(atomic[numbers > 0], numbers).numpy(), -slopes.double().numpy()
 
     def circuits(self, geometries: Geometries) -> Workload:
         """The circuit of every atom, a row each, frame by frame: what a device is sent.
@@ -146,19 +146,13 @@ class ForceField(Model):
     def shot_variance(self, geometries: Geometries) -> FloatArray:
         """Variance of the energy at one shot of every atom's circuit, ``(B,)`` eV²."""
         numbers, positions = self._tensors(geometries)
-        with torch.no_grad():
-            _, variance = self.head.energies(*self._inputs(numbers, positions))
         found = positions.new_zeros(numbers.shape)
-        found[numbers > 0] = variance
+        for first in range(0, len(numbers), _FRAMES_AT_ONCE):
+            rows = slice(first, first + _FRAMES_AT_ONCE)
+            with torch.no_grad():
+                _, variance = self.head.energies(*self._inputs(numbers[rows], positions[rows]))
+            found[rows][numbers[rows] > 0] = variance
         return found.sum(dim=1).double().numpy()
-
-    def _energies(self, numbers: Tensor, positions: Tensor) -> Tensor:
-        kinds = kinds_of(numbers, self.config.invariants.species).flatten()
-        atoms = kinds.argsort(stable=True)  # by species: products with weights need no copies
-        atoms = atoms[kinds[atoms] >= 0]
-        values = self.invariants.of_atoms(numbers, positions, atoms)
-        atomic, _ = self.head.energies(values - self.center[kinds[atoms]], kinds[atoms])
-        return self._total(atomic, kinds[atoms], atoms // numbers.shape[1], len(numbers))
 
     def _inputs(self, numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Centred invariants ``(M, F)`` of atoms that exist, and their kinds ``(M,)``."""
@@ -170,11 +164,9 @@ class ForceField(Model):
         """Energies ``(B,)`` of atomic ones ``(M,)``, frame by frame, reference energies added."""
         exists = numbers > 0
         kinds = kinds_of(numbers, self.config.invariants.species)[exists]
-        return self._total(atomic, kinds, exists.nonzero()[:, 0], len(numbers))
-
-    def _total(self, atomic: Tensor, kinds: Tensor, frames: Tensor, count: int) -> Tensor:
+        frames = exists.nonzero()[:, 0]
         reference = torch.tensor(self.config.reference, dtype=torch.float64)
-        total = torch.zeros(count, dtype=torch.float64)
+        total = torch.zeros(len(numbers), dtype=torch.float64)
         return total.index_add(0, frames, atomic.double() + reference[kinds])
 
     def _tensors(self, geometries: Geometries) -> tuple[Tensor, Tensor]:

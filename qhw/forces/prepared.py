@@ -12,7 +12,7 @@ from torch import Tensor
 from qhw.chem.geometries import Geometries
 from qhw.forces.atom_head import AtomHead
 from qhw.forces.invariants import Invariants
-from qhw.forces.projected import Projection, kinds_of, project, slopes_in_chunks
+from qhw.forces.projected import kinds_of, project, project_slopes, slopes_in_chunks
 from qhw.forces.ridge import Ridge
 
 _MILLI = 1000.0
@@ -71,18 +71,36 @@ class LabelledInputs:
 
 
 def labelled_inputs(
-    invariants: Invariants, geometries: Geometries, ridge: Ridge, dtype: torch.dtype
+    invariants: Invariants,
+    geometries: Geometries,
+    ridge: Ridge,
+    dtype: torch.dtype,
+    title: str = "",
 ) -> LabelledInputs:
     """All frames at once, for training."""
-    parts = list(in_chunks(invariants, geometries, ridge, dtype))
     names = ("kinds", "inputs", "slopes", "energies", "gradients")
-    return LabelledInputs(*(torch.cat([getattr(p, name) for p in parts]) for name in names))
+    made: list[Tensor] = []
+    done = 0
+    for part in in_chunks(
+        invariants, geometries, ridge, dtype, title
+    ):  # held once: slopes are gigabytes
+        values = [getattr(part, name) for name in names]
+        if not made:
+            made = [value.new_empty(len(geometries), *value.shape[1:]) for value in values]
+        for whole, value in zip(made, values, strict=True):
+            whole[done : done + len(part)] = value
+        done += len(part)
+    return LabelledInputs(*made)
 
 
 def in_chunks(
-    invariants: Invariants, geometries: Geometries, ridge: Ridge, dtype: torch.dtype
+    invariants: Invariants,
+    geometries: Geometries,
+    ridge: Ridge,
+    dtype: torch.dtype,
+    title: str = "",
 ) -> Iterator[LabelledInputs]:
-    """Some frames at a time, for measuring."""
+    """Some frames at a time."""
     assert geometries.energies is not None
     assert geometries.forces is not None
     numbers = torch.from_numpy(geometries.numbers)
@@ -91,15 +109,12 @@ def in_chunks(
     energies = torch.from_numpy(geometries.energies) - counts @ ridge.reference
     gradients = -torch.from_numpy(geometries.forces).flatten(1)
     kinds = kinds_of(numbers, species)
-    of = ridge.projection
-    projection = Projection(of.center.to(dtype), of.weights.to(dtype))
-    for rows, values, slopes in slopes_in_chunks(invariants, geometries, dtype):
+    for rows, values, slopes in slopes_in_chunks(invariants, geometries, dtype, title):
         there = kinds[rows]
-        turned = project(slopes, there, projection, slopes=True)  # (3 A, n, A, K)
         yield LabelledInputs(
             there,
-            project(values, there, projection, slopes=False),
-            turned.permute(1, 2, 3, 0).flatten(1, 2).contiguous(),
+            project(values, there, ridge.projection),
+            project_slopes(slopes, there, ridge.projection).flatten(1, 2),
             energies[rows].to(dtype),
             gradients[rows].to(dtype),
         )

@@ -11,8 +11,11 @@ from torch import Tensor
 from torch.func import jvp, vmap
 
 from qhw.chem.geometries import Geometries
+from qhw.forces.forward import invariant_slopes
+from qhw.forces.invariants import Invariants
+from qhw.models.training_run import shown
 
-_CHUNK_VALUES = 6_000_000
+_CHUNK_VALUES = 20_000_000
 """Numbers in the largest array of derivatives held at once, about."""
 
 
@@ -39,6 +42,10 @@ class Projection:
     center: Tensor
     weights: Tensor
 
+    def of(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Both in a precision."""
+        return self.center.to(dtype), self.weights.to(dtype)
+
 
 def kinds_of(numbers: Tensor, species: tuple[int, ...]) -> Tensor:
     """Index of each atom's species, -1 where there is no atom, shaped as ``numbers``."""
@@ -47,22 +54,28 @@ def kinds_of(numbers: Tensor, species: tuple[int, ...]) -> Tensor:
     return torch.where(same.any(-1), same.int().argmax(-1), -1)
 
 
-def project(values: Tensor, kinds: Tensor, projection: Projection, *, slopes: bool) -> Tensor:
-    """Inputs ``(..., A, K)`` of invariants ``(..., A, F)``, zero where there is no atom.
+def project(values: Tensor, kinds: Tensor, projection: Projection) -> Tensor:
+    """Inputs ``(B, A, K)`` of invariants ``(B, A, F)``, zero where there is no atom.
 
     Args:
-        values: invariants, or derivatives of them.
-        kinds: ``(B, A)``, the last two axes of atoms.
+        values: invariants.
+        kinds: ``(B, A)``.
         projection: which combinations.
-        slopes: ``values`` are derivatives, which have no center.
     """
-    found = values.new_zeros(*values.shape[:-1], projection.weights.shape[-1])
-    for kind in range(len(projection.center)):
-        frame, atom = (kinds == kind).nonzero(as_tuple=True)
-        picked = values[..., frame, atom, :]
-        if not slopes:
-            picked = picked - projection.center[kind].to(values.dtype)
-        found[..., frame, atom, :] = picked @ projection.weights[kind].to(values.dtype)
+    found = values.new_zeros(*kinds.shape, projection.weights.shape[2])
+    for kind, (center, weights) in enumerate(zip(*projection.of(values.dtype), strict=True)):
+        found[kinds == kind] = (values[kinds == kind] - center) @ weights
+    return found
+
+
+def project_slopes(slopes: Tensor, kinds: Tensor, projection: Projection) -> Tensor:
+    """Derivatives of inputs ``(B, A, K, X)`` of those of invariants ``(B, A, F, X)``.
+
+    Arguments as of :func:`project`.
+    """
+    found = slopes.new_zeros(*kinds.shape, projection.weights.shape[2], slopes.shape[3])
+    for kind, weights in enumerate(projection.of(slopes.dtype)[1]):
+        found[kinds == kind] = weights.T @ slopes[kinds == kind]
     return found
 
 
@@ -78,28 +91,35 @@ def invariants_in_chunks(
 
 
 def slopes_in_chunks(
-    invariants: Inputs, geometries: Geometries, dtype: torch.dtype
+    invariants: Inputs, geometries: Geometries, dtype: torch.dtype, title: str = ""
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Frames' rows, invariants ``(n, A, F)``, their derivatives by positions ``(3 A, n, A, F)``.
+    """Frames' rows, invariants ``(n, A, F)``, their derivatives by positions ``(n, A, F, 3 A)``.
 
-    The derivatives are had forwards, a coordinate at a time: coordinates are few, invariants many.
+    A bar of this title is shown on stderr, if there is one.
     """
     numbers, positions = _tensors(geometries, dtype)
+    step = _chunk(invariants, geometries, 3 * numbers.shape[1])
+    parts = -(-len(numbers) // step)
+    for part in shown(range(parts), title, parts, bool(title), "parts"):
+        rows = slice(part * step, (part + 1) * step)
+        if isinstance(invariants, Invariants):
+            yield rows, *invariant_slopes(invariants, numbers[rows], positions[rows])
+        else:
+            yield rows, *_forwards(invariants, numbers[rows], positions[rows])
+
+
+def _forwards(inputs: Inputs, numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
     atoms = numbers.shape[1]
-    step = _chunk(invariants, geometries, 3 * atoms)
-    directions = torch.eye(3 * atoms, dtype=dtype).reshape(3 * atoms, 1, atoms, 3)
-    for first in range(0, len(numbers), step):
-        rows = slice(first, first + step)
-        there, places = numbers[rows], positions[rows]
+    ways = torch.eye(3 * atoms, dtype=positions.dtype).reshape(3 * atoms, 1, atoms, 3)
 
-        def values(x: Tensor, there: Tensor = there) -> Tensor:
-            return invariants.of(there, x)
+    def values(x: Tensor) -> Tensor:
+        return inputs.of(numbers, x)
 
-        def slope(direction: Tensor, places: Tensor = places) -> Tensor:
-            found: Tensor = jvp(values, (places,), (direction.expand_as(places),))[1]
-            return found
+    def slope(way: Tensor) -> Tensor:
+        found: Tensor = jvp(values, (positions,), (way.expand_as(positions),))[1]
+        return found
 
-        yield rows, values(places), vmap(slope)(directions)
+    return values(positions), vmap(slope)(ways).permute(1, 2, 3, 0)
 
 
 def _tensors(geometries: Geometries, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

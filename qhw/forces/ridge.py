@@ -68,6 +68,7 @@ def fit_ridge(
     inputs: int,
     energy_weight: float,
     dtype: torch.dtype,
+    title: str = "",
 ) -> Ridge:
     """Principal axes and ridge of a training set.
 
@@ -79,10 +80,11 @@ def fit_ridge(
         inputs: of heads, K, the ridge's own included.
         energy_weight: of squared energy errors (eV²) against squared force errors ((eV/Å)²).
         dtype: that invariants and derivatives are computed in; the solution is in float64.
+        title: of a bar on stderr, if there is one.
     """
     axes, spread = _principal_axes(invariants, train, components, dtype)
     reference = reference_energies(train, invariants.config.species)
-    fitted = _linear(invariants, train, axes, reference, dtype)
+    fitted = _linear(invariants, train, axes, reference, dtype, title)
     seen = _linear(invariants, validation, axes, reference, dtype)
     species, count = axes.center.shape[0], axes.weights.shape[2]
     atoms = torch.tensor([(train.numbers == z).sum() for z in invariants.config.species])
@@ -143,6 +145,7 @@ def _linear(
     axes: Projection,
     reference: FloatArray,
     dtype: torch.dtype,
+    title: str = "",
 ) -> _Linear:
     assert geometries.energies is not None
     assert geometries.forces is not None
@@ -151,12 +154,13 @@ def _linear(
     exists = (numbers[:, None] == torch.tensor(species)[:, None]).to(dtype)  # (N, S, A)
     center, weights = axes.center.to(dtype), axes.weights.to(dtype)
     energy, slope = [], []
-    for rows, values, slopes in slopes_in_chunks(invariants, geometries, dtype):
+    for rows, values, slopes in slopes_in_chunks(invariants, geometries, dtype, title):
         there = exists[rows]  # atoms are summed before anything is projected: far fewer products
         summed = there @ values - there.sum(-1, keepdim=True) * center
         energy.append(torch.einsum("nsf,sfk->nsk", summed, weights).flatten(1))
-        turned = torch.einsum("xnsf,sfk->nxsk", there @ slopes, weights)
-        slope.append(turned.flatten(2))
+        pulled = there @ slopes.flatten(2)
+        pulled = pulled.view(*there.shape[:2], *slopes.shape[2:])  # (n, S, F, 3 A)
+        slope.append((weights.transpose(1, 2) @ pulled).flatten(1, 2).transpose(1, 2))
     counts = torch.stack([(numbers == z).sum(1) for z in species], 1).double()
     target = torch.from_numpy(geometries.energies) - counts @ torch.from_numpy(reference)
     pull = -torch.from_numpy(geometries.forces).flatten(1)

@@ -9,7 +9,7 @@ import torch
 
 from qhw.chem.geometries import FloatArray, Geometries
 from qhw.forces.model import ForceField
-from qhw.forces.projected import Projection, kinds_of, project, slopes_in_chunks
+from qhw.forces.projected import Projection, kinds_of, project_slopes, slopes_in_chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,7 @@ def slopes_of(model: ForceField, geometries: Geometries) -> Slopes:
     units = head.config.units
     angles, classical = [], []
     for rows, _, slopes in slopes_in_chunks(model.invariants, geometries, model.center.dtype):
-        turned = project(slopes, kinds[rows], projection, slopes=True)  # (3 A, n, A, U + 1)
-        there = turned[:, kinds[rows] >= 0]
-        angles.append(there[..., :units].permute(1, 2, 0).numpy())
-        classical.append(turned[..., units:].sum(dim=(2, 3)).T.numpy())
+        turned = project_slopes(slopes, kinds[rows], projection)  # (n, A, U + 1, 3 A)
+        angles.append(turned[kinds[rows] >= 0][:, :units].numpy())
+        classical.append(turned[:, :, units:].sum(dim=(1, 2)).numpy())
     return Slopes(np.concatenate(angles), np.concatenate(classical))

@@ -159,7 +159,7 @@ def _labelled(config: SpinTrainConfig, model: SpinField, frames: Geometries) -> 
     counts = torch.stack([(numbers == z).sum(1) for z in vectors.species], 1).double()
     reference = torch.tensor(model.config.reference, dtype=torch.float64)
     found = list(slopes_in_chunks(vectors, frames, dtype))
-    slopes = [part.permute(1, 2, 3, 0).flatten(1, 2) for _, _, part in found]
+    slopes = [part.flatten(1, 2) for _, _, part in found]
     return LabelledInputs(
         kinds_of(numbers, vectors.species),
         torch.cat([values for _, values, _ in found]),
@@ -199,4 +199,4 @@ def _controls(config: SpinTrainConfig, data: ForceData) -> dict[str, float | Non
         }
     )
     prepared = prepare(ridge, data)
-    return measured(ridge, controls_of(ridge, prepared), data, prepared, test=True)
+    return measured(controls_of(ridge, prepared), data, prepared, test=True)

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from qhw.chem.geometries import Geometries
 from qhw.forces.atom_head import AtomHead
 from qhw.forces.config import DataSpec, ForceTrainConfig, LoopConfig
+from qhw.forces.evaluate import errors_on
 from qhw.forces.files import read_geometries
 from qhw.forces.heads import Head, HeadConfig
 from qhw.forces.invariants import Invariants
 from qhw.forces.model import ForceField, ForceFieldConfig
-from qhw.forces.prepared import LabelledInputs, errors, in_chunks, labelled_inputs
+from qhw.forces.prepared import LabelledInputs, errors, labelled_inputs
 from qhw.forces.ridge import Ridge, fit_ridge
 from qhw.models import checkpoint
 from qhw.models.training_run import TrainingError, cut_log, make_folder, shown, torch_threads
@@ -90,8 +91,8 @@ def read_data(spec: DataSpec) -> ForceData:
     return ForceData(frames[:count], frames[left:], test, source)
 
 
-def prepare(config: ForceTrainConfig, data: ForceData) -> Prepared:
-    """Fit the ridge, compute inputs and their derivatives; seconds to a minute.
+def prepare(config: ForceTrainConfig, data: ForceData, *, progress: bool = False) -> Prepared:
+    """Fit the ridge, compute inputs and their derivatives: seconds, of large molecules minutes.
 
     Raises:
         ValueError: a bad config of the invariants, or no forces.
@@ -113,9 +114,10 @@ def prepare(config: ForceTrainConfig, data: ForceData) -> Prepared:
         inputs=config.inputs,
         energy_weight=config.energy_weight,
         dtype=dtype,
+        title="ridge" if progress else "",
     )
     return Prepared(
-        labelled_inputs(invariants, data.train, ridge, dtype),
+        labelled_inputs(invariants, data.train, ridge, dtype, "inputs" if progress else ""),
         labelled_inputs(invariants, data.validation, ridge, dtype),
         invariants,
         ridge,
@@ -160,14 +162,14 @@ def train_force_field(
     make_folder(out)
     config.check_batch(len(data.train))
     with torch_threads(config.threads):
-        ready = prepared or prepare(config, data)
+        ready = prepared or prepare(config, data, progress=progress)
         weights = Weights(lambda: _started(config.model.config.head, config, ready))
         head = weights.head
         if config.model.config.head.units:  # else it is a closed form
             head = trained(config, weights, ready, data, out, resume=resume, progress=progress)
+        assert isinstance(head, Head)
         controls = {"": head, **controls_of(config, ready)}
-        metrics = measured(config, controls, data, ready, test=measure)
-    assert isinstance(head, Head)
+        metrics = measured(controls, data, ready, test=measure)
     model = force_field(ready, head)
     checkpoint.save(
         model,
@@ -200,9 +202,9 @@ def dtype_of(config: LoopConfig) -> torch.dtype:
     return torch.float64 if config.precision == "float64" else torch.float32
 
 
-def controls_of(config: ForceTrainConfig, prepared: Prepared) -> dict[str, AtomHead]:
+def controls_of(config: ForceTrainConfig, prepared: Prepared) -> dict[str, Head]:
     """What needs no circuit: the ridge and the mean, by the prefix of their metrics."""
-    found: dict[str, AtomHead] = {}
+    found: dict[str, Head] = {}
     for kind in ("ridge", "mean"):
         found[f"{kind}/"] = _started(HeadConfig(kind=kind), config, prepared)
     return found
@@ -217,22 +219,23 @@ def _started(head: HeadConfig, config: ForceTrainConfig, prepared: Prepared) -> 
 
 
 def measured(
-    config: ForceTrainConfig,
-    heads: Mapping[str, AtomHead],
+    heads: Mapping[str, Head],
     data: ForceData,
     prepared: Prepared,
     *,
     test: bool,
 ) -> dict[str, float | None]:
-    """Errors of heads on the frames to choose by and on the test frames, by name."""
+    """Errors of heads on the frames to choose by, and of their fields on the test frames."""
     found: dict[str, float | None] = {}
-    sets = {"validation": iter([prepared.validation])}
+    for name, values in errors(heads, iter([prepared.validation])).items():
+        found |= {f"validation/{name}{key}": value for key, value in values.items()}
     if test and data.test is not None:
-        parts = in_chunks(prepared.invariants, data.test, prepared.ridge, dtype_of(config))
-        sets["test"] = parts
-    for name, parts in sets.items():
-        for head, values in errors(heads, parts).items():
-            found |= {f"{name}/{head}{key}": value for key, value in values.items()}
+        for name, head in heads.items():
+            tested = errors_on(force_field(prepared, head), data.test, "", "")
+            found[f"test/{name}energy_mae"] = tested.energy_mae
+            found[f"test/{name}force_mae"] = tested.force_mae
+            if tested.shot_sigma is not None:
+                found[f"test/{name}shot_sigma"] = tested.shot_sigma
     return {k: v if v is not None and math.isfinite(v) else None for k, v in found.items()}
 
 

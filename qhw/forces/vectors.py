@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from qhw.chem.geometries import Geometries, GeometryError
-from qhw.forces.invariants import radial_functions
+from qhw.forces.invariants import pairs_of, radial_functions
 from qhw.forces.projected import Inputs
 
 
@@ -153,7 +153,8 @@ class NearestVectors(BaseModel):
 
     def of(self, numbers: Tensor, positions: Tensor) -> Tensor:
         """Inputs ``(B, A, F)``."""
-        pair, apart, distance = _pairs(numbers, positions)
+        pair, apart = pairs_of(numbers, positions)
+        distance = apart.norm(dim=-1)
         near = fade(distance, self.cutoff) * pair
         kept = min(self.neighbours, numbers.shape[1])
         far = torch.where(pair, distance, torch.inf).detach()
@@ -197,21 +198,13 @@ class SummedVectors(BaseModel):
 
     def of(self, numbers: Tensor, positions: Tensor) -> Tensor:
         """Inputs ``(B, A, F)``: vectors ``(s, k, x)``, then scalars ``(s, k)``."""
-        pair, apart, distance = _pairs(numbers, positions)
+        pair, apart = pairs_of(numbers, positions)
+        distance = apart.norm(dim=-1)
         radial = radial_functions(distance, self.cutoff, self.radial) * pair[..., None]
         kind = (numbers[..., None] == torch.tensor(self.species)).to(positions.dtype)
         ways = torch.cat([apart / distance[..., None], torch.ones_like(distance)[..., None]], 3)
         found = torch.einsum("bjs,bijk,bijx->biskx", kind, radial, ways)
         return torch.cat([found[..., :3].flatten(2), found[..., 3].flatten(2)], dim=2)
-
-
-def _pairs(numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Which pairs there are ``(B, A, A)``, from the first to the second, and their distance."""
-    exists = numbers > 0
-    pair = exists[:, :, None] & exists[:, None, :] & ~torch.eye(numbers.shape[1], dtype=torch.bool)
-    apart = positions[:, None, :, :] - positions[:, :, None, :]
-    apart = torch.where(pair[..., None], apart, torch.ones_like(apart))
-    return pair, apart, apart.norm(dim=-1)
 
 
 def fade(distance: Tensor, cutoff: float) -> Tensor:

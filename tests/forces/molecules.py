@@ -81,7 +81,8 @@ def random_field(seed: int, kind: str = "circuit", form: str = "hybrid") -> Forc
     with torch.no_grad():
         for parameter in field.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
-        field.head.weight *= 0.2
+        if field.head.config.units:
+            field.head.weight *= 0.2
     return field.eval()
 
 

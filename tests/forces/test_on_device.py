@@ -14,6 +14,8 @@ from qhw.analysis.force.shot_plan import (
     shots_without_noise,
 )
 from qhw.api.devices import device
+from qhw.api.force_fields import force_field
+from qhw.chem.geometries import Geometries
 from tests.forces.molecules import clusters, random_field, waters
 
 ase = pytest.importorskip("ase")
@@ -87,6 +89,18 @@ def test_planned_shots_are_what_the_error_takes() -> None:
         assert np.mean(off**2) / goal**2 == pytest.approx(1.0, abs=0.1)
 
 
+def test_the_shipped_hybrids_forces_take_few_shots() -> None:
+    """A shifted circuit of ethanol takes at most 100 shots for 65 meV/Å; measured, 3."""
+    from ase.build import molecule
+
+    ethanol = molecule("CH3CH2OH")
+    moved = 0.05 * np.random.default_rng(0).normal(size=(1, len(ethanol), 3))
+    frames = Geometries(ethanol.numbers[None], ethanol.positions + moved)
+    field = force_field("ethanol")
+    rows = force_rows(field, frames, "shift")
+    assert 1 <= shots_without_noise(field, rows, Precision(force=0.065)) <= 10
+
+
 def test_words_of_a_precision() -> None:
     assert parse_precision("1kcal/mol").energy == pytest.approx(0.0433641)
     assert parse_precision("5 meV, 0.065 eV/Å") == Precision(0.005, 0.065)
@@ -131,8 +145,6 @@ def test_a_rehearsal_goes_through_the_ledger(atoms: Atoms, tmp_path, monkeypatch
 
 
 def _frame(atoms: Atoms):
-    from qhw.chem.geometries import Geometries
-
     return Geometries.of_atoms([atoms])
 
 

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from qhw.chem.geometries import Geometries
+from qhw.forces.forward import invariant_slopes
+from qhw.forces.invariants import Invariants, InvariantsConfig
 from tests.forces.molecules import check_order_means_nothing, clusters, random_field
 
 seeds = st.integers(0, 2**31)
@@ -27,6 +30,37 @@ def test_energies_are_invariant_and_forces_turn_along(seed: int, kind: str, form
     other, turned = field.energy_and_forces(moved)
     assert np.abs(other - energy).max() < 1e-9
     assert np.abs(turned - forces @ turn.T).max() < 1e-9
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "ridge", "mean"])
+def test_compiled_energies_and_forces_are_torchs(kind: str) -> None:
+    """More atoms than a block has of one species and fewer of another, and padding."""
+    field, frames = random_field(8, kind), clusters(9, 8)
+    energy, forces = field.energy_and_forces(frames)
+    numbers = torch.from_numpy(frames.numbers)
+    places = torch.from_numpy(frames.positions).requires_grad_()
+    inputs, kinds = field._inputs(numbers, places)
+    wanted = field._summed(field.head.energies(inputs, kinds)[0], numbers)
+    assert np.abs(energy - wanted.detach().numpy()).max() < 1e-10
+    slope = torch.autograd.grad(wanted.sum(), places, materialize_grads=True)[0]
+    assert np.abs(forces + slope.numpy()).max() < 1e-10
+
+
+@pytest.mark.parametrize("triple_radial", [0, 1, 3])
+def test_slopes_of_invariants_are_torchs(triple_radial: int) -> None:
+    config = InvariantsConfig(
+        species=(1, 6, 8), pair_radial=3, radial=2, degree=2, triple_radial=triple_radial
+    )
+    invariants, frames = Invariants(config), clusters(2, 9)
+    numbers, places = torch.from_numpy(frames.numbers), torch.from_numpy(frames.positions)
+    values, slopes = invariant_slopes(invariants, numbers, places)
+    wanted = torch.autograd.functional.jacobian(lambda x: invariants.of(numbers, x).sum(0), places)
+    there = numbers > 0
+    assert (values - invariants.of(numbers, places)).abs()[there].max() < 1e-12
+    for frame in range(2):
+        atoms = there[frame]
+        off = slopes[frame] - wanted[:, :, frame].flatten(2)
+        assert off[atoms].abs().max() < 1e-12
 
 
 @settings(max_examples=8, deadline=None)
