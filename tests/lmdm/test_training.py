@@ -203,6 +203,6 @@ def test_losses_and_draws_are_of_one_device(monkeypatch: pytest.MonkeyPatch) -> 
     assert first["total"].device.type == second["total"].device.type == "meta"
     for sampler in ("churn", "heun", "ancestral"):
         sampling = SamplingConfig.model_validate({"sampler": sampler, "steps": 2})
-        asked = torch.zeros(1, 1, device="meta")
-        x, types = made._drawn(2, 5, asked, sampling, generator)
+        asked = torch.zeros(2, 1, device="meta")
+        x, types = made._drawn(5, asked, sampling, generator)
         assert x.device.type == types.device.type == "meta"
