@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +42,7 @@ ARMS: dict[str, dict[str, int]] = {
     "dual, variational noise": {"local": 5, "variational": 4},
 }
 SHOWN = ("stable_atoms", "stable", "valid", "connected", "diversity")
+Figures = dict[str, Any]
 _WIDTH, _LAYERS, _BATCH = 32, 4, 32
 _ROUNDS, _TIMED = 8, 10
 _STUDENT_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
@@ -86,7 +88,7 @@ def run_of(arm: str, steps: int, seed: int, shipped: LMDM, molecules: WholeMolec
     )
     run = LMDMRun(config, shape, molecules)
     assert shipped.autoencoder is not None
-    for model in (run.both.model, run.both.average):
+    for model in (run.model, run.average):
         assert model.autoencoder is not None
         model.autoencoder.load_state_dict(shipped.autoencoder.state_dict())
     run.first, run.total = 0, steps
@@ -118,7 +120,7 @@ def diversity(valid: list[Chem.Mol]) -> float:
     return 1 - float(np.mean(alike)) if alike else math.nan
 
 
-def trained(one: Training, out: Path, shipped: LMDM, molecules: WholeMolecules, n: int) -> dict:
+def trained(one: Training, out: Path, shipped: LMDM, molecules: WholeMolecules, n: int) -> Figures:
     """Train, draw, judge."""
     run = run_of(one.arm, one.steps, one.seed, shipped, molecules)
     folder = out / one.folder
@@ -149,7 +151,7 @@ def trainings(steps: dict[str, int], least: int, seeds: list[int]) -> Iterator[T
                 yield Training(arm, number, seed)
 
 
-def table(lines: list[dict], steps: dict[str, int], least: int) -> str:
+def table(lines: list[Figures], steps: dict[str, int], least: int) -> str:
     """Mean over seeds, and of the paired difference to the base with its 95 % interval."""
     head = ["percent of all", "steps", "seeds", *SHOWN]
     rows = [head, ["---"] * len(head)]
