@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ from qhw.models.checkpoint import load
 from tests.lmdm.tiny import ASKED, NETWORK, model, molecules
 
 DATA = molecules()
+GOLDEN = Path(__file__).parent / "golden"
+WATER = Geometries(
+    np.array([[8, 1, 1]]), np.array([[[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]]], dtype=float)
+)
 FEW = SamplingConfig(steps=3)
 ALPHA = {"name": "alpha", "mean": 30.0, "spread": 10.0, "low": 18.0, "high": 54.0}
 
@@ -145,6 +150,14 @@ def test_each_may_be_asked_for_something_else() -> None:
     mixed = made.sample_each(np.full(5, 9), asked, seed=1, sampling=FEW)
     same = np.isclose(mixed.positions, each.positions, atol=1e-4).all(axis=(1, 2))
     assert same.tolist() == [True, True, False, False, True]
+
+
+def test_a_checkpoint_of_this_format_must_go_on_loading_and_predicting() -> None:
+    """Written by the first version of the format."""
+    found, card = load(GOLDEN / "properties-v1.json")
+    assert isinstance(found, PropertyNetwork) and card.kind == "properties"
+    wanted = json.loads((GOLDEN / "properties-v1-values.json").read_text())
+    np.testing.assert_allclose(found.predict(WATER), wanted, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
