@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 import qhw
 from qhw.chem.geometries import Geometries
 from qhw.cli.app import app
+from qhw.cli.models import UNITS
 from qhw.lmdm.conditional import answers, rows_without_generator
-from qhw.lmdm.data import WholeMolecules
+from qhw.lmdm.data import PROPERTIES, WholeMolecules
 from qhw.lmdm.diffusion import SamplingConfig
 from qhw.lmdm.properties import (
     PropertyConfig,
@@ -177,6 +178,10 @@ def test_bad_configs_are_one_line(tmp_path: Path, text: str, message: str) -> No
     assert found.exit_code == 2 and len(found.stderr.strip().splitlines()) == 1
     with pytest.raises(ValueError, match=message):
         qhw.train(path, tmp_path / "out", progress=False)
+
+
+def test_errors_are_shown_in_the_units_they_are_measured_in() -> None:
+    assert {name: UNITS[name] for name in PROPERTIES} == {k: v[2] for k, v in PROPERTIES.items()}
 
 
 def test_heavy_atoms_are_refused() -> None:
