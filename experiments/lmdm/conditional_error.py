@@ -4,7 +4,7 @@ python experiments/lmdm/conditional_error.py MODEL CLASSIFIER --out DIR [--sampl
 
 MODEL was trained on the second half of EDM's training split (`conditional.yaml`), CLASSIFIER on the
 first (`classifier.yaml`). DIR/errors.json has every figure, DIR/table.md the table; draws are kept
-in DIR and not made again, so that `--only gap` and `--only alpha` may run side by side before.
+in DIR and not made again.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,20 +24,24 @@ from numpy.typing import NDArray
 
 from qhw.api.generating import lmdm
 from qhw.lmdm.conditional import Answers, answers, rows_without_generator
-from qhw.lmdm.data import PROPERTIES, WholeMolecules, edm_split, load_whole_qm9
-from qhw.lmdm.model import LMDM
+from qhw.lmdm.data import PROPERTIES, edm_split, load_whole_qm9
 from qhw.lmdm.properties import PropertyNetwork
 from qhw.models.checkpoint import load
 
 _HELD_OUT = 10_000
 WORDS = {
     "data": "data: the classifier on molecules of QM9 that it did not see",
-    "asked": "generated, asked for the value",
+    "asked": "generated, asked for this property alone",
+    "together": "generated, asked for all properties together",
     "open": "generated, only the number of atoms given",
     "atoms": "number of atoms: best guess from it",
     "random": "random: shuffled values",
 }
-Figures = dict[str, dict[str, object]]
+Files = Mapping[str, Path]
+Names = tuple[str, ...]
+Draw = tuple[str, Names, Names, list[int]]
+"""A row, the properties asked for, those judged, and the seeds."""
+Figures = dict[str, dict[str, Any]]
 
 
 def main() -> None:
@@ -47,7 +52,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--samples", type=int, default=1_000, help="drawn with each seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", help="one property")
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -58,61 +62,56 @@ def main() -> None:
     train = everything.take(edm_split(len(everything))[0])
     middle = len(train) // 2
     learnt, source = (train.take(np.arange(*ends)) for ends in ((0, middle), (middle, len(train))))
+    names = [c.name for c in model.config.conditions]
+    held_out = source.take(np.arange(_HELD_OUT))
     found: dict[str, Figures] = {}
-    for name in (c.name for c in model.config.conditions if given.only in (None, c.name)):
-        found[name] = figures(model, classifier, name, learnt, source, given)
-    if given.only is None:
-        (given.out / "errors.json").write_text(json.dumps(found, indent=1) + "\n")
-        (given.out / "table.md").write_text(table(found), encoding="utf-8")
-    print(table(found), end="")
-
-
-def figures(
-    model: LMDM,
-    classifier: PropertyNetwork,
-    name: str,
-    learnt: WholeMolecules,
-    source: WholeMolecules,
-    given: argparse.Namespace,
-) -> Figures:
-    """Every row of one property."""
-    bare = rows_without_generator(classifier, name, learnt, source.take(np.arange(_HELD_OUT)))
-    found: Figures = {row: shown([errors]) for row, errors in bare.items()}
-    for row, seeds in (("asked", given.seeds), ("open", given.seeds[:1])):
+    for name in names:
+        bare = rows_without_generator(classifier, name, learnt, held_out)
+        found[name] = {row: shown([errors]) for row, errors in bare.items()}
+    draws: list[Draw] = [("asked", (name,), (name,), given.seeds) for name in names]
+    draws += [("together", tuple(names), tuple(names), given.seeds)]
+    draws += [("open", (), tuple(names), given.seeds[:1])]
+    for row, asked, judged, seeds in draws:
         drawn = [
             kept(
-                given.out / f"{name}-{row}-{given.samples}-{seed}.npz",
-                partial(
-                    answers,
-                    model,
-                    classifier,
-                    name,
-                    source,
-                    given.samples,
-                    seed=seed,
-                    ask=row == "asked",
-                ),
+                {n: given.out / f"{n}-{row}-{given.samples}-{seed}.npz" for n in judged},
+                partial(answers, model, classifier, asked, source, given.samples, seed=seed),
             )
             for seed in seeds
         ]
-        of_valid = np.concatenate([one.errors[one.valid] for one in drawn])
-        found[row] = shown([one.errors for one in drawn]) | {
-            "stable": float(np.mean([one.stable.mean() for one in drawn])),
-            "valid": float(np.mean([one.valid.mean() for one in drawn])),
-            "mae_of_valid": float(of_valid.mean()),
-        }
+        for name in judged:
+            found[name][row] = of_drawn([one[name] for one in drawn])
+    (given.out / "errors.json").write_text(json.dumps(found, indent=1) + "\n")
+    (given.out / "table.md").write_text(table(found), encoding="utf-8")
+    print(table(found), end="")
+
+
+def of_drawn(drawn: Sequence[Answers]) -> dict[str, Any]:
+    """Figures of one row of generated molecules, a seed each."""
+    of_valid = np.concatenate([one.errors[one.valid] for one in drawn])
+    return shown([one.errors for one in drawn]) | {
+        "stable": float(np.mean([one.stable.mean() for one in drawn])),
+        "valid": float(np.mean([one.valid.mean() for one in drawn])),
+        "mae_of_valid": float(of_valid.mean()),
+    }
+
+
+def kept(
+    files: Mapping[str, Path], draw: Callable[[], Mapping[str, Answers]]
+) -> dict[str, Answers]:
+    """Answers by property from files, which are made if one is missing."""
+    if not all(file.exists() for file in files.values()):
+        made = draw()
+        for name, file in files.items():
+            np.savez(file, **asdict(made[name]))
+    found = {}
+    for name, file in files.items():
+        with np.load(file) as stored:
+            found[name] = Answers(**stored)
     return found
 
 
-def kept(file: Path, draw: Callable[[], Answers]) -> Answers:
-    """Answers from a file, which is made if it is missing."""
-    if not file.exists():
-        np.savez(file, **asdict(draw()))
-    with np.load(file) as stored:
-        return Answers(**stored)
-
-
-def shown(errors: Sequence[NDArray[np.float64]]) -> dict[str, object]:
+def shown(errors: Sequence[NDArray[np.float64]]) -> dict[str, Any]:
     """Mean, its 95 % interval over molecules, and the mean of every seed."""
     together = np.concatenate(errors)
     half = 1.96 * float(together.std(ddof=1)) / math.sqrt(len(together))

@@ -1,6 +1,6 @@
 """What a sweep of a property did to molecules of the same noise.
 
-qhw lmdm sample --model MODEL --samples 100 --sweep gap=4000:9000:6 --out runs
+qhw lmdm sample --model MODEL --samples 100 --sweep gap=4500:9000:6 --out runs
 python experiments/lmdm/sweep.py runs/<run> CLASSIFIER gap
 
 For each value asked for: what the classifier finds on average, with its 95 % interval over noises,

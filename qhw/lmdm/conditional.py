@@ -8,6 +8,7 @@ from the number of atoms alone, and values that are shuffled.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,42 +49,48 @@ class Answers:
 def answers(
     model: LMDM,
     classifier: PropertyNetwork,
-    name: str,
+    asked: Sequence[str],
     source: WholeMolecules,
     samples: int,
     *,
     seed: int,
     sampling: SamplingConfig | None = None,
-    ask: bool = True,
-) -> Answers:
-    """Draw with a property asked for, all other properties open, and let the classifier judge.
+) -> dict[str, Answers]:
+    """Draw with properties asked for, all others open, and let the classifier judge.
 
     Args:
         model: conditional.
-        classifier: of the same property, trained on other molecules.
-        name: of the property.
-        source: molecules whose number of atoms and value of the property are asked for together,
+        classifier: of the same properties, trained on other molecules.
+        asked: names of what the model is told beside the number of atoms: one, as EDM does, or
+            several; none shows what the number of atoms alone gives.
+        source: molecules whose number of atoms and values of the properties are asked for together,
             as they occur: the generator's training molecules.
         samples: molecules drawn.
         seed: of what is asked for and of the noise.
         sampling: sampler and steps.
-        ask: tell the model the number of atoms and the value; without, only the number, which shows
-            what the asking adds.
+
+    Returns:
+        By every property of the model, asked for or not.
 
     Raises:
-        ValueError: a property that model, classifier or source do not have.
+        ValueError: a property that model or classifier do not have.
     """
-    place = _place(tuple(c.name for c in model.config.conditions), name, "model")
-    judge = _place(tuple(c.name for c in classifier.config.properties), name, "classifier")
+    names = tuple(c.name for c in model.config.conditions)
+    known = tuple(c.name for c in classifier.config.properties)
+    judges = {name: _place(known, name, "classifier") for name in names}
     rows = np.random.default_rng([seed, 1]).integers(len(source), size=samples)
-    wanted = source.properties[name][rows]
-    asked = torch.full((samples, len(model.config.conditions)), torch.nan)
-    if ask:
+    values = {name: source.properties[name][rows] for name in names}
+    told = torch.full((samples, len(names)), torch.nan)
+    for place in (_place(names, name, "model") for name in asked):
         scale = model.config.conditions[place]
-        asked[:, place] = torch.from_numpy((wanted - scale.mean) / scale.spread)
-    drawn = model.sample_each(source.counts[rows], asked, seed=seed, sampling=sampling)
-    edm = judge_edm(drawn)
-    return Answers(wanted, classifier.predict(drawn)[:, judge], edm.stable, edm.valid)
+        standard = (values[scale.name] - scale.mean) / scale.spread
+        told[:, place] = torch.from_numpy(standard)
+    drawn = model.sample_each(source.counts[rows], told, seed=seed, sampling=sampling)
+    edm, found = judge_edm(drawn), classifier.predict(drawn)
+    return {
+        name: Answers(values[name], found[:, judge], edm.stable, edm.valid)
+        for name, judge in judges.items()
+    }
 
 
 def rows_without_generator(

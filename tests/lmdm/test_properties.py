@@ -130,15 +130,15 @@ def test_rows_without_a_generator_are_those_of_a_hand() -> None:
 def test_what_is_asked_for_has_sizes_and_values_of_the_source() -> None:
     made, judge = model(conditions=(ASKED,)), classifier()
     found, again, left = (
-        answers(made, judge, "gap", DATA, 6, seed=3, sampling=FEW, ask=ask)
-        for ask in (True, True, False)
+        answers(made, judge, asked, DATA, 6, seed=3, sampling=FEW)["gap"]
+        for asked in (("gap",), ("gap",), ())
     )
     assert set(found.wanted) <= set(DATA.properties["gap"])
     assert np.array_equal(found.errors, again.errors) and np.array_equal(found.wanted, left.wanted)
     assert not np.array_equal(found.errors, left.errors)
     assert np.allclose(found.errors, np.abs(found.found - found.wanted))
     with pytest.raises(ValueError, match=r"property of the model \(gap\), but is 'alpha'"):
-        answers(made, judge, "alpha", DATA, 2, seed=0)
+        answers(made, judge, ("alpha",), DATA, 2, seed=0)
 
 
 def test_each_may_be_asked_for_something_else() -> None:
