@@ -11,13 +11,16 @@ from qhw.forces.spin_training import SpinKind, SpinTrainConfig, train_spin_field
 from qhw.forces.training import ForceData, train_force_field
 from qhw.lmdm.data import WholeMolecules
 from qhw.lmdm.model import LMDM
+from qhw.lmdm.properties import PropertyNetwork, PropertyTrainConfig, train_properties
 from qhw.lmdm.training import LMDMTrainConfig, train_lmdm
 from qhw.models.train import TrainConfig, TrainingSet, is_of_prior
 from qhw.models.train import train as train_on_molecules
 from qhw.models.train_prior import train_from
 from qhw.yaml_files import read_yaml
 
-AnyTrainConfig = TrainConfig | ForceTrainConfig | SpinTrainConfig | LMDMTrainConfig
+AnyTrainConfig = (
+    TrainConfig | ForceTrainConfig | SpinTrainConfig | LMDMTrainConfig | PropertyTrainConfig
+)
 
 
 def _read(path: Path) -> AnyTrainConfig:
@@ -36,6 +39,8 @@ def _read(path: Path) -> AnyTrainConfig:
         return SpinTrainConfig.from_yaml(path)
     if kind == LMDM.kind:
         return LMDMTrainConfig.from_yaml(path)
+    if kind == PropertyNetwork.kind:
+        return PropertyTrainConfig.from_yaml(path)
     return TrainConfig.from_yaml(path)
 
 
@@ -79,9 +84,11 @@ def train(
         if isinstance(asked, SpinTrainConfig):
             return train_spin_field(asked, Path(out), data=data, resume=resume, progress=progress)
         return train_force_field(asked, Path(out), data=data, resume=resume, progress=progress)
-    if isinstance(asked, LMDMTrainConfig):
+    if isinstance(asked, LMDMTrainConfig | PropertyTrainConfig):
         if data is not None and not isinstance(data, WholeMolecules):
             raise ValueError("Argument `data` must be of whole molecules for this kind of model")
+        if isinstance(asked, PropertyTrainConfig):
+            return train_properties(asked, Path(out), data=data, resume=resume, progress=progress)
         return train_lmdm(asked, Path(out), data=data, resume=resume, progress=progress)
     if data is not None and not isinstance(data, TrainingSet):
         raise ValueError("Argument `data` must be a set of molecules for this kind of model")

@@ -54,15 +54,15 @@ def read_sdf(path: Path) -> NamedMolecules:
     names: list[str] = []
     flat: list[str] = []
     with rdBase.BlockLogs():
-        for number, record in enumerate(read_records(path), 1):
+        for record in read_records(path):
             molecule = parsed(record)
             batch = heavy_atoms(molecule, record.where)
             batches.append(batch)
-            names.append(record.title or str(number - 1))
+            names.append(record.title or str(record.number - 1))
             bonded = molecule if molecule.GetNumBonds() else to_rdkit(*batch.molecule(0))
             reason = no_geometry(molecule, bonded, int(batch.counts[0]), record.dimension)
             if reason:
-                flat.append(f"record {number} {reason}")
+                flat.append(f"record {record.number} {reason}")
     check_geometries(path, len(batches), flat)
     return NamedMolecules(MoleculeBatch.joined(batches), tuple(names))
 

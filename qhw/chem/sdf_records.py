@@ -6,7 +6,7 @@ import gzip
 import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -15,6 +15,8 @@ MAX_LINE, MAX_RECORD, MAX_FILE = 2**20, 2**22, 2**30
 """Bytes, after decompression."""
 _MAX_TITLE = 200
 _GZIP = b"\x1f\x8b"
+Bad = Callable[[int, ValueError], None]
+"""Told the number of a record that cannot be used, and why."""
 _DIMENSION = re.compile(r"(?<![A-Z])[23]D\s*$")
 
 
@@ -25,10 +27,12 @@ class Record:
     Attributes:
         where: file and number of the record from 1, for messages.
         lines: up to and with ``M  END``, without line ends.
+        number: of the record in the file, from 1.
     """
 
     where: str
     lines: list[str]
+    number: int
 
     @property
     def title(self) -> str:
@@ -46,8 +50,13 @@ class Record:
         return found.group().strip() if found else ""
 
 
-def read_records(path: Path) -> Iterator[Record]:
+def read_records(path: Path, bad: Bad | None = None) -> Iterator[Record]:
     """Records of a file, one after another; the last needs no ``$$$$``.
+
+    Args:
+        path: the file.
+        bad: told of records that cannot be used, which are then passed over; ``None`` raises. What
+            is wrong with the file as a whole is raised anyway.
 
     Raises:
         ValueError: no regular file, damaged compression, a line, record or file beyond the bounds,
@@ -67,13 +76,24 @@ def read_records(path: Path) -> Iterator[Record]:
                 f"but {where} is longer."
             )
         if line.startswith(b"$$$$"):
-            yield _record(where, kept)
+            yield from _usable(path, number, kept, bad)
             kept, number, size, ended = [], number + 1, 0, False
         elif not ended:  # data fields after the molfile are passed over
             kept.append(line)
             ended = line.startswith(b"M  END")
     if any(line.strip() for line in kept):
-        yield _record(f"{path}, record {number}", kept)
+        yield from _usable(path, number, kept, bad)
+
+
+def _usable(path: Path, number: int, kept: list[bytes], bad: Bad | None) -> Iterator[Record]:
+    try:
+        found = _record(f"{path}, record {number}", kept, number)
+    except ValueError as error:
+        if bad is None:
+            raise
+        bad(number, error)
+    else:
+        yield found
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -103,7 +123,7 @@ def _lines(path: Path) -> Iterator[bytes]:
         ) from error
 
 
-def _record(where: str, raw: list[bytes]) -> Record:
+def _record(where: str, raw: list[bytes], number: int) -> Record:
     if not raw or not raw[-1].startswith(b"M  END"):
         raise ValueError(
             f"Argument `input` must hold whole molecules, but {where} ends before `M  END`."
@@ -112,7 +132,7 @@ def _record(where: str, raw: list[bytes]) -> Record:
     if len(lines) < 5:
         raise ValueError(f"Argument `input` must hold molecules, but {where} cannot be read.")
     _check_coordinates(where, lines)
-    return Record(where, lines)
+    return Record(where, lines, number)
 
 
 def _text(line: bytes) -> str:

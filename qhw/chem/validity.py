@@ -48,7 +48,10 @@ from qhw.chem.qm9 import load_qm9, sample_molecules
 from qhw.chem.rdkit_build import build, round_trip_smiles, sanitised_smiles
 
 _NEW = ("novel", "novel_unique", "novel_skeletons")
-Status = Literal["valid", "too few atoms", "clash", "disconnected", "valence", "rdkit"]
+Status = Literal[
+    "valid", "too few atoms", "clash", "disconnected", "valence", "rdkit", "unreadable"
+]
+_NO_MOLECULE = {"too few atoms", "unreadable"}
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,13 @@ class ValidityReport:
 
     @property
     def samples(self) -> int:
-        """All molecules judged."""
+        """All molecules judged, and records that could not be read."""
         return len(self.statuses)
 
     @property
     def kept(self) -> int:
         """Molecules of at least two atoms."""
-        return self.samples - self.statuses.count("too few atoms")
+        return sum(self.statuses.count(one) for one in set(self.statuses) - _NO_MOLECULE)
 
     @property
     def valid(self) -> int:
@@ -117,6 +120,12 @@ class ValidityReport:
     def against(self, reference: Known | None) -> ValidityReport:
         """The same with ``novelty`` by another reference."""
         return replace(self, novelty=None if reference is None else reference.novelty(self.smiles))
+
+    def with_unreadable(self, records: int) -> ValidityReport:
+        """The same with so many samples more that could not be read."""
+        more: list[Status] = ["unreadable"] * records
+        smiles = (*self.smiles, *([None] * records))
+        return replace(self, statuses=(*self.statuses, *more), smiles=smiles)
 
     def summary(self) -> dict[str, object]:
         """Counts, ratios and reasons, ready for JSON."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +31,13 @@ class NamedGeometries:
         geometries: B molecules in the file's atom order, Å.
         names: title of each; its number, from 0, where the file has none.
         molecules: as RDKit reads them, with bonds and charges, not sanitised.
+        unreadable: records that were passed over, by number from 1, and why.
     """
 
     geometries: Geometries
     names: tuple[str, ...]
     molecules: tuple[Chem.Mol, ...]
+    unreadable: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def has_hydrogens(self) -> bool:
@@ -56,11 +58,13 @@ class NamedGeometries:
         return all(one.GetNumBonds() for one in self.molecules if one.GetNumAtoms() > 1)
 
 
-def read_whole_sdf(path: Path) -> NamedGeometries:
+def read_whole_sdf(path: Path, *, keep_going: bool = False) -> NamedGeometries:
     """Read an SDF file: any elements, hydrogens, charges and bonds kept.
 
     Args:
         path: file with at least one molecule, every one with a geometry; it may be gzipped.
+        keep_going: pass over records that are no molecule or have no geometry, and name them, as
+            long as there is one that has.
 
     Raises:
         ValueError: as :func:`qhw.chem.sdf_reader.read_sdf`, but all elements from H to Og and up
@@ -69,23 +73,43 @@ def read_whole_sdf(path: Path) -> NamedGeometries:
     molecules: list[Chem.Mol] = []
     names: list[str] = []
     flat: list[str] = []
+    faults: dict[int, ValueError] = {}
     most = 0
     with rdBase.BlockLogs():
-        for number, record in enumerate(read_records(path), 1):
-            molecule = _whole(record)
-            molecules.append(molecule)
-            names.append(record.title or str(number - 1))
-            most = max(most, molecule.GetNumAtoms())
-            if most * number > MAX_PLACES:
-                raise ValueError(
-                    f"Argument `input` must hold at most {MAX_PLACES} places for atoms (molecules "
-                    f"times the atoms of the largest), but {path} has more by record {number}."
-                )
+        for record in read_records(path, faults.__setitem__ if keep_going else None):
+            try:
+                molecule = _whole(record)
+            except ValueError as error:
+                if not keep_going:
+                    raise
+                faults[record.number] = error
+                continue
             reason = _flat(molecule, record.dimension)
             if reason:
-                flat.append(f"record {number} {reason}")
-    check_geometries(path, len(molecules), flat)
-    return NamedGeometries(geometries_of(molecules), tuple(names), tuple(molecules))
+                flat.append(f"record {record.number} {reason}")
+                faults[record.number] = ValueError(flat[-1])
+                continue
+            molecules.append(molecule)
+            names.append(record.title or str(record.number - 1))
+            most = max(most, molecule.GetNumAtoms())
+            if most * len(molecules) > MAX_PLACES:
+                raise ValueError(
+                    f"Argument `input` must hold at most {MAX_PLACES} places for atoms (molecules "
+                    f"times the atoms of the largest), but {path} has more by record "
+                    f"{record.number}."
+                )
+    if not (keep_going and molecules):
+        for fault in faults.values():
+            if str(fault) not in flat:
+                raise fault
+        check_geometries(path, len(molecules) + len(flat), flat)
+    unreadable = {number: _reason(path, faults[number]) for number in sorted(faults)}
+    return NamedGeometries(geometries_of(molecules), tuple(names), tuple(molecules), unreadable)
+
+
+def _reason(path: Path, fault: ValueError) -> str:
+    """What is wrong with a record, without what the message of a whole file begins with."""
+    return str(fault).rpartition(f"but {path}, ")[2].rstrip(".")
 
 
 def geometries_of(molecules: Sequence[Chem.Mol]) -> Geometries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from qhw.models.base import Model as AnyModel
 
 _SAMPLES = 1000
+_TOLD = 100
+"""Unreadable records that a document names."""
 
 
 def judge_command(
@@ -84,7 +87,8 @@ def judge_command(
     (--input), or what a model generates exactly, without a device (--model). Molecules of heavy
     atoms are judged by protocols strict and released; those with hydrogens also by edm (stability
     and validity as EDM defines them) and valency (charges and aromatic bonds known), with bond
-    lengths, angles and dihedrals beside QM9's, QED, SA and logP. New is what the training split
+    lengths, angles and dihedrals beside QM9's, QED, SA and logP. Records of a file that cannot be
+    read count as samples that are not valid, and are named. New is what the training split
     does not hold. With --condition: how often a conditional model, or one whose prior takes
     conditions, hits what it is asked for, beside one that is not asked. --condition and --out write
     DIR/<run>/ with report.html and result.json.
@@ -114,12 +118,20 @@ def judge_command(
         reports: tuple[ValidityReport, ...] = ()
         if subject.heavy is not None:
             found = judged(subject.heavy, reference=known, scheduler=pool)
-            reports = tuple(found[name] for name in subject.heavy_protocols)
+            reports = tuple(
+                found[name].with_unreadable(len(subject.unreadable))
+                for name in subject.heavy_protocols
+            )
     whole = measured(subject, reference, relax, posebusters)
     document: dict[str, object] = {
         "judged": subject.title,
         "reports": [report.summary() for report in reports],
     }
+    if subject.unreadable:
+        document["unreadable"] = {
+            "records": len(subject.unreadable),
+            "first": dict(islice(subject.unreadable.items(), _TOLD)),
+        }
     if whole is not None:
         document["whole"] = whole.to_dict()
     written = None if out_folder is None else write_whole(whole, document, out_folder)

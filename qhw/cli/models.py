@@ -21,6 +21,12 @@ UNITS = {
     "energy_mae": "meV",
     "force_mae": "meV/Å",
     "shot_sigma": "meV",
+    "alpha": "Bohr^3",
+    "gap": "meV",
+    "homo": "meV",
+    "lumo": "meV",
+    "mu": "D",
+    "cv": "cal/(mol K)",
 }
 """Of the metrics that have one, by the last part of their names; the others are shares."""
 

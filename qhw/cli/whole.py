@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _HEAVY: tuple[Protocol, ...] = ("strict", "released")
 _WHOLE: tuple[WholeProtocol, ...] = ("edm", "valency")
+_NAMED = 5
+"""Unreadable records that a line names."""
 
 Protocols = Annotated[
     list[str] | None,
@@ -83,6 +85,7 @@ class Judged:
         left_out: what was not done and why.
         known: whether what it learnt from is EDM's training split.
         is_reference: whether it is itself what distances are to by default.
+        unreadable: records of a file that could not be read, by number, and why.
     """
 
     title: str
@@ -93,6 +96,7 @@ class Judged:
     left_out: tuple[str, ...] = ()
     known: bool = False
     is_reference: bool = False
+    unreadable: Mapping[int, str] = field(default_factory=dict)
 
 
 def judged_heavy(title: str, molecules: MoleculeBatch, protocols: Sequence[str]) -> Judged:
@@ -122,7 +126,7 @@ def judged_qm9(protocols: Sequence[str]) -> Judged:
 
 
 def judged_file(path: Path, protocols: Sequence[str]) -> Judged:
-    """An SDF file of any molecules.
+    """An SDF file of any molecules; records that cannot be read are samples that are not valid.
 
     Raises:
         ValueError: a file that cannot be used, or a protocol asked for that is not of its elements.
@@ -132,7 +136,7 @@ def judged_file(path: Path, protocols: Sequence[str]) -> Judged:
     from qhw.chem.whole_sdf import read_whole_sdf
 
     _chosen(protocols, ())  # before a long file is read
-    found = read_whole_sdf(path)
+    found = read_whole_sdf(path, keep_going=True)
     shown = found.has_hydrogens
     heavy, whole = _chosen(protocols, (*_HEAVY, *_WHOLE) if shown else _HEAVY)
     batch, left_out = None, list[str]()
@@ -144,8 +148,19 @@ def judged_file(path: Path, protocols: Sequence[str]) -> Judged:
                 raise
             left_out.append(f"left out: {error}")
             heavy, whole = (), whole or _WHOLE
-    subject = of_file(str(path), found) if whole else None
-    return Judged(str(path), batch, heavy, subject, whole, tuple(left_out))
+    subject = None
+    if whole:
+        subject = replace(of_file(str(path), found), unreadable=len(found.unreadable))
+    if bad := found.unreadable:
+        named = "; ".join(list(bad.values())[:_NAMED])
+        more = f"; {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+        samples = len(found.names) + len(bad)
+        left_out.append(
+            f"unreadable: {len(bad)} of {samples} records, counted as not valid: {named}{more}"
+        )
+    return Judged(
+        str(path), batch, heavy, subject, whole, tuple(left_out), unreadable=found.unreadable
+    )
 
 
 def judged_sample(

@@ -62,12 +62,12 @@ class Autoencoder(nn.Module):
         Returns:
             Points ``(B, n, 3)`` with zero mean, numbers ``(B, n, features)``.
         """
-        moved, numbers = self.encoder(x, one_hot(types, self.kinds).float(), *_plain(x))
+        moved, numbers = self.encoder(x, one_hot(types, self.kinds).float(), *plain_scales(x))
         return x + moved, numbers
 
     def decode(self, points: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Positions ``(B, n, 3)`` with zero mean, and logits of the elements ``(B, n, kinds)``."""
-        moved, logits = self.decoder(points, numbers, *_plain(points))
+        moved, logits = self.decoder(points, numbers, *plain_scales(points))
         return points + moved, logits
 
     def loss(self, x: Tensor, types: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
@@ -84,6 +84,7 @@ class Autoencoder(nn.Module):
         return {"total": off + kinds + self.config.kl * kl, "positions": off, "types": kinds}
 
 
-def _plain(x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+def plain_scales(x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """Context and scales of a network whose positions have no noise."""
     one = x.new_ones(len(x), 1, 1)
     return x.new_zeros(len(x), 1), (one / POSITION_SPREAD, one, one * 0.1)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from qhw.chem.geometries import Geometries
@@ -53,6 +54,66 @@ class WholeMolecules:
         """The given rows, in that order."""
         values = {name: values[rows] for name, values in self.properties.items()}
         return WholeMolecules(self.geometries[rows], values)
+
+
+_PERCENTILES = (1.0, 99.0)
+"""Of a property over the training molecules: beyond there is too little to learn from."""
+
+
+class Asked(BaseModel):
+    """A property that may be asked for, or is predicted.
+
+    Attributes:
+        name: of :data:`qhw.lmdm.data.PROPERTIES`.
+        mean: over the training molecules.
+        spread: their mean absolute deviation.
+        low: smallest value that may be asked for.
+        high: largest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    mean: float
+    spread: float = Field(gt=0)
+    low: float
+    high: float
+
+
+def asked_of(molecules: WholeMolecules, names: tuple[str, ...]) -> tuple[Asked, ...]:
+    """Mean, mean absolute deviation and range of properties.
+
+    Raises:
+        ValueError: molecules without such a property.
+    """
+    found = []
+    for name in names:
+        if name not in molecules.properties:
+            raise ValueError(f"Argument `data` must have the property {name}, but does not")
+        values = molecules.properties[name]
+        mean = float(values.mean())
+        low, high = np.percentile(values, _PERCENTILES)
+        found.append(
+            Asked(
+                name=name,
+                mean=mean,
+                spread=float(np.abs(values - mean).mean()) or 1.0,
+                low=float(low),
+                high=float(high),
+            )
+        )
+    return tuple(found)
+
+
+def known_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of properties as they are.
+
+    Raises:
+        ValueError: one that there is not, or one twice.
+    """
+    if len(set(names)) < len(names) or not set(names) <= set(PROPERTIES):
+        raise ValueError(f"must be of {', '.join(PROPERTIES)}, each once")
+    return names
 
 
 def load_whole_qm9() -> WholeMolecules:

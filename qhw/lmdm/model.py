@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -19,7 +20,7 @@ from torch.nn.functional import one_hot
 from qhw.chem.geometries import Geometries
 from qhw.chem.molecule import MoleculeBatch
 from qhw.lmdm.autoencoder import Autoencoder, AutoencoderConfig
-from qhw.lmdm.data import PROPERTIES, Batch
+from qhw.lmdm.data import PROPERTIES, Asked, Batch
 from qhw.lmdm.diffusion import (
     FEATURE_SPREAD,
     POSITION_SPREAD,
@@ -36,26 +37,6 @@ _TYPE_WEIGHT = 0.5
 _LEVELS = (-0.7, 1.2)
 """Mean and spread of the logarithm of the noise in training, Å."""
 _CHUNK = 250
-
-
-class Asked(BaseModel):
-    """A property that may be asked for.
-
-    Attributes:
-        name: of :data:`qhw.lmdm.data.PROPERTIES`.
-        mean: over the training molecules.
-        spread: their mean absolute deviation.
-        low: smallest value that may be asked for.
-        high: largest.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    name: str
-    mean: float
-    spread: float = Field(gt=0)
-    low: float
-    high: float
 
 
 class LMDMConfig(BaseModel):
@@ -231,7 +212,7 @@ class LMDM(Model):
         """
         if molecules < 1:
             raise ValueError(f"Argument `molecules` must be 1 or more, but is {molecules}.")
-        asked = self._asked(conditions or {}).to(self.score.radii.device)
+        asked = self._asked(conditions or {})
         config = self.config
         if atoms is not None and atoms not in config.sizes:
             raise ValueError(
@@ -242,26 +223,45 @@ class LMDM(Model):
             config.sizes, molecules, p=shares / shares.sum()
         )
         sizes = np.full(molecules, atoms) if atoms is not None else drawn
+        return self.sample_each(sizes, asked.expand(molecules, -1), seed=seed, sampling=sampling)
+
+    @torch.no_grad()
+    def sample_each(
+        self,
+        sizes: NDArray[np.int64],
+        asked: Tensor,
+        *,
+        seed: int,
+        sampling: SamplingConfig | None = None,
+    ) -> Geometries:
+        """Draw molecules that are each asked for something else.
+
+        Args:
+            sizes: atoms of each, hydrogens included, ``(B,)``.
+            asked: standardised values of the properties, ``(B, c)``, NaN for what is left open.
+            seed: same seed, same noise.
+            sampling: sampler and steps.
+        """
+        asked = asked.to(self.score.radii.device)
         generator = torch.Generator().manual_seed(seed)
-        numbers = np.zeros((molecules, int(sizes.max())), dtype=np.int64)
+        numbers = np.zeros((len(sizes), int(sizes.max())), dtype=np.int64)
         positions = np.zeros((*numbers.shape, 3))
         for n in np.unique(sizes):
             rows = np.flatnonzero(sizes == n)
             for part in np.split(rows, range(_CHUNK, len(rows), _CHUNK)):
-                x, types = self._drawn(len(part), int(n), asked, sampling, generator)
+                x, types = self._drawn(int(n), asked[part], sampling, generator)
                 positions[part, :n] = x.cpu().numpy()
-                numbers[part, :n] = np.array(config.elements)[types.cpu().numpy()]
+                numbers[part, :n] = np.array(self.config.elements)[types.cpu().numpy()]
         return Geometries(numbers, positions)
 
     def _drawn(
         self,
-        molecules: int,
         atoms: int,
-        asked: Tensor,
+        wanted: Tensor,
         sampling: SamplingConfig | None,
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor]:
-        wanted = asked.expand(molecules, -1)
+        molecules = len(wanted)
 
         def denoise(x: Tensor, h: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
             noise = None
@@ -271,7 +271,7 @@ class LMDM(Model):
             return self.denoise(x, h, sigma, wanted, noise)
 
         shape = (molecules, atoms, self.features)
-        x, h = sample(denoise, shape, sampling or SamplingConfig(), generator, like=asked)
+        x, h = sample(denoise, shape, sampling or SamplingConfig(), generator, like=wanted)
         if self.autoencoder is None:
             return x, h.argmax(dim=-1)
         x, logits = self.autoencoder.decode(x, h / FEATURE_SPREAD)

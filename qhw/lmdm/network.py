@@ -88,7 +88,7 @@ class EquivariantNetwork(nn.Module):
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
         self.out = nn.Linear(width, outputs)
         for name, weight in self.named_parameters():
-            _draw(name, weight, generator)
+            draw_weight(name, weight, generator)
 
     def forward(
         self, x: Tensor, h: Tensor, context: Tensor, scales: tuple[Tensor, Tensor, Tensor]
@@ -207,7 +207,7 @@ class _Messages(nn.Module):
         return kept.sum(dim=2) / _MIXING, self.pull(message) * share / _MIXING
 
 
-def _draw(name: str, weight: Tensor, generator: torch.Generator) -> None:
+def draw_weight(name: str, weight: Tensor, generator: torch.Generator) -> None:
     """Torch's own ranges, from a generator of ours; what ends a layer starts small."""
     with torch.no_grad():
         if weight.dim() < 2:

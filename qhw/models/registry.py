@@ -22,6 +22,7 @@ KINDS = Table(
         "nisq": "qhw.models.nisq:NISQVAE",
         "force-field": "qhw.forces.model:ForceField",
         "lmdm": "qhw.lmdm.model:LMDM",
+        "properties": "qhw.lmdm.properties:PropertyNetwork",
         "nisq-control": "qhw.models.nisq_control:NISQControl",
         "siqnn": "qhw.forces.spin_model:SymmetricField",
         "environment-qnn": "qhw.forces.spin_model:RevisedField",

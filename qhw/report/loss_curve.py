@@ -11,6 +11,7 @@ from qhw.report.svg import house_style, to_svg
 
 CURVE = "loss.svg"
 _LOG = "log.jsonl"
+_NO_LOSS = {"rate", "seconds"}
 
 
 def write_loss_curve(folder: Path) -> None:
@@ -50,4 +51,6 @@ def _losses(line: dict[str, object]) -> dict[str, float]:
     if isinstance(inner, dict):
         return inner
     named = {"training": line.get("loss"), "held out": line.get("held_out")}
+    if "total" in line:  # of molecules with hydrogens
+        named = {name: value for name, value in line.items() if name not in _NO_LOSS}
     return {name: value for name, value in named.items() if isinstance(value, float)}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from qhw.provenance import versions
 from qhw.report.format import duration, interval, number, percent, success, usd
 from qhw.report.plain import plain_line
 
@@ -47,3 +49,31 @@ def of_row(name: str, place: int) -> str:
 def asset(name: str) -> Markup:
     """A file of ``assets``, to be inlined: our own text, not data."""
     return Markup(files("qhw.report").joinpath("assets", name).read_text(encoding="utf-8"))
+
+
+def render_rows(
+    title: str,
+    words: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    command: str,
+) -> str:
+    """HTML text of a page of one table.
+
+    Args:
+        title: of the page.
+        words: a sentence about the table.
+        headings: of its columns.
+        rows: their cells.
+        command: that made it.
+    """
+    template = environment().get_template("rows.html.j2")
+    return template.render(
+        title=title,
+        words=words,
+        headings=headings,
+        rows=rows,
+        command=command,
+        versions=versions(),
+        css=asset("report.css"),
+    )

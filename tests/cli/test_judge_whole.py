@@ -81,6 +81,35 @@ def test_a_model_that_gives_every_atom(tmp_path: Path) -> None:
     refused(qhw(*command, "--prior", "posterior"), "`--prior` must be left out of model tiny")
 
 
+def test_a_bad_record_is_a_sample_that_is_not_valid(tmp_path: Path) -> None:
+    texts = [solid("CCO"), drawn("CCO"), solid("CCN"), solid("CC").replace(" C   0", " Xx  0", 1)]
+    file = written(tmp_path, "".join(texts))
+    command = ("judge", "--input", file, "--reference", written_as(tmp_path, solid("CC")))
+    told = json.loads(qhw(*command, "--json").stdout)
+    assert told["unreadable"]["records"] == 2
+    assert told["unreadable"]["first"]["2"] == "record 2 is 2-D by its header"
+    for report in told["reports"]:
+        assert report["samples"] == 4 and report["valid/all"] == 0.5 and report["kept"] == 2
+        assert report["reasons"] == {"valid": 2, "unreadable": 2}
+    whole = told["whole"]
+    assert whole["samples"] == 4 and whole["unreadable"] == 2
+    for protocol in ("edm", "valency"):
+        assert (
+            whole[protocol]["stable / all"]["count"],
+            whole[protocol]["stable / all"]["of"],
+        ) == (2, 4)
+    assert whole["edm"]["stable atoms / atoms"]["of"] == 9 + 10
+    shown = qhw(*command).stdout
+    assert "unreadable: 2 of 4 records, counted as not valid: record 2 is 2-D" in shown
+    refused(qhw("judge", "--input", file, "--reference", file), "record 4, atom 1 is .Xx")
+
+
+def written_as(folder: Path, content: str) -> Path:
+    path = folder / "reference.sdf"
+    path.write_text(content)
+    return path
+
+
 def test_what_cannot_be_judged_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "none.sdf").touch()
     command = ("judge", "--protocol", "edm", "--input")

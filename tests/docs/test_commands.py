@@ -33,6 +33,7 @@ NOT_RUN = {
     r"qhw vendors serve": "runs until it is interrupted; the tests of `vendors` do",
     r"qhw verify ": "needs a bundle and its hash; the tests of bundles do",
     r"qhw train ": "needs QM9 and minutes; the tests of `train` do",
+    r"qhw lmdm sample --model training/": "needs a trained model; the tests of `lmdm` make one",
     r"qhw import-checkpoint ": "needs the released file; the tests of `import-checkpoint` do",
     r"qhw snapshot import ": "needs a vendor's files; the tests of `snapshot` do",
     r"qhw noise-study ": "hours; the tests of `noise-study` do",
@@ -41,7 +42,7 @@ NOT_RUN = {
 }
 PAID = r"--live|ibm:|braket:|jobs|qhw runs"
 SLOW = (
-    r"mitigate advise|validate-models ibm_fez|demo|--probe|"
+    r"lmdm|mitigate advise|validate-models ibm_fez|demo|--probe|"
     r"depth-report|--circuit|--task|--device aer:|--device engine:ibm_boston|" + PAID
 )
 

@@ -20,6 +20,7 @@ from qhw.lmdm.model import LMDM
 from qhw.lmdm.training import LMDMRun, LMDMTrainConfig, train_lmdm
 from qhw.models.base import AbilityError
 from qhw.models.checkpoint import load
+from qhw.report.loss_curve import write_loss_curve
 from tests.lmdm.tiny import ASKED, AUTOENCODER, NETWORK, config, model, molecules
 
 DATA = molecules()
@@ -84,6 +85,12 @@ def test_a_killed_run_ends_with_the_same_weights(
     logs = [(path.parent / "log.jsonl").read_text() for path in (whole, again)]
     steps = [[json.loads(line)["step"] for line in log.splitlines()] for log in logs]
     assert steps[0] == steps[1] == [4, 8, 12, 14]
+
+
+def test_its_curve_shows_its_losses(whole: Path) -> None:
+    write_loss_curve(whole.parent)
+    shown = (whole.parent / "loss.svg").read_text()
+    assert ">total<" in shown and ">positions<" in shown and "seconds" not in shown
 
 
 def test_another_seed_is_another_model(whole: Path, tmp_path: Path) -> None:
@@ -203,6 +210,6 @@ def test_losses_and_draws_are_of_one_device(monkeypatch: pytest.MonkeyPatch) -> 
     assert first["total"].device.type == second["total"].device.type == "meta"
     for sampler in ("churn", "heun", "ancestral"):
         sampling = SamplingConfig.model_validate({"sampler": sampler, "steps": 2})
-        asked = torch.zeros(1, 1, device="meta")
-        x, types = made._drawn(2, 5, asked, sampling, generator)
+        asked = torch.zeros(2, 1, device="meta")
+        x, types = made._drawn(5, asked, sampling, generator)
         assert x.device.type == types.device.type == "meta"

@@ -56,7 +56,7 @@ class WholeReport:
 
     Attributes:
         title: what was judged.
-        samples: molecules.
+        samples: molecules, and records that could not be read.
         hydrogens: where they are from.
         bonds: where valencies' bonds are from.
         edm: shares by EDM's rules; ``None`` if not asked for.
@@ -68,6 +68,7 @@ class WholeReport:
         bond_mmd: maximum mean discrepancy of bond lengths; ``None`` without a reference.
         relaxation: by GFN2-xTB; ``None`` if not asked for.
         plausibility: PoseBusters' checks; ``None`` if not asked for.
+        unreadable: how many samples could not be read.
     """
 
     title: str
@@ -83,6 +84,7 @@ class WholeReport:
     bond_mmd: BondLengthMMD | None
     relaxation: Relaxation | None
     plausibility: Plausibility | None
+    unreadable: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """Ready for JSON."""
@@ -90,6 +92,7 @@ class WholeReport:
             "schema_version": 1,
             "judged": self.title,
             "samples": self.samples,
+            "unreadable": self.unreadable,
             "hydrogens": self.hydrogens,
             "bonds": self.bonds,
             "edm": _shares(self.edm),
@@ -141,25 +144,27 @@ def judge_whole(subject: Subject, asked: Measures) -> WholeReport:
     distances, mmd = ((), None) if reference is None else distances_to(subject.whole, reference)
     return WholeReport(
         title=subject.title,
-        samples=len(subject),
+        samples=len(subject) + subject.unreadable,
         hydrogens=subject.hydrogens,
         bonds=subject.bonds or "RDKit, from the geometry",
-        edm=shares_of(edm) if "edm" in asked.protocols else None,
+        edm=shares_of(edm, subject.unreadable) if "edm" in asked.protocols else None,
         against="" if asked.known is None else asked.known.said,
-        valency=None if valency is None else shares_of(valency),
+        valency=None if valency is None else shares_of(valency, subject.unreadable),
         likeness={name: _mean(graph_values(name, edm.smiles)) for name in _LIKENESS},
         reference=name,
         distances=distances,
         bond_mmd=mmd,
         relaxation=_relaxation(subject, edm, asked),
         plausibility=_plausibility(subject, stated, asked),
+        unreadable=subject.unreadable,
     )
 
 
-def shares_of(judged: EDMJudgement | ValencyJudgement) -> dict[str, Share]:
-    """Counts with their intervals."""
+def shares_of(judged: EDMJudgement | ValencyJudgement, unreadable: int = 0) -> dict[str, Share]:
+    """Counts with their intervals; what could not be read is in the denominator of all."""
     found = {}
-    for name, (count, of) in judged.counts.items():
+    for name, (count, readable) in judged.counts.items():
+        of = readable + unreadable if name.endswith("/ all") else readable
         interval = None
         if of and name == "stable atoms / atoms":
             interval = _clustered(judged.stable_atoms, judged.atoms)

@@ -25,6 +25,7 @@ class Subject:
         bonds: where bonds and charges for valencies are from, in words; empty where the geometry
             must tell.
         hydrogens: where hydrogens are from, in words.
+        unreadable: records beside them that could not be read; they count as samples.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Subject:
     bonded: Sequence[Chem.Mol]
     bonds: str
     hydrogens: str
+    unreadable: int = 0
 
     def __len__(self) -> int:
         return len(self.whole)
