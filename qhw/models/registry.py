@@ -23,6 +23,7 @@ KINDS = Table(
         "force-field": "qhw.forces.model:ForceField",
         "lmdm": "qhw.lmdm.model:LMDM",
         "nisq-control": "qhw.models.nisq_control:NISQControl",
+        "nisq-joint": "qhw.models.nisq_joint:NISQJoint",
         "siqnn": "qhw.forces.spin_model:SymmetricField",
         "environment-qnn": "qhw.forces.spin_model:RevisedField",
         "environment-qnn-baseline": "qhw.forces.spin_model:BaselineField",
