@@ -63,17 +63,14 @@ def maps(shipped: NISQVAE) -> dict[str, Map]:
         "nothing: the latent itself": lambda z: z,
         "the latent and its products": squares,
     }
-    for seed in (1, 2):
-        for bases, words in ((1, ""), (2, ", two bases")):
-            found |= {
-                f"line, random angles{words}, {seed}": circuit(None, seed=seed, bases=bases),
-                f"tile, random angles{words}, {seed}": circuit(
-                    None, seed=seed, bases=bases, decoder_layers=7, couplings="tile"
-                ),
-                f"random unitary{words}, {seed}": circuit(
-                    None, "nisq-control", seed=seed, core="unitary", bases=bases
-                ),
-            }
+    for bases, words in ((1, ""), (2, ", two bases")):
+        found |= {
+            f"line, random angles{words}": circuit(None, bases=bases),
+            f"tile, random angles{words}": circuit(
+                None, bases=bases, decoder_layers=7, couplings="tile"
+            ),
+            f"random unitary{words}": circuit(None, "nisq-control", core="unitary", bases=bases),
+        }
     return found
 
 
