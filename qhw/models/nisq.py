@@ -145,7 +145,12 @@ class NISQVAE(MoleculeVAE):
 
     # -- quantum side --------------------------------------------------------------------------
     def encoder_plan(self) -> CircuitPlan:
-        """16 CZ of loading + 2 CZ a layer on 5 wires, all measured."""
+        """16 CZ of loading + 2 CZ a layer on 5 wires, all measured.
+
+        Raises:
+            AbilityError: its decoder has no circuit, so that nothing should run the encoder either.
+        """
+        self._check_for_devices()
         wires = tuple(range(LATENT_WIRES))
         weights = self.encoder_angles.detach().double().cpu().numpy()
         return CircuitPlan("amplitudes", wires, None, self._encoder, weights, wires)
@@ -156,16 +161,19 @@ class NISQVAE(MoleculeVAE):
         Raises:
             AbilityError: measured in two bases, which is more than one circuit.
         """
-        if self.config.bases != 1:
-            raise AbilityError(
-                "A decoder that is measured in two bases (`bases: 2`) is two circuits, and devices "
-                "are given one: it is decoded exactly only"
-            )
+        self._check_for_devices()
         weights = self.decoder_angles.detach().double().cpu().numpy()
         wires = tuple(range(N_WIRES))
         return CircuitPlan(
             "amplitudes", wires[N_WIRES - LATENT_WIRES :], None, self._decoder, weights, wires
         )
+
+    def _check_for_devices(self) -> None:
+        if self.config.bases != 1:
+            raise AbilityError(
+                "A decoder that is measured in two bases (`bases: 2`) is two circuits, and devices "
+                "are given one: it is decoded exactly only"
+            )
 
     # -- classical side ------------------------------------------------------------------------
     def encoder_inputs(self, molecules: MoleculeBatch) -> Tensor:

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from qhw.circuits.ansatz import Ansatz
-from qhw.circuits.plan import CircuitPlan
 from qhw.models.base import AbilityError
 from qhw.models.nisq import N_WIRES, NISQVAE, NISQConfig
 from qhw.models.sweep import gate_tables, rows_after
@@ -51,12 +50,7 @@ class NISQJoint(NISQVAE):
         weight = torch.randn(self._decoder.n_angles, self.latent_dim, generator=generator)
         self.angle_weight = nn.Parameter(weight)
 
-    def decoder_plan(self) -> CircuitPlan:
-        """There is none yet.
-
-        Raises:
-            AbilityError: always.
-        """
+    def _check_for_devices(self) -> None:
         raise AbilityError(
             "A decoder of kind nisq-joint loads angles that follow from the latent, which no "
             "command does on a device: it is decoded exactly only"

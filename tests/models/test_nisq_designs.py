@@ -93,8 +93,16 @@ def test_losses_reach_every_weight(model: NISQVAE, molecules: MoleculeBatch) -> 
         assert parameter.grad.any(), name
 
 
-def test_designs_without_one_circuit_say_so() -> None:
-    with pytest.raises(AbilityError, match=r"two bases .* it is decoded exactly only"):
-        built(bases=2).decoder_plan()
-    with pytest.raises(AbilityError, match=r"nisq-joint loads angles .* decoded exactly only"):
-        built("nisq-joint").decoder_plan()
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        (built(bases=2), r"two bases .* it is decoded exactly only"),
+        (built("nisq-joint"), r"nisq-joint loads angles .* decoded exactly only"),
+    ],
+    ids=str,
+)
+def test_designs_without_one_circuit_say_so_before_anything_runs(model: NISQVAE, line: str) -> None:
+    with pytest.raises(AbilityError, match=line):
+        model.decoder_plan()
+    with pytest.raises(AbilityError, match=line):  # it would run, and be paid for, first
+        model.encoder_plan()
