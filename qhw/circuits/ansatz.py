@@ -118,6 +118,21 @@ def chain_ansatz(n_wires: int, n_layers: int) -> Ansatz:
     Layer ``l`` entangles bonds ``(w, w+1)`` with ``w % 2 == l % 2``: 3 CZ a layer on 7 wires.
     Angles are ordered ``[layer][wire][rz, ry, rz]``.
     """
+    bonds = [[(w, w + 1) for w in range(first, n_wires - 1, 2)] for first in (0, 1)]
+    return _layered(n_wires, n_layers, bonds)
+
+
+def tile_ansatz(n_layers: int) -> Ansatz:
+    """As :func:`chain_ansatz` on seven qubits of a heavy-hex lattice, 2 CZ a layer.
+
+    Wires 2 to 6 are a line, wire 0 hangs on wire 3 and wire 1 on wire 5: the couplings of the
+    7-qubit tile, so that none needs a SWAP. Layers go round: both branches, then the line's
+    alternate bonds.
+    """
+    return _layered(7, n_layers, [[(0, 3), (1, 5)], [(2, 3), (4, 5)], [(3, 4), (5, 6)]])
+
+
+def _layered(n_wires: int, n_layers: int, bonds: list[list[tuple[int, int]]]) -> Ansatz:
     ops: list[Op] = []
     k = 0
     for layer in range(n_layers + 1):
@@ -125,7 +140,7 @@ def chain_ansatz(n_wires: int, n_layers: int) -> Ansatz:
             ops += [Op("rz", (wire,), k), Op("ry", (wire,), k + 1), Op("rz", (wire,), k + 2)]
             k += 3
         if layer < n_layers:
-            ops += [Op("cz", (w, w + 1)) for w in range(layer % 2, n_wires - 1, 2)]
+            ops += [Op("cz", bond) for bond in bonds[layer % len(bonds)]]
     return Ansatz(n_wires, tuple(ops), k)
 
 

@@ -9,14 +9,17 @@ What differs from QVAE-Mole, and why (two-qubit gates decide on hardware):
 * training sees finite shots, a depolarised floor and the vMF latent, as the device will.
 
 Decoder: 16 CZ of latent preparation + 3 CZ a layer.
+
+Other designs (`couplings`, `bases`) are there to be compared: `experiments/generation`.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,10 +28,10 @@ from torch.nn import functional
 
 from qhw.chem.frames import FrameName, to_frame
 from qhw.chem.molecule import ELEMENTS, MAX_ATOMS, MoleculeBatch
-from qhw.circuits.ansatz import chain_ansatz
+from qhw.circuits.ansatz import chain_ansatz, tile_ansatz
 from qhw.circuits.plan import CircuitPlan
 from qhw.latent.vmf_torch import sample
-from qhw.models.base import MoleculeVAE
+from qhw.models.base import AbilityError, MoleculeVAE
 from qhw.models.layers import born_probabilities, circuit_matrix
 
 N_WIRES = 7
@@ -47,7 +50,11 @@ class NISQConfig(BaseModel):
 
     Attributes:
         encoder_layers: CZ layers of the encoder's chain (2 CZ each, 5 wires).
-        decoder_layers: CZ layers of the decoder's chain (3 CZ each, 7 wires).
+        decoder_layers: CZ layers of the decoder's chain (3 CZ each, 7 wires), or tile (2 CZ each).
+        couplings: what the decoder's CZ are between: neighbours on a ``line``, or on the seven
+            qubits of a heavy-hex ``tile``.
+        bases: local bases the decoder is measured in: 1, as the circuit ends, or 2, half of the
+            shots after a Hadamard on every wire. With 2 no device runs it.
         kappa: concentration of the vMF latent in training.
         shots: decoder shots simulated in training; ``None`` for infinitely many.
         depolarising: training outcomes are mixed with up to this share of the uniform
@@ -61,6 +68,8 @@ class NISQConfig(BaseModel):
 
     encoder_layers: int = Field(default=4, ge=0, le=64)
     decoder_layers: int = Field(default=14, ge=0, le=64)
+    couplings: Literal["line", "tile"] = "line"
+    bases: Literal[1, 2] = 1
     kappa: float = Field(default=2e4, gt=0, le=1e5)
     shots: int | None = Field(default=10_000, ge=1)
     depolarising: float = Field(default=0.0, ge=0, lt=1)
@@ -106,7 +115,9 @@ class NISQVAE(MoleculeVAE):
         self.latent_dim = 2**LATENT_WIRES
         self.kappa = self.config.kappa
         self._encoder = chain_ansatz(LATENT_WIRES, self.config.encoder_layers)
-        self._decoder = chain_ansatz(N_WIRES, self.config.decoder_layers)
+        layers = self.config.decoder_layers
+        tile = self.config.couplings == "tile"
+        self._decoder = tile_ansatz(layers) if tile else chain_ansatz(N_WIRES, layers)
 
         def uniform(*shape: int, bound: float) -> nn.Parameter:
             return nn.Parameter((2 * torch.rand(*shape, generator=generator) - 1) * bound)
@@ -121,25 +132,48 @@ class NISQVAE(MoleculeVAE):
         self.head_bias = uniform(self.latent_dim, bound=0.5)
         self.encoder_angles = normal(self._encoder.n_angles, scale=0.6)
         self.decoder_angles = normal(self._decoder.n_angles, scale=0.6)
-        n_outcomes = 2**N_WIRES
+        n_outcomes = self.n_outcomes
         bound = 1 / math.sqrt(n_outcomes)
         self.readout_weight = uniform(_N_FEATURES, n_outcomes, bound=5 * bound)
         self.readout_bias = uniform(_N_FEATURES, bound=bound)
 
+    @property
+    def n_outcomes(self) -> int:
+        """Length of the decoder's distributions: 128 a basis."""
+        size: int = self.config.bases * 2**N_WIRES
+        return size
+
     # -- quantum side --------------------------------------------------------------------------
     def encoder_plan(self) -> CircuitPlan:
-        """16 CZ of loading + 2 CZ a layer on 5 wires, all measured."""
+        """16 CZ of loading + 2 CZ a layer on 5 wires, all measured.
+
+        Raises:
+            AbilityError: its decoder has no circuit, so that nothing should run the encoder either.
+        """
+        self._check_for_devices()
         wires = tuple(range(LATENT_WIRES))
         weights = self.encoder_angles.detach().double().cpu().numpy()
         return CircuitPlan("amplitudes", wires, None, self._encoder, weights, wires)
 
     def decoder_plan(self) -> CircuitPlan:
-        """Latent on wires 2..6, chain over 7 wires, all measured."""
+        """Latent on wires 2..6, entanglers over 7 wires, all measured.
+
+        Raises:
+            AbilityError: measured in two bases, which is more than one circuit.
+        """
+        self._check_for_devices()
         weights = self.decoder_angles.detach().double().cpu().numpy()
         wires = tuple(range(N_WIRES))
         return CircuitPlan(
             "amplitudes", wires[N_WIRES - LATENT_WIRES :], None, self._decoder, weights, wires
         )
+
+    def _check_for_devices(self) -> None:
+        if self.config.bases != 1:
+            raise AbilityError(
+                "A decoder that is measured in two bases (`bases: 2`) is two circuits, and devices "
+                "are given one: it is decoded exactly only"
+            )
 
     # -- classical side ------------------------------------------------------------------------
     def encoder_inputs(self, molecules: MoleculeBatch) -> Tensor:
@@ -155,7 +189,7 @@ class NISQVAE(MoleculeVAE):
         return functional.normalize(amplitudes, dim=-1)
 
     def read_out(self, probabilities: Tensor) -> tuple[Tensor, Tensor]:
-        """Linear read-out of measured distributions ``(B, 128)``.
+        """Linear read-out of measured distributions ``(B, n_outcomes)``.
 
         Returns:
             Positions ``(B, 9, 3)`` in Å, and type scores ``(B, 9, 5)`` for C, N, O, F, no atom.
@@ -163,12 +197,12 @@ class NISQVAE(MoleculeVAE):
         return self._read_roots(self.read_out_features(probabilities))
 
     def read_out_features(self, probabilities: Tensor) -> Tensor:
-        """Scaled roots ``(B, 128)`` of distributions."""
-        # A bin's root is about 2^(-7/2); times 2^(7/2) the read-out's inputs are about 1.
-        return (probabilities + _ROOT_FLOOR).sqrt() * math.sqrt(2**N_WIRES)
+        """Scaled roots ``(B, n_outcomes)`` of distributions."""
+        # A bin's root is about n_outcomes^(-1/2): the read-out's inputs are about 1.
+        return (probabilities + _ROOT_FLOOR).sqrt() * math.sqrt(self.n_outcomes)
 
     def read_out_map(self) -> tuple[Tensor, Tensor]:
-        """``(72, 128)`` and ``(72,)``: coordinates in units of 2 Å, then type scores."""
+        """``(72, n_outcomes)`` and ``(72,)``: coordinates in units of 2 Å, then type scores."""
         return self.readout_weight.detach(), self.readout_bias.detach()
 
     def with_read_out(self, weight: Tensor, bias: Tensor) -> Self:
@@ -195,14 +229,14 @@ class NISQVAE(MoleculeVAE):
         return positions, out[:, _N_COORDINATES:].reshape(-1, MAX_ATOMS, _N_TYPES + 1)
 
     def decode(self, probabilities: Tensor) -> MoleculeBatch:
-        """Molecules from decoder distributions ``(B, 128)``: the likeliest type of every atom.
+        """Molecules from decoder distributions ``(B, n_outcomes)``: each atom's likeliest type.
 
         Raises:
             ValueError: wrong shape, or probabilities that are not finite.
         """
-        if probabilities.ndim != 2 or probabilities.shape[1] != 2**N_WIRES:
+        if probabilities.ndim != 2 or probabilities.shape[1] != self.n_outcomes:
             raise ValueError(
-                f"Argument `probabilities` must have shape (B, {2**N_WIRES}), "
+                f"Argument `probabilities` must have shape (B, {self.n_outcomes}), "
                 f"but has {tuple(probabilities.shape)}."
             )
         if not torch.isfinite(probabilities).all():
@@ -224,11 +258,20 @@ class NISQVAE(MoleculeVAE):
         return born_probabilities(circuit_matrix(self._encoder, self.encoder_angles), inputs)
 
     def decoder_probabilities(self, latents: Tensor) -> Tensor:
-        """Exact distribution ``(B, 128)`` of the decoder."""
+        """Exact distribution ``(B, n_outcomes)`` of the decoder, the basis its highest bit."""
+        return self._measured(self._decoder_matrix(), latents)
+
+    def _decoder_matrix(self) -> Tensor:
+        """``(128, 32)`` complex, from latents to amplitudes."""
         wires = range(N_WIRES - LATENT_WIRES, N_WIRES)
-        return born_probabilities(
-            circuit_matrix(self._decoder, self.decoder_angles, wires), latents
-        )
+        return circuit_matrix(self._decoder, self.decoder_angles, wires)
+
+    def _measured(self, matrix: Tensor, latents: Tensor) -> Tensor:
+        first = born_probabilities(matrix, latents)
+        if self.config.bases == 1:
+            return first
+        second = born_probabilities(_hadamards(N_WIRES).to(matrix) @ matrix, latents)
+        return torch.cat([first, second], dim=1) / 2
 
     # -- training ------------------------------------------------------------------------------
     def loss(self, molecules: MoleculeBatch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -281,6 +324,13 @@ class NISQVAE(MoleculeVAE):
             noise = torch.randn(roots.shape, generator=generator, dtype=roots.dtype)
             roots = roots + spread * noise * (roots / spread).clamp(max=1)
         return roots * math.sqrt(n_outcomes)
+
+
+@functools.lru_cache
+def _hadamards(n_wires: int) -> Tensor:
+    """A Hadamard on every wire, ``(2**n, 2**n)`` real."""
+    one = torch.tensor([[1.0, 1.0], [1.0, -1.0]], dtype=torch.float64) / math.sqrt(2)
+    return functools.reduce(torch.kron, [one] * n_wires)
 
 
 def _checked(molecules: MoleculeBatch) -> MoleculeBatch:

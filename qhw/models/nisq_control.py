@@ -61,11 +61,9 @@ class NISQControl(NISQVAE):
         """Squared amplitudes ``(B, 32)`` after the encoder's map."""
         return born_probabilities(self._matrix("encoder", 2**LATENT_WIRES), inputs)
 
-    def decoder_probabilities(self, latents: Tensor) -> Tensor:
-        """Squared amplitudes ``(B, 128)`` after the decoder's map."""
+    def _decoder_matrix(self) -> Tensor:
         # wires 0 and 1 in |0>: the latent is the first 32 amplitudes, as in the circuit
-        matrix = self._matrix("decoder", 2**N_WIRES)[:, : self.latent_dim]
-        return born_probabilities(matrix, latents)
+        return self._matrix("decoder", 2**N_WIRES)[:, : self.latent_dim]
 
     def _matrix(self, name: str, size: int) -> Tensor:
         if self.config.core == "unitary":

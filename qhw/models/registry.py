@@ -24,6 +24,7 @@ KINDS = Table(
         "lmdm": "qhw.lmdm.model:LMDM",
         "properties": "qhw.lmdm.properties:PropertyNetwork",
         "nisq-control": "qhw.models.nisq_control:NISQControl",
+        "nisq-joint": "qhw.models.nisq_joint:NISQJoint",
         "siqnn": "qhw.forces.spin_model:SymmetricField",
         "environment-qnn": "qhw.forces.spin_model:RevisedField",
         "environment-qnn-baseline": "qhw.forces.spin_model:BaselineField",
