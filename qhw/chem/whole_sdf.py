@@ -63,8 +63,8 @@ def read_whole_sdf(path: Path, *, keep_going: bool = False) -> NamedGeometries:
 
     Args:
         path: file with at least one molecule, every one with a geometry; it may be gzipped.
-        keep_going: pass over records that are no molecule or have no geometry, and name them, as
-            long as there is one that has.
+        keep_going: pass over records that cannot be read, and name them, as long as there is one
+            that can. A drawing without a geometry refuses the file all the same.
 
     Raises:
         ValueError: as :func:`qhw.chem.sdf_reader.read_sdf`, but all elements from H to Og and up
@@ -87,8 +87,6 @@ def read_whole_sdf(path: Path, *, keep_going: bool = False) -> NamedGeometries:
             reason = _flat(molecule, record.dimension)
             if reason:
                 flat.append(f"record {record.number} {reason}")
-                faults[record.number] = ValueError(flat[-1])
-                continue
             molecules.append(molecule)
             names.append(record.title or str(record.number - 1))
             most = max(most, molecule.GetNumAtoms())
@@ -98,11 +96,9 @@ def read_whole_sdf(path: Path, *, keep_going: bool = False) -> NamedGeometries:
                     f"times the atoms of the largest), but {path} has more by record "
                     f"{record.number}."
                 )
-    if not (keep_going and molecules):
-        for fault in faults.values():
-            if str(fault) not in flat:
-                raise fault
-        check_geometries(path, len(molecules) + len(flat), flat)
+    if faults and not molecules:
+        raise next(iter(faults.values()))
+    check_geometries(path, len(molecules), flat)
     unreadable = {number: _reason(path, faults[number]) for number in sorted(faults)}
     return NamedGeometries(geometries_of(molecules), tuple(names), tuple(molecules), unreadable)
 

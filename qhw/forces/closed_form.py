@@ -45,7 +45,7 @@ class ClosedForm:
         rows, slopes = given.detach(), torch.zeros_like(given)
         energies = rows.new_zeros(len(rows))
         kinds = kinds_of(numbers, self._invariants.config.species).flatten()
-        for kind in range(len(self._maps)):
+        for kind in sorted(set(kinds[kinds >= 0].tolist())):
             for atoms in torch.split((kinds == kind).nonzero()[:, 0], _BLOCKS_AT_ONCE * ATOMS):
                 energies[atoms], slopes[atoms] = self._atoms(rows[atoms], kind)
         (found,) = torch.autograd.grad(given, places, slopes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from qhw.forces.projected import kinds_of
 from qhw.models.base import AbilityError, Model
 
 _FRAMES_AT_ONCE = 32
+Derived = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class ForceFieldConfig(BaseModel):
@@ -82,9 +84,7 @@ class ForceField(Model):
         Raises:
             GeometryError: a species it does not know, atoms too close, positions not finite.
         """
-        numbers, positions = self._tensors(geometries)
-        atomic, _ = self.head.energies(*self._inputs(numbers, positions))
-        return self._summed(atomic, numbers)
+        return self._energies(*self._tensors(geometries))
 
     def energy_and_forces(self, geometries: Geometries) -> tuple[FloatArray, FloatArray]:
         """Energies ``(B,)`` eV and forces ``(B, A, 3)`` eV/Å, zero where there is no atom.
@@ -93,15 +93,15 @@ class ForceField(Model):
             GeometryError: see :meth:`energy`.
         """
         numbers, positions = self._tensors(geometries)
-        closed = ClosedForm(self.invariants, self.center, self.head)
+        derived = self._derived()
         parts = [
-            closed(there, places)
+            derived(there, places)
             for there, places in zip(
                 *(torch.split(part, _FRAMES_AT_ONCE) for part in (numbers, positions)), strict=True
             )
         ]
-        atomic, slopes = (torch.cat(part) for part in zip(*parts, strict=True))
-        return self._summed(atomic[numbers > 0], numbers).numpy(), -slopes.double().numpy()
+        energies, slopes = (torch.cat(part) for part in zip(*parts, strict=True))
+        return energies.numpy(), -slopes.double().numpy()
 
     def circuits(self, geometries: Geometries) -> Workload:
         """The circuit of every atom, a row each, frame by frame: what a device is sent.
@@ -153,6 +153,20 @@ class ForceField(Model):
                 _, variance = self.head.energies(*self._inputs(numbers[rows], positions[rows]))
             found[rows][numbers[rows] > 0] = variance
         return found.sum(dim=1).double().numpy()
+
+    def _energies(self, numbers: Tensor, positions: Tensor) -> Tensor:
+        atomic, _ = self.head.energies(*self._inputs(numbers, positions))
+        return self._summed(atomic, numbers)
+
+    def _derived(self) -> Derived:
+        """What gives energies ``(B,)`` and slopes ``(B, A, 3)`` of frames, of the weights as now."""
+        closed = ClosedForm(self.invariants, self.center, self.head)
+
+        def derived(numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+            atomic, slopes = closed(numbers, positions)
+            return self._summed(atomic[numbers > 0], numbers), slopes
+
+        return derived
 
     def _inputs(self, numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Centred invariants ``(M, F)`` of atoms that exist, and their kinds ``(M,)``."""

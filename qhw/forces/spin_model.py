@@ -13,7 +13,7 @@ from torch import Tensor
 from qhw.chem.geometries import FloatArray, Geometries
 from qhw.circuits.workload import Workload
 from qhw.forces.exchange import Gates
-from qhw.forces.model import ForceField
+from qhw.forces.model import Derived, ForceField
 from qhw.forces.spin_heads import (
     BaselineConfig,
     BaselineHead,
@@ -170,10 +170,14 @@ class SpinField(ForceField):
             columns += [f"{'ab'[place]}[{i}]" for i in range(one.num_parameters)]
         return whole, columns
 
-    def _energies(self, numbers: Tensor, positions: Tensor) -> Tensor:
-        # the heads tell molecules by the order of atoms
-        atomic, _ = self.head.energies(*self._inputs(numbers, positions))
-        return self._summed(atomic, numbers)
+    def _derived(self) -> Derived:
+        def derived(numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+            places = positions.clone().requires_grad_()
+            energies = self._energies(numbers, places)
+            (slopes,) = torch.autograd.grad(energies.sum(), places)
+            return energies.detach(), slopes
+
+        return derived
 
     def _tensors(self, geometries: Geometries) -> tuple[Tensor, Tensor]:
         found = super()._tensors(geometries)

@@ -11,13 +11,17 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
-from backends.base import CompiledTemplate
+from backends.base import BackendError, CompiledTemplate
 from backends.checks import check_circuit
 from backends.dynamic.circuit import is_dynamic
 from backends.plain import add_classical_register, measured_form, plain, with_written_bits
 from backends.rewrite import fixed
 from qhw.mitigation.base import MitigationError
 
+BITS_ALONE = (
+    "Argument `observables` must be of Z and I for a dynamic circuit, whose bits are written on "
+    "the way and read as they are at its end"
+)
 _TURNS = "measurement basis"
 """Name of the free rotations: no name of a circuit's own parameters."""
 _ANGLES = {"Z": (0.0, 0.0), "X": (0.0, -np.pi / 2), "Y": (-np.pi / 2, -np.pi / 2)}
@@ -77,9 +81,14 @@ def in_basis(compiled: CompiledTemplate, basis: str) -> CompiledTemplate:
     Args:
         compiled: with its rotations free.
         basis: X, Y or Z for every measured wire, wire 0 leftmost.
+
+    Raises:
+        BackendError: X or Y of a dynamic circuit, which has no rotations.
     """
     if not any(name.startswith(_TURNS) for name in compiled.parameter_names):
-        return compiled  # dynamic: its bits are read as they are
+        if set(basis) - {"Z"}:
+            raise BackendError(f"{BITS_ALONE}, but {basis} is asked for")
+        return compiled
     values = {}
     for wire, letter in enumerate(basis):
         for i, angle in enumerate(_ANGLES[letter]):

@@ -311,7 +311,7 @@ def test_bad_circuits_angles_and_shots() -> None:
     middle = QuantumCircuit(1, 1)
     middle.measure(0, 0)
     middle.x(0)
-    with pytest.raises(BackendError, match="measure last"):
-        estimate_observables(backend, middle, np.empty((1, 0)), "Z", shots=100, seed=0)
+    with pytest.raises(BackendError, match="Z and I for a dynamic circuit"):
+        estimate_observables(backend, middle, np.empty((1, 0)), "X", shots=100, seed=0)
     with pytest.raises(ValueError, match="name parameters"):
         fixed(backend.compile(with_free_basis(chain())), {"nothing": 0.0})

@@ -39,7 +39,7 @@ from qhw.circuits.files import MAX_BYTES
 from qhw.circuits.given import CircuitSources, naming, read_given
 from qhw.circuits.workload import ROLE, Workload, measured_circuit
 from qhw.jobs.intent import Quote, plan_batches
-from qhw.mitigation.bases import as_measured, with_free_basis
+from qhw.mitigation.bases import BITS_ALONE, as_measured, with_free_basis
 from qhw.mitigation.expectation import (
     ExpectationProgram,
     Expectations,
@@ -151,6 +151,11 @@ def prepare(
             if is_dynamic(given.circuit):
                 small, wires = measured_circuit(given.circuit), None
                 width = small.num_clbits
+                if not width:
+                    raise BackendError(
+                        "the circuit is dynamic and measures nothing, so that it leaves no bits "
+                        "for observables: add measurements at its end"
+                    )
                 wanted = read_observables(observables, width)
                 _check_diagonal(wanted)
             else:
@@ -207,10 +212,7 @@ def _check_diagonal(wanted: Sequence[Observable]) -> None:
     strings = [string for observable in wanted for string, _ in observable.terms]
     for string in strings:
         if not set(string) <= {"I", "Z"}:
-            raise BackendError(
-                "Argument `observables` must be of Z and I for a dynamic circuit, whose bits are "
-                f"written on the way and read as they are at its end, but one has {string}"
-            )
+            raise BackendError(f"{BITS_ALONE}, but one has {string}")
 
 
 def _narrowed(

@@ -27,7 +27,7 @@ _CLOSE = re.compile(r"\s*\}")
 _ONE = re.compile(rf"({_NAME}|\$\d+)\s*(?:\[\s*(\d+)\s*\])?")
 _TOKEN = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|[{}()\[\];\n]|\w+|[^\s\w]')
 _TO_END_OF_LINE = re.compile(r"\s*(#|@|pragma\b)")
-_ANNOTATION = re.compile(r"\s*@")
+_ANNOTATION = re.compile(r"\s*@[^\W\d]")
 _KEYWORDS = frozenset(
     """OPENQASM include defcalgrammar def cal defcal gate extern box let break continue if else end
     return for while in switch case default pragma input output const readonly mutable qreg qubit
