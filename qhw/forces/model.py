@@ -159,7 +159,7 @@ class ForceField(Model):
         return self._summed(atomic, numbers)
 
     def _derived(self) -> Derived:
-        """What gives energies ``(B,)`` and slopes ``(B, A, 3)`` of frames, of the weights as now."""
+        """What gives frames' energies ``(B,)`` and slopes ``(B, A, 3)``, of the weights as now."""
         closed = ClosedForm(self.invariants, self.center, self.head)
 
         def derived(numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
