@@ -9,7 +9,7 @@ import json
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
@@ -21,6 +21,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from torch import Tensor, nn
 
 from qhw.lmdm.data import Asked, Batch, SizedBatches, WholeMolecules
+from qhw.models import checkpoint
 from qhw.models.base import Model
 from qhw.models.training_run import TrainingConfig, TrainingError, cut_log, shown
 from qhw.models.training_state import TrainingState
@@ -178,6 +179,25 @@ class AtomRun(ABC, Generic[M]):
             started, losses = time.perf_counter(), _Sums()
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
         return float(sum(json.loads(line)["seconds"] for line in lines))
+
+    def save(
+        self, out: Path, *, source: str, seconds: float, metrics: Mapping[str, float | None]
+    ) -> Path:
+        """Write the averaged weights with a card that says how they were made, into a folder."""
+        checkpoint.save(
+            self.average,
+            out / "model.safetensors",
+            name=self.config.name,
+            seed=self.config.seed,
+            training=self.config.model_dump(mode="json"),
+            data={
+                "source": source,
+                "train": len(self.batches.counts),
+                "seconds": round(seconds, 1),
+            },
+            metrics=metrics,
+        )
+        return out / "model.safetensors"
 
     def step(self, step: int) -> dict[str, Tensor]:
         """One step of the optimiser; its losses."""

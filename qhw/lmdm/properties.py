@@ -32,7 +32,6 @@ from qhw.lmdm.data import (
 )
 from qhw.lmdm.loop import AtomRun, AtomTrainConfig
 from qhw.lmdm.network import EquivariantNetwork, NetworkConfig, draw_weight
-from qhw.models import checkpoint
 from qhw.models.base import AbilityError, Model
 from qhw.models.training_run import make_folder, torch_threads
 
@@ -215,16 +214,8 @@ def train_properties(
         seconds = run.train(out, resume=resume, progress=progress)
         kept = run.average.eval().cpu()
         errors = {} if tested is None else property_errors(kept, tested)
-    checkpoint.save(
-        kept,
-        out / "model.safetensors",
-        name=config.name,
-        seed=config.seed,
-        training=config.model_dump(mode="json"),
-        data={"source": source, "train": len(molecules), "seconds": round(seconds, 1)},
-        metrics={f"mae/{name}": value for name, value in errors.items()},
-    )
-    return out / "model.safetensors"
+    metrics = {f"mae/{name}": value for name, value in errors.items()}
+    return run.save(out, source=source, seconds=seconds, metrics=metrics)
 
 
 def property_errors(model: PropertyNetwork, molecules: WholeMolecules) -> dict[str, float | None]:

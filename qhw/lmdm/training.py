@@ -24,7 +24,6 @@ from qhw.lmdm.geom import GeomSpec, load_geom_drugs
 from qhw.lmdm.loop import AtomRun, AtomTrainConfig
 from qhw.lmdm.model import LMDM, LMDMConfig
 from qhw.lmdm.network import NetworkConfig
-from qhw.models import checkpoint
 from qhw.models.training_run import make_folder, torch_threads
 
 
@@ -116,16 +115,7 @@ def train_lmdm(
         run = LMDMRun(config, shape, molecules)
         seconds = run.train(out, resume=resume, progress=progress)
         metrics = drawn_metrics(run.average.eval().cpu(), config.evaluate, (0,))
-    checkpoint.save(
-        run.average,
-        out / "model.safetensors",
-        name=config.name,
-        seed=config.seed,
-        training=config.model_dump(mode="json"),
-        data={"source": source, "train": len(molecules), "seconds": round(seconds, 1)},
-        metrics=metrics,
-    )
-    return out / "model.safetensors"
+    return run.save(out, source=source, seconds=seconds, metrics=metrics)
 
 
 def _chosen(config: LMDMTrainConfig, data: WholeMolecules | None) -> tuple[WholeMolecules, str]:
