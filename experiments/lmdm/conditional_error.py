@@ -1,6 +1,7 @@
 """Is a conditional model's molecule what it was asked for? EDM's classifier protocol.
 
-python experiments/lmdm/conditional_error.py MODEL CLASSIFIER --out DIR [--samples N] [--seeds S...]
+python experiments/lmdm/conditional_error.py MODEL CLASSIFIER --out DIR [--guidance G] [--samples N]
+    [--seeds S...]
 
 MODEL was trained on the second half of EDM's training split (`conditional.yaml`), CLASSIFIER on the
 first (`classifier.yaml`). DIR/errors.json has every figure, DIR/table.md the table; draws are kept
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from qhw.api.generating import lmdm
 from qhw.lmdm.conditional import Answers, answers, rows_without_generator
 from qhw.lmdm.data import PROPERTIES, edm_split, load_whole_qm9
+from qhw.lmdm.diffusion import SamplingConfig
 from qhw.lmdm.properties import PropertyNetwork
 from qhw.models.checkpoint import load
 
@@ -52,7 +54,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--samples", type=int, default=1_000, help="drawn with each seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--guidance", type=float, default=1.0, help="of what is asked for")
     given = parser.parse_args()
+    sampling = SamplingConfig(guidance=given.guidance)
     torch.set_num_threads(1)
     given.out.mkdir(parents=True, exist_ok=True)
     model, classifier = lmdm(given.model), load(given.classifier)[0]
@@ -72,10 +76,12 @@ def main() -> None:
     draws += [("together", tuple(names), tuple(names), given.seeds)]
     draws += [("open", (), tuple(names), given.seeds[:1])]
     for row, asked, judged, seeds in draws:
+        mark = f"-guidance-{given.guidance:g}" if asked and given.guidance != 1 else ""
+        drawing = partial(answers, model, classifier, asked, source, given.samples)
         drawn = [
             kept(
-                {n: given.out / f"{n}-{row}-{given.samples}-{seed}.npz" for n in judged},
-                partial(answers, model, classifier, asked, source, given.samples, seed=seed),
+                {n: given.out / f"{n}-{row}-{given.samples}-{seed}{mark}.npz" for n in judged},
+                partial(drawing, seed=seed, sampling=sampling),
             )
             for seed in seeds
         ]

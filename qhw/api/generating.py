@@ -8,7 +8,7 @@ from typing import cast
 
 from calibration.closest import quoted
 from qhw.chem.geometries import Geometries
-from qhw.lmdm.diffusion import Sampler, SamplingConfig
+from qhw.lmdm.diffusion import MOST_GUIDANCE, Sampler, SamplingConfig
 from qhw.lmdm.model import LMDM
 from qhw.models.base import Model
 from qhw.models.checkpoint import load
@@ -25,6 +25,7 @@ def generate(
     sampler: Sampler = "churn",
     atoms: int | None = None,
     condition: Mapping[str, float] | None = None,
+    guidance: float = 1.0,
 ) -> Geometries:
     """Draw molecules with hydrogens from a model of kind ``lmdm``.
 
@@ -41,13 +42,20 @@ def generate(
         atoms: of each, hydrogens included; by default as the training molecules have them.
         condition: wanted values by name: alpha (Bohr^3), gap, homo, lumo (meV), mu (D),
             cv (cal/(mol K)), of a model that takes them; some or all.
+        guidance: above 1, molecules follow ``condition`` more closely (2 to 3 is usual) and are
+            less diverse; it takes twice the time. See :class:`qhw.lmdm.diffusion.SamplingConfig`.
 
     Raises:
         ValueError: a model of another kind, fewer than one molecule, steps or a sampler that there
-            are not, a property or a number of atoms that the model does not know.
+            are not, a property or a number of atoms that the model does not know, a guidance
+            out of range or of nothing.
         CheckpointError: the model is unknown or damaged.
     """
-    sampling = _sampling(sampler, steps)
+    sampling = _sampling(sampler, steps, guidance)
+    if guidance != 1 and not condition:
+        raise ValueError(
+            f"Argument `guidance` must be 1 where no `condition` is given, but is {guidance:g}"
+        )
     found = lmdm(model)
     return found.sample(molecules, seed=seed, atoms=atoms, conditions=condition, sampling=sampling)
 
@@ -68,11 +76,15 @@ def lmdm(model: str | Path | Model) -> LMDM:
     return found
 
 
-def _sampling(sampler: str, steps: int) -> SamplingConfig:
+def _sampling(sampler: str, steps: int, guidance: float) -> SamplingConfig:
     if sampler not in ("churn", "heun", "ancestral"):
         raise ValueError(
             f"Argument `sampler` must be churn, heun or ancestral, but is {quoted(sampler[:40])}"
         )
     if not 1 <= steps <= 1000:
         raise ValueError(f"Argument `steps` must be from 1 to 1000, but is {steps}")
-    return SamplingConfig(sampler=cast(Sampler, sampler), steps=steps)
+    if not 0 <= guidance <= MOST_GUIDANCE:
+        raise ValueError(
+            f"Argument `guidance` must be from 0 to {MOST_GUIDANCE:g}, but is {guidance:g}"
+        )
+    return SamplingConfig(sampler=cast(Sampler, sampler), steps=steps, guidance=guidance)

@@ -45,6 +45,14 @@ def sample_command(
             "a value.",
         ),
     ] = None,
+    guidance: Annotated[
+        float,
+        typer.Option(
+            metavar="NUMBER",
+            help="Above 1: follow what is asked for more closely (2 to 3 is usual), in twice the "
+            "time.",
+        ),
+    ] = 1.0,
     seed: Seed = 0,
     out_folder: Out = RUNS,
     as_json: Json = False,
@@ -73,6 +81,7 @@ def sample_command(
             sampler=sampler,  # type: ignore[arg-type]  # checked there, with words
             atoms=atoms,
             condition=asked | one,
+            guidance=guidance,
         )
         for one in swept
     ]
@@ -84,6 +93,7 @@ def sample_command(
         "samples": samples,
         "steps": steps,
         "sampler": sampler,
+        "guidance": guidance,
         "atoms": atoms,
         "seed": seed,
         "conditions": [asked | one for one in swept],

@@ -261,17 +261,24 @@ class LMDM(Model):
         sampling: SamplingConfig | None,
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor]:
-        molecules = len(wanted)
+        molecules, sampling = len(wanted), sampling or SamplingConfig()
+        nothing = torch.full_like(wanted, torch.nan)
+        guided = sampling.guidance != 1 and not bool(wanted.isnan().all())
 
         def denoise(x: Tensor, h: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
             noise = None
             if self.variational is not None:
                 shape = (molecules, atoms, self.config.variational)
                 noise = normals(shape, x, generator)
-            return self.denoise(x, h, sigma, wanted, noise)
+            asked = self.denoise(x, h, sigma, wanted, noise)
+            if not guided:
+                return asked
+            anything = self.denoise(x, h, sigma, nothing, noise)
+            found = [a.lerp(b, sampling.guidance) for a, b in zip(anything, asked, strict=True)]
+            return found[0], found[1]
 
         shape = (molecules, atoms, self.features)
-        x, h = sample(denoise, shape, sampling or SamplingConfig(), generator, like=wanted)
+        x, h = sample(denoise, shape, sampling, generator, like=wanted)
         if self.autoencoder is None:
             return x, h.argmax(dim=-1)
         x, logits = self.autoencoder.decode(x, h / FEATURE_SPREAD)

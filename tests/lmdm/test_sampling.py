@@ -52,6 +52,25 @@ def test_a_property_changes_the_molecules_at_fixed_noise_and_little_changes_litt
     assert np.abs(found[0] - unasked).mean() > near
 
 
+def test_guidance_goes_on_from_what_any_molecule_is_to_what_was_asked_for() -> None:
+    """One step ends at what is expected of the noise, which guidance moves along a line.
+
+    Positions of a plain diffusion are that end itself; the noise is the same in every draw.
+    """
+    plain = model(autoencoder=None, conditions=(ASKED,))
+
+    def drawn(guidance: float, conditions: dict[str, float]) -> np.ndarray:
+        sampling = SamplingConfig(steps=1, guidance=guidance)
+        return plain.sample(6, seed=3, conditions=conditions, sampling=sampling).positions
+
+    asked = {"gap": 7500.0}
+    anything, wanted = drawn(1, {}), drawn(1, asked)
+    assert np.abs(wanted - anything).max() > 1e-3
+    np.testing.assert_allclose(drawn(0, asked), anything, atol=1e-5)
+    np.testing.assert_allclose(drawn(3, asked), anything + 3 * (wanted - anything), atol=1e-5)
+    np.testing.assert_array_equal(drawn(3, {}), anything)
+
+
 def test_variational_noise_is_drawn_afresh_and_can_be_switched_off() -> None:
     """The trace of a model with it shows a new draw at every step; without it there is none."""
     made = model(variational=2)
@@ -79,6 +98,8 @@ def test_variational_noise_is_drawn_afresh_and_can_be_switched_off() -> None:
         ({"condition": {"gap": float("nan")}}, "gap must be from 3000"),
         ({"steps": 0}, "`steps` must be from 1 to 1000"),
         ({"sampler": "ddpm"}, "`sampler` must be churn, heun or ancestral"),
+        ({"guidance": 2.0}, "`guidance` must be 1 where no `condition` is given, but is 2"),
+        ({"guidance": float("nan")}, "`guidance` must be from 0 to 20, but is nan"),
         ({"model": "qvae-l4"}, "must be of kind lmdm, but 'qvae-l4' is of kind qvae"),
     ],
 )
@@ -129,6 +150,7 @@ def test_the_command_writes_molecules_that_are_read_back(tmp_path: Path) -> None
         (("--sweep", "gap=4000:5000:2", "--condition", "gap=5000"), "must be of a property that"),
         (("--sweep", "gap=4000:9000:2"), "gap must be from 3000 to 8000"),
         (("--sampler", "ddim"), "must be churn, heun or ancestral"),
+        (("--condition", "gap=5000", "--guidance", "-1"), "must be from 0 to 20, but is -1"),
     ):
         code, _, text = run(*common, *words)
         assert code == 2 and message in text and len(text.strip().splitlines()) == 1
