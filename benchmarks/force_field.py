@@ -79,18 +79,16 @@ def in_pennylane(model: ForceField, device: str, method: str, *, broadcast: bool
 
     @qml.qnode(qml.device(device, wires=shape.wires), interface="torch", diff_method=method)
     def node(angles: Any) -> Any:
-        n = shape.wires
         for wire in places:
             qml.RY(angles[..., wire], wires=wire)
         for block in range(shape.blocks):
-            start = n * (1 + 2 * block)
+            phase, turn, coupling = (angles[..., place] for place in shape.places(block))
             for wire in places:
-                qml.RZ(angles[..., start + wire], wires=wire)
+                qml.RZ(phase[..., wire], wires=wire)
             for wire in places[:-1]:
-                coupling = angles[..., shape.data_angles + (n - 1) * block + wire]
-                qml.IsingZZ(coupling, wires=[wire, wire + 1])
+                qml.IsingZZ(coupling[..., wire], wires=[wire, wire + 1])
             for wire in places:
-                qml.RY(angles[..., start + n + wire], wires=wire)
+                qml.RY(turn[..., wire], wires=wire)
         both = [qml.PauliZ(wire) @ qml.PauliZ(wire + 1) for wire in places[:-1]]
         return [qml.expval(one) for one in [qml.PauliZ(wire) for wire in places] + both]
 

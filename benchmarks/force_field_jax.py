@@ -66,9 +66,9 @@ def _energies(model: ForceField, numbers: np.ndarray[Any, Any]) -> Callable[[Any
         for kind, atoms in enumerate(there):
             inputs = (values[:, atoms] - state["center"][kind]).reshape(-1, values.shape[-1])
             data = inputs @ state["head.weight"][kind] + state["head.bias"][kind]
-            fixed = state["head.coupling"][kind]
-            coupling = jnp.broadcast_to(fixed, (len(data), circuit.couplings))
-            units.append(jnp.concatenate([data, coupling], 1))
+            fixed = model.head.fixed.detach().double().numpy()[kind]
+            fixed = jnp.broadcast_to(fixed, (len(data), len(fixed)))
+            units.append(jnp.concatenate([data, fixed], 1))
             weights = circuit.signs @ state["head.readout"][kind]
             reads.append(np.broadcast_to(weights, (len(data), len(weights))))
             each = inputs @ state["head.bypass"][kind] + state["head.shift"][kind]
@@ -175,13 +175,11 @@ def _probabilities(circuit: AtomCircuit, angles: Any) -> Any:
         real = (real[:, :, None] * pairs[:, wire, None, :]).reshape(len(angles), -1)
     imaginary = jnp.zeros_like(real)
     for block in range(circuit.blocks):
-        start = n * (1 + 2 * block)
-        diagonal = angles[:, start : start + n] @ signs[:, :n].T
-        first = circuit.data_angles + (n - 1) * block
-        diagonal = diagonal + angles[:, first : first + n - 1] @ signs[:, n:].T
+        phase, turn, coupling = circuit.places(block)
+        diagonal = angles[:, phase] @ signs[:, :n].T + angles[:, coupling] @ signs[:, n:].T
         cosine, sine = jnp.cos(0.5 * diagonal), -jnp.sin(0.5 * diagonal)
         real, imaginary = real * cosine - imaginary * sine, real * sine + imaginary * cosine
-        turns = angles[:, start + n : start + 2 * n]
+        turns = angles[:, turn]
         left, right = _rotations(turns[:, :half]), _rotations(turns[:, half:])
         both = jnp.stack([real, imaginary], 1).reshape(len(angles), 2, 2**half, -1)
         both = left[:, None] @ both @ right[:, None].swapaxes(-1, -2)

@@ -4,9 +4,10 @@ On ``n`` wires with ``L`` blocks::
 
     RY(a0) | [ RZ(a1)  RZZ chain  RY(a2) ]  x L ,   read Z_w and Z_w Z_w+1
 
-A row of angles holds, in this order, ``n`` of the first RY; for every block ``n`` of RZ and ``n``
-of RY; for every block ``n - 1`` of RZZ. The former depend on the atom's environment, the RZZ only
-on its species. Wire ``w`` of ``n`` is Qiskit's qubit ``n - 1 - w``, wire 0 the most significant.
+The RY depend on the atom's environment, the RZZ only on its species, the RZ on either. A row of
+angles holds what depends on the environment first: ``n`` of the first RY; for every block ``n`` of
+RZ, if they do, and ``n`` of RY. Then for every block ``n`` of RZ, if they do not; for every block
+``n - 1`` of RZZ. Wire ``w`` of ``n`` is Qiskit's qubit ``n - 1 - w``, wire 0 the most significant.
 """
 
 from __future__ import annotations
@@ -33,16 +34,37 @@ class AtomCircuit:
         wires: n.
         blocks: L.
         entangled: with RZZ; without, it is a product of one-qubit circuits.
+        free_phases: the RZ depend on the environment too, else only on the species.
     """
 
     wires: int
     blocks: int
     entangled: bool = True
+    free_phases: bool = True
 
     @property
     def data_angles(self) -> int:
         """Angles that depend on the environment."""
-        return self.wires * (1 + 2 * self.blocks)
+        return self.wires * (1 + (2 if self.free_phases else 1) * self.blocks)
+
+    @property
+    def phases(self) -> int:
+        """Angles of RZ that do not depend on the environment."""
+        return 0 if self.free_phases else self.wires * self.blocks
+
+    @property
+    def angles(self) -> int:
+        """All, in a row."""
+        return self.data_angles + self.phases + self.couplings
+
+    def places(self, block: int) -> tuple[slice, slice, slice]:
+        """Where a block's RZ, RY and RZZ stand in a row."""
+        n, each = self.wires, self.data_angles // self.wires
+        per_block = (each - 1) // self.blocks
+        phase = n * (1 + per_block * block) if self.free_phases else n * (each + block)
+        turn = n * per_block * (block + 1)
+        coupling = self.data_angles + self.phases + (n - 1) * block
+        return (slice(phase, phase + n), slice(turn, turn + n), slice(coupling, coupling + n - 1))
 
     @property
     def couplings(self) -> int:
@@ -71,7 +93,7 @@ class AtomCircuit:
         """Exact distribution over amplitude indices, ``(B, 2**n)``.
 
         Args:
-            angles: ``(B, data_angles + couplings)``, radians; differentiable, repeatedly.
+            angles: ``(B, angles)``, radians; differentiable, repeatedly.
         """
         n, half = self.wires, self.wires // 2
         signs = torch.from_numpy(self.signs).to(angles)
@@ -79,11 +101,10 @@ class AtomCircuit:
         real = _product_state(angles[:, :n]).view(shape)
         state: Tensor | None = None  # real and imaginary parts (B, 2**half, 2, 2**(n - half))
         for block in range(self.blocks):
-            start = n * (1 + 2 * block)
-            diagonal = angles[:, start : start + n] @ signs[:, :n].T
+            phase, turn, coupling = self.places(block)
+            diagonal = angles[:, phase] @ signs[:, :n].T
             if self.entangled:
-                first = self.data_angles + (n - 1) * block
-                diagonal = diagonal + angles[:, first : first + n - 1] @ signs[:, n:].T
+                diagonal = diagonal + angles[:, coupling] @ signs[:, n:].T
             diagonal = 0.5 * diagonal.view(shape)
             cosine, sine = torch.cos(diagonal), -torch.sin(diagonal)
             if state is None:
@@ -94,7 +115,7 @@ class AtomCircuit:
                     real * cosine - imaginary * sine,
                     real * sine + imaginary * cosine,
                 ]
-            turns = angles[:, start + n : start + 2 * n]
+            turns = angles[:, turn]
             left, right = _rotations(turns[:, :half]), _rotations(turns[:, half:])
             both = left @ torch.stack(parts, 2).flatten(2)
             both = both.view(len(angles), -1, shape[2]) @ right.transpose(1, 2)
@@ -109,28 +130,27 @@ class AtomCircuit:
     def circuit(self) -> QuantumCircuit:
         """The circuit with free parameters ``a[0..]`` in the order of a row of angles."""
         n = self.wires
-        free = ParameterVector("a", self.data_angles + self.couplings)
+        free = ParameterVector("a", self.angles)
         circuit = QuantumCircuit(n, name="atom")
         for wire in range(n):
             circuit.ry(free[wire], n - 1 - wire)
         for block in range(self.blocks):
-            start = n * (1 + 2 * block)
+            phase, turn, coupling = (free[place] for place in self.places(block))
             for wire in range(n):
-                circuit.rz(free[start + wire], n - 1 - wire)
+                circuit.rz(phase[wire], n - 1 - wire)
             if self.entangled:
-                first = self.data_angles + (n - 1) * block
                 for parity in (0, 1):  # neighbours of one colour at a time: depth 2
                     for wire in range(parity, n - 1, 2):
-                        circuit.rzz(free[first + wire], n - 1 - wire, n - 2 - wire)
+                        circuit.rzz(coupling[wire], n - 1 - wire, n - 2 - wire)
             for wire in range(n):
-                circuit.ry(free[start + n + wire], n - 1 - wire)
+                circuit.ry(turn[wire], n - 1 - wire)
         return circuit
 
     def workload(self, angles: FloatArray, names: tuple[str, ...]) -> Workload:
         """The circuit and rows of angles, as devices take them.
 
         Args:
-            angles: ``(B, data_angles + couplings)``, radians.
+            angles: ``(B, angles)``, radians.
             names: of the rows.
         """
         circuit = self.circuit()

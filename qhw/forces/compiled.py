@@ -146,29 +146,45 @@ def multiply_forward(rows, place, weight, tangents, out, slopes):  # type: ignor
 
 
 def derivatives(
-    circuit: AtomCircuit, angles: Tensor, fixed: Tensor | None, outcomes: FloatArray
+    circuit: AtomCircuit, angles: Tensor, fixed: Tensor, outcomes: FloatArray
 ) -> tuple[Tensor, Tensor]:
     """Expectations of a diagonal observable, and their derivatives by the data angles.
 
     Args:
         circuit: shape.
         angles: that depend on the environment, ``(blocks, data_angles, ATOMS)``.
-        fixed: angles of the RZZ, ``(couplings,)``, ``None`` if there are none.
+        fixed: the others, ``(phases + couplings,)``.
         outcomes: values of the observable, ``(2**n,)``.
 
     Returns:
         ``(blocks, ATOMS)``, and as ``angles``.
     """
-    half = 0.5 * angles
-    couplings = torch.zeros(circuit.blocks, circuit.wires - 1, dtype=half.dtype)
-    if fixed is not None:
-        couplings = 0.5 * fixed.view_as(couplings)
+    half, rest = 0.5 * angles, 0.5 * fixed.to(angles.dtype)
+    couplings = rest.new_zeros(circuit.blocks, circuit.wires - 1)
+    if circuit.entangled:
+        couplings = rest[circuit.phases :].view_as(couplings)
     turns = torch.stack([torch.cos(couplings), torch.sin(couplings)], dim=1)
-    energies, slopes = np.empty((len(angles), ATOMS)), np.empty(angles.shape)
+    if circuit.phases:  # where the kernel has them
+        phases = rest[: circuit.phases].view(1, -1, 1).expand(len(half), -1, ATOMS)
+        half = torch.cat([half, phases], dim=1)
+        half = half[:, _order(circuit)]
+    energies, slopes = np.empty((len(half), ATOMS)), np.empty(half.shape)
     read(
         torch.cos(half).numpy(), torch.sin(half).numpy(), turns.numpy(), outcomes, energies, slopes
     )
+    if circuit.phases:
+        slopes = slopes[:, _order(circuit).argsort()[: circuit.data_angles]]
     return torch.from_numpy(energies), torch.from_numpy(slopes)
+
+
+def _order(circuit: AtomCircuit) -> NDArray[np.int64]:
+    """A row's RY and RZ in the order of :func:`read`: RY, then RZ and RY of every block."""
+    row = np.arange(circuit.data_angles + circuit.phases)
+    parts = [row[: circuit.wires]]
+    for block in range(circuit.blocks):
+        phase, turn, _ = circuit.places(block)
+        parts += [row[phase], row[turn]]
+    return np.concatenate(parts)
 
 
 @kernel
@@ -176,12 +192,12 @@ def read(cosine, sine, fixed, outcomes, energy, slope):  # type: ignore[no-untyp
     """Expectation of a diagonal observable of :class:`AtomCircuit`, and its gradient.
 
     Args:
-        cosine: of half of every data angle, ``(blocks, data_angles, ATOMS)``.
+        cosine: of half of every RY and RZ, ``(blocks, n (1 + 2 L), ATOMS)``.
         sine: likewise.
         fixed: cosines and sines of half of the RZZ's angles, ``(L, 2, n - 1)``.
         outcomes: values of the observable, ``(2**n,)``.
         energy: ``(blocks, ATOMS)``, written.
-        slope: by data angles, ``(blocks, data_angles, ATOMS)``, written.
+        slope: by these angles, written.
     """
     layers, n, size = len(fixed), fixed.shape[2] + 1, len(outcomes)
     psi, dual = np.empty((2, size, ATOMS)), np.empty((2, size, ATOMS))

@@ -33,6 +33,8 @@ class HeadConfig(BaseModel):
         form: ``hybrid``: a linear bypass carries the linear part; ``pure``: the head carries all.
         wires: of the circuit.
         blocks: of the circuit.
+        phases: what the circuit's RZ depend on, the atom's ``environment`` or its ``species`` only,
+            where they start at a right angle: every wire's two RY then turn about two axes.
         width: hidden units of ``mlp`` and ``cosine``; by default as many as the circuit has angles
             that depend on the inputs, so that all have the same number of parameters within 2 %.
     """
@@ -43,12 +45,15 @@ class HeadConfig(BaseModel):
     form: Literal["pure", "hybrid"] = "hybrid"
     wires: int = Field(default=6, ge=2, le=8)
     blocks: int = Field(default=2, ge=1, le=4)
+    phases: Literal["environment", "species"] = "environment"
     width: int | None = Field(default=None, ge=1, le=4096)
 
     @property
     def circuit(self) -> AtomCircuit:
         """Its circuit, or the one it stands in for."""
-        return AtomCircuit(self.wires, self.blocks, self.kind == "circuit")
+        return AtomCircuit(
+            self.wires, self.blocks, self.kind == "circuit", self.phases == "environment"
+        )
 
     @property
     def quantum(self) -> bool:
@@ -99,6 +104,9 @@ class Head(AtomHead):
         if config.kind == "circuit":
             couplings = torch.randn(species, config.circuit.couplings, generator=generator)
             self.coupling = nn.Parameter(_BIAS_SCATTER * couplings)
+        if config.quantum and config.circuit.phases:
+            phases = torch.randn(species, config.circuit.phases, generator=generator)
+            self.phase = nn.Parameter(0.5 * torch.pi + _BIAS_SCATTER * phases)
 
     @property
     def mapped(self) -> Tensor:
@@ -137,16 +145,22 @@ class Head(AtomHead):
             self.readout.mul_((size / _START_ANGLE)[:, None] / total)
 
     def units(self, inputs: Tensor, kinds: Tensor) -> Tensor:
-        """Circuit angles, or arguments of hidden units, ``(M, units [+ couplings])``.
+        """Angles of the circuit, or arguments of hidden units, ``(M, .)``.
 
         Args:
             inputs: ``(M, K)``.
             kinds: index of each atom's species, ``(M,)``.
         """
         found = _mapped(inputs, kinds, self.weight) + self.bias[kinds]
-        if self.config.kind == "circuit":
-            found = torch.cat([found, self.coupling[kinds]], dim=1)
-        return found
+        fixed = self.fixed
+        return found if fixed is None else torch.cat([found, fixed[kinds]], dim=1)
+
+    @property
+    def fixed(self) -> Tensor | None:
+        """What of a circuit only the species decides, ``(S, phases + couplings)`` radians."""
+        parts = [self.phase] if self.config.quantum and self.config.circuit.phases else []
+        parts += [self.coupling] if self.config.kind == "circuit" else []
+        return torch.cat(parts, dim=1) if parts else None
 
     def energies(self, inputs: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
         """Atomic energies and the variance of one shot of each, ``(M,)``, eV and eV².
@@ -205,7 +219,7 @@ class Head(AtomHead):
         if self.config.quantum:
             circuit = self.config.circuit
             outcomes = circuit.signs @ self.readout.detach()[kind].numpy()
-            fixed = self.coupling.detach()[kind] if circuit.entangled else None
+            fixed = arguments.new_zeros(0) if self.fixed is None else self.fixed.detach()[kind]
             found, by_units = derivatives(circuit, arguments, fixed, outcomes)
         else:
             weights = self.readout.detach()[kind][:, None]

@@ -61,7 +61,9 @@ def clusters(count: int, seed: int, atoms: int = 6) -> Geometries:
     return Geometries(numbers, positions)
 
 
-def random_field(seed: int, kind: str = "circuit", form: str = "hybrid") -> ForceField:
+def random_field(
+    seed: int, kind: str = "circuit", form: str = "hybrid", phases: str = "environment"
+) -> ForceField:
     """A force field of H, C and O with weights that mean nothing, in double precision."""
     generator = torch.Generator().manual_seed(seed)
     config = ForceFieldConfig(
@@ -74,7 +76,7 @@ def random_field(seed: int, kind: str = "circuit", form: str = "hybrid") -> Forc
             triple_radial=1,
             triple_degree=2,
         ),
-        head=HeadConfig(kind=kind, form=form, wires=4),
+        head=HeadConfig(kind=kind, form=form, wires=4, phases=phases),
         reference=(-13.0, -1000.0, -2000.0),
     )
     field = ForceField(config, generator).double()

@@ -14,12 +14,19 @@ from tests.forces.molecules import clusters, random_field
 @pytest.mark.parametrize(
     ("wires", "blocks", "entangled"), [(6, 2, True), (5, 3, True), (2, 1, True), (4, 2, False)]
 )
-def test_torch_and_qiskit_agree(wires: int, blocks: int, entangled: bool) -> None:
-    circuit = AtomCircuit(wires, blocks, entangled)
+@pytest.mark.parametrize("free_phases", [True, False])
+def test_torch_and_qiskit_agree(
+    wires: int, blocks: int, entangled: bool, free_phases: bool
+) -> None:
+    circuit = AtomCircuit(wires, blocks, entangled, free_phases)
     rng = np.random.default_rng(wires)
-    angles = rng.uniform(-4, 4, (3, circuit.data_angles + circuit.couplings))
+    angles = rng.uniform(-4, 4, (3, circuit.angles))
     found = circuit.expectations(torch.from_numpy(angles)).numpy()
     template = circuit.circuit()
+    gates = [len(g) for g in (template.get_instructions(name) for name in ("ry", "rz", "rzz"))]
+    assert gates == [wires * (1 + blocks), wires * blocks, circuit.couplings]
+    phases = 0 if free_phases else wires * blocks
+    assert (circuit.data_angles, circuit.phases) == (wires * (1 + 2 * blocks) - phases, phases)
     for row, values in zip(angles, found, strict=True):
         state = Statevector(template.assign_parameters(row))
         for name, value in zip(circuit.observables, values, strict=True):

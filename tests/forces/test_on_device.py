@@ -33,9 +33,11 @@ def _exact(field, rule="shift"):
     return FieldOnDevice(field, SimulatedReader(backend, "none", 0), None, rule)
 
 
-@pytest.mark.parametrize("form", ["pure", "hybrid"])
-def test_shifted_circuits_read_exactly_give_autograds_forces(form: str) -> None:
-    field, frames = random_field(1, form=form), clusters(2, 1, atoms=4)
+@pytest.mark.parametrize(
+    ("form", "phases"), [("pure", "environment"), ("hybrid", "environment"), ("hybrid", "species")]
+)
+def test_shifted_circuits_read_exactly_give_autograds_forces(form: str, phases: str) -> None:
+    field, frames = random_field(1, form=form, phases=phases), clusters(2, 1, atoms=4)
     energies, forces = field.energy_and_forces(frames)
     found = _exact(field).evaluate(frames, forces=True)
     assert np.abs(found.energies - energies).max() < 1e-8

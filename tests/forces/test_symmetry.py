@@ -32,10 +32,14 @@ def test_energies_are_invariant_and_forces_turn_along(seed: int, kind: str, form
     assert np.abs(turned - forces @ turn.T).max() < 1e-9
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "ridge", "mean"])
-def test_compiled_energies_and_forces_are_torchs(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "phases"),
+    [(kind, "environment") for kind in (*KINDS, "ridge", "mean")]
+    + [("circuit", "species"), ("product", "species")],
+)
+def test_compiled_energies_and_forces_are_torchs(kind: str, phases: str) -> None:
     """More atoms than a block has of one species and fewer of another, and padding."""
-    field, frames = random_field(8, kind), clusters(9, 8)
+    field, frames = random_field(8, kind, phases=phases), clusters(9, 8)
     energy, forces = field.energy_and_forces(frames)
     numbers = torch.from_numpy(frames.numbers)
     places = torch.from_numpy(frames.positions).requires_grad_()

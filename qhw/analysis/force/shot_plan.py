@@ -68,7 +68,7 @@ def deviation_of_one_shot(model: ForceField, rows: ForceRows) -> Values:
     Energies at one shot deviate by the root of :meth:`ForceField.shot_variance`.
     """
     circuit = model.config.head.circuit
-    names = [f"a[{i}]" for i in range(circuit.data_angles + circuit.couplings)]
+    names = [f"a[{i}]" for i in range(circuit.angles)]
     angles = torch.from_numpy(rows.work.columns(names))
     with torch.no_grad():
         chance = circuit.probabilities(angles).numpy()
