@@ -6,6 +6,7 @@ arguments of hidden units), turns them into ``reads``, and weighs these, by spec
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -18,8 +19,10 @@ from qhw.forces.compiled import derivatives
 
 HeadKind = Literal["circuit", "product", "mlp", "cosine", "ridge", "mean"]
 
-_START_ANGLE = 0.5
-"""Root mean square, radians, of the angle that carries the ridge's atomic energy at the start."""
+_START_ANGLE = 0.2
+"""Root mean square, radians, of the angle that carries the ridge's atomic energy without bypass."""
+_SINES = {1: ((1.0,), (1.0,)), 2: ((1.0, 2.0), (4 / 3, -1 / 6))}
+"""Multiples of an angle and weights of their sines that add up to it: of two, to fifth order."""
 _SCATTER, _BIAS_SCATTER = 0.02, 0.1
 """Spread of weights and angles that the ridge start does not set."""
 
@@ -131,18 +134,36 @@ class Head(AtomHead):
                 return
             if self.config.kind == "mean":
                 return
-            carriers = slice(None)
-            if self.config.quantum:
-                carriers = slice(self.config.circuit.data_angles - self.config.wires, None)
-                self.readout[:, : self.config.wires] = 1.0
-            else:
-                self.readout[:] = 1.0
-            if self.config.kind != "mlp":  # cos(x - pi/2) = sin(x)
-                self.bias[:, carriers] -= torch.pi / 2
             scaled = _START_ANGLE * ridge / size[:, None]
-            self.weight[:, :, carriers] += scaled[:, :, None]
-            total = self.readout.sum(dim=1, keepdim=True)
-            self.readout.mul_((size / _START_ANGLE)[:, None] / total)
+            self._carry(scaled.to(self.weight), (size / _START_ANGLE).to(self.weight))
+
+    def _carry(self, scaled: Tensor, size: Tensor) -> None:
+        """Let the last two wires (units) carry what a bypass would; they are not trained further.
+
+        Steps of one size would undo the ridge's balance here as there.
+
+        Args:
+            scaled: weights of the inputs of an angle, ``(S, K)``.
+            size: eV of a radian, ``(S,)``.
+        """
+        config = self.config
+        ends = config.wires if config.quantum else config.units
+        count = min(2, ends - 1)
+        multiples, shares = (scaled.new_tensor(part) for part in _SINES[count])
+        units = torch.arange(config.units)
+        held = units % ends >= ends - count  # every angle of a wire that depends on inputs
+        carriers = units[held][-count:]
+        self.weight[:, :, held] = 0.0
+        self.bias[:, held] = 0.0
+        self.weight[:, :, carriers] = scaled[:, :, None] * multiples
+        if config.kind != "mlp":  # cos(x - pi/2) = sin(x)
+            self.bias[:, carriers] = -0.5 * torch.pi
+        read = torch.arange(self.readout.shape[1])
+        read = (read >= ends - count) & (read < ends)
+        self.readout[:, read] = size[:, None] * shares
+        for parameter, still in ((self.weight, held), (self.bias, held), (self.readout, read)):
+            hook = partial(torch.Tensor.masked_fill, mask=still, value=0.0)
+            parameter.register_hook(hook)  # type: ignore[no-untyped-call]
 
     def units(self, inputs: Tensor, kinds: Tensor) -> Tensor:
         """Angles of the circuit, or arguments of hidden units, ``(M, .)``.
@@ -158,8 +179,11 @@ class Head(AtomHead):
     @property
     def fixed(self) -> Tensor | None:
         """What of a circuit only the species decides, ``(S, phases + couplings)`` radians."""
-        parts = [self.phase] if self.config.quantum and self.config.circuit.phases else []
-        parts += [self.coupling] if self.config.kind == "circuit" else []
+        parts: list[Tensor] = []
+        if self.config.quantum and self.config.circuit.phases:
+            parts.append(self.phase)
+        if self.config.kind == "circuit":
+            parts.append(self.coupling)
         return torch.cat(parts, dim=1) if parts else None
 
     def energies(self, inputs: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:

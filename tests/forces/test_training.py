@@ -182,6 +182,36 @@ def test_a_killed_run_goes_on_with_the_same_weights(tmp_path: Path, folder: Path
         qhw.train(other, tmp_path / "cut", progress=False)
 
 
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("circuit", {"wires": 4, "blocks": 2}),
+        ("circuit", {"wires": 5, "blocks": 1, "phases": "species"}),
+        ("product", {"wires": 3, "phases": "species"}),
+        ("mlp", {"width": 6}),
+        ("cosine", {"width": 6}),
+    ],
+)
+def test_a_pure_head_starts_at_the_ridge_to_fifth_order(kind: str, more: dict) -> None:
+    """Inputs of half the size are off by a thirty-second; what carries them is not trained."""
+    generator = torch.Generator().manual_seed(1)
+    ridge, size = torch.randn(2, 7, generator=generator), torch.tensor([0.3, 0.5])
+    inputs, kinds = torch.randn(20, 7, generator=generator).double(), torch.arange(20) % 2
+    head = Head(HeadConfig(kind=kind, form="pure", **more), 2, 7, generator).double()
+    head.start(ridge.double(), size.double())
+    off = [
+        head.energies(part * inputs, kinds)[0] - (part * inputs * ridge[kinds]).sum(1)
+        for part in (0.2, 0.1)
+    ]
+    assert off[0].abs().max() > 1e-7
+    torch.testing.assert_close(off[1], off[0] / 32, rtol=0.2, atol=1e-10)
+    (head.energies(inputs, kinds)[0] - 1).square().sum().backward()
+    columns = head.weight.detach().abs().amax(dim=(0, 1))
+    carriers = columns.topk(2).indices
+    slopes = head.weight.grad.abs().amax(dim=(0, 1))
+    assert not slopes[carriers].any() and head.readout.grad.any()
+
+
 def test_controls_have_as_many_parameters() -> None:
     sizes = {}
     for kind in ("circuit", "mlp", "cosine", "product"):
