@@ -2,8 +2,8 @@
 
 python experiments/lmdm/measure.py FOLDER OUT SAMPLES SEED...
 
-FOLDER is of a finished training (`qhw train`). OUT gets the same weights and a card with the
-measured shares and their intervals.
+FOLDER is of a finished training (`qhw train`), or a shipped name. OUT gets the same weights and a
+card with the measured shares and their intervals.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from qhw.lmdm.evaluate import drawn_metrics
 from qhw.models.checkpoint import load, save
 
 
-def main(folder: Path, out: Path, samples: int, seeds: list[int]) -> None:
+def main(folder: str, out: Path, samples: int, seeds: list[int]) -> None:
     """Measure and save."""
     torch.set_num_threads(1)
     model, card = lmdm(folder), load(folder)[1]
@@ -40,4 +40,4 @@ def main(folder: Path, out: Path, samples: int, seeds: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), [int(s) for s in sys.argv[4:]])
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), [int(s) for s in sys.argv[4:]])
