@@ -73,6 +73,8 @@ def test_default_is_the_trained_prior_where_one_is_shipped(small: Path) -> None:
     assert check_prior(None) == "vmf-mixture"  # what settings of version 0.1.0 mean
     drawn = drawn_prior(None, load("nisq-chain5")[0], {"temperature": 0.8, "atoms": None})
     assert drawn == "latent-diffusion(temperature=0.8)"
+    with pytest.raises(ValueError, match="`temperature` must be a finite number, but is nan"):
+        drawn_prior(None, load("nisq-chain5")[0], {"temperature": float("nan")})
 
 
 def test_shipped_generator_makes_valid_and_different_molecules_of_the_size_asked() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -215,8 +216,11 @@ def drawn_prior(prior: str | None, model: Model, drawing: Mapping[str, float | N
     """A prior with options given beside it, ``None`` where one is not given.
 
     Raises:
-        ValueError: options that cannot be read, or one that is given twice.
+        ValueError: options that cannot be read, one that is given twice, or one that is not finite.
     """
+    for name, value in drawing.items():
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"Argument `{name}` must be a finite number, but is {value:g}")
     asked = AskedPrior.parse(default_prior(model) if prior is None else prior)
     return str(asked.having(**drawing))
 
