@@ -1,7 +1,7 @@
 """Is a conditional model's molecule what it was asked for? EDM's classifier protocol.
 
-python experiments/lmdm/conditional_error.py MODEL CLASSIFIER --out DIR [--guidance G] [--samples N]
-    [--seeds S...]
+python experiments/lmdm/conditional_error.py MODEL CLASSIFIER --out DIR [--guidance G]
+    [--properties P...] [--samples N] [--seeds S...]
 
 MODEL was trained on the second half of EDM's training split (`conditional.yaml`), CLASSIFIER on the
 first (`classifier.yaml`). DIR/errors.json has every figure, DIR/table.md the table; draws are kept
@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1_000, help="drawn with each seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--guidance", type=float, default=1.0, help="of what is asked for")
+    parser.add_argument("--properties", nargs="+", help="asked for; all of the model's by default")
     given = parser.parse_args()
     sampling = SamplingConfig(guidance=given.guidance)
     torch.set_num_threads(1)
@@ -72,8 +73,10 @@ def main() -> None:
     for name in names:
         bare = rows_without_generator(classifier, name, learnt, held_out)
         found[name] = {row: shown([errors]) for row, errors in bare.items()}
-    draws: list[Draw] = [("asked", (name,), (name,), given.seeds) for name in names]
-    draws += [("together", tuple(names), tuple(names), given.seeds)]
+    wanted = tuple(given.properties or names)
+    draws: list[Draw] = [("asked", (name,), (name,), given.seeds) for name in wanted]
+    if len(wanted) > 1:
+        draws += [("together", wanted, wanted, given.seeds)]
     draws += [("open", (), tuple(names), given.seeds[:1])]
     for row, asked, judged, seeds in draws:
         mark = f"-guidance-{given.guidance:g}" if asked and given.guidance != 1 else ""
@@ -139,6 +142,9 @@ def table(found: dict[str, Figures]) -> str:
     for row, words in WORDS.items():
         cells = [words]
         for name in found:
+            if row not in found[name]:
+                cells.append("-")
+                continue
             one = found[name][row]
             digits = 0 if units[name] == "meV" else 2
             low, high = (f"{one[end]:.{digits}f}" for end in ("low", "high"))
