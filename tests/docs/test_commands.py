@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 import typer
+from ase.build import molecule
+from ase.calculators.singlepoint import SinglePointCalculator
 from qiskit import QuantumCircuit, qasm3, qpy
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.quantum_info import Statevector
@@ -42,7 +44,7 @@ NOT_RUN = {
 }
 PAID = r"--live|ibm:|braket:|jobs|qhw runs"
 SLOW = (
-    r"lmdm|mitigate advise|validate-models ibm_fez|demo|--probe|"
+    r"lmdm|force-field|mitigate advise|validate-models ibm_fez|demo|--probe|"
     r"depth-report|--circuit|--task|--device aer:|--device engine:ibm_boston|" + PAID
 )
 
@@ -113,8 +115,12 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with (tmp_path / "angles.csv").open("w", newline="") as file:
         csv.writer(file).writerows([NAMES, *angles.tolist()])
     with Chem.SDWriter(str(tmp_path / "my_molecules.sdf")) as writer:
-        for molecule in sample_molecules().molecules[:5].to_rdkit():
-            writer.write(molecule)
+        for one in sample_molecules().molecules[:5].to_rdkit():
+            writer.write(one)
+    atoms = molecule("CH3CH2OH")
+    atoms.calc = SinglePointCalculator(atoms, energy=-4209.8, forces=np.zeros((9, 3)))
+    for name in ("ethanol", "minimum", "frames"):
+        atoms.write(tmp_path / f"{name}.xyz")
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QHW_CACHE", str(tmp_path / "cache"))
