@@ -231,7 +231,9 @@ class MoleculeVAE(Model):
 
     def latent_mean(self, probabilities: Tensor) -> Tensor:
         """mu ``(B, latent_dim)``: normalised square root of the measured distribution."""
-        root = probabilities.clamp_min(0).sqrt()
+        # a root's slope at zero is infinite, and NaN behind an amplitude of exactly zero
+        tiny = torch.finfo(probabilities.dtype).tiny
+        root = probabilities.clamp_min(tiny).sqrt() * (probabilities > 0)
         mean: Tensor = root / root.norm(dim=-1, keepdim=True)
         return mean
 

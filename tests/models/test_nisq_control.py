@@ -32,6 +32,18 @@ def test_identity_is_the_squares_themselves() -> None:
     assert not found[:, 32:].any()
 
 
+def test_an_amplitude_of_exactly_zero_has_a_finite_slope() -> None:
+    """Rounding makes one in some millions of amplitudes; it had ended a training in NaN."""
+    model, z = control("identity"), latents()
+    z[:, 3] = 0.0
+    z.requires_grad_()
+    mean = model.latent_mean(model.encoder_probabilities(z))
+    torch.testing.assert_close(mean, torch.nn.functional.normalize(z.abs()))
+    assert not mean[:, 3].any()
+    mean[:, :4].sum().backward()  # type: ignore[no-untyped-call]
+    assert z.grad is not None and z.grad.isfinite().all() and z.grad.any()
+
+
 @pytest.mark.parametrize("core", ["identity", "orthogonal", "unitary"])
 def test_outcomes_are_distributions_and_weights_come_back(
     core: str, tmp_path: Path, molecules: MoleculeBatch
