@@ -25,14 +25,23 @@ def main(folder: str, out: Path, samples: int, seeds: list[int]) -> None:
     model, card = lmdm(folder), load(folder)[1]
     started = time.process_time()
     metrics = drawn_metrics(model, samples, seeds)
-    print(f"{samples} x {len(seeds)} in {time.process_time() - started:.0f} s of CPU time")
+    seconds = time.process_time() - started
+    print(f"{samples} x {len(seeds)} in {seconds:.0f} s of CPU time")
     save(
         model,
         out / f"{card.name}.safetensors",
         name=card.name,
         seed=card.seed,
         training=card.training | {"code": card.code.model_dump()},
-        data=card.data | {"drawn_seeds": [int(s) for s in seeds]},
+        data=card.data
+        | {
+            "drawn": {
+                "each": samples,
+                "seeds": list(seeds),
+                "sampler": "churn, 50 steps",
+                "seconds_each": round(seconds / (samples * len(seeds)), 4),
+            }
+        },
         metrics=metrics,
     )
     for name, value in metrics.items():
