@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
+from calibration.closest import quoted
 from qhw.chem.elements import covalent_radius
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Geometries:
         """Of ASE's atoms, with the energies and forces that their calculators hold, if all do.
 
         Raises:
-            GeometryError: none, a periodic cell, or energies of some but not of others.
+            GeometryError: none, a periodic cell, an atom of no element, energies of some but not of
+                others, or of another shape.
         """
         if not atoms:
             raise GeometryError(f"{where} must hold at least one molecule, but holds none")
@@ -90,12 +92,19 @@ class Geometries:
                     f"{where}: frame {i + 1} is periodic, but the force field is of molecules "
                     "in free space; set pbc to False"
                 )
+            if np.any(one.numbers < 1):
+                raise GeometryError(
+                    f"{where}: atoms must be of elements, but atom "
+                    f"{int(np.argmax(one.numbers < 1)) + 1} of frame {i + 1} is of none"
+                )
             numbers[i, : len(one)] = one.numbers
             positions[i, : len(one)] = one.positions
             results = {} if one.calc is None else one.calc.results
             known.append(("energy" in results, "forces" in results))
-            energies[i] = results.get("energy", 0.0)
-            forces[i, : len(one)] = results.get("forces", 0.0)
+            energies[i] = _label(results, "energy", (), f"{where}: frame {i + 1}")
+            forces[i, : len(one)] = _label(
+                results, "forces", (len(one), 3), f"{where}: frame {i + 1}"
+            )
         for name, has in zip(("energies", "forces"), zip(*known, strict=True), strict=True):
             if any(has) and not all(has):
                 raise GeometryError(
@@ -110,6 +119,23 @@ class Geometries:
         )
 
 
+def _label(
+    results: Mapping[str, object], name: str, shape: tuple[int, ...], where: str
+) -> FloatArray:
+    """A calculator's result; zeros if it has none."""
+    value = results.get(name, np.zeros(shape))
+    try:
+        found = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if found.shape != shape:
+        raise GeometryError(
+            f"{where}: {name} must be {f'numbers of shape {shape}' if shape else 'a number'}, "
+            f"but {'is' if name == 'energy' else 'are'} {quoted(' '.join(str(value).split())[:40])}"
+        )
+    return found
+
+
 def check_geometry(frames: Geometries, species: Sequence[int] | None, where: str) -> None:
     """Refuse what no force field should be asked.
 
@@ -119,12 +145,20 @@ def check_geometry(frames: Geometries, species: Sequence[int] | None, where: str
         where: file or argument, for the error.
 
     Raises:
-        GeometryError: positions that are not finite, an unknown element, atoms too close.
+        GeometryError: positions that are not finite, an unknown element, padding before an atom,
+            atoms too close.
     """
-    exists = frames.numbers > 0
+    exists = frames.numbers != 0
     if not exists.any(axis=1).all():
         empty = int(np.flatnonzero(~exists.any(axis=1))[0])
         raise GeometryError(f"{where}: frame {empty + 1} has no atoms")
+    holes = exists[:, 1:] & ~exists[:, :-1]
+    if holes.any():
+        frame, atom = np.argwhere(holes)[0]
+        raise GeometryError(
+            f"{where}: atoms must come first and padding last, but atom {atom + 2} of frame "
+            f"{frame + 1} comes after padding"
+        )
     _finite(frames.positions, "positions", where)
     allowed = range(1, 119) if species is None else species
     strange = exists & ~np.isin(frames.numbers, list(allowed))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from qhw.numpy_files import read_arrays
 
 FloatArray = NDArray[np.float64]
 
@@ -93,7 +94,7 @@ def read_rows(
 
 
 def _from_file(path: Path, parameters: Sequence[str], names: str | None) -> Rows:
-    readers = {".csv": _from_csv, ".npy": _from_npy, ".npz": _from_npz}
+    readers = {".csv": _from_csv, ".npy": _from_numpy, ".npz": _from_numpy}
     if path.suffix not in readers:
         raise AnglesError(
             f"Argument `angles` must be a file ending in {', '.join(readers)}, but is {path.name!r}"
@@ -132,26 +133,16 @@ def _from_csv(raw: bytes, parameters: Sequence[str], names: str | None, where: s
     )
 
 
-def _from_npy(raw: bytes, parameters: Sequence[str], names: str | None, where: str) -> Rows:
-    return _from_matrix(_loaded(raw, where), parameters, names, where)
-
-
-def _from_npz(raw: bytes, parameters: Sequence[str], names: str | None, where: str) -> Rows:
-    found = _loaded(raw, where)
+def _from_numpy(raw: bytes, parameters: Sequence[str], names: str | None, where: str) -> Rows:
     try:
-        arrays = {name: found[name] for name in found.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise AnglesError(f"{where} must hold arrays of numbers, but: {error}") from error
+        arrays = read_arrays(raw)
+    except ValueError as error:
+        raise AnglesError(f"{where} must be a file of numpy arrays, but: {error}") from error
+    if not isinstance(arrays, dict):
+        return _from_matrix(arrays, parameters, names, where)
     if set(arrays) == {"angles"} and "angles" not in parameters:
         return _from_matrix(arrays["angles"], parameters, names, where)
     return _from_columns(arrays, parameters, names, where)
-
-
-def _loaded(raw: bytes, where: str) -> Any:
-    try:
-        return np.load(io.BytesIO(raw), allow_pickle=False)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise AnglesError(f"{where} must be a file of numpy arrays, but: {error}") from error
 
 
 def _from_frame(frame: Any, parameters: Sequence[str], names: str | None) -> Rows:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qhw.cli.console import emit_json, out
 from qhw.cli.options import RUNS, Budget, Json, Out, Project, Seed, writable_file
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 _PROJECT = "default"
 
@@ -136,12 +139,29 @@ Where = Annotated[
     str | None,
     typer.Option("--device", help="Where circuits run; by default energies are exact."),
 ]
+
+
+def _xyz_file(path: Path) -> Path:
+    if path.suffix not in (".xyz", ".extxyz"):
+        raise ValueError(f"Argument `out` must end in .xyz or .extxyz, but is {path.name[:60]!r}")
+    return writable_file(path)
+
+
 Trajectory = Annotated[
     Path,
     typer.Option(
-        "--out", metavar="FILE.xyz", callback=writable_file, help="Extended XYZ, a frame a step."
+        "--out", metavar="FILE.xyz", callback=_xyz_file, help="Extended XYZ, a frame a step."
     ),
 ]
+
+
+def _molecule(file: Path, out_file: Path) -> Atoms:
+    """The start of what is written into another file."""
+    from qhw.forces.dynamics import read_molecule
+
+    if out_file.exists() and file.exists() and out_file.samefile(file):
+        raise ValueError(f"Argument `out` must be another file than the molecule's, {file}")
+    return read_molecule(file)
 
 
 @app.command("relax")
@@ -164,9 +184,9 @@ def relax_command(
     from qhw.report.format import number
 
     made = stepping_calculator(model, device, shots, precision, mitigation, forces, seed)
-    from qhw.forces.dynamics import read_molecule, relax
+    from qhw.forces.dynamics import relax
 
-    found = relax(read_molecule(file), made, out_file, fmax=fmax, steps=steps)
+    found = relax(_molecule(file, out_file), made, out_file, fmax=fmax, steps=steps)
     if as_json:
         emit_json({"out": str(out_file), **found.to_dict()})
         return
@@ -204,11 +224,11 @@ def md_command(
     from qhw.report.format import number
 
     made = stepping_calculator(model, device, shots, precision, mitigation, forces, seed)
-    from qhw.forces.dynamics import dynamics, read_molecule
+    from qhw.forces.dynamics import dynamics
     from qhw.report.dynamics import write_dynamics_plot
 
     found = dynamics(
-        read_molecule(file),
+        _molecule(file, out_file),
         made,
         out_file,
         steps=steps,
@@ -253,7 +273,6 @@ def scan_command(
     from qhw.report.format import number
 
     made = stepping_calculator(model, device, shots, precision, mitigation, "shift", seed)
-    from qhw.forces.dynamics import read_molecule
     from qhw.forces.scans import scan
 
     try:
@@ -263,7 +282,7 @@ def scan_command(
             f"Option `--atoms` must be numbers with commas such as 3,9, but is {atoms[:60]!r}"
         ) from None
     values = np.linspace(start, end, points, dtype=np.float64)
-    found = scan(read_molecule(file), made, places, values, out_file)
+    found = scan(_molecule(file, out_file), made, places, values, out_file)
     if as_json:
         emit_json({"out": str(out_file), **found.to_dict()})
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +18,7 @@ from ase.optimize import BFGS
 
 from qhw.chem.geometries import FloatArray, Geometries, GeometryError, check_geometry
 
-Notify = Callable[[str], None]
+_FEWEST = 2
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,12 @@ def dynamics(
         temperature: of the first velocities, and of Langevin's bath, K.
         friction: 1/fs, of Langevin; ``None`` for NVE.
         seed: of velocities and of the bath.
+
+    Raises:
+        ValueError: a single atom, which neither vibrates nor turns.
     """
+    if len(atoms) < _FEWEST:
+        raise ValueError(f"Argument `atoms` must be {_FEWEST} or more, but there is {len(atoms)}")
     out.unlink(missing_ok=True)
     rng = np.random.default_rng(seed)
     atoms.calc = calculator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from qhw.chem.geometries import (
     check_labels,
     check_magnitudes,
 )
+from qhw.numpy_files import read_arrays
 
 MAX_BYTES = 2**30
 _SHIPPED = Path(str(files("qhw") / "data" / "geometries"))
+_COUNT = re.compile(r"^[ \t]*(\d{1,20})[ \t\r]*$", re.MULTILINE)
 _KEYS = ("nuclear_charges", "coords", "energies", "forces")
 
 
@@ -107,17 +109,12 @@ def _shipped(path: Path) -> Path:
 
 def _of_npz(raw: bytes, where: str, unit: EnergyUnit | None) -> tuple[Geometries, EnergyUnit]:
     try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > MAX_BYTES:
-            raise GeometryError(f"{where} must unpack to at most {MAX_BYTES} bytes, but has {size}")
-        with np.load(io.BytesIO(raw), allow_pickle=False) as found:
-            arrays = {key: found[key] for key in _KEYS if key in found}
-            said = str(found["unit"])[:40] if "unit" in found else None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, GeometryError):
-            raise
+        arrays = read_arrays(raw, (*_KEYS, "unit"))
+        if not isinstance(arrays, dict):
+            raise ValueError("it has one array without a name")
+    except ValueError as error:
         raise GeometryError(f"{where} is no npz file of arrays: {error}") from error
+    said = str(arrays["unit"])[:40] if "unit" in arrays else None
     for key in _KEYS:
         if key not in arrays:
             raise GeometryError(f"{where} must have an array {key}, but has none")
@@ -125,13 +122,19 @@ def _of_npz(raw: bytes, where: str, unit: EnergyUnit | None) -> tuple[Geometries
             raise GeometryError(f"{where}: {key} must be numbers, but is {arrays[key].dtype}")
     numbers, coords, energies, forces = (arrays[key] for key in _KEYS)
     frame_count, atom_count = (*coords.shape, 0, 0)[:2]
-    energies = energies.reshape(-1) if energies.ndim == 2 else energies
+    energies = energies[:, 0] if energies.shape == (frame_count, 1) else energies
     _shape(numbers, (atom_count,), "nuclear_charges", where)
     _shape(coords, (frame_count, atom_count, 3), "coords", where)
     _shape(energies, (frame_count,), "energies", where)
     _shape(forces, (frame_count, atom_count, 3), "forces", where)
     if not frame_count or not atom_count:
         raise GeometryError(f"{where} must hold at least one frame of one atom, but holds none")
+    strange = ~np.isin(numbers, np.arange(1, 119))
+    if strange.any():
+        raise GeometryError(
+            f"{where}: nuclear_charges must be whole numbers from 1 to 118, but has "
+            f"{numbers[strange][0]}"
+        )
     try:
         unit = unit or energy_unit(said) or "kcal/mol"
     except GeometryError as error:
@@ -158,7 +161,9 @@ def _of_xyz(raw: bytes, where: str, unit: EnergyUnit) -> Geometries:
             "ASE is not installed, which reads .xyz: pip install 'qhw[ase]'", name="ase"
         ) from None
     try:
-        atoms: Any = read(io.StringIO(raw.decode()), index=":", format="extxyz")
+        text = raw.decode()
+        _check_counts(text)
+        atoms: Any = read(io.StringIO(text), index=":", format="extxyz")
     except Exception as error:  # ASE raises whatever its parser meets
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise GeometryError(f"{where} is no extended XYZ: {reason}") from error
@@ -170,3 +175,11 @@ def _of_xyz(raw: bytes, where: str, unit: EnergyUnit) -> Geometries:
         None if frames.energies is None else frames.energies * scale,
         None if frames.forces is None else frames.forces * scale,
     )
+
+
+def _check_counts(text: str) -> None:
+    """Refuse a frame of more atoms than there are lines: ASE would count them all."""
+    lines = text.count("\n") + 1
+    for found in _COUNT.finditer(text):
+        if int(found[1]) > lines:
+            raise ValueError(f"a frame of {found[1]} atoms in a file of {lines} lines")

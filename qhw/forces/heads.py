@@ -140,6 +140,8 @@ class Head(AtomHead):
     def _carry(self, scaled: Tensor, size: Tensor) -> None:
         """Let the last two wires (units) carry what a bypass would; they are not trained further.
 
+        Of two or one the last does, whose sine is right to third order.
+
         Steps of one size would undo the ridge's balance here as there.
 
         Args:
@@ -148,7 +150,7 @@ class Head(AtomHead):
         """
         config = self.config
         ends = config.wires if config.quantum else config.units
-        count = min(2, ends - 1)
+        count = min(2, max(ends - 1, 1))
         multiples, shares = (scaled.new_tensor(part) for part in _SINES[count])
         units = torch.arange(config.units)
         held = units % ends >= ends - count  # every angle of a wire that depends on inputs

@@ -18,10 +18,12 @@ from ase.optimize import BFGS
 from ase.vibrations import Vibrations
 from scipy.sparse.csgraph import connected_components
 
-from qhw.chem.geometries import FloatArray
+from qhw.chem.geometries import FloatArray, Geometries, check_geometry
 
 _BOND, _TORSION = 2, 4
 _VIBRATIONS_STEP = 0.01
+_FLAT, _STEPS = 1e-4, 500
+"""eV/Å, where a minimum is, and most steps to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,9 @@ def scan(
         out: file to write.
 
     Raises:
-        ValueError: other numbers of atoms, atoms that are not there, or a bond in a ring.
+        ValueError: other numbers of atoms, atoms that are not there, a bond in a ring, or values
+            that are no distances or angles.
+        GeometryError: atoms too close at a value; nothing was run or written.
     """
     if len(places) not in (_BOND, _TORSION) or len(set(places)) < len(places):
         raise ValueError(f"Argument `places` must be 2 or 4 different atoms, but is {places}")
@@ -65,25 +69,40 @@ def scan(
         raise ValueError(
             f"Argument `places` must be from 0 to {len(atoms) - 1}, but is {list(places)}"
         )
-    near, far = (places[0], places[1]) if len(places) == _BOND else (places[1], places[2])
-    side = _side(atoms, near, far)
+    if not np.isfinite(values).all() or (len(places) == _BOND and values.min() <= 0):
+        raise ValueError(
+            "Argument `values` must be finite, and distances above 0, but are "
+            f"{values.min():g} to {values.max():g}"
+        )
+    frames = _moved(atoms, places, values)
+    check_geometry(Geometries.of_atoms(frames), None, "scan")  # before anything runs or is lost
     out.unlink(missing_ok=True)
     rows = []
-    for value in values:
-        frame = atoms.copy()  # type: ignore[no-untyped-call]
-        if len(places) == _BOND:
-            frame.set_distance(near, far, float(value), fix=0, indices=side)
-        else:
-            frame.set_dihedral(*places, float(value), indices=side)
+    for value, frame in zip(values, frames, strict=True):
         frame.calc = calculator
-        energy = frame.get_potential_energy()
+        energy = frame.get_potential_energy()  # type: ignore[no-untyped-call]
         error = float(calculator.results.get("energy_error", 0.0))
         rows.append((value, energy, error))
-        kept = frame.copy()
+        kept = frame.copy()  # type: ignore[no-untyped-call]
         kept.calc = SinglePointCalculator(kept, energy=energy)  # type: ignore[no-untyped-call]
         kept.info |= {"energy_error": error, "value": float(value)}
         write(out, kept, format="extxyz", append=True)
     return Scan(*np.array(rows, dtype=float).T)
+
+
+def _moved(atoms: Atoms, places: Sequence[int], values: FloatArray) -> list[Atoms]:
+    """A frame of every value."""
+    near, far = (places[0], places[1]) if len(places) == _BOND else (places[1], places[2])
+    side = _side(atoms, near, far)
+    frames = []
+    for value in values.tolist():
+        frame = atoms.copy()  # type: ignore[no-untyped-call]
+        if len(places) == _BOND:
+            frame.set_distance(near, far, value, fix=0, indices=side)
+        else:
+            frame.set_dihedral(*places, value, indices=side)
+        frames.append(frame)
+    return frames
 
 
 def _side(atoms: Atoms, near: int, far: int) -> list[int]:
@@ -111,9 +130,17 @@ def vibrations(atoms: Atoms, calculator: Calculator) -> FloatArray:
     Args:
         atoms: near the minimum; moved there.
         calculator: of energy and forces.
+
+    Raises:
+        ValueError: no minimum was found, where alone there are harmonic vibrations.
     """
     atoms.calc = calculator
-    BFGS(atoms, logfile=None).run(fmax=1e-4, steps=500)  # type: ignore[no-untyped-call]
+    if not BFGS(atoms, logfile=None).run(fmax=_FLAT, steps=_STEPS):  # type: ignore[no-untyped-call]
+        largest = np.linalg.norm(atoms.get_forces(), axis=1).max()  # type: ignore[no-untyped-call]
+        raise ValueError(
+            f"Argument `atoms` must be near a minimum, but after {_STEPS} steps of BFGS the "
+            f"largest force is {largest:.3g} eV/Å"
+        )
     with tempfile.TemporaryDirectory() as folder:
         run = Vibrations(atoms, name=str(Path(folder) / "modes"), delta=_VIBRATIONS_STEP)
         run.run()  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ import torch
 from pydantic import JsonValue, ValidationError
 from torch import Tensor, nn
 
-from qhw.chem.geometries import Geometries
+from qhw.chem.geometries import Geometries, check_geometry
 from qhw.forces.atom_head import AtomHead
 from qhw.forces.config import DataSpec, ForceTrainConfig, LoopConfig
 from qhw.forces.evaluate import errors_on
@@ -96,6 +96,7 @@ def prepare(config: ForceTrainConfig, data: ForceData, *, progress: bool = False
 
     Raises:
         ValueError: a bad config of the invariants, or no forces.
+        GeometryError: frames with a species that the invariants or the training frames lack.
     """
     try:
         invariants = Invariants(config.model.invariants(data.train.species))
@@ -105,6 +106,7 @@ def prepare(config: ForceTrainConfig, data: ForceData, *, progress: bool = False
         raise ValueError(
             f"Argument `invariants` must be right, but {field}: {first['msg']}"
         ) from error
+    _check_species(invariants.config.species, data)
     dtype = dtype_of(config)
     ridge = fit_ridge(
         invariants,
@@ -122,6 +124,18 @@ def prepare(config: ForceTrainConfig, data: ForceData, *, progress: bool = False
         invariants,
         ridge,
     )
+
+
+def _check_species(species: tuple[int, ...], data: ForceData) -> None:
+    """Refuse atoms that would be left out of energies, and species that nothing is learnt of."""
+    for name, part in (("train", data.train), ("validation", data.validation), ("test", data.test)):
+        if part is not None:
+            check_geometry(part, species, f"`{name}`")
+    if sorted(species) != list(data.train.species):
+        raise ValueError(
+            f"Argument `invariants` must have the species of the training frames, each once "
+            f"({', '.join(map(str, data.train.species))}), but has {', '.join(map(str, species))}"
+        )
 
 
 def train_force_field(

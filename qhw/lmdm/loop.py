@@ -134,6 +134,11 @@ class AtomRun(ABC, Generic[M]):
         self._epoch = -1
         self._order: list[tuple[int, NDArray[np.int64]]] = []
         self._per_epoch = len(self.batches.epoch(0))
+        if not self._per_epoch:
+            raise ValueError(
+                f"Argument `molecules` must leave two or more of one size, which make a batch, but "
+                f"all {len(molecules)} have other numbers of atoms"
+            )
 
     @abstractmethod
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:

@@ -102,6 +102,10 @@ def test_what_does_not_fit_is_named(form: object, words: str) -> None:
 def test_damaged_and_dangerous_files_are_one_line(tmp_path: Path) -> None:
     np.save(tmp_path / "pickle.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04broken")
+    np.savez_compressed(tmp_path / "altered.npz", angles=np.tile(MATRIX, (40, 1)))
+    raw = bytearray((tmp_path / "altered.npz").read_bytes())
+    raw[30 + sum(raw[26:30:2])] = 0xFF  # of deflate, no type of block
+    (tmp_path / "altered.npz").write_bytes(raw)
     (tmp_path / "latin.csv").write_bytes("a,\xe9\n1,2\n".encode("latin-1"))
     (tmp_path / "short.csv").write_text("a,t[0],t[1],z\n1,2,3\n")
     (tmp_path / "twice.csv").write_text("a,a\n1,2\n")
@@ -109,6 +113,7 @@ def test_damaged_and_dangerous_files_are_one_line(tmp_path: Path) -> None:
     for name, words in (
         ("pickle.npy", "numpy arrays"),
         ("cut.npz", "numpy arrays"),
+        ("altered.npz", "numpy arrays, but: Error -3 while decompressing"),
         ("latin.csv", "UTF-8"),
         ("short.csv", "line 2 must have 4 values, but has 3"),
         ("twice.csv", "name each column once"),

@@ -97,3 +97,29 @@ def test_a_file_that_is_no_molecule_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"bad\.xyz cannot be read by ASE") as caught:
         read_molecule(tmp_path / "bad.xyz")
     assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_written_over_a_molecule_or_a_plot_over_its_trajectory(tmp_path: Path) -> None:
+    save(_weak(7), tmp_path / "field.safetensors", name="field")
+    for name, atoms in (
+        ("water", Atoms("OHH", [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])),
+        ("one", Atoms("O")),
+    ):
+        write(tmp_path / f"{name}.xyz", atoms)
+    before = (tmp_path / "water.xyz").read_text()
+    for command, file, out, words in (
+        ("relax", "water.xyz", "water.xyz", "must be another file than the molecule's"),
+        ("md", "water.xyz", "water.xyz", "must be another file than the molecule's"),
+        ("md", "water.xyz", "md.svg", "must end in .xyz or .extxyz, but is 'md.svg'"),
+        ("md", "one.xyz", "md.xyz", "must be 2 or more, but there is 1"),
+    ):
+        told = CliRunner().invoke(
+            app,
+            [
+                *("force-field", command, str(tmp_path / "field.json"), str(tmp_path / file)),
+                *("--out", str(tmp_path / out), "--steps", "2"),
+            ],
+        )
+        assert told.exit_code == 2 and words in " ".join(told.stderr.split()), told.stderr
+    assert (tmp_path / "water.xyz").read_text() == before
+    assert not (tmp_path / "md.xyz").exists() and not (tmp_path / "md.svg").exists()

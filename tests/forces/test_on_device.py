@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import qhw
+from qhw.analysis.force.compare import device_reading
 from qhw.analysis.force.device import FieldOnDevice, SimulatedReader
 from qhw.analysis.force.rows import force_rows
 from qhw.analysis.force.shot_plan import (
@@ -13,6 +16,7 @@ from qhw.analysis.force.shot_plan import (
     parse_precision,
     shots_without_noise,
 )
+from qhw.analysis.scores.molecules import wilson
 from qhw.api.devices import device
 from qhw.api.force_fields import force_field
 from qhw.chem.geometries import Geometries
@@ -169,3 +173,24 @@ def test_what_cannot_run_is_refused_in_one_line() -> None:
 def test_a_field_of_spins_is_refused_on_a_device() -> None:
     with pytest.raises(ValueError, match=r"must be of kind force-field .*, but is of kind siqnn"):
         qhw.calculator("siqnn-h2o", "exact")
+
+
+def test_bars_cover_what_was_measured_only() -> None:
+    """Water lies in a plane: forces out of it are zero but for rounding, whatever is measured."""
+    field = random_field(3)
+    flat = np.array([[[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93 + more, 0]] for more in (0, 0.05)])
+    frames = Geometries(np.tile([8, 1, 1], (2, 1)), flat)
+    exact = field.energy_and_forces(frames)
+    labelled = replace(frames, energies=exact[0], forces=exact[1])
+    found = _exact(field).evaluate(frames, forces=True)
+    read = device_reading("raw", labelled, exact, found, 0)
+    assert read.energies_covered is None and read.forces_covered is None
+    bars = np.where(np.abs(exact[1]) < 1e-9, 1e-13, 1.0)
+    assert (bars < 1e-9).sum() == 6
+    off = np.where(bars < 1e-9, 3e-13, 0.5)
+    measured = replace(
+        found, forces=exact[1] + off, forces_error=bars, energy_error=np.full(2, 0.1)
+    )
+    read = device_reading("raw", labelled, exact, measured, 0)
+    assert read.forces_covered.value == read.energies_covered.value == 1.0
+    assert read.forces_covered == wilson(int((bars == 1).sum()), int((bars == 1).sum()))

@@ -18,6 +18,7 @@ from ase.calculators.lj import LennardJones  # noqa: E402
 from ase.calculators.morse import MorsePotential  # noqa: E402
 from ase.io import read, write  # noqa: E402
 
+from qhw.forces import scans  # noqa: E402
 from qhw.forces.dynamics import dynamics  # noqa: E402
 from qhw.forces.scans import scan, vibrations  # noqa: E402
 
@@ -82,6 +83,36 @@ def test_what_cannot_be_scanned_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=words) as caught:
             scan(ring, LennardJones(), places, np.array([1.0]), tmp_path / "s.xyz")
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([0.9, 0.2], "atoms 1 and 2 of frame 2 are 0.200 Å apart"),
+        ([-1.2, -0.9], "distances above 0, but are -1.2 to -0.9"),
+        ([0.9, float("nan")], "must be finite"),
+    ],
+)
+def test_a_bad_distance_is_told_before_anything_runs(
+    tmp_path: Path, values: list[float], words: str
+) -> None:
+    (tmp_path / "s.xyz").write_text("measured before")
+    pair, calculator = Atoms("Ar2", [[0, 0, 0], [1.3, 0, 0]]), LennardJones()
+    with pytest.raises(ValueError, match=words):
+        scan(pair, calculator, [0, 1], np.array(values), tmp_path / "s.xyz")
+    assert (tmp_path / "s.xyz").read_text() == "measured before" and not calculator.results
+
+
+def test_vibrations_away_from_a_minimum_are_refused() -> None:
+    apart = Atoms("Ar2", [[0, 0, 0], [1.31, 0, 0]])
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(
+            ValueError, match=r"near a minimum, but after 1 steps .* force is [1-9.]+ eV"
+        ),
+    ):
+        patch.setattr(scans, "_STEPS", 1)
+        vibrations(apart, MorsePotential(epsilon=DEPTH, rho0=WIDTH, r0=LENGTH))
 
 
 def test_distances_along_a_trajectory_are_counted(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +211,44 @@ def test_a_pure_head_starts_at_the_ridge_to_fifth_order(kind: str, more: dict) -
     carriers = columns.topk(2).indices
     slopes = head.weight.grad.abs().amax(dim=(0, 1))
     assert not slopes[carriers].any() and head.readout.grad.any()
+
+
+def test_a_pure_head_of_one_unit_starts_at_the_ridge_to_third_order() -> None:
+    generator = torch.Generator().manual_seed(1)
+    ridge, inputs = torch.randn(1, 7, generator=generator), torch.randn(20, 7, generator=generator)
+    kinds = torch.zeros(20, dtype=torch.long)
+    for config in (HeadConfig(kind="mlp", form="pure", width=1), HeadConfig(form="pure", wires=2)):
+        head = Head(config, 1, 7, generator).double()
+        head.start(ridge.double(), torch.tensor([0.5]).double())
+        off = [
+            head.energies(part * inputs.double(), kinds)[0] - part * (inputs * ridge).sum(1)
+            for part in (0.02, 0.01)
+        ]
+        torch.testing.assert_close(off[1], off[0] / 8, rtol=0.2, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("part", "species", "words"),
+    [
+        ("validation", None, "`validation`: atomic numbers must be among 1, 8, but .* has 7"),
+        ("test", None, "`test`: atomic numbers must be among 1, 8, but .* has 7"),
+        (None, [1], "`train`: atomic numbers must be among 1, but .* has 8"),
+        (None, [1, 6, 8], "of the training frames, each once .1, 8., but has 1, 6, 8"),
+        (None, [1, 8, 8], "each once .1, 8., but has 1, 8, 8"),
+    ],
+)
+def test_species_that_are_not_learnt_are_told_before_anything_is_computed(
+    tmp_path: Path, data: ForceData, folder: Path, part: str, species: list[int], words: str
+) -> None:
+    given = settings(folder)
+    if part is not None:
+        of_nitrogen = replace(waters(3), numbers=np.full((3, 3), 7))
+        data = replace(data, **{part: of_nitrogen})
+    if species is not None:
+        given["model"]["config"]["invariants"] = {**INVARIANTS, "species": species}
+    config = ForceTrainConfig.model_validate(given)
+    with pytest.raises(ValueError, match=words):
+        train_force_field(config, tmp_path, data=data, progress=False)
 
 
 def test_controls_have_as_many_parameters() -> None:

@@ -188,6 +188,9 @@ def test_bad_configs_are_one_line(tmp_path: Path, text: str, message: str) -> No
 def test_data_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be of whole molecules"):
         qhw.train(settings(), tmp_path, data=object())  # type: ignore[arg-type]
+    rows = np.unique(DATA.counts, return_index=True)[1]
+    with pytest.raises(ValueError, match="two or more of one size"):
+        train_lmdm(settings(), tmp_path, data=DATA.take(rows), progress=False)
     bare = WholeMolecules(DATA.geometries)
     with pytest.raises(ValueError, match="must have the property gap"):
         train_lmdm(settings(conditions=("gap",)), tmp_path, data=bare, progress=False)

@@ -19,6 +19,8 @@ COVERS = 1.959964
 """Standard errors either way that cover the exact value in 95 of 100."""
 _MILLI = 1000.0
 _FEW = 2
+_MEASURED = 1e-9
+"""eV, eV/Å; smaller standard errors are rounding, of what no shot decides."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,10 @@ class FieldReading:
         to_exact: against the noise-free field; ``None`` of ``exact`` itself.
         energy_bar: root mean square of the energies' standard errors, meV.
         force_bar: of the forces', meV/Å; ``None`` where no force was measured.
-        energies_covered: share of exact energies within 1.96 standard errors, nominally 95 %.
-        forces_covered: of exact force components, likewise.
+        energies_covered: share of exact energies within 1.96 standard errors, nominally 95 %;
+            ``None`` where none was measured with shots.
+        forces_covered: of exact force components, likewise, of those that are not zero or known
+            whatever is measured, such as those out of a molecule's plane.
         circuits: that ran, all frames.
         shots: of all of them.
         shots_a_row: of each atom's circuit and each shifted one.
@@ -167,22 +171,29 @@ def device_reading(
     got = found.energies, found.forces
     there = frames.numbers > 0
     off, bars = (found.forces - exact[1])[there], found.forces_error[there]
-    near = np.abs(found.energies - exact[0]) <= COVERS * found.energy_error
-    close = np.abs(off) <= COVERS * bars
     return FieldReading(
         name,
         _errors(frames, got, labels_of(frames), seed),
         _errors(frames, got, exact, seed),
         _MILLI * _rms(found.energy_error),
-        _MILLI * _rms(bars) if bars.any() else None,
-        wilson(int(near.sum()), near.size),
-        wilson(int(close.sum()), close.size) if bars.any() else None,
+        _MILLI * _rms(bars) if (bars > _MEASURED).any() else None,
+        _covered(found.energies - exact[0], found.energy_error),
+        _covered(off, bars),
         found.circuits,
         found.shots,
         found.shots_a_row,
         found.cost.usd,
         found.cost.basis,
     )
+
+
+def _covered(off: FloatArray, bars: FloatArray) -> Estimate | None:
+    """Share of what was measured that lies within its bar; ``None`` where nothing was."""
+    measured = bars > _MEASURED
+    if not measured.any():
+        return None
+    near = np.abs(off[measured]) <= COVERS * bars[measured]
+    return wilson(int(near.sum()), near.size)
 
 
 def _errors(
