@@ -61,7 +61,7 @@ def sample_command(
 
     Bonds in the SDF are read from the distances by EDM's rule; `qhw judge --input` judges them.
     """
-    from qhw.api.generating import generate
+    from qhw.api.generating import generate, lmdm
     from qhw.models.checkpoint import load, weights_sha256
     from qhw.provenance import versions
     from qhw.report.format import number
@@ -71,6 +71,8 @@ def sample_command(
     swept = [{}] if sweep is None else _sweep(sweep, asked)
     check_folder(out_folder)
     loaded, card = load(model)
+    for one in swept:  # before the first is drawn
+        lmdm(loaded).asked(asked | one)
     started = time.perf_counter()
     drawn = [
         generate(

@@ -212,7 +212,7 @@ class LMDM(Model):
         """
         if molecules < 1:
             raise ValueError(f"Argument `molecules` must be 1 or more, but is {molecules}.")
-        asked = self._asked(conditions or {})
+        asked = self.asked(conditions or {})
         config = self.config
         if atoms is not None and atoms not in config.sizes:
             raise ValueError(
@@ -284,7 +284,12 @@ class LMDM(Model):
         x, logits = self.autoencoder.decode(x, h / FEATURE_SPREAD)
         return x, logits.argmax(dim=-1)
 
-    def _asked(self, conditions: Mapping[str, float]) -> Tensor:
+    def asked(self, conditions: Mapping[str, float]) -> Tensor:
+        """Standardised values ``(1, c)`` of properties, NaN for what is left open.
+
+        Raises:
+            ValueError: an unknown property, or a value out of range.
+        """
         known = {c.name: c for c in self.config.conditions}
         for name, value in conditions.items():
             if name not in known:
