@@ -69,9 +69,9 @@ def lmdm(model: str | Path | Model) -> LMDM:
     """
     found = model if isinstance(model, Model) else load(model)[0]
     if not isinstance(found, LMDM):
+        name = "the one given" if isinstance(model, Model) else quoted(str(model)[:80])
         raise ValueError(
-            f"Argument `model` must be of kind {LMDM.kind}, but {quoted(str(model)[:80])} is of "
-            f"kind {found.kind}"
+            f"Argument `model` must be of kind {LMDM.kind}, but {name} is of kind {found.kind}"
         )
     return found
 
