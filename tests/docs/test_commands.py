@@ -118,7 +118,9 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for one in sample_molecules().molecules[:5].to_rdkit():
             writer.write(one)
     atoms = molecule("CH3CH2OH")
-    atoms.calc = SinglePointCalculator(atoms, energy=-4209.8, forces=np.zeros((9, 3)))
+    pulls = np.random.default_rng(0).normal(0, 0.5, (9, 3))
+    pulls -= pulls.mean(axis=0)
+    atoms.calc = SinglePointCalculator(atoms, energy=-4209.8, forces=pulls)
     for name in ("ethanol", "minimum", "frames"):
         atoms.write(tmp_path / f"{name}.xyz")
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
