@@ -30,6 +30,10 @@ _FLAGS = (
 )
 
 
+class NavigatedError(AssertionError):
+    """A page that went away while it was asked."""
+
+
 class Chromium:
     """One browser.
 
@@ -71,7 +75,10 @@ class Chromium:
         while True:
             message = self.read()
             if message.get("id") == number:
-                assert "error" not in message, f"{method}: {message['error']}"
+                error = message.get("error")
+                if error and "navigated" in error["message"]:
+                    raise NavigatedError(f"{method}: {error['message']}")
+                assert not error, f"{method}: {error}"
                 return message["result"]
 
     def read(self) -> dict[str, Any]:
@@ -154,9 +161,15 @@ class Page:
     def wait_for(self, condition: str) -> None:
         """Wait until an expression holds, on this page or on one that follows it."""
         until = time.monotonic() + _ANSWERS_S
-        while self.run(condition) is not True:
+        while not self._holds(condition):
             assert time.monotonic() < until, condition
             time.sleep(0.05)
+
+    def _holds(self, condition: str) -> bool:
+        try:
+            return self.run(condition) is True
+        except NavigatedError:  # the page that was asked made way for the one that follows
+            return False
 
     def click(self, selector: str) -> None:
         """Click what leads to another page, and wait for that."""
