@@ -97,11 +97,16 @@ def main() -> None:
 
 def of_drawn(drawn: Sequence[Answers]) -> dict[str, Any]:
     """Figures of one row of generated molecules, a seed each."""
-    of_valid = np.concatenate([one.errors[one.valid] for one in drawn])
+    found, wanted = (
+        np.concatenate([getattr(one, name) for one in drawn]) for name in ("found", "wanted")
+    )
     return shown([one.errors for one in drawn]) | {
         "stable": float(np.mean([one.stable.mean() for one in drawn])),
         "valid": float(np.mean([one.valid.mean() for one in drawn])),
-        "mae_of_valid": float(of_valid.mean()),
+        "of_valid": shown([one.errors[one.valid] for one in drawn]),
+        "of_stable": shown([one.errors[one.stable] for one in drawn]),
+        "bias": float(np.mean(found - wanted)),
+        "correlation": float(np.corrcoef(found, wanted)[0, 1]),
     }
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from qhw.api.generating import lmdm
+from qhw.lmdm.diffusion import SamplingConfig
 from qhw.lmdm.evaluate import drawn_metrics
 from qhw.models.checkpoint import load, save
 
@@ -24,7 +25,8 @@ def main(folder: str, out: Path, samples: int, seeds: list[int]) -> None:
     torch.set_num_threads(1)
     model, card = lmdm(folder), load(folder)[1]
     started = time.process_time()
-    metrics = drawn_metrics(model, samples, seeds)
+    sampling = SamplingConfig()
+    metrics = drawn_metrics(model, samples, seeds, sampling)
     seconds = time.process_time() - started
     print(f"{samples} x {len(seeds)} in {seconds:.0f} s of CPU time")
     save(
@@ -38,7 +40,7 @@ def main(folder: str, out: Path, samples: int, seeds: list[int]) -> None:
             "drawn": {
                 "each": samples,
                 "seeds": list(seeds),
-                "sampler": "churn, 50 steps",
+                "sampler": f"{sampling.sampler}, {sampling.steps} steps",
                 "seconds_each": round(seconds / (samples * len(seeds)), 4),
             }
         },

@@ -42,7 +42,7 @@ def generate(
         atoms: of each, hydrogens included; by default as the training molecules have them.
         condition: wanted values by name: alpha (Bohr^3), gap, homo, lumo (meV), mu (D),
             cv (cal/(mol K)), of a model that takes them; some or all.
-        guidance: above 1, molecules follow ``condition`` more closely (2 to 3 is usual) and are
+        guidance: above 1, molecules follow ``condition`` more closely (2 to 4 is usual) and are
             less diverse; it takes twice the time. See :class:`qhw.lmdm.diffusion.SamplingConfig`.
 
     Raises:

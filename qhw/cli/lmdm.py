@@ -49,7 +49,7 @@ def sample_command(
         float,
         typer.Option(
             metavar="NUMBER",
-            help="Above 1: follow what is asked for more closely (2 to 3 is usual), in twice the "
+            help="Above 1: follow what is asked for more closely (2 to 4 is usual), in twice the "
             "time.",
         ),
     ] = 1.0,

@@ -43,9 +43,14 @@ class AtomCircuit:
     free_phases: bool = True
 
     @property
+    def _per_block(self) -> int:
+        """Rotations of a wire in a block that depend on the environment."""
+        return 2 if self.free_phases else 1
+
+    @property
     def data_angles(self) -> int:
         """Angles that depend on the environment."""
-        return self.wires * (1 + (2 if self.free_phases else 1) * self.blocks)
+        return self.wires * (1 + self._per_block * self.blocks)
 
     @property
     def phases(self) -> int:
@@ -59,10 +64,9 @@ class AtomCircuit:
 
     def places(self, block: int) -> tuple[slice, slice, slice]:
         """Where a block's RZ, RY and RZZ stand in a row."""
-        n, each = self.wires, self.data_angles // self.wires
-        per_block = (each - 1) // self.blocks
-        phase = n * (1 + per_block * block) if self.free_phases else n * (each + block)
-        turn = n * per_block * (block + 1)
+        n = self.wires
+        phase = n * (1 + 2 * block) if self.free_phases else self.data_angles + n * block
+        turn = n * self._per_block * (block + 1)
         coupling = self.data_angles + self.phases + (n - 1) * block
         return (slice(phase, phase + n), slice(turn, turn + n), slice(coupling, coupling + n - 1))
 

@@ -23,9 +23,8 @@ from qhw.chem.geometries import (
     check_labels,
     check_magnitudes,
 )
-from qhw.numpy_files import read_arrays
+from qhw.numpy_files import MAX_BYTES, read_arrays
 
-MAX_BYTES = 2**30
 _SHIPPED = Path(str(files("qhw") / "data" / "geometries"))
 _COUNT = re.compile(r"^[ \t]*(\d{1,20})[ \t\r]*$", re.MULTILINE)
 _KEYS = ("nuclear_charges", "coords", "energies", "forces")

@@ -96,7 +96,7 @@ def test_planned_shots_are_what_the_error_takes() -> None:
 
 
 def test_the_shipped_hybrids_forces_take_few_shots() -> None:
-    """A shifted circuit of ethanol takes at most 100 shots for 65 meV/Å; measured, 3."""
+    """A shifted circuit of ethanol takes at most 100 shots for 65 meV/Å; measured, 4."""
     from ase.build import molecule
 
     ethanol = molecule("CH3CH2OH")
