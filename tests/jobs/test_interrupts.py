@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +14,14 @@ from qhw.jobs import blobs
 from qhw.jobs.interrupts import interrupts_held
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.schema import blob
+
+
+@pytest.fixture(autouse=True)
+def python_hears_interrupts() -> Iterator[None]:
+    """A shell that starts the tests in its background has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def press() -> None:
